@@ -1,0 +1,69 @@
+// Import-direction lint: a file may import only from its own layer's allowed list (docs/architecture.md, Layers).
+// Relative imports are resolved; every src file must belong to exactly one layer.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+
+/** Layer folder -> folders it may import besides itself. The longest matching folder wins. */
+const LAYERS = {
+  'src/abi': [],
+  'src/asm': [],
+  'src/elf': ['src/abi'],
+  'src/host': ['src/abi', 'src/asm'],
+  'src/net': ['src/abi'],
+  'src/gofer': ['src/abi', 'src/host'],
+  'src/sentry/base': ['src/abi'],
+  'src/sentry/memfile': ['src/abi', 'src/host', 'src/sentry/base'],
+  'src/sentry/platform': ['src/abi', 'src/asm', 'src/elf', 'src/host', 'src/sentry/base', 'src/sentry/memfile'],
+  'src/sentry/mm': ['src/abi', 'src/host', 'src/sentry/base', 'src/sentry/memfile', 'src/sentry/platform'],
+  'src/sentry/vfs': ['src/abi', 'src/host', 'src/sentry/base', 'src/sentry/memfile', 'src/sentry/mm'],
+  'src/sentry/fs': ['src/abi', 'src/host', 'src/sentry/base', 'src/sentry/memfile', 'src/sentry/mm', 'src/sentry/vfs'],
+  'src/sentry/socket': ['src/abi', 'src/host', 'src/sentry/base', 'src/sentry/memfile', 'src/sentry/mm', 'src/sentry/vfs', 'src/net'],
+  'src/sentry/kernel': ['src/abi', 'src/host', 'src/sentry/base', 'src/sentry/memfile', 'src/sentry/platform', 'src/sentry/mm', 'src/sentry/vfs', 'src/sentry/fs', 'src/sentry/socket'],
+  'src/sentry/fs/proc': ['src/sentry/fs', 'src/abi', 'src/host', 'src/sentry/base', 'src/sentry/memfile', 'src/sentry/mm', 'src/sentry/vfs', 'src/sentry/kernel', 'src/sentry/socket'],
+  'src/sentry/loader': ['src/abi', 'src/elf', 'src/host', 'src/sentry/base', 'src/sentry/memfile', 'src/sentry/mm', 'src/sentry/vfs', 'src/sentry/kernel', 'src/sentry/fs'],
+  'src/sentry/syscalls': ['src/abi', 'src/elf', 'src/host', 'src/net', 'src/sentry'],
+  'src/runtime': ['src/abi', 'src/asm', 'src/elf', 'src/host', 'src/net', 'src/gofer', 'src/sentry'],
+  'src/sdk': ['src'],
+  'src/cli': ['src'],
+};
+
+const folders = Object.keys(LAYERS).sort((a, b) => b.length - a.length);
+const layerOf = (file) => folders.find((f) => file.startsWith(`${f}/`));
+const files = (dir) =>
+  readdirSync(dir, { withFileTypes: true }).flatMap((e) =>
+    e.isDirectory() ? files(join(dir, e.name)) : e.name.endsWith('.ts') ? [join(dir, e.name)] : [],
+  );
+
+let bad = 0;
+const complain = (text) => {
+  console.error(text);
+  bad++;
+};
+for (const file of files('src')) {
+  const layer = layerOf(file);
+  if (layer === undefined) {
+    complain(`${file}: belongs to no layer`);
+    continue;
+  }
+  const text = readFileSync(file, 'utf8');
+  const isTest = file.endsWith('.test.ts');
+  for (const [, spec] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
+    if (spec === 'koffi' && layer !== 'src/host') complain(`${file}: the FFI is imported only in src/host`);
+    if (!spec.startsWith('.')) continue;
+    const target = normalize(relative('.', join(dirname(file), spec)));
+    const to = layerOf(target);
+    if (to === undefined) {
+      if (!isTest) complain(`${file}: imports ${target}, which belongs to no layer`);
+      continue;
+    }
+    if (to === layer || isTest) continue;
+    const allowed = LAYERS[layer].some((a) => to === a || (to.startsWith(`${a}/`) && (a !== 'src/sentry/fs' || layer !== 'src/sentry/fs/proc' || true)));
+    const sibling = layer === 'src/sentry/fs' && to === 'src/sentry/fs';
+    if (!allowed && !sibling) complain(`${file}: ${layer} must not import ${to} (${spec})`);
+  }
+  // One file system does not import another: each folder of fs/ knows the VFS alone, except through fs/kernfs.
+}
+if (bad > 0) {
+  console.error(`${bad} import(s) against the layering`);
+  process.exit(1);
+}
