@@ -1,0 +1,11 @@
+/** rseq(2): <linux/rseq.h>. */
+
+export const RSEQ_CPU_ID_UNINITIALIZED = -1;
+export const RSEQ_CPU_ID_REGISTRATION_FAILED = -2;
+export const RSEQ_FLAG_UNREGISTER = 0x1;
+export const RSEQ_CS_FLAG_NO_RESTART_ON_PREEMPT_BIT = 0;
+export const RSEQ_CS_FLAG_NO_RESTART_ON_SIGNAL_BIT = 1;
+export const RSEQ_CS_FLAG_NO_RESTART_ON_MIGRATE_BIT = 2;
+export const RSEQ_CS_FLAG_NO_RESTART_ON_PREEMPT = 0x1;
+export const RSEQ_CS_FLAG_NO_RESTART_ON_SIGNAL = 0x2;
+export const RSEQ_CS_FLAG_NO_RESTART_ON_MIGRATE = 0x4;

@@ -1,0 +1,34 @@
+/** seccomp(2) modes, actions and notification: <linux/seccomp.h>. */
+
+export const SECCOMP_MODE_DISABLED = 0;
+export const SECCOMP_MODE_STRICT = 1;
+export const SECCOMP_MODE_FILTER = 2;
+export const SECCOMP_SET_MODE_STRICT = 0;
+export const SECCOMP_SET_MODE_FILTER = 1;
+export const SECCOMP_GET_ACTION_AVAIL = 2;
+export const SECCOMP_GET_NOTIF_SIZES = 3;
+export const SECCOMP_FILTER_FLAG_TSYNC = 0x1;
+export const SECCOMP_FILTER_FLAG_LOG = 0x2;
+export const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 0x4;
+export const SECCOMP_FILTER_FLAG_NEW_LISTENER = 0x8;
+export const SECCOMP_FILTER_FLAG_TSYNC_ESRCH = 0x10;
+export const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 0x20;
+export const SECCOMP_RET_KILL_PROCESS = 0x80000000;
+export const SECCOMP_RET_KILL_THREAD = 0x0;
+export const SECCOMP_RET_KILL = 0x0;
+export const SECCOMP_RET_TRAP = 0x30000;
+export const SECCOMP_RET_ERRNO = 0x50000;
+export const SECCOMP_RET_USER_NOTIF = 0x7fc00000;
+export const SECCOMP_RET_TRACE = 0x7ff00000;
+export const SECCOMP_RET_LOG = 0x7ffc0000;
+export const SECCOMP_RET_ALLOW = 0x7fff0000;
+export const SECCOMP_RET_ACTION_FULL = 0xffff0000;
+export const SECCOMP_RET_ACTION = 0x7fff0000;
+export const SECCOMP_RET_DATA = 0xffff;
+export const SECCOMP_USER_NOTIF_FLAG_CONTINUE = 0x1;
+export const SECCOMP_ADDFD_FLAG_SETFD = 0x1;
+export const SECCOMP_ADDFD_FLAG_SEND = 0x2;
+export const SECCOMP_IOC_MAGIC = 33;
+
+export const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x40082104;
+export const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 0x1;

@@ -1,0 +1,3 @@
+/** Unix-domain sockets: <linux/un.h>. */
+
+export const UNIX_PATH_MAX = 108;
