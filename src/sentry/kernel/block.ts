@@ -1,0 +1,60 @@
+// How a system call waits. File operations never do: a handler that gets -EAGAIN returns task.block(...), which parks
+// a plain record on the task and registers its waiters. When an event, the deadline or a signal comes, the handler is
+// run again from the start with the same arguments; what it must remember in between (bytes done, the deadline, the
+// file that a since closed descriptor meant) is in the record. So signals, restarts and checkpoints have one home.
+
+import type { Waiter } from '../base/wait.ts';
+import type { File } from '../vfs/file.ts';
+
+/** Handler results that are not results. All are far below -4095. */
+/** The task is parked; the handler will run again. */
+export const BLOCKED = -0x1000_0001;
+/** The handler set the registers itself (rt_sigreturn, execve): leave rax alone. */
+export const NO_RESULT = -0x1000_0002;
+/** The task exited in the handler. */
+export const EXITED = -0x1000_0003;
+
+/** From Task.park(): the deadline of the call is over. */
+export const TIMED_OUT = -0x1000_0004;
+
+/** The record of a parked call. One per task, reused: reset() at the start of every system call. */
+export class BlockedCall {
+  /** True from the first block() of a call to its end: the handler is running for the second time or later. */
+  active = false;
+  /** Absolute CLOCK_MONOTONIC deadline in ns; Infinity when there is none. */
+  deadlineNs = Number.POSITIVE_INFINITY;
+  /** The deadline passed. */
+  timedOut = false;
+  /** Progress that survives a retry: bytes already moved, or whatever the handler counts. */
+  done = 0;
+  /** Free for the handler: plain numbers and references to kernel objects only. */
+  a = 0;
+  b = 0;
+  state: object | null = null;
+  /** A signal ended the wait; the handler runs once more and its park() answers -ERESTARTSYS. */
+  interrupted = false;
+  /** The descriptor that `file` was looked up from, so that a retry finds the same file; -1 none. */
+  fd = -1;
+  file: File | null = null;
+  /** Waiters that were registered; removed at wake-up. The first `used` of the array count. */
+  readonly waiters: Waiter[] = [];
+  used = 0;
+
+  /** Forgets the last call. */
+  reset(): void {
+    this.active = false;
+    this.deadlineNs = Number.POSITIVE_INFINITY;
+    this.timedOut = false;
+    this.interrupted = false;
+    this.done = 0;
+    this.a = 0;
+    this.b = 0;
+    this.state = null;
+    this.fd = -1;
+    if (this.file !== null) {
+      const f = this.file;
+      this.file = null;
+      f.unref();
+    }
+  }
+}

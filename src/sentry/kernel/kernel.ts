@@ -1,0 +1,167 @@
+// Kernel: the object that holds everything of one sandbox, and its loop.
+//
+//   platform.wait() -> Context -> dispatch | fault | trap | kick -> returnToUser -> platform resume
+//
+// One JS thread, synchronous. A task is running (the platform has it), ready (on the run queue), blocked, stopped or dead.
+
+import { ENOSYS } from '../../abi/errno.ts';
+import { countUnsupported } from '../base/log.ts';
+import type { MemoryFile } from '../memfile/memfile.ts';
+import {
+  type Context,
+  EV_DEAD,
+  EV_FAULT,
+  EV_KICK,
+  EV_SYSCALL,
+  EV_TRAP,
+  type Platform,
+} from '../platform/platform.ts';
+import { ORIG_RAX, R8, R9, R10, RAX, RDI, RDX, RSI } from '../platform/regs.ts';
+import { BLOCKED, EXITED, NO_RESULT } from './block.ts';
+import { PidTable } from './pids.ts';
+import { SignalCenter } from './signals.ts';
+import type { SyscallTable } from './syscall_table.ts';
+import { TASK_BLOCKED, TASK_DEAD, TASK_READY, TASK_RUNNING, type Task } from './task.ts';
+import { killedByHost } from './task_exit.ts';
+import { returnToUser } from './task_run.ts';
+import { Timekeeper } from './timekeeper.ts';
+
+/** Sees every system call: strace, metrics. */
+export interface SyscallTracer {
+  enter(t: Task): void;
+  exit(t: Task, result: number): void;
+}
+
+export class Kernel {
+  readonly platform: Platform;
+  readonly memfile: MemoryFile;
+  readonly table: SyscallTable;
+  readonly time: Timekeeper;
+  readonly pids: PidTable;
+  readonly signals: SignalCenter;
+  tracer: SyscallTracer | null = null;
+  /** Tasks that are not dead. The loop ends when none is left. */
+  liveTasks = 0;
+  private runHead: Task | null = null;
+  private runTail: Task | null = null;
+  /** Called when host descriptors, host signals or timers may be ready; the runtime sets it (HostPoller.dispatch). */
+  onHostEvents: () => void = () => {};
+
+  constructor(platform: Platform, memfile: MemoryFile, table: SyscallTable) {
+    this.platform = platform;
+    this.memfile = memfile;
+    this.table = table;
+    this.time = new Timekeeper();
+    this.pids = new PidTable();
+    this.signals = new SignalCenter(this);
+  }
+
+  /** Puts a task on the run queue (once). */
+  makeReady(t: Task): void {
+    if (t.state !== TASK_DEAD) t.state = TASK_READY;
+    if (t.queued) return;
+    t.queued = true;
+    t.runNext = null;
+    if (this.runTail === null) this.runHead = t;
+    else this.runTail.runNext = t;
+    this.runTail = t;
+  }
+
+  /** Runs until no task is left. */
+  run(): void {
+    while (this.liveTasks > 0) {
+      for (let t = this.runHead; t !== null; t = this.runHead) {
+        this.runHead = t.runNext;
+        if (this.runHead === null) this.runTail = null;
+        t.runNext = null;
+        t.queued = false;
+        if (t.state === TASK_READY) this.step(t);
+      }
+      if (this.liveTasks === 0) break;
+      const ctx = this.platform.wait(true);
+      if (ctx === null) this.onHostEvents();
+      else this.handleEvent(ctx);
+    }
+  }
+
+  /** A ready task: retry its parked call, or return to user mode. */
+  private step(t: Task): void {
+    if (t.call.active) {
+      t.unwatch();
+      if (t.signals.interrupts(t)) t.call.interrupted = true;
+      this.finish(t, this.dispatch(t));
+      return;
+    }
+    returnToUser(t);
+  }
+
+  private handleEvent(ctx: Context): void {
+    const t = ctx.owner as Task;
+    switch (ctx.event) {
+      case EV_SYSCALL: {
+        t.sysno = ctx.regs.int(ORIG_RAX);
+        if (this.tracer !== null) this.tracer.enter(t);
+        this.finish(t, this.dispatch(t));
+        return;
+      }
+      case EV_FAULT:
+        if (t.mm.handleFault(ctx.faultAddr, ctx.faultAccess) !== 0) this.signals.faultSignal(t);
+        returnToUser(t);
+        return;
+      case EV_TRAP:
+        this.signals.faultSignal(t);
+        returnToUser(t);
+        return;
+      case EV_KICK:
+        returnToUser(t);
+        return;
+      case EV_DEAD:
+        killedByHost(t);
+        return;
+    }
+  }
+
+  /** Runs the handler of the task's current system call with its register arguments. */
+  private dispatch(t: Task): number {
+    const row = this.table.row(t.sysno);
+    if (row === null) {
+      countUnsupported(`system call ${t.sysno}`);
+      return -ENOSYS;
+    }
+    const r = t.ctx.regs;
+    const ints = row.intMask;
+    return row.handler(
+      t,
+      (ints & 1) !== 0 ? r.int(RDI) : r.get(RDI),
+      (ints & 2) !== 0 ? r.int(RSI) : r.get(RSI),
+      (ints & 4) !== 0 ? r.int(RDX) : r.get(RDX),
+      (ints & 8) !== 0 ? r.int(R10) : r.get(R10),
+      (ints & 16) !== 0 ? r.int(R8) : r.get(R8),
+      (ints & 32) !== 0 ? r.int(R9) : r.get(R9),
+    );
+  }
+
+  /** Ends one run of a handler. */
+  private finish(t: Task, result: number): void {
+    if (result === BLOCKED) {
+      if (t.state !== TASK_BLOCKED && t.state !== TASK_READY) throw new Error('BLOCKED without park()');
+      return;
+    }
+    if (this.tracer !== null) this.tracer.exit(t, result);
+    if (t.call.active || t.call.file !== null) {
+      t.unwatch();
+      t.call.reset();
+    }
+    t.call.deadlineNs = Number.POSITIVE_INFINITY;
+    if (result === EXITED) return;
+    if (result !== NO_RESULT) t.ctx.regs.set(RAX, result);
+    returnToUser(t);
+  }
+
+  /** Hands a task to the platform. Only task_run.ts calls it, when nothing is left to do in the kernel. */
+  enterUser(t: Task): void {
+    t.state = TASK_RUNNING;
+    t.sysno = -1;
+    t.ctx.resume(t.mm.as);
+  }
+}

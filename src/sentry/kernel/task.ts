@@ -1,0 +1,187 @@
+// Task: one guest thread (struct task_struct). State lives here; behaviour by theme in task_*.ts and signal files.
+
+import { EAGAIN, ERESTARTSYS } from '../../abi/errno.ts';
+import type { Cred } from '../base/cred.ts';
+import { type TimerTarget, type TimeSource, Timer } from '../base/time.ts';
+import { type Wakeable, Waiter, type WaitQueue } from '../base/wait.ts';
+import type { MemoryManager } from '../mm/mm.ts';
+import type { Context } from '../platform/platform.ts';
+import type { VfsContext } from '../vfs/context.ts';
+import type { FdTable } from '../vfs/fdtable.ts';
+import type { File } from '../vfs/file.ts';
+import type { FsContext } from '../vfs/fscontext.ts';
+import { BLOCKED, BlockedCall, TIMED_OUT } from './block.ts';
+import type { Kernel } from './kernel.ts';
+import { TaskSignals } from './signal_state.ts';
+import type { ThreadGroup } from './threadgroup.ts';
+
+/** Runs guest code, or waits for the platform to do so. */
+export const TASK_RUNNING = 0;
+/** On the kernel's run queue: an event is handled or a parked call is to be retried. */
+export const TASK_READY = 1;
+/** Parked in a system call. */
+export const TASK_BLOCKED = 2;
+/** Job-control stop. */
+export const TASK_STOPPED = 3;
+/** Exited; its thread group may still be waited for. */
+export const TASK_DEAD = 4;
+
+export class Task implements VfsContext, Wakeable, TimerTarget {
+  readonly kernel: Kernel;
+  readonly tid: number;
+  group: ThreadGroup;
+  readonly ctx: Context;
+  mm: MemoryManager;
+  fs: FsContext;
+  fds: FdTable;
+  cred: Cred;
+  /** comm: at most 15 bytes, a byte string. */
+  name: string;
+  state = TASK_READY;
+  /** Next task on the run queue; null at its end or when not queued. */
+  runNext: Task | null = null;
+  queued = false;
+  /** Number of the system call in progress; -1 outside one. */
+  sysno = -1;
+  readonly call: BlockedCall = new BlockedCall();
+  private readonly timer: Timer;
+  readonly signals: TaskSignals;
+  /** set_tid_address / CLONE_CHILD_CLEARTID; 0 for none. */
+  clearChildTid = 0;
+  robustList = 0;
+  rseqAddr = 0;
+  rseqSize = 0;
+  rseqSig = 0;
+  pdeathSignal = 0;
+  personality = 0;
+  startNs: number;
+  /** wait status once dead (exit code << 8 or signal). */
+  exitStatus = 0;
+  /** The parent of a vfork child waits here until the child execs or exits. */
+  vforkParent: Task | null = null;
+
+  constructor(
+    kernel: Kernel,
+    tid: number,
+    group: ThreadGroup,
+    ctx: Context,
+    mm: MemoryManager,
+    fs: FsContext,
+    fds: FdTable,
+    cred: Cred,
+    name: string,
+  ) {
+    this.kernel = kernel;
+    this.tid = tid;
+    this.group = group;
+    this.ctx = ctx;
+    ctx.owner = this;
+    this.mm = mm;
+    this.fs = fs;
+    this.fds = fds;
+    this.cred = cred;
+    this.name = name;
+    this.timer = new Timer(this);
+    this.signals = new TaskSignals();
+    this.startNs = kernel.time.monotonicNs();
+  }
+
+  get mem(): MemoryManager {
+    return this.mm;
+  }
+
+  get time(): TimeSource {
+    return this.kernel.time;
+  }
+
+  get tgid(): number {
+    return this.group.tgid;
+  }
+
+  rlimit(resource: number): number {
+    return this.group.limits.soft(resource);
+  }
+
+  raise(sig: number): void {
+    this.kernel.signals.sendToTask(this, sig);
+  }
+
+  /** The file of a descriptor, or null; during a retried call, the file that the first try found. */
+  file(fd: number): File | null {
+    const call = this.call;
+    if (call.active && call.fd === fd && call.file !== null) return call.file;
+    return this.fds.get(fd);
+  }
+
+  /** Remembers over retries which file `fd` meant, holding a reference. */
+  pin(fd: number, file: File): void {
+    if (this.call.file !== null) return;
+    this.call.fd = fd;
+    this.call.file = file.ref();
+  }
+
+  /** Sets the deadline of this call at its first run; retries keep it. Absolute CLOCK_MONOTONIC ns. */
+  deadline(atNs: number): void {
+    if (!this.call.active) this.call.deadlineNs = atNs;
+  }
+
+  /** Registers interest for the park() that follows. */
+  watch(queue: WaitQueue, events: number, cookie = 0): Waiter {
+    const call = this.call;
+    let w = call.waiters[call.used];
+    if (w === undefined) {
+      w = new Waiter(this, events, cookie);
+      call.waiters.push(w);
+    }
+    w.events = events;
+    w.cookie = cookie;
+    call.used++;
+    queue.add(w);
+    return w;
+  }
+
+  /**
+   * Parks the call: BLOCKED when it now waits; -ERESTARTSYS when a signal interrupts it; TIMED_OUT when its deadline
+   * is over. Anything but BLOCKED ends the wait: the handler maps it to its own result and returns.
+   */
+  park(): number {
+    const call = this.call;
+    if (call.interrupted || this.signals.interrupts(this)) {
+      this.unwatch();
+      return -ERESTARTSYS;
+    }
+    if (call.timedOut || call.deadlineNs <= 0) {
+      this.unwatch();
+      return TIMED_OUT;
+    }
+    call.active = true;
+    this.state = TASK_BLOCKED;
+    if (call.deadlineNs !== Number.POSITIVE_INFINITY) this.kernel.time.arm(this.timer, call.deadlineNs);
+    return BLOCKED;
+  }
+
+  /** watch() and park() in one: waits for `events` on `queue`. */
+  block(queue: WaitQueue | null, events: number): number {
+    if (queue === null) return -EAGAIN;
+    this.watch(queue, events);
+    return this.park();
+  }
+
+  /** Takes all registered waiters off their queues. */
+  unwatch(): void {
+    const call = this.call;
+    for (let i = 0; i < call.used; i++) call.waiters[i]!.remove();
+    call.used = 0;
+    if (this.timer.armed) this.kernel.time.cancel(this.timer);
+  }
+
+  onReady(_waiter: Waiter, _events: number): void {
+    if (this.state === TASK_BLOCKED) this.kernel.makeReady(this);
+  }
+
+  onTimer(_timer: Timer, _nowNs: number): void {
+    if (this.state !== TASK_BLOCKED) return;
+    this.call.timedOut = true;
+    this.kernel.makeReady(this);
+  }
+}

@@ -1,0 +1,85 @@
+// The platform: runs guest instructions natively and hands control back at every system call, fault and kick.
+// Three implementations: ptrace/ (portable reference), systrap/, kvm/. The kernel knows only this file.
+
+import type { Regs } from './regs.ts';
+
+/** Why a context came back. */
+export const EV_SYSCALL = 1;
+/** A memory access that the guest's mappings do not allow: faultAddr, faultAccess, sig, sigCode are set. */
+export const EV_FAULT = 2;
+/** A synchronous trap of the guest's own making: SIGFPE, SIGILL, SIGTRAP, ... in sig, sigCode, faultAddr. */
+export const EV_TRAP = 3;
+/** The kernel asked for it with interrupt(). */
+export const EV_KICK = 4;
+/** The host thread died (killed from outside): the guest process is gone. */
+export const EV_DEAD = 5;
+
+/** What a fault tried, as far as the host tells. */
+export const ACCESS_READ = 1;
+export const ACCESS_WRITE = 2;
+export const ACCESS_EXEC = 4;
+
+/** A guest address space as the host holds it: one stub process. Guest-visible VMAs live in mm. */
+export interface AddressSpace {
+  /**
+   * Maps `pages` consecutive frames of the memory file at `addr` (replacing what is there) with PROT_* `prot`.
+   * Orders are queued; they take effect before any context of this address space next enters user mode.
+   */
+  map(addr: number, frame: number, pages: number, prot: number): void;
+  /** Removes whatever is mapped in the range. With `now`, running threads lose it before the call returns. */
+  unmap(addr: number, len: number): void;
+  /** Changes protection of what is mapped in the range; unmapped parts are skipped. */
+  protect(addr: number, len: number, prot: number): void;
+  /**
+   * Makes queued orders effective for threads that run right now. Called before a frame that was unmapped or
+   * write-protected is reused or relied upon.
+   */
+  flush(): void;
+  /** Ends the stub process. Contexts were released before. */
+  release(): void;
+}
+
+/** One guest thread's registers and the host thread that runs them. One per task. */
+export interface Context {
+  readonly regs: Regs;
+  /** Free for the kernel: the task. */
+  owner: unknown;
+  event: number;
+  sig: number;
+  sigCode: number;
+  faultAddr: number;
+  faultAccess: number;
+  /** Enters user mode in `as` with regs; the next event comes from Platform.wait(). */
+  resume(as: AddressSpace): void;
+  /** Makes a running context come back with EV_KICK (or whatever event comes first). Harmless when it is not running. */
+  interrupt(): void;
+  /** True between resume() and its event. */
+  readonly running: boolean;
+  /** Copies the extended state (XSAVE layout, platform.xstateSize bytes) out of the stopped context. */
+  getXstate(to: Uint8Array): void;
+  /** Sets the extended state of the stopped context; the kernel has validated the header. */
+  setXstate(from: Uint8Array): void;
+  /** Host thread id, for affinity and accounting; 0 when none yet. */
+  readonly hostTid: number;
+  /** User and system CPU time of the guest in ns, as far as the platform can tell. */
+  cpuTimeNs(): number;
+  release(): void;
+}
+
+/** Guest addresses are below this; the stub lives above. */
+export const GUEST_TOP = 0x7fff_fff0_0000;
+
+export interface Platform {
+  readonly name: string;
+  /** Bytes of the extended state that getXstate moves, and the XCR0 mask it is laid out by. */
+  readonly xstateSize: number;
+  readonly xcr0Lo: number;
+  newAddressSpace(): AddressSpace | number;
+  newContext(): Context;
+  /**
+   * Waits for the next event: a context that came back, or null when host events are ready (the kernel then polls its
+   * HostPoller) . With `block` false it only looks.
+   */
+  wait(block: boolean): Context | null;
+  shutdown(): void;
+}

@@ -1,0 +1,73 @@
+// Guest registers in the layout of struct user_regs_struct (27 u64), read as two 32-bit halves: no BigInt anywhere.
+//
+//   0 r15  1 r14  2 r13  3 r12  4 rbp  5 rbx  6 r11  7 r10  8 r9  9 r8  10 rax  11 rcx  12 rdx  13 rsi  14 rdi
+//   15 orig_rax  16 rip  17 cs  18 eflags  19 rsp  20 ss  21 fs_base  22 gs_base  23 ds  24 es  25 fs  26 gs
+
+export const R15 = 0;
+export const R14 = 1;
+export const R13 = 2;
+export const R12 = 3;
+export const RBP = 4;
+export const RBX = 5;
+export const R11 = 6;
+export const R10 = 7;
+export const R9 = 8;
+export const R8 = 9;
+export const RAX = 10;
+export const RCX = 11;
+export const RDX = 12;
+export const RSI = 13;
+export const RDI = 14;
+export const ORIG_RAX = 15;
+export const RIP = 16;
+export const CS = 17;
+export const EFLAGS = 18;
+export const RSP = 19;
+export const SS = 20;
+export const FS_BASE = 21;
+export const GS_BASE = 22;
+export const DS = 23;
+export const ES = 24;
+export const FS = 25;
+export const GS = 26;
+export const REG_COUNT = 27;
+export const REGS_SIZE = REG_COUNT * 8;
+
+const TWO32 = 0x1_0000_0000;
+
+export class Regs {
+  /** Halves: u32[2 * r] is the low word of register r. */
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+
+  constructor(buffer: ArrayBuffer, byteOffset: number) {
+    this.u32 = new Uint32Array(buffer, byteOffset, REG_COUNT * 2);
+    this.i32 = new Int32Array(buffer, byteOffset, REG_COUNT * 2);
+  }
+
+  /** The register as a signed 64-bit value; exact within +-2^53, rounded beyond. */
+  get(r: number): number {
+    return this.i32[2 * r + 1]! * TWO32 + this.u32[2 * r]!;
+  }
+
+  /** The low word, signed: how Linux reads an int argument. */
+  int(r: number): number {
+    return this.i32[2 * r]!;
+  }
+
+  /** Sets the register to a signed or unsigned integer within +-2^53. */
+  set(r: number, v: number): void {
+    this.i32[2 * r] = v | 0;
+    this.i32[2 * r + 1] = Math.floor(v / TWO32) | 0;
+  }
+
+  /** Sets both halves: for values that a number cannot hold. */
+  setWords(r: number, lo: number, hi: number): void {
+    this.i32[2 * r] = lo | 0;
+    this.i32[2 * r + 1] = hi | 0;
+  }
+
+  copyFrom(o: Regs): void {
+    this.u32.set(o.u32);
+  }
+}

@@ -1,0 +1,93 @@
+// The descriptor table (struct files_struct): what CLONE_FILES shares.
+
+import { EBADF, EMFILE } from '../../abi/errno.ts';
+import type { VfsContext } from './context.ts';
+import type { File } from './file.ts';
+
+export class FdTable {
+  /** Tasks that share it. */
+  refs = 1;
+  private readonly files: (File | null)[] = [];
+  private readonly cloexec: boolean[] = [];
+  /** No free slot below this one. */
+  private lowestFree = 0;
+
+  /** The file of a descriptor, or null. No reference is taken. */
+  get(fd: number): File | null {
+    return fd >= 0 && fd < this.files.length ? this.files[fd]! : null;
+  }
+
+  /** Slots that exist; every open descriptor is below it. */
+  get length(): number {
+    return this.files.length;
+  }
+
+  /** Installs `file` (its reference moves into the table) at the lowest free slot >= min; -EMFILE at the limit. */
+  install(file: File, cloexec: boolean, limit: number, min = 0): number {
+    let fd = Math.max(min, this.lowestFree);
+    while (fd < this.files.length && this.files[fd] !== null) fd++;
+    if (min <= this.lowestFree) this.lowestFree = fd;
+    if (fd >= limit) return -EMFILE;
+    this.put(fd, file, cloexec);
+    return fd;
+  }
+
+  /** Installs at exactly `fd`; the caller closed what was there. */
+  put(fd: number, file: File, cloexec: boolean): void {
+    while (this.files.length < fd) {
+      this.files.push(null);
+      this.cloexec.push(false);
+    }
+    this.files[fd] = file;
+    this.cloexec[fd] = cloexec;
+    if (fd === this.lowestFree) this.lowestFree = fd + 1;
+  }
+
+  /** Takes a file out of its slot; its reference moves to the caller. */
+  remove(fd: number): File | null {
+    const f = this.get(fd);
+    if (f === null) return null;
+    this.files[fd] = null;
+    this.cloexec[fd] = false;
+    if (fd < this.lowestFree) this.lowestFree = fd;
+    return f;
+  }
+
+  /** close(2): takes it out, flushes, drops the reference. */
+  close(ctx: VfsContext, fd: number): number {
+    const f = this.remove(fd);
+    if (f === null) return -EBADF;
+    const r = f.flush(ctx);
+    f.unref();
+    return r;
+  }
+
+  isCloexec(fd: number): boolean {
+    return this.cloexec[fd] === true;
+  }
+
+  setCloexec(fd: number, on: boolean): void {
+    this.cloexec[fd] = on;
+  }
+
+  /** A copy with a reference on every file (fork). */
+  clone(): FdTable {
+    const t = new FdTable();
+    for (let fd = 0; fd < this.files.length; fd++) {
+      const f = this.files[fd]!;
+      t.files.push(f === null ? null : f.ref());
+      t.cloexec.push(this.cloexec[fd]!);
+    }
+    t.lowestFree = this.lowestFree;
+    return t;
+  }
+
+  closeOnExec(ctx: VfsContext): void {
+    for (let fd = 0; fd < this.files.length; fd++) if (this.cloexec[fd] === true) this.close(ctx, fd);
+  }
+
+  /** The last task that shared it is gone. */
+  closeAll(ctx: VfsContext): void {
+    for (let fd = 0; fd < this.files.length; fd++) if (this.files[fd] !== null) this.close(ctx, fd);
+  }
+}

@@ -1,0 +1,162 @@
+// File: an open file description (struct file): what dup and fork share. Each kind of file subclasses it.
+// Operations never wait: -EAGAIN means "not now, watch queue() for poll() events"; the system-call layer parks the
+// task. Positions and sizes are bytes.
+
+import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from '../../abi/errno.ts';
+import { O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY } from '../../abi/fcntl.ts';
+import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/poll.ts';
+import { SEEK_CUR, SEEK_END, SEEK_SET } from '../../abi/uio.ts';
+import type { Cred } from '../base/cred.ts';
+import type { Io } from '../base/io.ts';
+import type { WaitQueue } from '../base/wait.ts';
+import type { Mappable } from '../memfile/mappable.ts';
+import type { VfsContext } from './context.ts';
+import type { DirSink, Inode } from './inode.ts';
+import type { Path } from './path.ts';
+
+/** Readiness of a file that never blocks. */
+export const ALWAYS_READY = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+
+export abstract class File {
+  /** Descriptors, mappings, parked calls and messages in flight that hold this description. */
+  refs = 1;
+  readonly inode: Inode;
+  /** Where it was opened; null for what has no path (pipes, sockets, anonymous inodes). */
+  path: Path | null = null;
+  /** Status flags and access mode, O_*. */
+  flags: number;
+  /** Offset of the next read or write. */
+  pos = 0;
+  /** Who opened it. */
+  cred: Cred | null = null;
+  /** F_SETOWN: a pid, or -pgid; F_SETSIG's signal (0 = SIGIO); see vfs/fasync.ts. */
+  owner = 0;
+  ownerSig = 0;
+
+  constructor(inode: Inode, flags: number) {
+    this.inode = inode;
+    this.flags = flags;
+  }
+
+  get readable(): boolean {
+    const acc = this.flags & O_ACCMODE;
+    return acc !== O_WRONLY && (this.flags & O_PATH) === 0;
+  }
+
+  get writable(): boolean {
+    return (this.flags & O_ACCMODE) !== O_RDONLY && (this.flags & O_PATH) === 0;
+  }
+
+  get nonblocking(): boolean {
+    return (this.flags & O_NONBLOCK) !== 0;
+  }
+
+  /** True when pread, pwrite and lseek work. */
+  get seekable(): boolean {
+    return false;
+  }
+
+  ref(): this {
+    this.refs++;
+    return this;
+  }
+
+  /** Drops one reference; the last one releases the file. */
+  unref(): void {
+    if (--this.refs === 0) this.release();
+  }
+
+  /** The last reference is gone: free what it held. */
+  protected release(): void {}
+
+  /** A descriptor of `ctx` to this file is being closed (POSIX locks go, whatever other descriptors remain). */
+  flush(_ctx: VfsContext): number {
+    return 0;
+  }
+
+  /** Reads at the file's position and moves it; bytes, 0 at end, -EAGAIN, -errno. */
+  read(ctx: VfsContext, io: Io): number {
+    const n = this.pread(ctx, io, this.pos);
+    if (n > 0) this.pos += n;
+    return n;
+  }
+
+  /** Writes at the file's position and moves it. */
+  write(ctx: VfsContext, io: Io): number {
+    const n = this.pwrite(ctx, io, this.pos);
+    if (n > 0) this.pos += n;
+    return n;
+  }
+
+  pread(_ctx: VfsContext, _io: Io, _off: number): number {
+    return this.seekable ? -EINVAL : -ESPIPE;
+  }
+
+  pwrite(_ctx: VfsContext, _io: Io, _off: number): number {
+    return this.seekable ? -EINVAL : -ESPIPE;
+  }
+
+  /** Events that hold now (EPOLL* bits, the same values as POLL*). */
+  poll(): number {
+    return ALWAYS_READY;
+  }
+
+  /** Where to wait for poll() to change; null when it never does. */
+  queue(): WaitQueue | null {
+    return null;
+  }
+
+  lseek(_ctx: VfsContext, off: number, whence: number): number {
+    if (!this.seekable) return -ESPIPE;
+    let base = 0;
+    if (whence === SEEK_CUR) base = this.pos;
+    else if (whence === SEEK_END) base = this.inode.size;
+    else if (whence !== SEEK_SET) return -EINVAL;
+    const to = base + off;
+    if (to < 0 || to > Number.MAX_SAFE_INTEGER) return -EINVAL;
+    this.pos = to;
+    return to;
+  }
+
+  /** Emits directory entries from this.pos on, moving it. */
+  readdir(_ctx: VfsContext, _sink: DirSink): number {
+    return -ENOTDIR;
+  }
+
+  ioctl(_ctx: VfsContext, _cmd: number, _arg: number): number {
+    return -ENOTTY;
+  }
+
+  /** What mmap maps; -ENODEV when the file cannot be mapped. */
+  mmap(_ctx: VfsContext, _prot: number, _flags: number): Mappable | number {
+    return -ENODEV;
+  }
+
+  fsync(_ctx: VfsContext): number {
+    return -EINVAL;
+  }
+
+  /** fcntl(F_SETFL) hook after flags changed. */
+  onFlags(): void {}
+
+  /** The text of /proc/PID/fd/N for a file without a path, such as "pipe:[12]". */
+  describe(): string {
+    return `anon_inode:[${this.inode.ino}]`;
+  }
+}
+
+/** The file of an O_PATH descriptor: names a place and does nothing else. */
+export class PathFile extends File {
+  override read(): number {
+    return -EBADF;
+  }
+  override write(): number {
+    return -EBADF;
+  }
+  override lseek(): number {
+    return -EBADF;
+  }
+  override ioctl(): number {
+    return -EBADF;
+  }
+}

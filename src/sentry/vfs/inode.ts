@@ -1,0 +1,154 @@
+// Inode: one object of a file system (struct inode with its inode_operations). Each file system subclasses it.
+// Operations return >= 0 or -errno and never wait. Names are byte strings of one path component, already checked for
+// length, "." and "..". Permission checks on the directory were made by the caller (vfs/namei.ts).
+
+import { EINVAL, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
+import type { PageCache } from '../memfile/pagecache.ts';
+import type { VfsContext } from './context.ts';
+import type { File } from './file.ts';
+import type { FileSystem } from './filesystem.ts';
+import type { InodeLocks } from './locks.ts';
+import type { InodeWatches } from './watches.ts';
+
+/** What setattr may change: fields that are undefined stay. Sizes in bytes, times in seconds and nanoseconds. */
+export interface SetAttr {
+  mode?: number;
+  uid?: number;
+  gid?: number;
+  atimeSec?: number;
+  atimeNsec?: number;
+  mtimeSec?: number;
+  mtimeNsec?: number;
+}
+
+/** Receives directory entries; returns false when full, and the entry was not taken. `next` is the cookie after it. */
+export interface DirSink {
+  emit(name: string, ino: number, type: number, next: number): boolean;
+}
+
+export abstract class Inode {
+  readonly fs: FileSystem;
+  readonly ino: number;
+  /** S_IFMT type and permission bits. */
+  mode: number;
+  nlink = 1;
+  uid = 0;
+  gid = 0;
+  /** Device number of a character or block device, as st_rdev has it. */
+  rdev = 0;
+  /** Bytes. */
+  size = 0;
+  /** 512-byte blocks in use, when the file system keeps count. */
+  blocks = 0;
+  blksize = 4096;
+  atimeSec = 0;
+  atimeNsec = 0;
+  mtimeSec = 0;
+  mtimeNsec = 0;
+  ctimeSec = 0;
+  ctimeNsec = 0;
+  btimeSec = 0;
+  btimeNsec = 0;
+  /** Content pages of a regular file that is kept in the memory file; what mmap maps and read copies from. */
+  pages: PageCache | null = null;
+  /** POSIX, OFD and flock locks; made on first use. */
+  locks: InodeLocks | null = null;
+  /** inotify watches; made on first use. */
+  watches: InodeWatches | null = null;
+  xattrs: Map<string, Uint8Array> | null = null;
+  /** Open files that may write, minus those that deny it (running programs): ETXTBSY. */
+  writers = 0;
+
+  constructor(fs: FileSystem, ino: number, mode: number) {
+    this.fs = fs;
+    this.ino = ino;
+    this.mode = mode;
+  }
+
+  /** Opens the inode: returns a File with refs 1, or -errno. `flags` are open(2)'s. */
+  abstract open(ctx: VfsContext, flags: number): File | number;
+
+  /** Brings size, times and other cached fields up to date before stat; most file systems have nothing to do. */
+  refresh(_ctx: VfsContext): number {
+    return 0;
+  }
+
+  /** Finds an entry; -ENOENT when there is none. */
+  lookup(_ctx: VfsContext, _name: string): Inode | number {
+    return -ENOTDIR;
+  }
+
+  /** Makes a non-directory, non-symlink entry: S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK in `mode`. */
+  create(_ctx: VfsContext, _name: string, _mode: number, _rdev: number): Inode | number {
+    return -EPERM;
+  }
+
+  /** An unnamed regular file for O_TMPFILE, nlink 0. */
+  tmpfile(_ctx: VfsContext, _mode: number): Inode | number {
+    return -EOPNOTSUPP;
+  }
+
+  mkdir(_ctx: VfsContext, _name: string, _mode: number): Inode | number {
+    return -EPERM;
+  }
+
+  symlink(_ctx: VfsContext, _name: string, _target: string): Inode | number {
+    return -EPERM;
+  }
+
+  /** Adds a hard link to `target`, an inode of the same file system. */
+  link(_ctx: VfsContext, _name: string, _target: Inode): number {
+    return -EPERM;
+  }
+
+  unlink(_ctx: VfsContext, _name: string, _victim: Inode): number {
+    return -EPERM;
+  }
+
+  rmdir(_ctx: VfsContext, _name: string, _victim: Inode): number {
+    return -EPERM;
+  }
+
+  /**
+   * Moves `name` to newDir/newName. `replaced` is what stands there, or null. With RENAME_EXCHANGE the two change
+   * places. The VFS has checked types, emptiness of nothing: an occupied directory is refused here with -ENOTEMPTY.
+   */
+  rename(
+    _ctx: VfsContext,
+    _name: string,
+    _victim: Inode,
+    _newDir: Inode,
+    _newName: string,
+    _replaced: Inode | null,
+    _flags: number,
+  ): number {
+    return -EPERM;
+  }
+
+  /** Emits entries from cookie `from` on ("." and ".." come from the VFS as cookies 0 and 1; so from >= 2). */
+  readdir(_ctx: VfsContext, _from: number, _sink: DirSink): number {
+    return -ENOTDIR;
+  }
+
+  /** A symlink's text. */
+  readlink(_ctx: VfsContext): string | number {
+    return -EINVAL;
+  }
+
+  setattr(_ctx: VfsContext, _attr: SetAttr): number {
+    return -EPERM;
+  }
+
+  /** Sets the size of a regular file, dropping or zero-filling content. */
+  truncate(_ctx: VfsContext, _size: number): number {
+    return -EINVAL;
+  }
+
+  fallocate(_ctx: VfsContext, _mode: number, _off: number, _len: number): number {
+    return -EOPNOTSUPP;
+  }
+
+  ioctl(_ctx: VfsContext, _cmd: number, _arg: number): number {
+    return -ENOTTY;
+  }
+}
