@@ -1,0 +1,45 @@
+// Every program of test/guest natively and inside Vedette: both must pass and print the same.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { compileGuest, difference, guestDir, nativeOnly, runInside, runNative } from './harness/guest.ts';
+
+interface Skip {
+  program: string;
+  /** Without it, the whole program is skipped. */
+  subtest?: string;
+  reason: string;
+}
+
+const skips = JSON.parse(readFileSync(join(guestDir, 'skips.json'), 'utf8')) as Skip[];
+const programs = readdirSync(guestDir)
+  .filter((name) => name.endsWith('.c'))
+  .map((name) => name.slice(0, -2))
+  .sort();
+
+describe('guest programs', { concurrency: 2 }, () => {
+  for (const program of programs) {
+    const own = skips.filter((skip) => skip.program === program);
+    const whole = own.find((skip) => skip.subtest === undefined);
+    test(program, { skip: whole?.reason ?? false }, async (t) => {
+      const binary = await compileGuest(program);
+      let names: string[] = [];
+      if (own.length > 0) {
+        const list = (await runNative([binary, '-l'])).stdout.trim().split('\n');
+        names = list.filter((name) => !own.some((skip) => skip.subtest === name));
+        for (const skip of own) await t.test(skip.subtest!, { skip: skip.reason }, () => {});
+      }
+      const native = await runNative([binary, ...names], { timeoutMs: 120_000 });
+      assert.equal(native.status, 0, `fails natively:\n${native.stdout}${native.stderr}`);
+      if (nativeOnly) return;
+      const inside = await runInside([binary, ...names], { timeoutMs: 180_000 });
+      const text = difference(native, inside);
+      if (text !== '') assert.fail(text);
+    });
+  }
+});
+
+test('every skip names a program that exists', () => {
+  for (const skip of skips) assert.ok(programs.includes(skip.program), skip.program);
+});

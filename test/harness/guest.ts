@@ -1,0 +1,221 @@
+// Compiles guest programs, runs commands natively and inside Vedette with limits, and compares what came out.
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+
+/** The compiled tree that this module belongs to. */
+export const distDir = resolve(import.meta.dirname, '../..');
+export const repoDir = findRepo(distDir);
+export const guestDir = join(repoDir, 'test/guest');
+
+/** How a command starts inside Vedette; VEDETTE_FLAGS adds flags for every run, such as `--platform=ptrace`. */
+export const vedette = [process.execPath, join(distDir, 'src/cli/main.js'), 'do'];
+const extraFlags = (process.env.VEDETTE_FLAGS ?? '').split(' ').filter((flag) => flag !== '');
+/** Only the native half, to check the tests themselves. */
+export const nativeOnly = process.env.VEDETTE_NATIVE_ONLY === '1';
+
+const compileFlags = [
+  '-O1',
+  '-Wall',
+  '-Wno-stringop-overflow',
+  '-Wno-stringop-overread',
+  '-Wno-nonnull',
+  '-pthread',
+];
+const outputLimit = 16 << 20;
+
+export interface RunOptions {
+  timeoutMs?: number;
+  cwd?: string;
+  env?: Record<string, string>;
+  input?: string;
+  /** Flags of `vedette do` for this run. */
+  flags?: string[];
+}
+
+export interface RunResult {
+  /** Exit code, or 128 + the signal that ended the process. */
+  status: number;
+  stdout: string;
+  stderr: string;
+  timedOut: boolean;
+  elapsedMs: number;
+}
+
+function findRepo(start: string): string {
+  for (let dir = start; dir !== '/'; dir = dirname(dir)) {
+    if (existsSync(join(dir, 'test/guest/check.h'))) return dir;
+  }
+  return process.cwd();
+}
+
+/** The process and everything below it, deepest last; a child that left the process group is still found. */
+function processTree(pid: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+      children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+    } catch {
+      // The process ended meanwhile.
+    }
+  }
+  const tree = [pid];
+  for (let i = 0; i < tree.length; i++) tree.push(...(children.get(tree[i]!) ?? []));
+  return tree;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Already gone.
+  }
+}
+
+const signalNumbers: Record<string, number> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGILL: 4,
+  SIGTRAP: 5,
+  SIGABRT: 6,
+  SIGBUS: 7,
+  SIGFPE: 8,
+  SIGKILL: 9,
+  SIGUSR1: 10,
+  SIGSEGV: 11,
+  SIGUSR2: 12,
+  SIGPIPE: 13,
+  SIGALRM: 14,
+  SIGTERM: 15,
+  SIGXCPU: 24,
+  SIGXFSZ: 25,
+  SIGSYS: 31,
+};
+
+/** Runs a command on the host in its own process group and collects what it prints, within time and size limits. */
+export function runNative(argv: string[], options: RunOptions = {}): Promise<RunResult> {
+  const { timeoutMs = 60_000, cwd = '/tmp', env = {}, input = '' } = options;
+  const start = Date.now();
+  return new Promise((done, fail) => {
+    const child = spawn(argv[0]!, argv.slice(1), {
+      cwd,
+      env: {
+        PATH: process.env.PATH ?? '/usr/bin:/bin',
+        HOME: '/root',
+        LANG: 'C.UTF-8',
+        LC_ALL: 'C.UTF-8',
+        ...env,
+      },
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+    let size = 0;
+    let timedOut = false;
+    let killed = false;
+    const end = () => {
+      if (killed || child.pid === undefined) return;
+      killed = true;
+      for (const pid of processTree(child.pid)) kill(pid);
+      kill(-child.pid);
+    };
+    const timer = setTimeout(() => {
+      timedOut = true;
+      end();
+    }, timeoutMs);
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream].on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > outputLimit) end();
+        else chunks[stream].push(chunk);
+      });
+    }
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      fail(error);
+    });
+    // What the command left behind holds the pipes open: it gets a moment, then its group goes.
+    let grace: NodeJS.Timeout | undefined;
+    child.on('exit', () => {
+      grace = setTimeout(() => kill(-child.pid!), 1000);
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      clearTimeout(grace);
+      kill(-child.pid!);
+      const text = (parts: Buffer[]) => Buffer.concat(parts).toString('utf8');
+      done({
+        status: code ?? 128 + (signalNumbers[signal ?? ''] ?? 0),
+        stdout: text(chunks.stdout),
+        stderr: text(chunks.stderr),
+        timedOut,
+        elapsedMs: Date.now() - start,
+      });
+    });
+  });
+}
+
+/** Runs the same command inside Vedette. */
+export function runInside(argv: string[], options: RunOptions = {}): Promise<RunResult> {
+  return runNative([...vedette, ...extraFlags, ...(options.flags ?? []), '--', ...argv], options);
+}
+
+/** Compiles test/guest/<program>.c, once per content; a first line `// build: FLAGS` adds flags. */
+export async function compileGuest(program: string): Promise<string> {
+  const source = join(guestDir, `${program}.c`);
+  const text = readFileSync(source, 'utf8');
+  const flags = [...compileFlags, ...(/^\/\/ build: (.*)/.exec(text)?.[1]?.split(' ') ?? [])];
+  const hash = createHash('sha256');
+  hash
+    .update(text)
+    .update(readFileSync(join(guestDir, 'check.h')))
+    .update(flags.join('\0'));
+  const cache = process.env.VEDETTE_TEST_CACHE ?? join(tmpdir(), `vedette-guests-${process.getuid!()}`);
+  mkdirSync(cache, { recursive: true, mode: 0o755 });
+  const binary = join(cache, `${program}-${hash.digest('hex').slice(0, 16)}`);
+  if (existsSync(binary)) return binary;
+  for (const old of readdirSync(cache)) {
+    if (old.startsWith(`${program}-`) && old.length === program.length + 17)
+      rmSync(join(cache, old), { force: true });
+  }
+  // Renamed into place, so that two test runs at once never execute half a file.
+  const partial = `${binary}.${process.pid}`;
+  const result = await runNative(['gcc', source, '-o', partial, ...flags], { timeoutMs: 120_000 });
+  if (result.status !== 0) throw new Error(`${program}.c does not compile:\n${result.stderr}`);
+  renameSync(partial, binary);
+  return binary;
+}
+
+/** What differs between two results, as text for a failure message; empty when nothing does. */
+export function difference(native: RunResult, inside: RunResult): string {
+  const parts: string[] = [];
+  if (inside.timedOut) parts.push(`inside: stopped at its time limit after ${inside.elapsedMs} ms`);
+  if (native.status !== inside.status) parts.push(`status: native ${native.status}, inside ${inside.status}`);
+  if (native.stdout !== inside.stdout) {
+    const left = native.stdout.split('\n');
+    const right = inside.stdout.split('\n');
+    parts.push(
+      'stdout:',
+      ...left
+        .filter((line) => !right.includes(line))
+        .slice(0, 20)
+        .map((line) => `  native only: ${line.slice(0, 300)}`),
+      ...right
+        .filter((line) => !left.includes(line))
+        .slice(0, 20)
+        .map((line) => `  inside only: ${line.slice(0, 300)}`),
+    );
+    if (parts.at(-1) === 'stdout:') parts.push('  the same lines in another order or number');
+  }
+  if (parts.length > 0 && inside.stderr !== '')
+    parts.push(`inside stderr (end):\n${inside.stderr.slice(-2000)}`);
+  return parts.join('\n');
+}
