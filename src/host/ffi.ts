@@ -1,0 +1,48 @@
+// The one place that loads the FFI. Everything below the FFI is machine code that our assembler emits: raw system calls
+// that return -errno, so neither libc's errno nor its wrappers are needed, and musl and glibc hosts behave alike.
+
+import koffi from 'koffi';
+import type { Assembler } from '../asm/index.ts';
+
+const PROT_RW = 3;
+const PROT_RX = 5;
+const MAP_PRIVATE_ANON = 0x22;
+const CODE_SIZE = 16384;
+
+const libc = koffi.load(null);
+const mmap = libc.func('int64_t mmap(int64_t addr, int64_t len, int prot, int flags, int fd, int64_t off)');
+const mprotect = libc.func('int mprotect(int64_t addr, int64_t len, int prot)');
+
+/** An ArrayBuffer over `len` bytes of this process's memory at `addr`. The caller keeps the mapping alive. */
+export function viewMemory(addr: number, len: number): ArrayBuffer {
+  // SAFETY: addr is a mapping that this layer made and never unmaps while views of it exist.
+  return koffi.view(BigInt(addr), len);
+}
+
+/** Page-aligned private memory straight from libc, for use before hostCall exists. */
+export function bootMemory(len: number): number {
+  const addr = Number(mmap(0, len, PROT_RW, MAP_PRIVATE_ANON, -1, 0));
+  if (addr <= 0) throw new Error('vedette: the host refuses memory');
+  return addr;
+}
+
+/** Executable code made from an assembler whose labels are position-independent; label -> address. */
+export function installCode(code: Assembler): (label: string) => number {
+  const bytes = code.finish();
+  const size = Math.ceil(bytes.length / CODE_SIZE) * CODE_SIZE;
+  const at = bootMemory(size);
+  new Uint8Array(viewMemory(at, size)).set(bytes);
+  if (mprotect(at, size, PROT_RX) !== 0) throw new Error('vedette: the host refuses executable memory');
+  return (label) => at + code.offsetOf(label);
+}
+
+/** A JS function that calls machine code at `addr` with the C prototype `signature` (result and arguments). */
+export function routine(addr: number, signature: string): (...args: number[]) => number {
+  // SAFETY: the code at addr follows the System V calling convention with exactly this signature.
+  return koffi.decode(BigInt(addr), koffi.proto(signature)) as unknown as (...args: number[]) => number;
+}
+
+/** Address of a libc symbol, or 0 when this libc lacks it. */
+export function libcFunction(definition: string): (...args: number[]) => number {
+  return libc.func(definition) as unknown as (...args: number[]) => number;
+}
