@@ -37,7 +37,7 @@ export class HostBuffer {
 
   /** Writes a NUL-terminated byte string (one char per byte) at `off`; returns its host address. */
   putString(s: string, off = 0): number {
-    const n = Buffer.from(this.buffer, off, this.size - off).latin1Write(s);
+    const n = Buffer.from(this.buffer, off, this.size - off).write(s, 'latin1');
     this.u8[off + n] = 0;
     return this.addr + off;
   }

@@ -3,7 +3,7 @@
 
 /** The byte string of bytes[off..off+len]. */
 export function bytesToString(bytes: Uint8Array, off = 0, len = bytes.length - off): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + off, len).latin1Slice();
+  return Buffer.from(bytes.buffer, bytes.byteOffset + off, len).toString('latin1');
 }
 
 /** The bytes of a byte string. */
@@ -13,7 +13,7 @@ export function stringToBytes(s: string): Uint8Array {
 
 /** A byte string from text: its UTF-8 bytes. */
 export function fromText(text: string): string {
-  return Buffer.from(text, 'utf8').latin1Slice();
+  return Buffer.from(text, 'utf8').toString('latin1');
 }
 
 /** Readable text of a byte string: decoded as UTF-8. */
