@@ -1,5 +1,7 @@
 /** Classic BPF opcodes: <linux/filter.h>, <linux/bpf_common.h>. */
 
+import { getU64, putU64 } from './u64.ts';
+
 export const BPF_LD = 0x0;
 export const BPF_LDX = 0x1;
 export const BPF_ST = 0x2;
@@ -66,3 +68,59 @@ export const SKF_LL_OFF = -0x200000;
 
 export const BPF_NET_OFF = -0x100000;
 export const BPF_LL_OFF = -0x200000;
+
+/** Layout of struct sock_filter. */
+export const SIZEOF_SOCK_FILTER = 8;
+export const SOCK_FILTER_CODE = 0;
+export const SOCK_FILTER_JT = 2;
+export const SOCK_FILTER_JF = 3;
+export const SOCK_FILTER_K = 4;
+
+/** One classic BPF instruction. */
+export type SockFilter = {
+  code: number;
+  jt: number;
+  jf: number;
+  k: number;
+};
+
+export function encodeSockFilter(view: DataView, off: number, s: SockFilter): void {
+  view.setUint16(off + SOCK_FILTER_CODE, s.code, true);
+  view.setUint8(off + SOCK_FILTER_JT, s.jt);
+  view.setUint8(off + SOCK_FILTER_JF, s.jf);
+  view.setUint32(off + SOCK_FILTER_K, s.k, true);
+}
+
+export function decodeSockFilter(view: DataView, off: number): SockFilter {
+  return {
+    code: view.getUint16(off + SOCK_FILTER_CODE, true),
+    jt: view.getUint8(off + SOCK_FILTER_JT),
+    jf: view.getUint8(off + SOCK_FILTER_JF),
+    k: view.getUint32(off + SOCK_FILTER_K, true),
+  };
+}
+
+/** Layout of struct sock_fprog. */
+export const SIZEOF_SOCK_FPROG = 16;
+export const SOCK_FPROG_LEN = 0;
+export const SOCK_FPROG_FILTER = 8;
+
+/** A classic BPF program: count and address. */
+export type SockFprog = {
+  len: number;
+  filter: number;
+};
+
+export function encodeSockFprog(view: DataView, off: number, s: SockFprog): void {
+  view.setUint16(off + SOCK_FPROG_LEN, s.len, true);
+  view.setUint16(off + 2, 0, true);
+  view.setUint32(off + 4, 0, true);
+  putU64(view, off + SOCK_FPROG_FILTER, s.filter);
+}
+
+export function decodeSockFprog(view: DataView, off: number): SockFprog {
+  return {
+    len: view.getUint16(off + SOCK_FPROG_LEN, true),
+    filter: getU64(view, off + SOCK_FPROG_FILTER),
+  };
+}

@@ -67,3 +67,62 @@ export const CAP_PERFMON = 38;
 export const CAP_BPF = 39;
 export const CAP_CHECKPOINT_RESTORE = 40;
 export const CAP_LAST_CAP = 40;
+
+/** Layout of struct __user_cap_header_struct. */
+export const SIZEOF_USER_CAP_HEADER = 8;
+export const USER_CAP_HEADER_VERSION = 0;
+export const USER_CAP_HEADER_PID = 4;
+
+/** capget(2). */
+export type UserCapHeader = {
+  version: number;
+  pid: number;
+};
+
+export function encodeUserCapHeader(view: DataView, off: number, s: UserCapHeader): void {
+  view.setUint32(off + USER_CAP_HEADER_VERSION, s.version, true);
+  view.setInt32(off + USER_CAP_HEADER_PID, s.pid, true);
+}
+
+export function decodeUserCapHeader(view: DataView, off: number): UserCapHeader {
+  return {
+    version: view.getUint32(off + USER_CAP_HEADER_VERSION, true),
+    pid: view.getInt32(off + USER_CAP_HEADER_PID, true),
+  };
+}
+
+/** Layout of struct __user_cap_data_struct. */
+export const SIZEOF_USER_CAP_DATA = 12;
+export const USER_CAP_DATA_EFFECTIVE = 0;
+export const USER_CAP_DATA_PERMITTED = 4;
+export const USER_CAP_DATA_INHERITABLE = 8;
+
+/** One 32-bit half of the sets; version 3 has two. */
+export type UserCapData = {
+  effective: number;
+  permitted: number;
+  inheritable: number;
+};
+
+export function encodeUserCapData(view: DataView, off: number, s: UserCapData): void {
+  view.setUint32(off + USER_CAP_DATA_EFFECTIVE, s.effective, true);
+  view.setUint32(off + USER_CAP_DATA_PERMITTED, s.permitted, true);
+  view.setUint32(off + USER_CAP_DATA_INHERITABLE, s.inheritable, true);
+}
+
+export function decodeUserCapData(view: DataView, off: number): UserCapData {
+  return {
+    effective: view.getUint32(off + USER_CAP_DATA_EFFECTIVE, true),
+    permitted: view.getUint32(off + USER_CAP_DATA_PERMITTED, true),
+    inheritable: view.getUint32(off + USER_CAP_DATA_INHERITABLE, true),
+  };
+}
+
+/** Layout of struct vfs_ns_cap_data. */
+export const SIZEOF_VFS_NS_CAP_DATA = 24;
+export const VFS_NS_CAP_DATA_MAGIC_ETC = 0;
+export const VFS_NS_CAP_DATA_DATA_0_PERMITTED = 4;
+export const VFS_NS_CAP_DATA_DATA_0_INHERITABLE = 8;
+export const VFS_NS_CAP_DATA_DATA_1_PERMITTED = 12;
+export const VFS_NS_CAP_DATA_DATA_1_INHERITABLE = 16;
+export const VFS_NS_CAP_DATA_ROOTID = 20;

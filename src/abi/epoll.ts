@@ -24,3 +24,29 @@ export const EPOLL_CTL_MOD = 3;
 
 export const EPIOCSPARAMS = 0x40088a01;
 export const EPIOCGPARAMS = 0x80088a02;
+
+/** Layout of struct epoll_event. */
+export const SIZEOF_EPOLL_EVENT = 12;
+export const EPOLL_EVENT_EVENTS = 0;
+export const EPOLL_EVENT_DATA = 4;
+
+/** Packed: 12 bytes; data is the program's own. */
+export type EpollEvent = {
+  events: number;
+  dataLo: number;
+  dataHi: number;
+};
+
+export function encodeEpollEvent(view: DataView, off: number, s: EpollEvent): void {
+  view.setUint32(off + EPOLL_EVENT_EVENTS, s.events, true);
+  view.setUint32(off + EPOLL_EVENT_DATA, s.dataLo, true);
+  view.setUint32(off + EPOLL_EVENT_DATA + 4, s.dataHi, true);
+}
+
+export function decodeEpollEvent(view: DataView, off: number): EpollEvent {
+  return {
+    events: view.getUint32(off + EPOLL_EVENT_EVENTS, true),
+    dataLo: view.getUint32(off + EPOLL_EVENT_DATA, true),
+    dataHi: view.getUint32(off + EPOLL_EVENT_DATA + 4, true),
+  };
+}

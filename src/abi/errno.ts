@@ -142,3 +142,4 @@ export const ERESTART_RESTARTBLOCK = 516;
 export const EPROBE_DEFER = 517;
 export const EOPENSTALE = 518;
 export const ENOPARAM = 519;
+export const ENOTSUPP = 524;

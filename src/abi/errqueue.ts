@@ -36,3 +36,43 @@ export const SOF_TIMESTAMPING_BIND_PHC = 0x8000;
 export const SOF_TIMESTAMPING_LAST = 0x8000;
 export const SOF_TIMESTAMPING_MASK = 0xffff;
 export const SOF_TIMESTAMPING_TX_RECORD_MASK = 0x303;
+
+/** Layout of struct sock_extended_err. */
+export const SIZEOF_SOCK_EXTENDED_ERR = 16;
+export const SOCK_EXTENDED_ERR_EE_ERRNO = 0;
+export const SOCK_EXTENDED_ERR_EE_ORIGIN = 4;
+export const SOCK_EXTENDED_ERR_EE_TYPE = 5;
+export const SOCK_EXTENDED_ERR_EE_CODE = 6;
+export const SOCK_EXTENDED_ERR_EE_INFO = 8;
+export const SOCK_EXTENDED_ERR_EE_DATA = 12;
+
+/** IP_RECVERR. */
+export type SockExtendedErr = {
+  errno: number;
+  origin: number;
+  type: number;
+  code: number;
+  info: number;
+  data: number;
+};
+
+export function encodeSockExtendedErr(view: DataView, off: number, s: SockExtendedErr): void {
+  view.setUint32(off + SOCK_EXTENDED_ERR_EE_ERRNO, s.errno, true);
+  view.setUint8(off + SOCK_EXTENDED_ERR_EE_ORIGIN, s.origin);
+  view.setUint8(off + SOCK_EXTENDED_ERR_EE_TYPE, s.type);
+  view.setUint8(off + SOCK_EXTENDED_ERR_EE_CODE, s.code);
+  view.setUint8(off + 7, 0);
+  view.setUint32(off + SOCK_EXTENDED_ERR_EE_INFO, s.info, true);
+  view.setUint32(off + SOCK_EXTENDED_ERR_EE_DATA, s.data, true);
+}
+
+export function decodeSockExtendedErr(view: DataView, off: number): SockExtendedErr {
+  return {
+    errno: view.getUint32(off + SOCK_EXTENDED_ERR_EE_ERRNO, true),
+    origin: view.getUint8(off + SOCK_EXTENDED_ERR_EE_ORIGIN),
+    type: view.getUint8(off + SOCK_EXTENDED_ERR_EE_TYPE),
+    code: view.getUint8(off + SOCK_EXTENDED_ERR_EE_CODE),
+    info: view.getUint32(off + SOCK_EXTENDED_ERR_EE_INFO, true),
+    data: view.getUint32(off + SOCK_EXTENDED_ERR_EE_DATA, true),
+  };
+}

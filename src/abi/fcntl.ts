@@ -3,6 +3,8 @@
  * <linux/fcntl.h>, <linux/openat2.h>, <linux/fadvise.h>.
  */
 
+import { getI64, getU64, putU64 } from './u64.ts';
+
 export const O_ACCMODE = 0o3;
 export const O_RDONLY = 0o0;
 export const O_WRONLY = 0o1;
@@ -142,3 +144,84 @@ export const AT_HANDLE_FID = 0x200;
 export const AT_HANDLE_MNT_ID_UNIQUE = 0x1;
 export const AT_HANDLE_CONNECTABLE = 0x2;
 export const AT_EXECVE_CHECK = 0x10000;
+
+/** Layout of struct flock. */
+export const SIZEOF_FLOCK = 32;
+export const FLOCK_L_TYPE = 0;
+export const FLOCK_L_WHENCE = 2;
+export const FLOCK_L_START = 8;
+export const FLOCK_L_LEN = 16;
+export const FLOCK_L_PID = 24;
+
+/** F_SETLK. */
+export type Flock = {
+  type: number;
+  whence: number;
+  start: number;
+  len: number;
+  pid: number;
+};
+
+export function encodeFlock(view: DataView, off: number, s: Flock): void {
+  view.setInt16(off + FLOCK_L_TYPE, s.type, true);
+  view.setInt16(off + FLOCK_L_WHENCE, s.whence, true);
+  view.setUint32(off + 4, 0, true);
+  putU64(view, off + FLOCK_L_START, s.start);
+  putU64(view, off + FLOCK_L_LEN, s.len);
+  view.setInt32(off + FLOCK_L_PID, s.pid, true);
+  view.setUint32(off + 28, 0, true);
+}
+
+export function decodeFlock(view: DataView, off: number): Flock {
+  return {
+    type: view.getInt16(off + FLOCK_L_TYPE, true),
+    whence: view.getInt16(off + FLOCK_L_WHENCE, true),
+    start: getI64(view, off + FLOCK_L_START),
+    len: getI64(view, off + FLOCK_L_LEN),
+    pid: view.getInt32(off + FLOCK_L_PID, true),
+  };
+}
+
+/** Layout of struct f_owner_ex. */
+export const SIZEOF_F_OWNER_EX = 8;
+export const F_OWNER_EX_TYPE = 0;
+export const F_OWNER_EX_PID = 4;
+
+/** F_SETOWN_EX. */
+export type FOwnerEx = {
+  type: number;
+  pid: number;
+};
+
+export function encodeFOwnerEx(view: DataView, off: number, s: FOwnerEx): void {
+  view.setInt32(off + F_OWNER_EX_TYPE, s.type, true);
+  view.setInt32(off + F_OWNER_EX_PID, s.pid, true);
+}
+
+export function decodeFOwnerEx(view: DataView, off: number): FOwnerEx {
+  return {
+    type: view.getInt32(off + F_OWNER_EX_TYPE, true),
+    pid: view.getInt32(off + F_OWNER_EX_PID, true),
+  };
+}
+
+/** Layout of struct open_how. */
+export const SIZEOF_OPEN_HOW = 24;
+export const OPEN_HOW_FLAGS = 0;
+export const OPEN_HOW_MODE = 8;
+export const OPEN_HOW_RESOLVE = 16;
+
+/** openat2(2). */
+export type OpenHow = {
+  flags: number;
+  mode: number;
+  resolve: number;
+};
+
+export function decodeOpenHow(view: DataView, off: number): OpenHow {
+  return {
+    flags: getU64(view, off + OPEN_HOW_FLAGS),
+    mode: getU64(view, off + OPEN_HOW_MODE),
+    resolve: getU64(view, off + OPEN_HOW_RESOLVE),
+  };
+}

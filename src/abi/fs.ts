@@ -1,5 +1,7 @@
 /** File attributes, clone, seek and block ioctls: <linux/fs.h>. */
 
+import { getI64, getU64 } from './u64.ts';
+
 export const FS_IOC_SET_ENCRYPTION_POLICY = 0x800c6613;
 export const FS_IOC_GET_ENCRYPTION_PWSALT = 0x40106614;
 export const FS_IOC_GET_ENCRYPTION_POLICY = 0x400c6615;
@@ -159,3 +161,64 @@ export const RWF_SUPPORTED = 0x1f;
 export const RWF_NOAPPEND = 0x20;
 export const RWF_ATOMIC = 0x40;
 export const RWF_DONTCACHE = 0x80;
+
+/** Layout of struct fsxattr. */
+export const SIZEOF_FSXATTR = 28;
+export const FSXATTR_FSX_XFLAGS = 0;
+export const FSXATTR_FSX_EXTSIZE = 4;
+export const FSXATTR_FSX_NEXTENTS = 8;
+export const FSXATTR_FSX_PROJID = 12;
+export const FSXATTR_FSX_COWEXTSIZE = 16;
+
+/** FS_IOC_FSGETXATTR. */
+export type Fsxattr = {
+  xflags: number;
+  extsize: number;
+  nextents: number;
+  projid: number;
+  cowextsize: number;
+};
+
+export function encodeFsxattr(view: DataView, off: number, s: Fsxattr): void {
+  view.setUint32(off + FSXATTR_FSX_XFLAGS, s.xflags, true);
+  view.setUint32(off + FSXATTR_FSX_EXTSIZE, s.extsize, true);
+  view.setUint32(off + FSXATTR_FSX_NEXTENTS, s.nextents, true);
+  view.setUint32(off + FSXATTR_FSX_PROJID, s.projid, true);
+  view.setUint32(off + FSXATTR_FSX_COWEXTSIZE, s.cowextsize, true);
+  view.setUint32(off + 20, 0, true);
+  view.setUint32(off + 24, 0, true);
+}
+
+export function decodeFsxattr(view: DataView, off: number): Fsxattr {
+  return {
+    xflags: view.getUint32(off + FSXATTR_FSX_XFLAGS, true),
+    extsize: view.getUint32(off + FSXATTR_FSX_EXTSIZE, true),
+    nextents: view.getUint32(off + FSXATTR_FSX_NEXTENTS, true),
+    projid: view.getUint32(off + FSXATTR_FSX_PROJID, true),
+    cowextsize: view.getUint32(off + FSXATTR_FSX_COWEXTSIZE, true),
+  };
+}
+
+/** Layout of struct file_clone_range. */
+export const SIZEOF_FILE_CLONE_RANGE = 32;
+export const FILE_CLONE_RANGE_SRC_FD = 0;
+export const FILE_CLONE_RANGE_SRC_OFFSET = 8;
+export const FILE_CLONE_RANGE_SRC_LENGTH = 16;
+export const FILE_CLONE_RANGE_DEST_OFFSET = 24;
+
+/** FICLONERANGE. */
+export type FileCloneRange = {
+  srcFd: number;
+  srcOffset: number;
+  srcLength: number;
+  destOffset: number;
+};
+
+export function decodeFileCloneRange(view: DataView, off: number): FileCloneRange {
+  return {
+    srcFd: getI64(view, off + FILE_CLONE_RANGE_SRC_FD),
+    srcOffset: getU64(view, off + FILE_CLONE_RANGE_SRC_OFFSET),
+    srcLength: getU64(view, off + FILE_CLONE_RANGE_SRC_LENGTH),
+    destOffset: getU64(view, off + FILE_CLONE_RANGE_DEST_OFFSET),
+  };
+}

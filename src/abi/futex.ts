@@ -1,5 +1,7 @@
 /** futex(2) operations and flags: <linux/futex.h>. */
 
+import { getI64, getU64, putU64 } from './u64.ts';
+
 export const FUTEX_WAIT = 0;
 export const FUTEX_WAKE = 1;
 export const FUTEX_FD = 2;
@@ -57,7 +59,58 @@ export const FUTEX2_SIZE_U16 = 0x01;
 export const FUTEX2_SIZE_U32 = 0x02;
 export const FUTEX2_SIZE_U64 = 0x03;
 export const FUTEX2_NUMA = 0x04;
-export const FUTEX2_MPOL = 0x08;
+export const FUTEX2_MPOL = 0x8;
 export const FUTEX2_PRIVATE = 0x80;
 export const FUTEX2_SIZE_MASK = 0x03;
 export const FUTEX_NO_NODE = -1;
+
+/** Layout of struct robust_list_head. */
+export const SIZEOF_ROBUST_LIST_HEAD = 24;
+export const ROBUST_LIST_HEAD_LIST_NEXT = 0;
+export const ROBUST_LIST_HEAD_FUTEX_OFFSET = 8;
+export const ROBUST_LIST_HEAD_LIST_OP_PENDING = 16;
+
+/** set_robust_list(2). */
+export type RobustListHead = {
+  list: number;
+  futexOffset: number;
+  listOpPending: number;
+};
+
+export function encodeRobustListHead(view: DataView, off: number, s: RobustListHead): void {
+  putU64(view, off + ROBUST_LIST_HEAD_LIST_NEXT, s.list);
+  putU64(view, off + ROBUST_LIST_HEAD_FUTEX_OFFSET, s.futexOffset);
+  putU64(view, off + ROBUST_LIST_HEAD_LIST_OP_PENDING, s.listOpPending);
+}
+
+export function decodeRobustListHead(view: DataView, off: number): RobustListHead {
+  return {
+    list: getU64(view, off + ROBUST_LIST_HEAD_LIST_NEXT),
+    futexOffset: getI64(view, off + ROBUST_LIST_HEAD_FUTEX_OFFSET),
+    listOpPending: getU64(view, off + ROBUST_LIST_HEAD_LIST_OP_PENDING),
+  };
+}
+
+/** Layout of struct futex_waitv. */
+export const SIZEOF_FUTEX_WAITV = 24;
+export const FUTEX_WAITV_VAL = 0;
+export const FUTEX_WAITV_UADDR = 8;
+export const FUTEX_WAITV_FLAGS = 16;
+export const FUTEX_WAITV_RESERVED = 20;
+
+/** futex_waitv(2). */
+export type FutexWaitv = {
+  val: number;
+  uaddr: number;
+  flags: number;
+  reserved: number;
+};
+
+export function decodeFutexWaitv(view: DataView, off: number): FutexWaitv {
+  return {
+    val: getU64(view, off + FUTEX_WAITV_VAL),
+    uaddr: getU64(view, off + FUTEX_WAITV_UADDR),
+    flags: view.getUint32(off + FUTEX_WAITV_FLAGS, true),
+    reserved: view.getUint32(off + FUTEX_WAITV_RESERVED, true),
+  };
+}

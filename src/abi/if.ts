@@ -230,3 +230,29 @@ export const ATF_PUBL = 0x8;
 export const ATF_USETRAILERS = 0x10;
 export const ATF_NETMASK = 0x20;
 export const ATF_DONTPUB = 0x40;
+
+/** Layout of struct ifreq. */
+export const SIZEOF_IFREQ = 40;
+export const IFREQ_IFR_NAME = 0;
+export const IFREQ_IFR_FLAGS = 16;
+export const IFREQ_IFR_IFINDEX = 16;
+export const IFREQ_IFR_MTU = 16;
+export const IFREQ_IFR_METRIC = 16;
+export const IFREQ_IFR_QLEN = 16;
+export const IFREQ_IFR_ADDR = 16;
+export const IFREQ_IFR_HWADDR = 16;
+export const IFREQ_IFR_MAP = 16;
+export const IFREQ_IFR_NEWNAME = 16;
+
+/** Layout of struct ifconf. */
+export const SIZEOF_IFCONF = 16;
+export const IFCONF_IFC_LEN = 0;
+export const IFCONF_IFC_BUF = 8;
+
+/** Layout of struct arpreq. */
+export const SIZEOF_ARPREQ = 68;
+export const ARPREQ_ARP_PA = 0;
+export const ARPREQ_ARP_HA = 16;
+export const ARPREQ_ARP_FLAGS = 32;
+export const ARPREQ_ARP_NETMASK = 36;
+export const ARPREQ_ARP_DEV = 52;

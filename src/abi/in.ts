@@ -295,3 +295,67 @@ export const IPOPT_TS = 0x44;
 export const IPOPT_TS_TSONLY = 0;
 export const IPOPT_TS_TSANDADDR = 1;
 export const IPOPT_TS_PRESPEC = 3;
+
+/** Layout of struct sockaddr_in. */
+export const SIZEOF_SOCKADDR_IN = 16;
+export const SOCKADDR_IN_SIN_FAMILY = 0;
+export const SOCKADDR_IN_SIN_PORT = 2;
+export const SOCKADDR_IN_SIN_ADDR = 4;
+
+/** port and addr are host-order numbers; the struct holds network order. */
+export type SockaddrIn = {
+  family: number;
+  port: number;
+  addr: number;
+};
+
+export function encodeSockaddrIn(view: DataView, off: number, s: SockaddrIn): void {
+  view.setUint16(off + SOCKADDR_IN_SIN_FAMILY, s.family, true);
+  view.setUint16(off + SOCKADDR_IN_SIN_PORT, s.port);
+  view.setUint32(off + SOCKADDR_IN_SIN_ADDR, s.addr);
+  view.setUint32(off + 8, 0, true);
+  view.setUint32(off + 12, 0, true);
+}
+
+export function decodeSockaddrIn(view: DataView, off: number): SockaddrIn {
+  return {
+    family: view.getUint16(off + SOCKADDR_IN_SIN_FAMILY, true),
+    port: view.getUint16(off + SOCKADDR_IN_SIN_PORT),
+    addr: view.getUint32(off + SOCKADDR_IN_SIN_ADDR),
+  };
+}
+
+/** Layout of struct sockaddr_in6. */
+export const SIZEOF_SOCKADDR_IN6 = 28;
+export const SOCKADDR_IN6_SIN6_FAMILY = 0;
+export const SOCKADDR_IN6_SIN6_PORT = 2;
+export const SOCKADDR_IN6_SIN6_FLOWINFO = 4;
+export const SOCKADDR_IN6_SIN6_ADDR = 8;
+export const SOCKADDR_IN6_SIN6_SCOPE_ID = 24;
+
+/** Layout of struct ip_mreq. */
+export const SIZEOF_IP_MREQ = 8;
+export const IP_MREQ_IMR_MULTIADDR = 0;
+export const IP_MREQ_IMR_INTERFACE = 4;
+
+/** Layout of struct ip_mreqn. */
+export const SIZEOF_IP_MREQN = 12;
+export const IP_MREQN_IMR_MULTIADDR = 0;
+export const IP_MREQN_IMR_ADDRESS = 4;
+export const IP_MREQN_IMR_IFINDEX = 8;
+
+/** Layout of struct in_pktinfo. */
+export const SIZEOF_IN_PKTINFO = 12;
+export const IN_PKTINFO_IPI_IFINDEX = 0;
+export const IN_PKTINFO_IPI_SPEC_DST = 4;
+export const IN_PKTINFO_IPI_ADDR = 8;
+
+/** Layout of struct ipv6_mreq. */
+export const SIZEOF_IPV6_MREQ = 20;
+export const IPV6_MREQ_IPV6MR_MULTIADDR = 0;
+export const IPV6_MREQ_IPV6MR_IFINDEX = 16;
+
+/** Layout of struct in6_pktinfo. */
+export const SIZEOF_IN6_PKTINFO = 20;
+export const IN6_PKTINFO_IPI6_ADDR = 0;
+export const IN6_PKTINFO_IPI6_IFINDEX = 16;

@@ -27,3 +27,25 @@ export const IN_ONESHOT = 0x80000000;
 export const IN_ALL_EVENTS = 0xfff;
 export const IN_CLOEXEC = 0o2000000;
 export const IN_NONBLOCK = 0o4000;
+
+/** Layout of struct inotify_event. */
+export const SIZEOF_INOTIFY_EVENT = 16;
+export const INOTIFY_EVENT_WD = 0;
+export const INOTIFY_EVENT_MASK = 4;
+export const INOTIFY_EVENT_COOKIE = 8;
+export const INOTIFY_EVENT_LEN = 12;
+
+/** Followed by len bytes of name. */
+export type InotifyEvent = {
+  wd: number;
+  mask: number;
+  cookie: number;
+  len: number;
+};
+
+export function encodeInotifyEvent(view: DataView, off: number, s: InotifyEvent): void {
+  view.setInt32(off + INOTIFY_EVENT_WD, s.wd, true);
+  view.setUint32(off + INOTIFY_EVENT_MASK, s.mask, true);
+  view.setUint32(off + INOTIFY_EVENT_COOKIE, s.cookie, true);
+  view.setUint32(off + INOTIFY_EVENT_LEN, s.len, true);
+}

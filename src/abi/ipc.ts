@@ -1,7 +1,10 @@
 /**
  * System V IPC: common, shared memory, semaphores and messages: <linux/ipc.h>, <linux/shm.h>, <linux/sem.h>,
- * <linux/msg.h>.
+ * <linux/msg.h>, <asm/ipcbuf.h>, <asm/shmbuf.h>, <asm/sembuf.h>, <asm/msgbuf.h>.
  */
+
+import { zeroFill } from './bytes.ts';
+import { putU64 } from './u64.ts';
 
 export const IPC_PRIVATE = 0;
 export const IPC_CREAT = 0o1000;
@@ -100,3 +103,303 @@ export const MSGTQL = 16384;
 export const MSGMAP = 16384;
 export const MSGSSZ = 16;
 export const MSGSEG = 0xffff;
+
+/** Layout of struct ipc64_perm. */
+export const SIZEOF_IPC64_PERM = 48;
+export const IPC64_PERM_KEY = 0;
+export const IPC64_PERM_UID = 4;
+export const IPC64_PERM_GID = 8;
+export const IPC64_PERM_CUID = 12;
+export const IPC64_PERM_CGID = 16;
+export const IPC64_PERM_MODE = 20;
+export const IPC64_PERM_SEQ = 24;
+
+/** Owner and mode of a System V IPC object. */
+export type Ipc64Perm = {
+  key: number;
+  uid: number;
+  gid: number;
+  cuid: number;
+  cgid: number;
+  mode: number;
+  seq: number;
+};
+
+export function encodeIpc64Perm(view: DataView, off: number, s: Ipc64Perm): void {
+  view.setInt32(off + IPC64_PERM_KEY, s.key, true);
+  view.setUint32(off + IPC64_PERM_UID, s.uid, true);
+  view.setUint32(off + IPC64_PERM_GID, s.gid, true);
+  view.setUint32(off + IPC64_PERM_CUID, s.cuid, true);
+  view.setUint32(off + IPC64_PERM_CGID, s.cgid, true);
+  view.setUint32(off + IPC64_PERM_MODE, s.mode, true);
+  view.setUint16(off + IPC64_PERM_SEQ, s.seq, true);
+  view.setUint16(off + 26, 0, true);
+  view.setUint32(off + 28, 0, true);
+  view.setUint32(off + 32, 0, true);
+  view.setUint32(off + 36, 0, true);
+  view.setUint32(off + 40, 0, true);
+  view.setUint32(off + 44, 0, true);
+}
+
+export function decodeIpc64Perm(view: DataView, off: number): Ipc64Perm {
+  return {
+    key: view.getInt32(off + IPC64_PERM_KEY, true),
+    uid: view.getUint32(off + IPC64_PERM_UID, true),
+    gid: view.getUint32(off + IPC64_PERM_GID, true),
+    cuid: view.getUint32(off + IPC64_PERM_CUID, true),
+    cgid: view.getUint32(off + IPC64_PERM_CGID, true),
+    mode: view.getUint32(off + IPC64_PERM_MODE, true),
+    seq: view.getUint16(off + IPC64_PERM_SEQ, true),
+  };
+}
+
+/** Layout of struct shmid64_ds. */
+export const SIZEOF_SHMID64_DS = 112;
+export const SHMID64_DS_SHM_SEGSZ = 48;
+export const SHMID64_DS_SHM_ATIME = 56;
+export const SHMID64_DS_SHM_DTIME = 64;
+export const SHMID64_DS_SHM_CTIME = 72;
+export const SHMID64_DS_SHM_CPID = 80;
+export const SHMID64_DS_SHM_LPID = 84;
+export const SHMID64_DS_SHM_NATTCH = 88;
+
+/** shmctl(2) IPC_STAT, after the ipc64_perm. */
+export type Shmid64Ds = {
+  segsz: number;
+  atimeSec: number;
+  dtimeSec: number;
+  ctimeSec: number;
+  cpid: number;
+  lpid: number;
+  nattch: number;
+};
+
+export function encodeShmid64Ds(view: DataView, off: number, s: Shmid64Ds): void {
+  putU64(view, off + SHMID64_DS_SHM_SEGSZ, s.segsz);
+  putU64(view, off + SHMID64_DS_SHM_ATIME, s.atimeSec);
+  putU64(view, off + SHMID64_DS_SHM_DTIME, s.dtimeSec);
+  putU64(view, off + SHMID64_DS_SHM_CTIME, s.ctimeSec);
+  view.setInt32(off + SHMID64_DS_SHM_CPID, s.cpid, true);
+  view.setInt32(off + SHMID64_DS_SHM_LPID, s.lpid, true);
+  putU64(view, off + SHMID64_DS_SHM_NATTCH, s.nattch);
+  view.setUint32(off + 96, 0, true);
+  view.setUint32(off + 100, 0, true);
+  view.setUint32(off + 104, 0, true);
+  view.setUint32(off + 108, 0, true);
+}
+
+/** Layout of struct semid64_ds. */
+export const SIZEOF_SEMID64_DS = 104;
+export const SEMID64_DS_SEM_OTIME = 48;
+export const SEMID64_DS_SEM_CTIME = 64;
+export const SEMID64_DS_SEM_NSEMS = 80;
+
+/** semctl(2) IPC_STAT, after the ipc64_perm. */
+export type Semid64Ds = {
+  otimeSec: number;
+  ctimeSec: number;
+  nsems: number;
+};
+
+export function encodeSemid64Ds(view: DataView, off: number, s: Semid64Ds): void {
+  putU64(view, off + SEMID64_DS_SEM_OTIME, s.otimeSec);
+  view.setUint32(off + 56, 0, true);
+  view.setUint32(off + 60, 0, true);
+  putU64(view, off + SEMID64_DS_SEM_CTIME, s.ctimeSec);
+  view.setUint32(off + 72, 0, true);
+  view.setUint32(off + 76, 0, true);
+  putU64(view, off + SEMID64_DS_SEM_NSEMS, s.nsems);
+  view.setUint32(off + 88, 0, true);
+  view.setUint32(off + 92, 0, true);
+  view.setUint32(off + 96, 0, true);
+  view.setUint32(off + 100, 0, true);
+}
+
+/** Layout of struct msqid64_ds. */
+export const SIZEOF_MSQID64_DS = 120;
+export const MSQID64_DS_MSG_STIME = 48;
+export const MSQID64_DS_MSG_RTIME = 56;
+export const MSQID64_DS_MSG_CTIME = 64;
+export const MSQID64_DS_MSG_CBYTES = 72;
+export const MSQID64_DS_MSG_QNUM = 80;
+export const MSQID64_DS_MSG_QBYTES = 88;
+export const MSQID64_DS_MSG_LSPID = 96;
+export const MSQID64_DS_MSG_LRPID = 100;
+
+/** msgctl(2) IPC_STAT, after the ipc64_perm. */
+export type Msqid64Ds = {
+  stimeSec: number;
+  rtimeSec: number;
+  ctimeSec: number;
+  cbytes: number;
+  qnum: number;
+  qbytes: number;
+  lspid: number;
+  lrpid: number;
+};
+
+export function encodeMsqid64Ds(view: DataView, off: number, s: Msqid64Ds): void {
+  putU64(view, off + MSQID64_DS_MSG_STIME, s.stimeSec);
+  putU64(view, off + MSQID64_DS_MSG_RTIME, s.rtimeSec);
+  putU64(view, off + MSQID64_DS_MSG_CTIME, s.ctimeSec);
+  putU64(view, off + MSQID64_DS_MSG_CBYTES, s.cbytes);
+  putU64(view, off + MSQID64_DS_MSG_QNUM, s.qnum);
+  putU64(view, off + MSQID64_DS_MSG_QBYTES, s.qbytes);
+  view.setInt32(off + MSQID64_DS_MSG_LSPID, s.lspid, true);
+  view.setInt32(off + MSQID64_DS_MSG_LRPID, s.lrpid, true);
+  view.setUint32(off + 104, 0, true);
+  view.setUint32(off + 108, 0, true);
+  view.setUint32(off + 112, 0, true);
+  view.setUint32(off + 116, 0, true);
+}
+
+/** Layout of struct sembuf. */
+export const SIZEOF_SEMBUF = 6;
+export const SEMBUF_SEM_NUM = 0;
+export const SEMBUF_SEM_OP = 2;
+export const SEMBUF_SEM_FLG = 4;
+
+/** semop(2). */
+export type Sembuf = {
+  num: number;
+  op: number;
+  flg: number;
+};
+
+export function decodeSembuf(view: DataView, off: number): Sembuf {
+  return {
+    num: view.getUint16(off + SEMBUF_SEM_NUM, true),
+    op: view.getInt16(off + SEMBUF_SEM_OP, true),
+    flg: view.getInt16(off + SEMBUF_SEM_FLG, true),
+  };
+}
+
+/** Layout of struct shminfo64. */
+export const SIZEOF_SHMINFO64 = 72;
+export const SHMINFO64_SHMMAX = 0;
+export const SHMINFO64_SHMMIN = 8;
+export const SHMINFO64_SHMMNI = 16;
+export const SHMINFO64_SHMSEG = 24;
+export const SHMINFO64_SHMALL = 32;
+
+/** shmctl(2) IPC_INFO. */
+export type Shminfo64 = {
+  shmmax: number;
+  shmmin: number;
+  shmmni: number;
+  shmseg: number;
+  shmall: number;
+};
+
+export function encodeShminfo64(view: DataView, off: number, s: Shminfo64): void {
+  putU64(view, off + SHMINFO64_SHMMAX, s.shmmax);
+  putU64(view, off + SHMINFO64_SHMMIN, s.shmmin);
+  putU64(view, off + SHMINFO64_SHMMNI, s.shmmni);
+  putU64(view, off + SHMINFO64_SHMSEG, s.shmseg);
+  putU64(view, off + SHMINFO64_SHMALL, s.shmall);
+  zeroFill(view, off + 40, 32);
+}
+
+/** Layout of struct shm_info. */
+export const SIZEOF_SHM_INFO = 48;
+export const SHM_INFO_USED_IDS = 0;
+export const SHM_INFO_SHM_TOT = 8;
+export const SHM_INFO_SHM_RSS = 16;
+export const SHM_INFO_SHM_SWP = 24;
+export const SHM_INFO_SWAP_ATTEMPTS = 32;
+export const SHM_INFO_SWAP_SUCCESSES = 40;
+
+/** shmctl(2) SHM_INFO. */
+export type ShmInfo = {
+  usedIds: number;
+  shmTot: number;
+  shmRss: number;
+  shmSwp: number;
+  swapAttempts: number;
+  swapSuccesses: number;
+};
+
+export function encodeShmInfo(view: DataView, off: number, s: ShmInfo): void {
+  view.setInt32(off + SHM_INFO_USED_IDS, s.usedIds, true);
+  view.setUint32(off + 4, 0, true);
+  putU64(view, off + SHM_INFO_SHM_TOT, s.shmTot);
+  putU64(view, off + SHM_INFO_SHM_RSS, s.shmRss);
+  putU64(view, off + SHM_INFO_SHM_SWP, s.shmSwp);
+  putU64(view, off + SHM_INFO_SWAP_ATTEMPTS, s.swapAttempts);
+  putU64(view, off + SHM_INFO_SWAP_SUCCESSES, s.swapSuccesses);
+}
+
+/** Layout of struct seminfo. */
+export const SIZEOF_SEMINFO = 40;
+export const SEMINFO_SEMMAP = 0;
+export const SEMINFO_SEMMNI = 4;
+export const SEMINFO_SEMMNS = 8;
+export const SEMINFO_SEMMNU = 12;
+export const SEMINFO_SEMMSL = 16;
+export const SEMINFO_SEMOPM = 20;
+export const SEMINFO_SEMUME = 24;
+export const SEMINFO_SEMUSZ = 28;
+export const SEMINFO_SEMVMX = 32;
+export const SEMINFO_SEMAEM = 36;
+
+/** semctl(2) IPC_INFO. */
+export type Seminfo = {
+  semmap: number;
+  semmni: number;
+  semmns: number;
+  semmnu: number;
+  semmsl: number;
+  semopm: number;
+  semume: number;
+  semusz: number;
+  semvmx: number;
+  semaem: number;
+};
+
+export function encodeSeminfo(view: DataView, off: number, s: Seminfo): void {
+  view.setInt32(off + SEMINFO_SEMMAP, s.semmap, true);
+  view.setInt32(off + SEMINFO_SEMMNI, s.semmni, true);
+  view.setInt32(off + SEMINFO_SEMMNS, s.semmns, true);
+  view.setInt32(off + SEMINFO_SEMMNU, s.semmnu, true);
+  view.setInt32(off + SEMINFO_SEMMSL, s.semmsl, true);
+  view.setInt32(off + SEMINFO_SEMOPM, s.semopm, true);
+  view.setInt32(off + SEMINFO_SEMUME, s.semume, true);
+  view.setInt32(off + SEMINFO_SEMUSZ, s.semusz, true);
+  view.setInt32(off + SEMINFO_SEMVMX, s.semvmx, true);
+  view.setInt32(off + SEMINFO_SEMAEM, s.semaem, true);
+}
+
+/** Layout of struct msginfo. */
+export const SIZEOF_MSGINFO = 32;
+export const MSGINFO_MSGPOOL = 0;
+export const MSGINFO_MSGMAP = 4;
+export const MSGINFO_MSGMAX = 8;
+export const MSGINFO_MSGMNB = 12;
+export const MSGINFO_MSGMNI = 16;
+export const MSGINFO_MSGSSZ = 20;
+export const MSGINFO_MSGTQL = 24;
+export const MSGINFO_MSGSEG = 28;
+
+/** msgctl(2) IPC_INFO. */
+export type Msginfo = {
+  msgpool: number;
+  msgmap: number;
+  msgmax: number;
+  msgmnb: number;
+  msgmni: number;
+  msgssz: number;
+  msgtql: number;
+  msgseg: number;
+};
+
+export function encodeMsginfo(view: DataView, off: number, s: Msginfo): void {
+  view.setInt32(off + MSGINFO_MSGPOOL, s.msgpool, true);
+  view.setInt32(off + MSGINFO_MSGMAP, s.msgmap, true);
+  view.setInt32(off + MSGINFO_MSGMAX, s.msgmax, true);
+  view.setInt32(off + MSGINFO_MSGMNB, s.msgmnb, true);
+  view.setInt32(off + MSGINFO_MSGMNI, s.msgmni, true);
+  view.setInt32(off + MSGINFO_MSGSSZ, s.msgssz, true);
+  view.setInt32(off + MSGINFO_MSGTQL, s.msgtql, true);
+  view.setUint16(off + MSGINFO_MSGSEG, s.msgseg, true);
+  view.setUint16(off + 30, 0, true);
+}

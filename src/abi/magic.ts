@@ -82,7 +82,6 @@ export const DMA_BUF_MAGIC = 0x444d4142;
 export const DEVMEM_MAGIC = 0x454d444d;
 export const SECRETMEM_MAGIC = 0x5345434d;
 
-export const NULL_FS_MAGIC = 0x4e554c4c;
 export const PID_FS_MAGIC = 0x50494446;
 export const MQUEUE_MAGIC = 0x19800202;
 export const GUEST_MEMFD_MAGIC = 0x474d454d;

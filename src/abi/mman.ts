@@ -96,7 +96,7 @@ export const MAP_HUGE_1GB = 0x78000000;
 export const MAP_HUGE_2GB = 0x7c000000;
 export const MAP_HUGE_16GB = 0x88000000;
 
-export const MAP_DROPPABLE = 0x08;
+export const MAP_DROPPABLE = 0x8;
 export const MADV_GUARD_INSTALL = 102;
 export const MADV_GUARD_REMOVE = 103;
 export const SHADOW_STACK_SET_TOKEN = 0x1;

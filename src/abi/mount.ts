@@ -1,5 +1,7 @@
 /** mount(2), umount2(2), statfs(2) flags and the fsmount(2) family: <linux/mount.h>. */
 
+import { getU64 } from './u64.ts';
+
 export const MS_RDONLY = 1;
 export const MS_NOSUID = 2;
 export const MS_NODEV = 4;
@@ -99,5 +101,27 @@ export const STATMOUNT_SB_SOURCE = 0x200;
 export const STATMOUNT_OPT_ARRAY = 0x400;
 export const STATMOUNT_OPT_SEC_ARRAY = 0x800;
 export const STATMOUNT_SUPPORTED_MASK = 0x1000;
-export const STATMOUNT_MNT_UIDMAP = 0x2000;
-export const STATMOUNT_MNT_GIDMAP = 0x4000;
+
+/** Layout of struct mount_attr. */
+export const SIZEOF_MOUNT_ATTR = 32;
+export const MOUNT_ATTR_ATTR_SET = 0;
+export const MOUNT_ATTR_ATTR_CLR = 8;
+export const MOUNT_ATTR_PROPAGATION = 16;
+export const MOUNT_ATTR_USERNS_FD = 24;
+
+/** mount_setattr(2). */
+export type MountAttr = {
+  attrSet: number;
+  attrClr: number;
+  propagation: number;
+  usernsFd: number;
+};
+
+export function decodeMountAttr(view: DataView, off: number): MountAttr {
+  return {
+    attrSet: getU64(view, off + MOUNT_ATTR_ATTR_SET),
+    attrClr: getU64(view, off + MOUNT_ATTR_ATTR_CLR),
+    propagation: getU64(view, off + MOUNT_ATTR_PROPAGATION),
+    usernsFd: getU64(view, off + MOUNT_ATTR_USERNS_FD),
+  };
+}

@@ -173,3 +173,76 @@ export const CTRL_ATTR_POLICY_DO = 1;
 export const CTRL_ATTR_POLICY_DUMP = 2;
 export const CTRL_ATTR_POLICY_DUMP_MAX = 2;
 export const CTRL_ATTR_POLICY_MAX = 2;
+
+/** Layout of struct sockaddr_nl. */
+export const SIZEOF_SOCKADDR_NL = 12;
+export const SOCKADDR_NL_NL_FAMILY = 0;
+export const SOCKADDR_NL_NL_PID = 4;
+export const SOCKADDR_NL_NL_GROUPS = 8;
+
+/** netlink address. */
+export type SockaddrNl = {
+  family: number;
+  pid: number;
+  groups: number;
+};
+
+export function encodeSockaddrNl(view: DataView, off: number, s: SockaddrNl): void {
+  view.setUint16(off + SOCKADDR_NL_NL_FAMILY, s.family, true);
+  view.setUint16(off + 2, 0, true);
+  view.setUint32(off + SOCKADDR_NL_NL_PID, s.pid, true);
+  view.setUint32(off + SOCKADDR_NL_NL_GROUPS, s.groups, true);
+}
+
+export function decodeSockaddrNl(view: DataView, off: number): SockaddrNl {
+  return {
+    family: view.getUint16(off + SOCKADDR_NL_NL_FAMILY, true),
+    pid: view.getUint32(off + SOCKADDR_NL_NL_PID, true),
+    groups: view.getUint32(off + SOCKADDR_NL_NL_GROUPS, true),
+  };
+}
+
+/** Layout of struct nlmsghdr. */
+export const SIZEOF_NLMSGHDR = 16;
+export const NLMSGHDR_NLMSG_LEN = 0;
+export const NLMSGHDR_NLMSG_TYPE = 4;
+export const NLMSGHDR_NLMSG_FLAGS = 6;
+export const NLMSGHDR_NLMSG_SEQ = 8;
+export const NLMSGHDR_NLMSG_PID = 12;
+
+/** netlink message header. */
+export type Nlmsghdr = {
+  len: number;
+  type: number;
+  flags: number;
+  seq: number;
+  pid: number;
+};
+
+export function encodeNlmsghdr(view: DataView, off: number, s: Nlmsghdr): void {
+  view.setUint32(off + NLMSGHDR_NLMSG_LEN, s.len, true);
+  view.setUint16(off + NLMSGHDR_NLMSG_TYPE, s.type, true);
+  view.setUint16(off + NLMSGHDR_NLMSG_FLAGS, s.flags, true);
+  view.setUint32(off + NLMSGHDR_NLMSG_SEQ, s.seq, true);
+  view.setUint32(off + NLMSGHDR_NLMSG_PID, s.pid, true);
+}
+
+export function decodeNlmsghdr(view: DataView, off: number): Nlmsghdr {
+  return {
+    len: view.getUint32(off + NLMSGHDR_NLMSG_LEN, true),
+    type: view.getUint16(off + NLMSGHDR_NLMSG_TYPE, true),
+    flags: view.getUint16(off + NLMSGHDR_NLMSG_FLAGS, true),
+    seq: view.getUint32(off + NLMSGHDR_NLMSG_SEQ, true),
+    pid: view.getUint32(off + NLMSGHDR_NLMSG_PID, true),
+  };
+}
+
+/** Layout of struct nlmsgerr. */
+export const SIZEOF_NLMSGERR = 20;
+export const NLMSGERR_ERROR = 0;
+export const NLMSGERR_MSG = 4;
+
+/** Layout of struct nlattr. */
+export const SIZEOF_NLATTR = 4;
+export const NLATTR_NLA_LEN = 0;
+export const NLATTR_NLA_TYPE = 2;

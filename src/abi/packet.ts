@@ -100,3 +100,13 @@ export const TUN_F_TSO_ECN = 0x8;
 export const TUN_F_UFO = 0x10;
 export const TUN_PKT_STRIP = 0x1;
 export const TUN_FLT_ALLMULTI = 0x1;
+
+/** Layout of struct sockaddr_ll. */
+export const SIZEOF_SOCKADDR_LL = 20;
+export const SOCKADDR_LL_SLL_FAMILY = 0;
+export const SOCKADDR_LL_SLL_PROTOCOL = 2;
+export const SOCKADDR_LL_SLL_IFINDEX = 4;
+export const SOCKADDR_LL_SLL_HATYPE = 8;
+export const SOCKADDR_LL_SLL_PKTTYPE = 10;
+export const SOCKADDR_LL_SLL_HALEN = 11;
+export const SOCKADDR_LL_SLL_ADDR = 12;

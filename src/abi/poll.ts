@@ -13,3 +13,30 @@ export const POLLWRBAND = 0x200;
 export const POLLMSG = 0x400;
 export const POLLREMOVE = 0x1000;
 export const POLLRDHUP = 0x2000;
+
+/** Layout of struct pollfd. */
+export const SIZEOF_POLLFD = 8;
+export const POLLFD_FD = 0;
+export const POLLFD_EVENTS = 4;
+export const POLLFD_REVENTS = 6;
+
+/** poll(2). */
+export type Pollfd = {
+  fd: number;
+  events: number;
+  revents: number;
+};
+
+export function encodePollfd(view: DataView, off: number, s: Pollfd): void {
+  view.setInt32(off + POLLFD_FD, s.fd, true);
+  view.setInt16(off + POLLFD_EVENTS, s.events, true);
+  view.setInt16(off + POLLFD_REVENTS, s.revents, true);
+}
+
+export function decodePollfd(view: DataView, off: number): Pollfd {
+  return {
+    fd: view.getInt32(off + POLLFD_FD, true),
+    events: view.getInt16(off + POLLFD_EVENTS, true),
+    revents: view.getInt16(off + POLLFD_REVENTS, true),
+  };
+}

@@ -193,3 +193,20 @@ export const ARCH_SHSTK_UNLOCK = 0x5004;
 export const ARCH_SHSTK_STATUS = 0x5005;
 export const ARCH_SHSTK_SHSTK = 0x1;
 export const ARCH_SHSTK_WRSS = 0x2;
+
+/** Layout of struct prctl_mm_map. */
+export const SIZEOF_PRCTL_MM_MAP = 104;
+export const PRCTL_MM_MAP_START_CODE = 0;
+export const PRCTL_MM_MAP_END_CODE = 8;
+export const PRCTL_MM_MAP_START_DATA = 16;
+export const PRCTL_MM_MAP_END_DATA = 24;
+export const PRCTL_MM_MAP_START_BRK = 32;
+export const PRCTL_MM_MAP_BRK = 40;
+export const PRCTL_MM_MAP_START_STACK = 48;
+export const PRCTL_MM_MAP_ARG_START = 56;
+export const PRCTL_MM_MAP_ARG_END = 64;
+export const PRCTL_MM_MAP_ENV_START = 72;
+export const PRCTL_MM_MAP_ENV_END = 80;
+export const PRCTL_MM_MAP_AUXV = 88;
+export const PRCTL_MM_MAP_AUXV_SIZE = 96;
+export const PRCTL_MM_MAP_EXE_FD = 100;

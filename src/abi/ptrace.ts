@@ -72,3 +72,21 @@ export const PTRACE_SINGLEBLOCK = 33;
 export const PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG = 0x4210;
 export const PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG = 0x4211;
 export const PTRACE_SET_SYSCALL_INFO = 0x4212;
+
+/** Layout of struct ptrace_syscall_info. */
+export const SIZEOF_PTRACE_SYSCALL_INFO = 88;
+export const PTRACE_SYSCALL_INFO_OP = 0;
+export const PTRACE_SYSCALL_INFO_ARCH = 4;
+export const PTRACE_SYSCALL_INFO_INSTRUCTION_POINTER = 8;
+export const PTRACE_SYSCALL_INFO_STACK_POINTER = 16;
+export const PTRACE_SYSCALL_INFO_ENTRY_NR = 24;
+export const PTRACE_SYSCALL_INFO_ENTRY_ARGS = 32;
+export const PTRACE_SYSCALL_INFO_EXIT_RVAL = 24;
+export const PTRACE_SYSCALL_INFO_EXIT_IS_ERROR = 32;
+export const PTRACE_SYSCALL_INFO_SECCOMP_RET_DATA = 80;
+
+/** Layout of struct ptrace_peeksiginfo_args. */
+export const SIZEOF_PTRACE_PEEKSIGINFO_ARGS = 16;
+export const PTRACE_PEEKSIGINFO_ARGS_OFF = 0;
+export const PTRACE_PEEKSIGINFO_ARGS_FLAGS = 8;
+export const PTRACE_PEEKSIGINFO_ARGS_NR = 12;

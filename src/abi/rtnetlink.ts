@@ -491,3 +491,171 @@ export const FR_ACT_MAX = 8;
 export const VETH_INFO_MAX = 1;
 export const VETH_INFO_UNSPEC = 0;
 export const VETH_INFO_PEER = 1;
+
+/** Layout of struct rtattr. */
+export const SIZEOF_RTATTR = 4;
+export const RTATTR_RTA_LEN = 0;
+export const RTATTR_RTA_TYPE = 2;
+
+/** Layout of struct rtgenmsg. */
+export const SIZEOF_RTGENMSG = 1;
+export const RTGENMSG_RTGEN_FAMILY = 0;
+
+/** Layout of struct ifinfomsg. */
+export const SIZEOF_IFINFOMSG = 16;
+export const IFINFOMSG_IFI_FAMILY = 0;
+export const IFINFOMSG_IFI_TYPE = 2;
+export const IFINFOMSG_IFI_INDEX = 4;
+export const IFINFOMSG_IFI_FLAGS = 8;
+export const IFINFOMSG_IFI_CHANGE = 12;
+
+/** RTM_NEWLINK. */
+export type Ifinfomsg = {
+  family: number;
+  type: number;
+  index: number;
+  flags: number;
+  change: number;
+};
+
+export function encodeIfinfomsg(view: DataView, off: number, s: Ifinfomsg): void {
+  view.setUint8(off + IFINFOMSG_IFI_FAMILY, s.family);
+  view.setUint8(off + 1, 0);
+  view.setUint16(off + IFINFOMSG_IFI_TYPE, s.type, true);
+  view.setInt32(off + IFINFOMSG_IFI_INDEX, s.index, true);
+  view.setUint32(off + IFINFOMSG_IFI_FLAGS, s.flags, true);
+  view.setUint32(off + IFINFOMSG_IFI_CHANGE, s.change, true);
+}
+
+export function decodeIfinfomsg(view: DataView, off: number): Ifinfomsg {
+  return {
+    family: view.getUint8(off + IFINFOMSG_IFI_FAMILY),
+    type: view.getUint16(off + IFINFOMSG_IFI_TYPE, true),
+    index: view.getInt32(off + IFINFOMSG_IFI_INDEX, true),
+    flags: view.getUint32(off + IFINFOMSG_IFI_FLAGS, true),
+    change: view.getUint32(off + IFINFOMSG_IFI_CHANGE, true),
+  };
+}
+
+/** Layout of struct ifaddrmsg. */
+export const SIZEOF_IFADDRMSG = 8;
+export const IFADDRMSG_IFA_FAMILY = 0;
+export const IFADDRMSG_IFA_PREFIXLEN = 1;
+export const IFADDRMSG_IFA_FLAGS = 2;
+export const IFADDRMSG_IFA_SCOPE = 3;
+export const IFADDRMSG_IFA_INDEX = 4;
+
+/** RTM_NEWADDR. */
+export type Ifaddrmsg = {
+  family: number;
+  prefixlen: number;
+  flags: number;
+  scope: number;
+  index: number;
+};
+
+export function encodeIfaddrmsg(view: DataView, off: number, s: Ifaddrmsg): void {
+  view.setUint8(off + IFADDRMSG_IFA_FAMILY, s.family);
+  view.setUint8(off + IFADDRMSG_IFA_PREFIXLEN, s.prefixlen);
+  view.setUint8(off + IFADDRMSG_IFA_FLAGS, s.flags);
+  view.setUint8(off + IFADDRMSG_IFA_SCOPE, s.scope);
+  view.setUint32(off + IFADDRMSG_IFA_INDEX, s.index, true);
+}
+
+export function decodeIfaddrmsg(view: DataView, off: number): Ifaddrmsg {
+  return {
+    family: view.getUint8(off + IFADDRMSG_IFA_FAMILY),
+    prefixlen: view.getUint8(off + IFADDRMSG_IFA_PREFIXLEN),
+    flags: view.getUint8(off + IFADDRMSG_IFA_FLAGS),
+    scope: view.getUint8(off + IFADDRMSG_IFA_SCOPE),
+    index: view.getUint32(off + IFADDRMSG_IFA_INDEX, true),
+  };
+}
+
+/** Layout of struct rtmsg. */
+export const SIZEOF_RTMSG = 12;
+export const RTMSG_RTM_FAMILY = 0;
+export const RTMSG_RTM_DST_LEN = 1;
+export const RTMSG_RTM_SRC_LEN = 2;
+export const RTMSG_RTM_TOS = 3;
+export const RTMSG_RTM_TABLE = 4;
+export const RTMSG_RTM_PROTOCOL = 5;
+export const RTMSG_RTM_SCOPE = 6;
+export const RTMSG_RTM_TYPE = 7;
+export const RTMSG_RTM_FLAGS = 8;
+
+/** RTM_NEWROUTE. */
+export type Rtmsg = {
+  family: number;
+  dstLen: number;
+  srcLen: number;
+  tos: number;
+  table: number;
+  protocol: number;
+  scope: number;
+  type: number;
+  flags: number;
+};
+
+export function encodeRtmsg(view: DataView, off: number, s: Rtmsg): void {
+  view.setUint8(off + RTMSG_RTM_FAMILY, s.family);
+  view.setUint8(off + RTMSG_RTM_DST_LEN, s.dstLen);
+  view.setUint8(off + RTMSG_RTM_SRC_LEN, s.srcLen);
+  view.setUint8(off + RTMSG_RTM_TOS, s.tos);
+  view.setUint8(off + RTMSG_RTM_TABLE, s.table);
+  view.setUint8(off + RTMSG_RTM_PROTOCOL, s.protocol);
+  view.setUint8(off + RTMSG_RTM_SCOPE, s.scope);
+  view.setUint8(off + RTMSG_RTM_TYPE, s.type);
+  view.setUint32(off + RTMSG_RTM_FLAGS, s.flags, true);
+}
+
+export function decodeRtmsg(view: DataView, off: number): Rtmsg {
+  return {
+    family: view.getUint8(off + RTMSG_RTM_FAMILY),
+    dstLen: view.getUint8(off + RTMSG_RTM_DST_LEN),
+    srcLen: view.getUint8(off + RTMSG_RTM_SRC_LEN),
+    tos: view.getUint8(off + RTMSG_RTM_TOS),
+    table: view.getUint8(off + RTMSG_RTM_TABLE),
+    protocol: view.getUint8(off + RTMSG_RTM_PROTOCOL),
+    scope: view.getUint8(off + RTMSG_RTM_SCOPE),
+    type: view.getUint8(off + RTMSG_RTM_TYPE),
+    flags: view.getUint32(off + RTMSG_RTM_FLAGS, true),
+  };
+}
+
+/** Layout of struct ndmsg. */
+export const SIZEOF_NDMSG = 12;
+export const NDMSG_NDM_FAMILY = 0;
+export const NDMSG_NDM_IFINDEX = 4;
+export const NDMSG_NDM_STATE = 8;
+export const NDMSG_NDM_FLAGS = 10;
+export const NDMSG_NDM_TYPE = 11;
+
+/** RTM_NEWNEIGH. */
+export type Ndmsg = {
+  family: number;
+  ifindex: number;
+  state: number;
+  flags: number;
+  type: number;
+};
+
+export function encodeNdmsg(view: DataView, off: number, s: Ndmsg): void {
+  view.setUint8(off + NDMSG_NDM_FAMILY, s.family);
+  view.setUint8(off + 1, 0);
+  view.setUint16(off + 2, 0, true);
+  view.setInt32(off + NDMSG_NDM_IFINDEX, s.ifindex, true);
+  view.setUint16(off + NDMSG_NDM_STATE, s.state, true);
+  view.setUint8(off + NDMSG_NDM_FLAGS, s.flags);
+  view.setUint8(off + NDMSG_NDM_TYPE, s.type);
+}
+
+export function decodeNdmsg(view: DataView, off: number): Ndmsg {
+  return {
+    family: view.getUint8(off + NDMSG_NDM_FAMILY),
+    ifindex: view.getInt32(off + NDMSG_NDM_IFINDEX, true),
+    state: view.getUint16(off + NDMSG_NDM_STATE, true),
+    flags: view.getUint8(off + NDMSG_NDM_FLAGS),
+    type: view.getUint8(off + NDMSG_NDM_TYPE),
+  };
+}

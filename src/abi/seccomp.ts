@@ -32,3 +32,30 @@ export const SECCOMP_IOC_MAGIC = 33;
 
 export const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x40082104;
 export const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 0x1;
+
+/** Layout of struct seccomp_data. */
+export const SIZEOF_SECCOMP_DATA = 64;
+export const SECCOMP_DATA_NR = 0;
+export const SECCOMP_DATA_ARCH = 4;
+export const SECCOMP_DATA_INSTRUCTION_POINTER = 8;
+export const SECCOMP_DATA_ARGS = 16;
+
+/** Layout of struct seccomp_notif. */
+export const SIZEOF_SECCOMP_NOTIF = 80;
+export const SECCOMP_NOTIF_ID = 0;
+export const SECCOMP_NOTIF_PID = 8;
+export const SECCOMP_NOTIF_FLAGS = 12;
+export const SECCOMP_NOTIF_DATA = 16;
+
+/** Layout of struct seccomp_notif_resp. */
+export const SIZEOF_SECCOMP_NOTIF_RESP = 24;
+export const SECCOMP_NOTIF_RESP_ID = 0;
+export const SECCOMP_NOTIF_RESP_VAL = 8;
+export const SECCOMP_NOTIF_RESP_ERROR = 16;
+export const SECCOMP_NOTIF_RESP_FLAGS = 20;
+
+/** Layout of struct seccomp_notif_sizes. */
+export const SIZEOF_SECCOMP_NOTIF_SIZES = 6;
+export const SECCOMP_NOTIF_SIZES_SECCOMP_NOTIF = 0;
+export const SECCOMP_NOTIF_SIZES_SECCOMP_NOTIF_RESP = 2;
+export const SECCOMP_NOTIF_SIZES_SECCOMP_DATA = 4;

@@ -1,5 +1,8 @@
 /** Signal numbers, codes and action flags: <stddef.h>, <asm/signal.h>, <asm/siginfo.h>. */
 
+import { zeroFill } from './bytes.ts';
+import { getU64, putU64 } from './u64.ts';
+
 export const NSIG = 32;
 export const SIGHUP = 1;
 export const SIGINT = 2;
@@ -156,3 +159,100 @@ export const SIGRTMAX = 64;
 export const _NSIG = 64;
 export const SIG_DFL = 0;
 export const SIG_IGN = 1;
+
+/** Layout of struct sigaction. */
+export const SIZEOF_SIGACTION = 32;
+export const SIGACTION_SA_HANDLER = 0;
+export const SIGACTION_SA_FLAGS = 8;
+export const SIGACTION_SA_RESTORER = 16;
+export const SIGACTION_SA_MASK = 24;
+
+/** The kernel's rt_sigaction(2) layout, which is not libc's; bit n-1 of the mask is signal n. */
+export type Sigaction = {
+  handler: number;
+  flags: number;
+  restorer: number;
+  maskLo: number;
+  maskHi: number;
+};
+
+export function encodeSigaction(view: DataView, off: number, s: Sigaction): void {
+  putU64(view, off + SIGACTION_SA_HANDLER, s.handler);
+  putU64(view, off + SIGACTION_SA_FLAGS, s.flags);
+  putU64(view, off + SIGACTION_SA_RESTORER, s.restorer);
+  view.setUint32(off + SIGACTION_SA_MASK, s.maskLo, true);
+  view.setUint32(off + SIGACTION_SA_MASK + 4, s.maskHi, true);
+}
+
+export function decodeSigaction(view: DataView, off: number): Sigaction {
+  return {
+    handler: getU64(view, off + SIGACTION_SA_HANDLER),
+    flags: getU64(view, off + SIGACTION_SA_FLAGS),
+    restorer: getU64(view, off + SIGACTION_SA_RESTORER),
+    maskLo: view.getUint32(off + SIGACTION_SA_MASK, true),
+    maskHi: view.getUint32(off + SIGACTION_SA_MASK + 4, true),
+  };
+}
+
+/** Layout of stack_t. */
+export const SIZEOF_STACK = 24;
+export const STACK_SS_SP = 0;
+export const STACK_SS_FLAGS = 8;
+export const STACK_SS_SIZE = 16;
+
+/** sigaltstack(2). */
+export type Stack = {
+  sp: number;
+  flags: number;
+  size: number;
+};
+
+export function encodeStack(view: DataView, off: number, s: Stack): void {
+  putU64(view, off + STACK_SS_SP, s.sp);
+  view.setInt32(off + STACK_SS_FLAGS, s.flags, true);
+  view.setUint32(off + 12, 0, true);
+  putU64(view, off + STACK_SS_SIZE, s.size);
+}
+
+export function decodeStack(view: DataView, off: number): Stack {
+  return {
+    sp: getU64(view, off + STACK_SS_SP),
+    flags: view.getInt32(off + STACK_SS_FLAGS, true),
+    size: getU64(view, off + STACK_SS_SIZE),
+  };
+}
+
+/** Layout of sigevent_t. */
+export const SIZEOF_SIGEVENT = 64;
+export const SIGEVENT_SIGEV_VALUE = 0;
+export const SIGEVENT_SIGEV_SIGNO = 8;
+export const SIGEVENT_SIGEV_NOTIFY = 12;
+export const SIGEVENT_SIGEV_NOTIFY_THREAD_ID = 16;
+
+/** timer_create(2), mq_notify(2); the value is the program's own. */
+export type Sigevent = {
+  valueLo: number;
+  valueHi: number;
+  signo: number;
+  notify: number;
+  notifyThreadId: number;
+};
+
+export function encodeSigevent(view: DataView, off: number, s: Sigevent): void {
+  view.setUint32(off + SIGEVENT_SIGEV_VALUE, s.valueLo, true);
+  view.setUint32(off + SIGEVENT_SIGEV_VALUE + 4, s.valueHi, true);
+  view.setInt32(off + SIGEVENT_SIGEV_SIGNO, s.signo, true);
+  view.setInt32(off + SIGEVENT_SIGEV_NOTIFY, s.notify, true);
+  view.setInt32(off + SIGEVENT_SIGEV_NOTIFY_THREAD_ID, s.notifyThreadId, true);
+  zeroFill(view, off + 20, 44);
+}
+
+export function decodeSigevent(view: DataView, off: number): Sigevent {
+  return {
+    valueLo: view.getUint32(off + SIGEVENT_SIGEV_VALUE, true),
+    valueHi: view.getUint32(off + SIGEVENT_SIGEV_VALUE + 4, true),
+    signo: view.getInt32(off + SIGEVENT_SIGEV_SIGNO, true),
+    notify: view.getInt32(off + SIGEVENT_SIGEV_NOTIFY, true),
+    notifyThreadId: view.getInt32(off + SIGEVENT_SIGEV_NOTIFY_THREAD_ID, true),
+  };
+}

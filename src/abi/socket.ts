@@ -1,5 +1,7 @@
 /** Sockets: families, types, options and message flags: <sys/socket.h>, <asm/socket.h>, <linux/net.h>. */
 
+import { getU64, putU64 } from './u64.ts';
+
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
@@ -247,3 +249,135 @@ export const SOL_SCTP = 132;
 export const SOL_IPV6 = 41;
 export const SOL_TCP = 6;
 export const SOL_VSOCK = 287;
+
+/** Layout of struct msghdr. */
+export const SIZEOF_MSGHDR = 56;
+export const MSGHDR_MSG_NAME = 0;
+export const MSGHDR_MSG_NAMELEN = 8;
+export const MSGHDR_MSG_IOV = 16;
+export const MSGHDR_MSG_IOVLEN = 24;
+export const MSGHDR_MSG_CONTROL = 32;
+export const MSGHDR_MSG_CONTROLLEN = 40;
+export const MSGHDR_MSG_FLAGS = 48;
+
+/** sendmsg(2). */
+export type Msghdr = {
+  name: number;
+  namelen: number;
+  iov: number;
+  iovlen: number;
+  control: number;
+  controllen: number;
+  flags: number;
+};
+
+export function encodeMsghdr(view: DataView, off: number, s: Msghdr): void {
+  putU64(view, off + MSGHDR_MSG_NAME, s.name);
+  view.setInt32(off + MSGHDR_MSG_NAMELEN, s.namelen, true);
+  view.setUint32(off + 12, 0, true);
+  putU64(view, off + MSGHDR_MSG_IOV, s.iov);
+  putU64(view, off + MSGHDR_MSG_IOVLEN, s.iovlen);
+  putU64(view, off + MSGHDR_MSG_CONTROL, s.control);
+  putU64(view, off + MSGHDR_MSG_CONTROLLEN, s.controllen);
+  view.setUint32(off + MSGHDR_MSG_FLAGS, s.flags, true);
+  view.setUint32(off + 52, 0, true);
+}
+
+export function decodeMsghdr(view: DataView, off: number): Msghdr {
+  return {
+    name: getU64(view, off + MSGHDR_MSG_NAME),
+    namelen: view.getInt32(off + MSGHDR_MSG_NAMELEN, true),
+    iov: getU64(view, off + MSGHDR_MSG_IOV),
+    iovlen: getU64(view, off + MSGHDR_MSG_IOVLEN),
+    control: getU64(view, off + MSGHDR_MSG_CONTROL),
+    controllen: getU64(view, off + MSGHDR_MSG_CONTROLLEN),
+    flags: view.getUint32(off + MSGHDR_MSG_FLAGS, true),
+  };
+}
+
+/** Layout of struct mmsghdr. */
+export const SIZEOF_MMSGHDR = 64;
+export const MMSGHDR_MSG_HDR = 0;
+export const MMSGHDR_MSG_LEN = 56;
+
+/** Layout of struct cmsghdr. */
+export const SIZEOF_CMSGHDR = 16;
+export const CMSGHDR_CMSG_LEN = 0;
+export const CMSGHDR_CMSG_LEVEL = 8;
+export const CMSGHDR_CMSG_TYPE = 12;
+
+/** Control message header; data follows at SIZEOF_CMSGHDR. */
+export type Cmsghdr = {
+  len: number;
+  level: number;
+  type: number;
+};
+
+export function encodeCmsghdr(view: DataView, off: number, s: Cmsghdr): void {
+  putU64(view, off + CMSGHDR_CMSG_LEN, s.len);
+  view.setInt32(off + CMSGHDR_CMSG_LEVEL, s.level, true);
+  view.setInt32(off + CMSGHDR_CMSG_TYPE, s.type, true);
+}
+
+export function decodeCmsghdr(view: DataView, off: number): Cmsghdr {
+  return {
+    len: getU64(view, off + CMSGHDR_CMSG_LEN),
+    level: view.getInt32(off + CMSGHDR_CMSG_LEVEL, true),
+    type: view.getInt32(off + CMSGHDR_CMSG_TYPE, true),
+  };
+}
+
+/** Layout of struct sockaddr. */
+export const SIZEOF_SOCKADDR = 16;
+export const SOCKADDR_SA_FAMILY = 0;
+export const SOCKADDR_SA_DATA = 2;
+
+/** Layout of struct linger. */
+export const SIZEOF_LINGER = 8;
+export const LINGER_L_ONOFF = 0;
+export const LINGER_L_LINGER = 4;
+
+/** SO_LINGER. */
+export type Linger = {
+  onoff: number;
+  lingerSec: number;
+};
+
+export function encodeLinger(view: DataView, off: number, s: Linger): void {
+  view.setInt32(off + LINGER_L_ONOFF, s.onoff, true);
+  view.setInt32(off + LINGER_L_LINGER, s.lingerSec, true);
+}
+
+export function decodeLinger(view: DataView, off: number): Linger {
+  return {
+    onoff: view.getInt32(off + LINGER_L_ONOFF, true),
+    lingerSec: view.getInt32(off + LINGER_L_LINGER, true),
+  };
+}
+
+/** Layout of struct ucred. */
+export const SIZEOF_UCRED = 12;
+export const UCRED_PID = 0;
+export const UCRED_UID = 4;
+export const UCRED_GID = 8;
+
+/** SO_PEERCRED and SCM_CREDENTIALS. */
+export type Ucred = {
+  pid: number;
+  uid: number;
+  gid: number;
+};
+
+export function encodeUcred(view: DataView, off: number, s: Ucred): void {
+  view.setInt32(off + UCRED_PID, s.pid, true);
+  view.setUint32(off + UCRED_UID, s.uid, true);
+  view.setUint32(off + UCRED_GID, s.gid, true);
+}
+
+export function decodeUcred(view: DataView, off: number): Ucred {
+  return {
+    pid: view.getInt32(off + UCRED_PID, true),
+    uid: view.getUint32(off + UCRED_UID, true),
+    gid: view.getUint32(off + UCRED_GID, true),
+  };
+}

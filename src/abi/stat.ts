@@ -1,4 +1,7 @@
-/** File modes and statx(2) masks: <linux/stat.h>. */
+/** File modes and statx(2) masks: <asm/stat.h>, <linux/stat.h>. */
+
+import { zeroFill } from './bytes.ts';
+import { getI64, getU64, putU64 } from './u64.ts';
 
 export const S_IFMT = 0o170000;
 export const S_IFSOCK = 0o140000;
@@ -56,3 +59,209 @@ export const STATX_SUBVOL = 0x8000;
 export const STATX_WRITE_ATOMIC = 0x10000;
 export const STATX_DIO_READ_ALIGN = 0x20000;
 export const STATX_ATTR_WRITE_ATOMIC = 0x400000;
+
+/** Layout of struct stat. */
+export const SIZEOF_STAT = 144;
+export const STAT_ST_DEV = 0;
+export const STAT_ST_INO = 8;
+export const STAT_ST_NLINK = 16;
+export const STAT_ST_MODE = 24;
+export const STAT_ST_UID = 28;
+export const STAT_ST_GID = 32;
+export const STAT_ST_RDEV = 40;
+export const STAT_ST_SIZE = 48;
+export const STAT_ST_BLKSIZE = 56;
+export const STAT_ST_BLOCKS = 64;
+export const STAT_ST_ATIME = 72;
+export const STAT_ST_ATIME_NSEC = 80;
+export const STAT_ST_MTIME = 88;
+export const STAT_ST_MTIME_NSEC = 96;
+export const STAT_ST_CTIME = 104;
+export const STAT_ST_CTIME_NSEC = 112;
+
+/** What stat(2) reports. */
+export type Stat = {
+  dev: number;
+  ino: number;
+  nlink: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  rdev: number;
+  size: number;
+  blksize: number;
+  blocks: number;
+  atimeSec: number;
+  atimeNsec: number;
+  mtimeSec: number;
+  mtimeNsec: number;
+  ctimeSec: number;
+  ctimeNsec: number;
+};
+
+export function encodeStat(view: DataView, off: number, s: Stat): void {
+  putU64(view, off + STAT_ST_DEV, s.dev);
+  putU64(view, off + STAT_ST_INO, s.ino);
+  putU64(view, off + STAT_ST_NLINK, s.nlink);
+  view.setUint32(off + STAT_ST_MODE, s.mode, true);
+  view.setUint32(off + STAT_ST_UID, s.uid, true);
+  view.setUint32(off + STAT_ST_GID, s.gid, true);
+  view.setUint32(off + 36, 0, true);
+  putU64(view, off + STAT_ST_RDEV, s.rdev);
+  putU64(view, off + STAT_ST_SIZE, s.size);
+  putU64(view, off + STAT_ST_BLKSIZE, s.blksize);
+  putU64(view, off + STAT_ST_BLOCKS, s.blocks);
+  putU64(view, off + STAT_ST_ATIME, s.atimeSec);
+  putU64(view, off + STAT_ST_ATIME_NSEC, s.atimeNsec);
+  putU64(view, off + STAT_ST_MTIME, s.mtimeSec);
+  putU64(view, off + STAT_ST_MTIME_NSEC, s.mtimeNsec);
+  putU64(view, off + STAT_ST_CTIME, s.ctimeSec);
+  putU64(view, off + STAT_ST_CTIME_NSEC, s.ctimeNsec);
+  zeroFill(view, off + 120, 24);
+}
+
+export function decodeStat(view: DataView, off: number): Stat {
+  return {
+    dev: getU64(view, off + STAT_ST_DEV),
+    ino: getU64(view, off + STAT_ST_INO),
+    nlink: getU64(view, off + STAT_ST_NLINK),
+    mode: view.getUint32(off + STAT_ST_MODE, true),
+    uid: view.getUint32(off + STAT_ST_UID, true),
+    gid: view.getUint32(off + STAT_ST_GID, true),
+    rdev: getU64(view, off + STAT_ST_RDEV),
+    size: getI64(view, off + STAT_ST_SIZE),
+    blksize: getI64(view, off + STAT_ST_BLKSIZE),
+    blocks: getI64(view, off + STAT_ST_BLOCKS),
+    atimeSec: getI64(view, off + STAT_ST_ATIME),
+    atimeNsec: getU64(view, off + STAT_ST_ATIME_NSEC),
+    mtimeSec: getI64(view, off + STAT_ST_MTIME),
+    mtimeNsec: getU64(view, off + STAT_ST_MTIME_NSEC),
+    ctimeSec: getI64(view, off + STAT_ST_CTIME),
+    ctimeNsec: getU64(view, off + STAT_ST_CTIME_NSEC),
+  };
+}
+
+/** Layout of struct statx. */
+export const SIZEOF_STATX = 256;
+export const STATX_STX_MASK = 0;
+export const STATX_STX_BLKSIZE = 4;
+export const STATX_STX_ATTRIBUTES = 8;
+export const STATX_STX_NLINK = 16;
+export const STATX_STX_UID = 20;
+export const STATX_STX_GID = 24;
+export const STATX_STX_MODE = 28;
+export const STATX_STX_INO = 32;
+export const STATX_STX_SIZE = 40;
+export const STATX_STX_BLOCKS = 48;
+export const STATX_STX_ATTRIBUTES_MASK = 56;
+export const STATX_STX_ATIME_TV_SEC = 64;
+export const STATX_STX_ATIME_TV_NSEC = 72;
+export const STATX_STX_BTIME_TV_SEC = 80;
+export const STATX_STX_BTIME_TV_NSEC = 88;
+export const STATX_STX_CTIME_TV_SEC = 96;
+export const STATX_STX_CTIME_TV_NSEC = 104;
+export const STATX_STX_MTIME_TV_SEC = 112;
+export const STATX_STX_MTIME_TV_NSEC = 120;
+export const STATX_STX_RDEV_MAJOR = 128;
+export const STATX_STX_RDEV_MINOR = 132;
+export const STATX_STX_DEV_MAJOR = 136;
+export const STATX_STX_DEV_MINOR = 140;
+export const STATX_STX_MNT_ID = 144;
+export const STATX_STX_DIO_MEM_ALIGN = 152;
+export const STATX_STX_DIO_OFFSET_ALIGN = 156;
+
+/** What statx(2) reports. */
+export type Statx = {
+  mask: number;
+  blksize: number;
+  attributes: number;
+  nlink: number;
+  uid: number;
+  gid: number;
+  mode: number;
+  ino: number;
+  size: number;
+  blocks: number;
+  attributesMask: number;
+  atimeSec: number;
+  atimeNsec: number;
+  btimeSec: number;
+  btimeNsec: number;
+  ctimeSec: number;
+  ctimeNsec: number;
+  mtimeSec: number;
+  mtimeNsec: number;
+  rdevMajor: number;
+  rdevMinor: number;
+  devMajor: number;
+  devMinor: number;
+  mntId: number;
+  dioMemAlign: number;
+  dioOffsetAlign: number;
+};
+
+export function encodeStatx(view: DataView, off: number, s: Statx): void {
+  view.setUint32(off + STATX_STX_MASK, s.mask, true);
+  view.setUint32(off + STATX_STX_BLKSIZE, s.blksize, true);
+  putU64(view, off + STATX_STX_ATTRIBUTES, s.attributes);
+  view.setUint32(off + STATX_STX_NLINK, s.nlink, true);
+  view.setUint32(off + STATX_STX_UID, s.uid, true);
+  view.setUint32(off + STATX_STX_GID, s.gid, true);
+  view.setUint16(off + STATX_STX_MODE, s.mode, true);
+  view.setUint16(off + 30, 0, true);
+  putU64(view, off + STATX_STX_INO, s.ino);
+  putU64(view, off + STATX_STX_SIZE, s.size);
+  putU64(view, off + STATX_STX_BLOCKS, s.blocks);
+  putU64(view, off + STATX_STX_ATTRIBUTES_MASK, s.attributesMask);
+  putU64(view, off + STATX_STX_ATIME_TV_SEC, s.atimeSec);
+  view.setUint32(off + STATX_STX_ATIME_TV_NSEC, s.atimeNsec, true);
+  view.setUint32(off + 76, 0, true);
+  putU64(view, off + STATX_STX_BTIME_TV_SEC, s.btimeSec);
+  view.setUint32(off + STATX_STX_BTIME_TV_NSEC, s.btimeNsec, true);
+  view.setUint32(off + 92, 0, true);
+  putU64(view, off + STATX_STX_CTIME_TV_SEC, s.ctimeSec);
+  view.setUint32(off + STATX_STX_CTIME_TV_NSEC, s.ctimeNsec, true);
+  view.setUint32(off + 108, 0, true);
+  putU64(view, off + STATX_STX_MTIME_TV_SEC, s.mtimeSec);
+  view.setUint32(off + STATX_STX_MTIME_TV_NSEC, s.mtimeNsec, true);
+  view.setUint32(off + 124, 0, true);
+  view.setUint32(off + STATX_STX_RDEV_MAJOR, s.rdevMajor, true);
+  view.setUint32(off + STATX_STX_RDEV_MINOR, s.rdevMinor, true);
+  view.setUint32(off + STATX_STX_DEV_MAJOR, s.devMajor, true);
+  view.setUint32(off + STATX_STX_DEV_MINOR, s.devMinor, true);
+  putU64(view, off + STATX_STX_MNT_ID, s.mntId);
+  view.setUint32(off + STATX_STX_DIO_MEM_ALIGN, s.dioMemAlign, true);
+  view.setUint32(off + STATX_STX_DIO_OFFSET_ALIGN, s.dioOffsetAlign, true);
+  zeroFill(view, off + 160, 96);
+}
+
+export function decodeStatx(view: DataView, off: number): Statx {
+  return {
+    mask: view.getUint32(off + STATX_STX_MASK, true),
+    blksize: view.getUint32(off + STATX_STX_BLKSIZE, true),
+    attributes: getU64(view, off + STATX_STX_ATTRIBUTES),
+    nlink: view.getUint32(off + STATX_STX_NLINK, true),
+    uid: view.getUint32(off + STATX_STX_UID, true),
+    gid: view.getUint32(off + STATX_STX_GID, true),
+    mode: view.getUint16(off + STATX_STX_MODE, true),
+    ino: getU64(view, off + STATX_STX_INO),
+    size: getU64(view, off + STATX_STX_SIZE),
+    blocks: getU64(view, off + STATX_STX_BLOCKS),
+    attributesMask: getU64(view, off + STATX_STX_ATTRIBUTES_MASK),
+    atimeSec: getI64(view, off + STATX_STX_ATIME_TV_SEC),
+    atimeNsec: view.getUint32(off + STATX_STX_ATIME_TV_NSEC, true),
+    btimeSec: getI64(view, off + STATX_STX_BTIME_TV_SEC),
+    btimeNsec: view.getUint32(off + STATX_STX_BTIME_TV_NSEC, true),
+    ctimeSec: getI64(view, off + STATX_STX_CTIME_TV_SEC),
+    ctimeNsec: view.getUint32(off + STATX_STX_CTIME_TV_NSEC, true),
+    mtimeSec: getI64(view, off + STATX_STX_MTIME_TV_SEC),
+    mtimeNsec: view.getUint32(off + STATX_STX_MTIME_TV_NSEC, true),
+    rdevMajor: view.getUint32(off + STATX_STX_RDEV_MAJOR, true),
+    rdevMinor: view.getUint32(off + STATX_STX_RDEV_MINOR, true),
+    devMajor: view.getUint32(off + STATX_STX_DEV_MAJOR, true),
+    devMinor: view.getUint32(off + STATX_STX_DEV_MINOR, true),
+    mntId: getU64(view, off + STATX_STX_MNT_ID),
+    dioMemAlign: view.getUint32(off + STATX_STX_DIO_MEM_ALIGN, true),
+    dioOffsetAlign: view.getUint32(off + STATX_STX_DIO_OFFSET_ALIGN, true),
+  };
+}

@@ -157,3 +157,54 @@ export const TIOCM_RI = 0x80;
 export const TIOCM_OUT1 = 0x2000;
 export const TIOCM_OUT2 = 0x4000;
 export const TIOCM_LOOP = 0x8000;
+
+/** Layout of struct termios. */
+export const SIZEOF_TERMIOS = 36;
+export const TERMIOS_C_IFLAG = 0;
+export const TERMIOS_C_OFLAG = 4;
+export const TERMIOS_C_CFLAG = 8;
+export const TERMIOS_C_LFLAG = 12;
+export const TERMIOS_C_LINE = 16;
+export const TERMIOS_C_CC = 17;
+
+/** Layout of struct termios2. */
+export const SIZEOF_TERMIOS2 = 44;
+export const TERMIOS2_C_IFLAG = 0;
+export const TERMIOS2_C_OFLAG = 4;
+export const TERMIOS2_C_CFLAG = 8;
+export const TERMIOS2_C_LFLAG = 12;
+export const TERMIOS2_C_LINE = 16;
+export const TERMIOS2_C_CC = 17;
+export const TERMIOS2_C_ISPEED = 36;
+export const TERMIOS2_C_OSPEED = 40;
+
+/** Layout of struct winsize. */
+export const SIZEOF_WINSIZE = 8;
+export const WINSIZE_WS_ROW = 0;
+export const WINSIZE_WS_COL = 2;
+export const WINSIZE_WS_XPIXEL = 4;
+export const WINSIZE_WS_YPIXEL = 6;
+
+/** TIOCGWINSZ. */
+export type Winsize = {
+  row: number;
+  col: number;
+  xpixel: number;
+  ypixel: number;
+};
+
+export function encodeWinsize(view: DataView, off: number, s: Winsize): void {
+  view.setUint16(off + WINSIZE_WS_ROW, s.row, true);
+  view.setUint16(off + WINSIZE_WS_COL, s.col, true);
+  view.setUint16(off + WINSIZE_WS_XPIXEL, s.xpixel, true);
+  view.setUint16(off + WINSIZE_WS_YPIXEL, s.ypixel, true);
+}
+
+export function decodeWinsize(view: DataView, off: number): Winsize {
+  return {
+    row: view.getUint16(off + WINSIZE_WS_ROW, true),
+    col: view.getUint16(off + WINSIZE_WS_COL, true),
+    xpixel: view.getUint16(off + WINSIZE_WS_XPIXEL, true),
+    ypixel: view.getUint16(off + WINSIZE_WS_YPIXEL, true),
+  };
+}

@@ -1,6 +1,36 @@
 /** uname(2) field lengths: <linux/utsname.h>. */
 
+import { putString } from './bytes.ts';
+
 export const __OLD_UTS_LEN = 8;
 export const __NEW_UTS_LEN = 64;
 
 export const UTS_FIELD_SIZE = 65;
+
+/** Layout of struct new_utsname. */
+export const SIZEOF_UTSNAME = 390;
+export const UTSNAME_SYSNAME = 0;
+export const UTSNAME_NODENAME = 65;
+export const UTSNAME_RELEASE = 130;
+export const UTSNAME_VERSION = 195;
+export const UTSNAME_MACHINE = 260;
+export const UTSNAME_DOMAINNAME = 325;
+
+/** uname(2); the names are byte strings of at most __NEW_UTS_LEN bytes. */
+export type Utsname = {
+  sysname: string;
+  nodename: string;
+  release: string;
+  version: string;
+  machine: string;
+  domainname: string;
+};
+
+export function encodeUtsname(view: DataView, off: number, s: Utsname): void {
+  putString(view, off + UTSNAME_SYSNAME, 65, s.sysname);
+  putString(view, off + UTSNAME_NODENAME, 65, s.nodename);
+  putString(view, off + UTSNAME_RELEASE, 65, s.release);
+  putString(view, off + UTSNAME_VERSION, 65, s.version);
+  putString(view, off + UTSNAME_MACHINE, 65, s.machine);
+  putString(view, off + UTSNAME_DOMAINNAME, 65, s.domainname);
+}

@@ -1,0 +1,24 @@
+/** Fixed-size text and gaps in structs. A byte string is a JS string with one char (0-255) per byte. */
+
+/** Writes byte string `s` and zero bytes up to `size`; cuts it so that at least one NUL remains. */
+export function putString(view: DataView, off: number, size: number, s: string): void {
+  const n = Math.min(s.length, size - 1);
+  for (let i = 0; i < n; i++) view.setUint8(off + i, s.charCodeAt(i));
+  zeroFill(view, off + n, size - n);
+}
+
+/** Reads a byte string of at most `size` bytes, up to the first NUL. */
+export function getString(view: DataView, off: number, size: number): string {
+  let s = '';
+  for (let i = 0; i < size; i++) {
+    const c = view.getUint8(off + i);
+    if (c === 0) break;
+    s += String.fromCharCode(c);
+  }
+  return s;
+}
+
+/** Writes `len` zero bytes: what a struct does not use must not carry old bytes to a guest. */
+export function zeroFill(view: DataView, off: number, len: number): void {
+  for (let i = 0; i < len; i++) view.setUint8(off + i, 0);
+}

@@ -1,0 +1,29 @@
+/** What a signal carries (siginfo_t): <stddef.h>, <asm/siginfo.h>. */
+
+/** Layout of siginfo_t. */
+export const SIZEOF_SIGINFO = 128;
+export const SIGINFO_SI_SIGNO = 0;
+export const SIGINFO_SI_ERRNO = 4;
+export const SIGINFO_SI_CODE = 8;
+export const SIGINFO_SI_PID = 16;
+export const SIGINFO_SI_UID = 20;
+export const SIGINFO_SI_TID = 16;
+export const SIGINFO_SI_OVERRUN = 20;
+export const SIGINFO_SI_VALUE = 24;
+export const SIGINFO_SI_STATUS = 24;
+export const SIGINFO_SI_UTIME = 32;
+export const SIGINFO_SI_STIME = 40;
+export const SIGINFO_SI_ADDR = 16;
+export const SIGINFO_SI_TRAPNO = 24;
+export const SIGINFO_SI_ADDR_LSB = 24;
+export const SIGINFO_SI_LOWER = 32;
+export const SIGINFO_SI_UPPER = 40;
+export const SIGINFO_SI_PKEY = 32;
+export const SIGINFO_SI_PERF_DATA = 24;
+export const SIGINFO_SI_PERF_TYPE = 32;
+export const SIGINFO_SI_PERF_FLAGS = 36;
+export const SIGINFO_SI_BAND = 16;
+export const SIGINFO_SI_FD = 24;
+export const SIGINFO_SI_CALL_ADDR = 16;
+export const SIGINFO_SI_SYSCALL = 24;
+export const SIGINFO_SI_ARCH = 28;
