@@ -17,6 +17,11 @@ import type { Path } from './path.ts';
 /** Readiness of a file that never blocks. */
 export const ALWAYS_READY = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 
+/** Whoever must hear that a description ends before it is released: the epoll items that watch it. */
+export interface ReleaseHook {
+  onFileRelease(file: File): void;
+}
+
 export abstract class File {
   /** Descriptors, mappings, parked calls and messages in flight that hold this description. */
   refs = 1;
@@ -32,6 +37,8 @@ export abstract class File {
   /** F_SETOWN: a pid, or -pgid; F_SETSIG's signal (0 = SIGIO); see vfs/fasync.ts. */
   owner = 0;
   ownerSig = 0;
+  /** Head of the epoll items that watch this description; null when there are none. */
+  watchers: ReleaseHook | null = null;
 
   constructor(inode: Inode, flags: number) {
     this.inode = inode;
@@ -63,7 +70,27 @@ export abstract class File {
 
   /** Drops one reference; the last one releases the file. */
   unref(): void {
-    if (--this.refs === 0) this.release();
+    if (--this.refs !== 0) return;
+    if (this.watchers !== null) this.watchers.onFileRelease(this);
+    this.release();
+  }
+
+  /**
+   * 0 when open(2) is complete; -EAGAIN while a FIFO waits on queue() for its other end. The open handler pins the file
+   * and parks until this is 0; an interrupted open drops the file. Never -EAGAIN with O_NONBLOCK.
+   */
+  openWait(): number {
+    return 0;
+  }
+
+  /** SO_RCVTIMEO: how long a blocking read may wait, in ns. */
+  get readTimeoutNs(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** SO_SNDTIMEO: how long a blocking write may wait, in ns. */
+  get writeTimeoutNs(): number {
+    return Number.POSITIVE_INFINITY;
   }
 
   /** The last reference is gone: free what it held. */
@@ -81,7 +108,10 @@ export abstract class File {
     return n;
   }
 
-  /** Writes at the file's position and moves it. */
+  /**
+   * Writes at the file's position and moves it. A short count is not final: a blocking write(2) calls again with the
+   * rest until -EAGAIN, then parks (pipes, stream sockets and terminals take what fits).
+   */
   write(ctx: VfsContext, io: Io): number {
     const n = this.pwrite(ctx, io, this.pos);
     if (n > 0) this.pos += n;
