@@ -20,5 +20,17 @@ export function getString(view: DataView, off: number, size: number): string {
 
 /** Writes `len` zero bytes: what a struct does not use must not carry old bytes to a guest. */
 export function zeroFill(view: DataView, off: number, len: number): void {
-  for (let i = 0; i < len; i++) view.setUint8(off + i, 0);
+  let i = 0;
+  for (; i + 4 <= len; i += 4) view.setUint32(off + i, 0, true);
+  for (; i < len; i++) view.setUint8(off + i, 0);
+}
+
+/** Writes the first `size` bytes of `bytes`, zeros where it is shorter. */
+export function putBytes(view: DataView, off: number, size: number, bytes: Uint8Array): void {
+  for (let i = 0; i < size; i++) view.setUint8(off + i, bytes[i] ?? 0);
+}
+
+/** Copies `size` bytes out. */
+export function getBytes(view: DataView, off: number, size: number): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset + off, size).slice();
 }

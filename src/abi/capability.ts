@@ -121,8 +121,8 @@ export function decodeUserCapData(view: DataView, off: number): UserCapData {
 /** Layout of struct vfs_ns_cap_data. */
 export const SIZEOF_VFS_NS_CAP_DATA = 24;
 export const VFS_NS_CAP_DATA_MAGIC_ETC = 0;
-export const VFS_NS_CAP_DATA_DATA_0_PERMITTED = 4;
-export const VFS_NS_CAP_DATA_DATA_0_INHERITABLE = 8;
-export const VFS_NS_CAP_DATA_DATA_1_PERMITTED = 12;
-export const VFS_NS_CAP_DATA_DATA_1_INHERITABLE = 16;
+export const VFS_NS_CAP_DATA_DATA_0_PERMITTED = 4; // data[0].permitted
+export const VFS_NS_CAP_DATA_DATA_0_INHERITABLE = 8; // data[0].inheritable
+export const VFS_NS_CAP_DATA_DATA_1_PERMITTED = 12; // data[1].permitted
+export const VFS_NS_CAP_DATA_DATA_1_INHERITABLE = 16; // data[1].inheritable
 export const VFS_NS_CAP_DATA_ROOTID = 20;

@@ -1,5 +1,7 @@
 /** Error numbers: <asm/errno.h>. */
 
+import * as names from './errno.ts';
+
 export const EPERM = 1;
 export const ENOENT = 2;
 export const ESRCH = 3;
@@ -143,3 +145,17 @@ export const EPROBE_DEFER = 517;
 export const EOPENSTALE = 518;
 export const ENOPARAM = 519;
 export const ENOTSUPP = 524;
+
+let byNumber: Map<number, string> | null = null;
+
+/** The name of a (positive) error number, such as "ENOENT". */
+export function errnoName(errno: number): string {
+  if (byNumber === null) {
+    byNumber = new Map();
+    for (const [name, value] of Object.entries(names)) {
+      // A namespace lists its names in alphabetical order, so that EAGAIN wins over EWOULDBLOCK.
+      if (typeof value === 'number' && !byNumber.has(value)) byNumber.set(value, name);
+    }
+  }
+  return byNumber.get(errno) ?? `errno_${errno}`;
+}

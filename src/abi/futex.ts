@@ -66,7 +66,7 @@ export const FUTEX_NO_NODE = -1;
 
 /** Layout of struct robust_list_head. */
 export const SIZEOF_ROBUST_LIST_HEAD = 24;
-export const ROBUST_LIST_HEAD_LIST_NEXT = 0;
+export const ROBUST_LIST_HEAD_LIST_NEXT = 0; // list.next
 export const ROBUST_LIST_HEAD_FUTEX_OFFSET = 8;
 export const ROBUST_LIST_HEAD_LIST_OP_PENDING = 16;
 
@@ -96,7 +96,7 @@ export const SIZEOF_FUTEX_WAITV = 24;
 export const FUTEX_WAITV_VAL = 0;
 export const FUTEX_WAITV_UADDR = 8;
 export const FUTEX_WAITV_FLAGS = 16;
-export const FUTEX_WAITV_RESERVED = 20;
+export const FUTEX_WAITV_RESERVED = 20; // __reserved
 
 /** futex_waitv(2). */
 export type FutexWaitv = {

@@ -3,6 +3,8 @@
  * <linux/ip.h>.
  */
 
+import { getBytes, putBytes } from './bytes.ts';
+
 export const IPPROTO_IP = 0;
 export const IPPROTO_ICMP = 1;
 export const IPPROTO_IGMP = 2;
@@ -332,6 +334,33 @@ export const SOCKADDR_IN6_SIN6_PORT = 2;
 export const SOCKADDR_IN6_SIN6_FLOWINFO = 4;
 export const SOCKADDR_IN6_SIN6_ADDR = 8;
 export const SOCKADDR_IN6_SIN6_SCOPE_ID = 24;
+
+/** An IPv6 address, port and flow label, as host-order numbers and 16 address bytes. */
+export type SockaddrIn6 = {
+  family: number;
+  port: number;
+  flowinfo: number;
+  addr: Uint8Array;
+  scopeId: number;
+};
+
+export function encodeSockaddrIn6(view: DataView, off: number, s: SockaddrIn6): void {
+  view.setUint16(off + SOCKADDR_IN6_SIN6_FAMILY, s.family, true);
+  view.setUint16(off + SOCKADDR_IN6_SIN6_PORT, s.port);
+  view.setUint32(off + SOCKADDR_IN6_SIN6_FLOWINFO, s.flowinfo);
+  putBytes(view, off + SOCKADDR_IN6_SIN6_ADDR, 16, s.addr);
+  view.setUint32(off + SOCKADDR_IN6_SIN6_SCOPE_ID, s.scopeId, true);
+}
+
+export function decodeSockaddrIn6(view: DataView, off: number): SockaddrIn6 {
+  return {
+    family: view.getUint16(off + SOCKADDR_IN6_SIN6_FAMILY, true),
+    port: view.getUint16(off + SOCKADDR_IN6_SIN6_PORT),
+    flowinfo: view.getUint32(off + SOCKADDR_IN6_SIN6_FLOWINFO),
+    addr: getBytes(view, off + SOCKADDR_IN6_SIN6_ADDR, 16),
+    scopeId: view.getUint32(off + SOCKADDR_IN6_SIN6_SCOPE_ID, true),
+  };
+}
 
 /** Layout of struct ip_mreq. */
 export const SIZEOF_IP_MREQ = 8;

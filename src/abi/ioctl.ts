@@ -185,3 +185,13 @@ export const SIOCSHWTSTAMP = 0x89b0;
 export const SIOCGHWTSTAMP = 0x89b1;
 export const SIOCDEVPRIVATE = 0x89f0;
 export const SIOCPROTOPRIVATE = 0x89e0;
+
+/** _IOC(): the request number of direction, type, number and argument size. */
+export function ioc(dir: number, type: number, nr: number, size: number): number {
+  return ((dir << _IOC_DIRSHIFT) | (size << _IOC_SIZESHIFT) | (type << _IOC_TYPESHIFT) | nr) >>> 0;
+}
+
+/** Bytes of the argument of an ioctl request made by ioc(). */
+export function iocSize(request: number): number {
+  return (request >>> _IOC_SIZESHIFT) & ((1 << _IOC_SIZEBITS) - 1);
+}

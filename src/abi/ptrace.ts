@@ -79,11 +79,11 @@ export const PTRACE_SYSCALL_INFO_OP = 0;
 export const PTRACE_SYSCALL_INFO_ARCH = 4;
 export const PTRACE_SYSCALL_INFO_INSTRUCTION_POINTER = 8;
 export const PTRACE_SYSCALL_INFO_STACK_POINTER = 16;
-export const PTRACE_SYSCALL_INFO_ENTRY_NR = 24;
-export const PTRACE_SYSCALL_INFO_ENTRY_ARGS = 32;
-export const PTRACE_SYSCALL_INFO_EXIT_RVAL = 24;
-export const PTRACE_SYSCALL_INFO_EXIT_IS_ERROR = 32;
-export const PTRACE_SYSCALL_INFO_SECCOMP_RET_DATA = 80;
+export const PTRACE_SYSCALL_INFO_ENTRY_NR = 24; // entry.nr
+export const PTRACE_SYSCALL_INFO_ENTRY_ARGS = 32; // entry.args
+export const PTRACE_SYSCALL_INFO_EXIT_RVAL = 24; // exit.rval
+export const PTRACE_SYSCALL_INFO_EXIT_IS_ERROR = 32; // exit.is_error
+export const PTRACE_SYSCALL_INFO_SECCOMP_RET_DATA = 80; // seccomp.ret_data
 
 /** Layout of struct ptrace_peeksiginfo_args. */
 export const SIZEOF_PTRACE_PEEKSIGINFO_ARGS = 16;

@@ -40,10 +40,10 @@ export const RLIM_INFINITY = 0x1_0000_0000_0000_0000;
 
 /** Layout of struct rusage. */
 export const SIZEOF_RUSAGE = 144;
-export const RUSAGE_RU_UTIME_TV_SEC = 0;
-export const RUSAGE_RU_UTIME_TV_USEC = 8;
-export const RUSAGE_RU_STIME_TV_SEC = 16;
-export const RUSAGE_RU_STIME_TV_USEC = 24;
+export const RUSAGE_RU_UTIME_TV_SEC = 0; // ru_utime.tv_sec
+export const RUSAGE_RU_UTIME_TV_USEC = 8; // ru_utime.tv_usec
+export const RUSAGE_RU_STIME_TV_SEC = 16; // ru_stime.tv_sec
+export const RUSAGE_RU_STIME_TV_USEC = 24; // ru_stime.tv_usec
 export const RUSAGE_RU_MAXRSS = 32;
 export const RUSAGE_RU_IXRSS = 40;
 export const RUSAGE_RU_IDRSS = 48;

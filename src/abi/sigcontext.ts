@@ -79,7 +79,7 @@ export const FPX_SW_BYTES_XSTATE_SIZE = 16;
 
 /** Layout of struct _xstate. */
 export const SIZEOF_XSTATE = 832;
-export const XSTATE_XSTATE_HDR_XFEATURES = 512;
+export const XSTATE_XSTATE_HDR_XFEATURES = 512; // xstate_hdr.xfeatures
 export const XSTATE_YMMH = 576;
 
 /** Layout of struct _header. */

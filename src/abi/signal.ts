@@ -1,6 +1,7 @@
 /** Signal numbers, codes and action flags: <stddef.h>, <asm/signal.h>, <asm/siginfo.h>. */
 
 import { zeroFill } from './bytes.ts';
+import * as names from './signal.ts';
 import { getU64, putU64 } from './u64.ts';
 
 export const NSIG = 32;
@@ -159,6 +160,26 @@ export const SIGRTMAX = 64;
 export const _NSIG = 64;
 export const SIG_DFL = 0;
 export const SIG_IGN = 1;
+
+let byNumber: string[] | null = null;
+
+/** The name of a signal, such as "SIGTERM"; real-time signals count from the kernel's SIGRTMIN: "SIGRT_2" is 34. */
+export function signalName(signo: number): string {
+  if (byNumber === null) {
+    byNumber = [];
+    for (const [name, value] of Object.entries(names)) {
+      // SIG_BLOCK and SIGEV_SIGNAL are no signals, SIGSTKSZ is a size. Aliases (SIGIOT, SIGPOLL) come later.
+      if (typeof value === 'number' && /^SIG[A-Z0-9]+$/.test(name) && value <= SIGRTMIN)
+        byNumber[value] ??= name;
+    }
+  }
+  return (
+    byNumber[signo] ?? (signo > SIGRTMIN && signo <= SIGRTMAX ? `SIGRT_${signo - SIGRTMIN}` : `SIG_${signo}`)
+  );
+}
+
+/** Layout of sigset_t. */
+export const SIZEOF_SIGSET = 8;
 
 /** Layout of struct sigaction. */
 export const SIZEOF_SIGACTION = 32;

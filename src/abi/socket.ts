@@ -327,6 +327,18 @@ export function decodeCmsghdr(view: DataView, off: number): Cmsghdr {
   };
 }
 
+const CMSG_ALIGN = 8;
+
+/** CMSG_LEN(3): what cmsg_len says of `dataLen` bytes of data. */
+export function cmsgLen(dataLen: number): number {
+  return SIZEOF_CMSGHDR + dataLen;
+}
+
+/** CMSG_SPACE(3): bytes from one control message to the next. */
+export function cmsgSpace(dataLen: number): number {
+  return SIZEOF_CMSGHDR + Math.ceil(dataLen / CMSG_ALIGN) * CMSG_ALIGN;
+}
+
 /** Layout of struct sockaddr. */
 export const SIZEOF_SOCKADDR = 16;
 export const SOCKADDR_SA_FAMILY = 0;

@@ -1,5 +1,7 @@
 /** x86-64 system call numbers: <asm/unistd_64.h>. */
 
+import * as names from './syscall.ts';
+
 export const SYS_read = 0;
 export const SYS_write = 1;
 export const SYS_open = 2;
@@ -382,3 +384,16 @@ export const SYS_removexattrat = 466;
 export const SYS_open_tree_attr = 467;
 export const SYS_file_getattr = 468;
 export const SYS_file_setattr = 469;
+
+let byNumber: string[] | null = null;
+
+/** The name of a system call, such as "openat". */
+export function syscallName(nr: number): string {
+  if (byNumber === null) {
+    byNumber = [];
+    for (const [name, value] of Object.entries(names)) {
+      if (typeof value === 'number') byNumber[value] = name.slice('SYS_'.length);
+    }
+  }
+  return byNumber[nr] ?? `syscall_${nr}`;
+}

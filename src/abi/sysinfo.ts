@@ -7,9 +7,9 @@ export const SI_LOAD_SHIFT = 16;
 /** Layout of struct sysinfo. */
 export const SIZEOF_SYSINFO = 112;
 export const SYSINFO_UPTIME = 0;
-export const SYSINFO_LOADS_0 = 8;
-export const SYSINFO_LOADS_1 = 16;
-export const SYSINFO_LOADS_2 = 24;
+export const SYSINFO_LOADS_0 = 8; // loads[0]
+export const SYSINFO_LOADS_1 = 16; // loads[1]
+export const SYSINFO_LOADS_2 = 24; // loads[2]
 export const SYSINFO_TOTALRAM = 32;
 export const SYSINFO_FREERAM = 40;
 export const SYSINFO_SHAREDRAM = 48;

@@ -1,5 +1,7 @@
 /** Terminal modes: <asm/termbits.h>, <asm/termios.h>. */
 
+import { getBytes, putBytes } from './bytes.ts';
+
 export const IGNBRK = 0x1;
 export const BRKINT = 0x2;
 export const IGNPAR = 0x4;
@@ -177,6 +179,57 @@ export const TERMIOS2_C_LINE = 16;
 export const TERMIOS2_C_CC = 17;
 export const TERMIOS2_C_ISPEED = 36;
 export const TERMIOS2_C_OSPEED = 40;
+
+/** Terminal modes; cc holds NCCS control characters, indexed by VINTR and its like. Speeds are termios2's. */
+export type Termios = {
+  iflag: number;
+  oflag: number;
+  cflag: number;
+  lflag: number;
+  line: number;
+  cc: Uint8Array;
+  ispeed: number;
+  ospeed: number;
+};
+
+/** TCGETS: without the speeds. */
+export function encodeTermios(view: DataView, off: number, s: Termios): void {
+  view.setUint32(off + TERMIOS_C_IFLAG, s.iflag, true);
+  view.setUint32(off + TERMIOS_C_OFLAG, s.oflag, true);
+  view.setUint32(off + TERMIOS_C_CFLAG, s.cflag, true);
+  view.setUint32(off + TERMIOS_C_LFLAG, s.lflag, true);
+  view.setUint8(off + TERMIOS_C_LINE, s.line);
+  putBytes(view, off + TERMIOS_C_CC, NCCS, s.cc);
+}
+
+/** TCGETS2. */
+export function encodeTermios2(view: DataView, off: number, s: Termios): void {
+  encodeTermios(view, off, s);
+  view.setUint32(off + TERMIOS2_C_ISPEED, s.ispeed, true);
+  view.setUint32(off + TERMIOS2_C_OSPEED, s.ospeed, true);
+}
+
+/** TCSETS: the speeds, which the struct lacks, are 0. */
+export function decodeTermios(view: DataView, off: number): Termios {
+  return {
+    iflag: view.getUint32(off + TERMIOS_C_IFLAG, true),
+    oflag: view.getUint32(off + TERMIOS_C_OFLAG, true),
+    cflag: view.getUint32(off + TERMIOS_C_CFLAG, true),
+    lflag: view.getUint32(off + TERMIOS_C_LFLAG, true),
+    line: view.getUint8(off + TERMIOS_C_LINE),
+    cc: getBytes(view, off + TERMIOS_C_CC, NCCS),
+    ispeed: 0,
+    ospeed: 0,
+  };
+}
+
+/** TCSETS2. */
+export function decodeTermios2(view: DataView, off: number): Termios {
+  const s = decodeTermios(view, off);
+  s.ispeed = view.getUint32(off + TERMIOS2_C_ISPEED, true);
+  s.ospeed = view.getUint32(off + TERMIOS2_C_OSPEED, true);
+  return s;
+}
 
 /** Layout of struct winsize. */
 export const SIZEOF_WINSIZE = 8;

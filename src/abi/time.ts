@@ -74,10 +74,10 @@ export function decodeTimeval(view: DataView, off: number): Timeval {
 
 /** Layout of struct itimerval. */
 export const SIZEOF_ITIMERVAL = 32;
-export const ITIMERVAL_IT_INTERVAL_TV_SEC = 0;
-export const ITIMERVAL_IT_INTERVAL_TV_USEC = 8;
-export const ITIMERVAL_IT_VALUE_TV_SEC = 16;
-export const ITIMERVAL_IT_VALUE_TV_USEC = 24;
+export const ITIMERVAL_IT_INTERVAL_TV_SEC = 0; // it_interval.tv_sec
+export const ITIMERVAL_IT_INTERVAL_TV_USEC = 8; // it_interval.tv_usec
+export const ITIMERVAL_IT_VALUE_TV_SEC = 16; // it_value.tv_sec
+export const ITIMERVAL_IT_VALUE_TV_USEC = 24; // it_value.tv_usec
 
 /** setitimer(2). */
 export type Itimerval = {
@@ -105,10 +105,10 @@ export function decodeItimerval(view: DataView, off: number): Itimerval {
 
 /** Layout of struct itimerspec. */
 export const SIZEOF_ITIMERSPEC = 32;
-export const ITIMERSPEC_IT_INTERVAL_TV_SEC = 0;
-export const ITIMERSPEC_IT_INTERVAL_TV_NSEC = 8;
-export const ITIMERSPEC_IT_VALUE_TV_SEC = 16;
-export const ITIMERSPEC_IT_VALUE_TV_NSEC = 24;
+export const ITIMERSPEC_IT_INTERVAL_TV_SEC = 0; // it_interval.tv_sec
+export const ITIMERSPEC_IT_INTERVAL_TV_NSEC = 8; // it_interval.tv_nsec
+export const ITIMERSPEC_IT_VALUE_TV_SEC = 16; // it_value.tv_sec
+export const ITIMERSPEC_IT_VALUE_TV_NSEC = 24; // it_value.tv_nsec
 
 /** timer_settime(2) and timerfd_settime(2). */
 export type Itimerspec = {
