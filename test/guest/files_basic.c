@@ -263,6 +263,7 @@ SUBTEST(dup_family) {
 }
 
 SUBTEST(fcntl_flags) {
+  // The kernel adds its own O_LARGEFILE (0100000), which glibc calls 0 here.
   int fd = OK(open("fl", O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0644));
   CHECK_EQ(OK(fcntl(fd, F_GETFL)) & ~0100000, O_RDWR | O_APPEND);
   OK(fcntl(fd, F_SETFL, O_NONBLOCK | O_WRONLY | O_EXCL));
