@@ -71,7 +71,7 @@ export function ud2(): Code {
   return fixed(0x0f, 0x0b);
 }
 
-/** The longest nop each length has that decodes as a single instruction: 0F 1F /0 with padded addressing. */
+/** One instruction of each length: 0F 1F /0 with ever longer addressing and a 66 prefix. */
 const NOPS: readonly (readonly number[])[] = [
   [0x90],
   [0x66, 0x90],
