@@ -4,8 +4,9 @@
 
 import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from '../../abi/errno.ts';
 import { O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY } from '../../abi/fcntl.ts';
+import { SEEK_CUR, SEEK_END, SEEK_SET } from '../../abi/fs.ts';
+import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE } from '../../abi/inotify.ts';
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/poll.ts';
-import { SEEK_CUR, SEEK_END, SEEK_SET } from '../../abi/uio.ts';
 import type { Cred } from '../base/cred.ts';
 import type { Io } from '../base/io.ts';
 import type { WaitQueue } from '../base/wait.ts';
@@ -13,6 +14,7 @@ import type { Mappable } from '../memfile/mappable.ts';
 import type { VfsContext } from './context.ts';
 import type { DirSink, Inode } from './inode.ts';
 import type { Path } from './path.ts';
+import { notifyDentry } from './watches.ts';
 
 /** Readiness of a file that never blocks. */
 export const ALWAYS_READY = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
@@ -39,10 +41,22 @@ export abstract class File {
   ownerSig = 0;
   /** Head of the epoll items that watch this description; null when there are none. */
   watchers: ReleaseHook | null = null;
+  /** Counts in inode.writers. */
+  private counted = false;
 
   constructor(inode: Inode, flags: number) {
     this.inode = inode;
     this.flags = flags;
+    inode.users++;
+  }
+
+  /** Called by open(2) when everything succeeded: where the file is, and who opened it. */
+  attach(path: Path, cred: Cred): void {
+    this.path = path;
+    this.cred = cred;
+    path.dentry.pin();
+    path.mount.users++;
+    if (this.writable) this.counted = true;
   }
 
   get readable(): boolean {
@@ -72,7 +86,18 @@ export abstract class File {
   unref(): void {
     if (--this.refs !== 0) return;
     if (this.watchers !== null) this.watchers.onFileRelease(this);
+    const inode = this.inode;
+    if (inode.locks !== null) inode.locks.releaseFile(this);
     this.release();
+    const path = this.path;
+    if (path !== null) {
+      if ((this.flags & O_PATH) === 0)
+        notifyDentry(path.dentry, this.writable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+      path.dentry.unpin();
+      path.mount.users--;
+      if (this.counted) inode.writers--;
+    }
+    if (--inode.users === 0 && inode.nlink === 0) inode.evict();
   }
 
   /**
@@ -97,7 +122,9 @@ export abstract class File {
   protected release(): void {}
 
   /** A descriptor of `ctx` to this file is being closed (POSIX locks go, whatever other descriptors remain). */
-  flush(_ctx: VfsContext): number {
+  flush(ctx: VfsContext): number {
+    const locks = this.inode.locks;
+    if (locks !== null && (this.flags & O_PATH) === 0) locks.releaseOwner(ctx.fds);
     return 0;
   }
 
@@ -163,6 +190,26 @@ export abstract class File {
   }
 
   fsync(_ctx: VfsContext): number {
+    return -EINVAL;
+  }
+
+  /** fallocate(2) on an open file. */
+  fallocate(ctx: VfsContext, mode: number, off: number, len: number): number {
+    return this.inode.fallocate(ctx, mode, off, len);
+  }
+
+  /** fcntl F_GETPIPE_SZ / F_SETPIPE_SZ (`size` -1 asks): bytes, or -errno. */
+  pipeSize(_ctx: VfsContext, _size: number): number {
+    return -EBADF;
+  }
+
+  /** fcntl F_ADD_SEALS. */
+  addSeals(_seals: number): number {
+    return -EINVAL;
+  }
+
+  /** fcntl F_GET_SEALS. */
+  getSeals(): number {
     return -EINVAL;
   }
 

@@ -12,9 +12,41 @@ export class FsContext {
     this.root = root;
     this.cwd = cwd;
     this.umask = umask;
+    hold(root);
+    hold(cwd);
   }
+
   /** A private copy (fork without CLONE_FS, unshare). */
   clone(): FsContext {
     return new FsContext(this.root, this.cwd, this.umask);
   }
+
+  setRoot(root: Path): void {
+    hold(root);
+    drop(this.root);
+    this.root = root;
+  }
+
+  setCwd(cwd: Path): void {
+    hold(cwd);
+    drop(this.cwd);
+    this.cwd = cwd;
+  }
+
+  /** One task no longer shares it; the last one lets root and cwd go. */
+  unref(): void {
+    if (--this.refs !== 0) return;
+    drop(this.root);
+    drop(this.cwd);
+  }
+}
+
+function hold(p: Path): void {
+  p.dentry.pin();
+  p.mount.users++;
+}
+
+function drop(p: Path): void {
+  p.dentry.unpin();
+  p.mount.users--;
 }

@@ -3,11 +3,14 @@
 // length, "." and "..". Permission checks on the directory were made by the caller (vfs/namei.ts).
 
 import { EINVAL, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
+import { F_SEAL_SEAL } from '../../abi/fcntl.ts';
 import type { PageCache } from '../memfile/pagecache.ts';
 import type { VfsContext } from './context.ts';
 import type { File } from './file.ts';
 import type { FileSystem } from './filesystem.ts';
 import type { InodeLocks } from './locks.ts';
+import type { Path } from './path.ts';
+import { genericPermission } from './permission.ts';
 import type { InodeWatches } from './watches.ts';
 
 /** What setattr may change: fields that are undefined stay. Sizes in bytes, times in seconds and nanoseconds. */
@@ -58,6 +61,12 @@ export abstract class Inode {
   xattrs: Map<string, Uint8Array> | null = null;
   /** Open files that may write, minus those that deny it (running programs): ETXTBSY. */
   writers = 0;
+  /** Open descriptions of it; with nlink 0 and none of them, the content goes (evict). */
+  users = 0;
+  /** memfd_create(2) seals, F_SEAL_*; F_SEAL_SEAL where sealing is not allowed. */
+  seals = F_SEAL_SEAL;
+  /** A directory whose names come and go by themselves (proc): every lookup asks it again. */
+  volatile = false;
 
   constructor(fs: FileSystem, ino: number, mode: number) {
     this.fs = fs;
@@ -133,6 +142,41 @@ export abstract class Inode {
   /** A symlink's text. */
   readlink(_ctx: VfsContext): string | number {
     return -EINVAL;
+  }
+
+  /**
+   * Follows a symbolic link: its text, or the Path that a magic link leads to (/proc/PID/fd/N, exe, cwd, root), which
+   * checks the caller's right to it here.
+   */
+  followLink(ctx: VfsContext): Path | string | number {
+    return this.readlink(ctx);
+  }
+
+  /** May the caller do `mask` (MAY_READ 4, MAY_WRITE 2, MAY_EXEC 1)? 0, -EACCES, -EPERM. */
+  permission(ctx: VfsContext, mask: number): number {
+    return genericPermission(ctx.cred, this, mask);
+  }
+
+  /** The last name and the last description are gone: free the content. */
+  evict(): void {}
+
+  /** An extended attribute's value, or -ENODATA. Permission was checked by the caller, as for the others. */
+  getxattr(_ctx: VfsContext, _name: string): Uint8Array | number {
+    return -EOPNOTSUPP;
+  }
+
+  /** `flags`: XATTR_CREATE, XATTR_REPLACE. */
+  setxattr(_ctx: VfsContext, _name: string, _value: Uint8Array, _flags: number): number {
+    return -EOPNOTSUPP;
+  }
+
+  removexattr(_ctx: VfsContext, _name: string): number {
+    return -EOPNOTSUPP;
+  }
+
+  /** Names of all attributes. */
+  listxattr(_ctx: VfsContext): Iterable<string> | number {
+    return -EOPNOTSUPP;
   }
 
   setattr(_ctx: VfsContext, _attr: SetAttr): number {

@@ -1,0 +1,4 @@
+export interface InodeLocks {
+  releaseFile(f: object): void;
+  releaseOwner(o: object): void;
+}

@@ -1,0 +1,213 @@
+// Building blocks for file systems whose content is made up: proc, sys, dev. A directory's names and a file's text come
+// from functions of the caller's context; nothing is stored.
+
+import { EINVAL, EIO, ENOENT } from '../../abi/errno.ts';
+import { S_IFDIR, S_IFLNK, S_IFREG } from '../../abi/stat.ts';
+import { bytesToString, stringToBytes } from '../base/bytes.ts';
+import type { Io } from '../base/io.ts';
+import type { VfsContext } from './context.ts';
+import { direntType } from './dirent.ts';
+import { openDir } from './dirfile.ts';
+import { File } from './file.ts';
+import { FileSystem } from './filesystem.ts';
+import { type DirSink, Inode } from './inode.ts';
+import { stampBirth } from './times.ts';
+
+/** A file system of synthetic inodes: make it, then setRoot(). */
+export class SyntheticFs extends FileSystem {
+  private top: Inode | null = null;
+
+  override get root(): Inode {
+    return this.top!;
+  }
+
+  setRoot(root: Inode): void {
+    this.top = root;
+  }
+}
+
+/** Bytes that one write(2) to a synthetic file may carry. */
+const WRITE_MAX = 65536;
+
+/** A file whose text a function makes. Text is a byte string (base/bytes.ts). */
+export abstract class SyntheticFileInode extends Inode {
+  /** `mode`: permission bits. `ino` 0 takes a fresh number. */
+  constructor(fs: FileSystem, mode: number, ino = 0) {
+    super(fs, ino === 0 ? fs.nextIno() : ino, S_IFREG | (mode & 0o7777));
+  }
+
+  /** The whole text, made anew whenever a reader reads at offset 0; -errno. */
+  abstract read(ctx: VfsContext): string | number;
+
+  /** Takes the bytes of one write(2), as a byte string; bytes consumed or -errno. */
+  write(_ctx: VfsContext, _data: string): number {
+    return -EIO;
+  }
+
+  override open(ctx: VfsContext, flags: number): File | number {
+    if (this.mtimeSec === 0) stampBirth(ctx, this);
+    return new SyntheticFile(this, flags);
+  }
+
+  override truncate(): number {
+    return 0;
+  }
+}
+
+/** An open synthetic file. What a reader saw at offset 0 stays for the reads that follow. */
+export class SyntheticFile extends File {
+  private text: Uint8Array | null = null;
+
+  override get seekable(): boolean {
+    return true;
+  }
+
+  override pread(ctx: VfsContext, io: Io, off: number): number {
+    if (off === 0 || this.text === null) {
+      const text = (this.inode as SyntheticFileInode).read(ctx);
+      if (typeof text === 'number') return text;
+      this.text = stringToBytes(text);
+    }
+    const n = Math.min(io.remaining, this.text.length - off);
+    return n <= 0 ? 0 : io.put(this.text, off, n);
+  }
+
+  override pwrite(ctx: VfsContext, io: Io, _off: number): number {
+    if (io.remaining > WRITE_MAX) return -EINVAL;
+    const data = new Uint8Array(io.remaining);
+    const n = io.take(data, 0, data.length);
+    if (n < 0) return n;
+    return (this.inode as SyntheticFileInode).write(ctx, bytesToString(data, 0, n));
+  }
+}
+
+/** A synthetic file from plain functions, for static tables. */
+export class TextFileInode extends SyntheticFileInode {
+  private readonly source: (ctx: VfsContext) => string | number;
+  private readonly sink: ((ctx: VfsContext, data: string) => number) | null;
+
+  constructor(
+    fs: FileSystem,
+    mode: number,
+    source: (ctx: VfsContext) => string | number,
+    sink: ((ctx: VfsContext, data: string) => number) | null = null,
+  ) {
+    super(fs, mode);
+    this.source = source;
+    this.sink = sink;
+  }
+
+  override read(ctx: VfsContext): string | number {
+    return this.source(ctx);
+  }
+
+  override write(ctx: VfsContext, data: string): number {
+    return this.sink === null ? super.write(ctx, data) : this.sink(ctx, data);
+  }
+}
+
+/** One entry of a synthetic directory. `cookie` (>= 2, growing) resumes a listing; without one the index does. */
+export interface SyntheticEntry {
+  readonly name: string;
+  readonly ino: number;
+  /** DT_* */
+  readonly type: number;
+  readonly cookie?: number;
+}
+
+/** A directory whose names a function lists. Lookups are not cached, unless a subclass sets volatile = false. */
+export abstract class SyntheticDirInode extends Inode {
+  constructor(fs: FileSystem, mode = 0o555, ino = 0) {
+    super(fs, ino === 0 ? fs.nextIno() : ino, S_IFDIR | (mode & 0o7777));
+    this.nlink = 2;
+    this.volatile = true;
+  }
+
+  abstract override lookup(ctx: VfsContext, name: string): Inode | number;
+
+  /** The names, in the order of their cookies. */
+  abstract entries(ctx: VfsContext): Iterable<SyntheticEntry>;
+
+  override open(ctx: VfsContext, flags: number): File | number {
+    if (this.mtimeSec === 0) stampBirth(ctx, this);
+    return openDir(this, flags);
+  }
+
+  override readdir(ctx: VfsContext, from: number, sink: DirSink): number {
+    let index = 2;
+    for (const e of this.entries(ctx)) {
+      const cookie = e.cookie ?? index;
+      index++;
+      if (cookie < from) continue;
+      if (!sink.emit(e.name, e.ino, e.type, cookie + 1)) return 0;
+    }
+    return 0;
+  }
+}
+
+/** A directory with a fixed table of entries, filled at start. */
+export class StaticDirInode extends SyntheticDirInode {
+  readonly table: Map<string, Inode> = new Map();
+
+  constructor(fs: FileSystem, mode = 0o555) {
+    super(fs, mode);
+    this.volatile = false;
+  }
+
+  add<T extends Inode>(name: string, inode: T): T {
+    this.table.set(name, inode);
+    if (inode instanceof SyntheticDirInode) this.nlink++;
+    return inode;
+  }
+
+  override lookup(_ctx: VfsContext, name: string): Inode | number {
+    return this.table.get(name) ?? -ENOENT;
+  }
+
+  override *entries(_ctx: VfsContext): Iterable<SyntheticEntry> {
+    for (const [name, inode] of this.table) yield { name, ino: inode.ino, type: direntType(inode.mode) };
+  }
+}
+
+/**
+ * A symbolic link whose text a function makes. Override followLink() as well for a magic link, which leads to a Path
+ * whatever the text says.
+ */
+export abstract class SyntheticSymlinkInode extends Inode {
+  constructor(fs: FileSystem, ino = 0) {
+    super(fs, ino === 0 ? fs.nextIno() : ino, S_IFLNK | 0o777);
+  }
+
+  abstract override readlink(ctx: VfsContext): string | number;
+
+  override open(): File | number {
+    return -EINVAL;
+  }
+}
+
+/** A symbolic link with a fixed text. */
+export class StaticSymlinkInode extends SyntheticSymlinkInode {
+  private readonly target: string;
+
+  constructor(fs: FileSystem, target: string) {
+    super(fs);
+    this.target = target;
+    this.size = target.length;
+  }
+
+  override readlink(): string | number {
+    return this.target;
+  }
+}
+
+/** A device node, FIFO or socket entry; opening goes through vfs/devices.ts. `mode` with its S_IFMT type. */
+export class SpecialInode extends Inode {
+  constructor(fs: FileSystem, mode: number, rdev: number) {
+    super(fs, fs.nextIno(), mode);
+    this.rdev = rdev;
+  }
+
+  override open(): File | number {
+    return -EINVAL;
+  }
+}
