@@ -1,0 +1,112 @@
+// ptrace(2) and wait4(2) on the stub's threads, in as few crossings as possible.
+
+import { Assembler, imm, R10, R12, RAX, RBX, RDI, RDX, RSI } from '../asm/index.ts';
+import {
+  PTRACE_CONT,
+  PTRACE_GETREGS,
+  PTRACE_GETREGSET,
+  PTRACE_GETSIGINFO,
+  PTRACE_INTERRUPT,
+  PTRACE_SEIZE,
+  PTRACE_SETREGS,
+  PTRACE_SETREGSET,
+} from '../abi/ptrace.ts';
+import { SYS_ptrace, SYS_wait4 } from '../abi/syscall.ts';
+import { __WALL, WNOHANG } from '../abi/wait.ts';
+import { HostBuffer } from './buffer.ts';
+import { installCode, routine } from './ffi.ts';
+import { hostCall } from './syscall.ts';
+
+const NT_X86_XSTATE = 0x202;
+
+// long setregs_resume(long tid, long regs, long request): PTRACE_SETREGS, then `request` with signal 0.
+const code = new Assembler();
+code.label('resume').push(RBX).push(R12).mov(RBX, RDI).mov(R12, RDX);
+code.mov(R10, RSI).mov(RSI, RDI).mov(RDI, imm(PTRACE_SETREGS)).mov(RDX, imm(0)).mov(RAX, imm(SYS_ptrace)).syscall();
+code.test(RAX, RAX).jne('resumeOut');
+code.mov(RDI, R12).mov(RSI, RBX).mov(RDX, imm(0)).mov(R10, imm(0)).mov(RAX, imm(SYS_ptrace)).syscall();
+code.label('resumeOut').pop(R12).pop(RBX).ret();
+code.align(16);
+// long getregs(long tid, long regs)
+code.label('getregs').mov(R10, RSI).mov(RSI, RDI).mov(RDI, imm(PTRACE_GETREGS)).mov(RDX, imm(0));
+code.mov(RAX, imm(SYS_ptrace)).syscall().ret();
+code.align(16);
+// long waitany(long status, int options): wait4(-1, status, options, 0)
+code.label('waitany').mov(RDX, RSI).mov(RSI, RDI).mov(RDI, imm(-1)).mov(R10, imm(0));
+code.mov(RAX, imm(SYS_wait4)).syscall().ret();
+const at = installCode(code);
+const resumeRoutine = routine(at('resume'), 'int vedette_resume(int tid, int64_t regs, int request)');
+const getregsRoutine = routine(at('getregs'), 'int vedette_getregs(int tid, int64_t regs)');
+const waitRoutine = routine(at('waitany'), 'int vedette_waitany(int64_t status, int options)');
+
+const status = HostBuffer.alloc(16);
+const statusWord = new Int32Array(status.buffer, 0, 1);
+const iov = HostBuffer.alloc(16);
+
+/** siginfo of the last ptraceSiginfo(). */
+export const siginfo: HostBuffer = HostBuffer.alloc(128);
+
+/** Attaches without stopping. */
+export function ptraceSeize(tid: number, options: number): number {
+  return hostCall(SYS_ptrace, PTRACE_SEIZE, tid, 0, options);
+}
+
+/** Asks a running tracee to stop with PTRACE_EVENT_STOP. */
+export function ptraceInterrupt(tid: number): number {
+  return hostCall(SYS_ptrace, PTRACE_INTERRUPT, tid, 0, 0);
+}
+
+/** Resumes with `request` (PTRACE_CONT, PTRACE_SYSEMU) and no signal, registers as they are. */
+export function ptraceResume(tid: number, request: number = PTRACE_CONT): number {
+  return hostCall(SYS_ptrace, request, tid, 0, 0);
+}
+
+/** Sets all registers from the user_regs_struct at host address `regs` and resumes with `request`. */
+export function ptraceSetregsResume(tid: number, regs: number, request: number): number {
+  return resumeRoutine(tid, regs, request);
+}
+
+/** Sets all registers from the user_regs_struct at host address `regs`. */
+export function ptraceSetregs(tid: number, regs: number): number {
+  return hostCall(SYS_ptrace, PTRACE_SETREGS, tid, 0, regs);
+}
+
+/** Reads all registers into the user_regs_struct at host address `regs`. */
+export function ptraceGetregs(tid: number, regs: number): number {
+  return getregsRoutine(tid, regs);
+}
+
+/** Reads the siginfo of a signal-delivery-stop into `siginfo`. */
+export function ptraceSiginfo(tid: number): number {
+  return hostCall(SYS_ptrace, PTRACE_GETSIGINFO, tid, 0, siginfo.addr);
+}
+
+/** Reads the XSAVE area of a stopped tracee into `to`; bytes or -errno. */
+export function ptraceGetXstate(tid: number, to: HostBuffer): number {
+  iov.view.setBigUint64(0, BigInt(to.addr), true);
+  iov.view.setBigUint64(8, BigInt(to.size), true);
+  const r = hostCall(SYS_ptrace, PTRACE_GETREGSET, tid, NT_X86_XSTATE, iov.addr);
+  return r < 0 ? r : Number(iov.view.getBigUint64(8, true));
+}
+
+/** Sets the XSAVE area of a stopped tracee from the first `len` bytes of `from`. */
+export function ptraceSetXstate(tid: number, from: HostBuffer, len: number): number {
+  iov.view.setBigUint64(0, BigInt(from.addr), true);
+  iov.view.setBigUint64(8, BigInt(len), true);
+  return hostCall(SYS_ptrace, PTRACE_SETREGSET, tid, NT_X86_XSTATE, iov.addr);
+}
+
+/** The status of the last successful wait. */
+export function waitStatus(): number {
+  return statusWord[0]!;
+}
+
+/** Waits for any child or tracee; its tid, 0 when `block` is false and there is none, or -errno. */
+export function waitAny(block: boolean): number {
+  return waitRoutine(status.addr, block ? __WALL : __WALL | WNOHANG);
+}
+
+/** Waits for one child or tracee. */
+export function waitFor(tid: number, block = true): number {
+  return hostCall(SYS_wait4, tid, status.addr, block ? __WALL : __WALL | WNOHANG, 0);
+}

@@ -1,0 +1,64 @@
+// PtraceAddressSpace: one stub process. Mapping orders queue here and run on one of its stopped threads.
+
+import { MAP_FIXED, MAP_SHARED } from '../../../abi/mman.ts';
+import { SYS_mmap, SYS_mprotect, SYS_munmap } from '../../../abi/syscall.ts';
+import { type AddressSpace, GUEST_TOP } from '../platform.ts';
+import type { HostThread } from './host_thread.ts';
+import { OrderList } from './orders.ts';
+import type { PtracePlatform } from './ptrace.ts';
+import { MAX_ORDERS, STUB_MEMFILE_FD } from './stub.ts';
+
+export class PtraceAddressSpace implements AddressSpace {
+  readonly platform: PtracePlatform;
+  readonly pid: number;
+  /** Stopped threads that no context uses. The first is the one that fork made. */
+  readonly idle: HostThread[] = [];
+  /** All host threads of the process. */
+  threads = 1;
+  readonly orders: OrderList = new OrderList(MAX_ORDERS);
+  /** Set when a failed order means that the guest may see wrong memory: the process must not run again. */
+  broken = 0;
+  released = false;
+
+  constructor(platform: PtracePlatform, pid: number, first: HostThread) {
+    this.platform = platform;
+    this.pid = pid;
+    this.idle.push(first);
+  }
+
+  map(addr: number, frame: number, pages: number, prot: number): void {
+    this.check(addr, pages * 4096);
+    this.push(SYS_mmap, addr, pages * 4096, prot, MAP_SHARED | MAP_FIXED, STUB_MEMFILE_FD, frame * 4096);
+  }
+
+  unmap(addr: number, len: number): void {
+    this.check(addr, len);
+    this.push(SYS_munmap, addr, len, 0, 0, 0, 0);
+  }
+
+  protect(addr: number, len: number, prot: number): void {
+    this.check(addr, len);
+    this.push(SYS_mprotect, addr, len, prot, 0, 0, 0);
+  }
+
+  flush(): void {
+    if (this.orders.count > 0) this.platform.runOrders(this, null);
+  }
+
+  release(): void {
+    if (this.released) return;
+    this.released = true;
+    this.platform.releaseAddressSpace(this);
+  }
+
+  private push(nr: number, a: number, b: number, c: number, d: number, e: number, f: number): void {
+    if (this.orders.full) this.flush();
+    this.orders.push(nr, a, b, c, d, e, f);
+  }
+
+  /** The stub's own pages lie above GUEST_TOP: an order that reaches them would be a kernel bug. */
+  private check(addr: number, len: number): void {
+    if (addr < 0 || len <= 0 || addr + len > GUEST_TOP || addr % 4096 !== 0 || len % 4096 !== 0)
+      throw new Error(`mapping order out of range: ${addr.toString(16)} +${len.toString(16)}`);
+  }
+}

@@ -1,0 +1,144 @@
+// PtraceContext: a guest thread's registers, and the host thread that runs them while it has one.
+
+import { PTRACE_SYSEMU } from '../../../abi/ptrace.ts';
+import { HostBuffer } from '../../../host/buffer.ts';
+import { ptraceGetXstate, ptraceInterrupt, ptraceSetregsResume, ptraceSetXstate } from '../../../host/ptrace.ts';
+import { type AddressSpace, type Context, EV_DEAD } from '../platform.ts';
+import { CS, DS, EFLAGS, ES, FS, GS, ORIG_RAX, Regs, REGS_SIZE, SS } from '../regs.ts';
+import type { PtraceAddressSpace } from './address_space.ts';
+import type { HostThread } from './host_thread.ts';
+import type { PtracePlatform } from './ptrace.ts';
+
+/** Bytes of host memory for one context's registers, reused through a free list. */
+const freeBuffers: HostBuffer[] = [];
+
+export class PtraceContext implements Context {
+  readonly regs: Regs;
+  readonly platform: PtracePlatform;
+  private readonly buffer: HostBuffer;
+  owner: unknown = null;
+  event = 0;
+  sig = 0;
+  sigCode = 0;
+  faultAddr = 0;
+  faultAccess = 0;
+  running = false;
+  thread: HostThread | null = null;
+  /** The address space that `thread` belongs to. */
+  as: PtraceAddressSpace | null = null;
+  /** Extended state to load before the next run: set while there is no thread. */
+  private pendingXstate: Uint8Array | null = null;
+  /** CPU time of threads that were given up. */
+  cpuBaseNs = 0;
+  private released = false;
+
+  constructor(platform: PtracePlatform) {
+    this.platform = platform;
+    this.buffer = freeBuffers.pop() ?? HostBuffer.alloc(REGS_SIZE);
+    this.buffer.u8.fill(0);
+    this.regs = new Regs(this.buffer.buffer, 0);
+    this.regs.set(CS, 0x33);
+    this.regs.set(SS, 0x2b);
+    this.regs.set(EFLAGS, 0x202);
+  }
+
+  /** Host address of the registers. */
+  get regsAddr(): number {
+    return this.buffer.addr;
+  }
+
+  get hostTid(): number {
+    return this.thread === null ? 0 : this.thread.tid;
+  }
+
+  resume(as: AddressSpace): void {
+    const space = as as PtraceAddressSpace;
+    if (this.as !== space) this.bind(space);
+    const thread = this.thread;
+    if (thread === null || space.broken !== 0) {
+      this.event = EV_DEAD;
+      this.platform.post(this);
+      return;
+    }
+    if (space.orders.count > 0) this.platform.runOrders(space, thread);
+    // What the guest may not choose: selectors, and orig_rax, which would make the host restart a system call.
+    const r = this.regs.i32;
+    r[2 * ORIG_RAX] = -1;
+    r[2 * ORIG_RAX + 1] = -1;
+    r[2 * CS] = 0x33;
+    r[2 * SS] = 0x2b;
+    r[2 * DS] = 0;
+    r[2 * ES] = 0;
+    r[2 * FS] = 0;
+    r[2 * GS] = 0;
+    this.running = true;
+    this.platform.entering(this, thread);
+    if (ptraceSetregsResume(thread.tid, this.buffer.addr, PTRACE_SYSEMU) < 0) {
+      this.running = false;
+      this.platform.left(this);
+      this.event = EV_DEAD;
+      this.platform.post(this);
+    }
+  }
+
+  interrupt(): void {
+    if (this.running && this.thread !== null) ptraceInterrupt(this.thread.tid);
+  }
+
+  getXstate(to: Uint8Array): void {
+    const size = this.platform.xstateSize;
+    if (this.thread === null) {
+      to.set((this.pendingXstate ?? this.platform.initialXstate).subarray(0, size));
+      return;
+    }
+    ptraceGetXstate(this.thread.tid, xstateBuffer);
+    to.set(xstateBuffer.u8.subarray(0, size));
+  }
+
+  setXstate(from: Uint8Array): void {
+    if (this.thread === null) {
+      this.pendingXstate = from.slice(0, this.platform.xstateSize);
+      return;
+    }
+    xstateBuffer.u8.set(from.subarray(0, this.platform.xstateSize));
+    ptraceSetXstate(this.thread.tid, xstateBuffer, this.platform.xstateSize);
+  }
+
+  cpuTimeNs(): number {
+    return this.cpuBaseNs + (this.thread === null ? 0 : this.platform.threadCpuNs(this.thread));
+  }
+
+  release(): void {
+    if (this.released) return;
+    this.released = true;
+    this.unbind();
+    this.platform.forget(this);
+    freeBuffers.push(this.buffer);
+  }
+
+  /** Gives the host thread back to its address space. */
+  private unbind(): void {
+    if (this.thread !== null && this.as !== null) {
+      this.cpuBaseNs += this.platform.threadCpuNs(this.thread);
+      this.platform.giveBack(this.as, this.thread, this.running);
+      this.running = false;
+    }
+    this.thread = null;
+    this.as = null;
+  }
+
+  private bind(space: PtraceAddressSpace): void {
+    this.unbind();
+    this.thread = this.platform.takeThread(space, this);
+    this.as = space;
+    if (this.thread === null) return;
+    this.cpuBaseNs -= this.platform.threadCpuNs(this.thread);
+    const x = this.pendingXstate ?? this.platform.initialXstate;
+    this.pendingXstate = null;
+    xstateBuffer.u8.set(x);
+    ptraceSetXstate(this.thread.tid, xstateBuffer, this.platform.xstateSize);
+  }
+}
+
+/** Room for any XSAVE area that current processors have (AMX's is 11 KiB). */
+export const xstateBuffer: HostBuffer = HostBuffer.alloc(16384);

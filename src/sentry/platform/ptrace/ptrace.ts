@@ -1,0 +1,289 @@
+// The ptrace platform: portable, slow, and the reference for correctness. Guest threads are tracees of the Sentry's one
+// thread; PTRACE_SYSEMU turns every system call into a stop. One wait4 covers all of them, and host readiness too: a
+// waker process sleeps in epoll_wait on the Sentry's behalf and stops itself when something is ready, so there is no
+// race between looking at descriptors and sleeping.
+
+import { SYS_clone, SYS_kill } from '../../../abi/syscall.ts';
+import { CLONE_FILES, CLONE_FS, CLONE_PTRACE, CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_VM } from '../../../abi/sched.ts';
+import { PTRACE_EVENT_STOP, PTRACE_SYSEMU } from '../../../abi/ptrace.ts';
+import { SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGCHLD, SIGKILL, SIGSEGV, SIGTRAP } from '../../../abi/signal.ts';
+import { ptraceGetregs, ptraceGetXstate, ptraceInterrupt, ptraceResume, ptraceSiginfo, siginfo, waitAny, waitFor, waitStatus } from '../../../host/ptrace.ts';
+import { hostCall } from '../../../host/syscall.ts';
+import type { MemoryFile } from '../../memfile/memfile.ts';
+import {
+  ACCESS_EXEC,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  type AddressSpace,
+  type Context,
+  EV_DEAD,
+  EV_FAULT,
+  EV_KICK,
+  EV_SYSCALL,
+  EV_TRAP,
+  type Platform,
+} from '../platform.ts';
+import { RIP } from '../regs.ts';
+import { PtraceAddressSpace } from './address_space.ts';
+import { Affinity } from './affinity.ts';
+import { PtraceContext, xstateBuffer } from './context.ts';
+import { threadCpuNs } from './cpu_time.ts';
+import { HostThread } from './host_thread.ts';
+import { spawnStub, spawnWaker } from './spawn.ts';
+import { buildStub, ORDERS_PAGES, type StubImage } from './stub.ts';
+
+const THREAD_FLAGS =
+  CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PTRACE;
+const SYSCALL_STOP = SIGTRAP | 0x80;
+/** How many events may pass between looks at the waker while guest threads keep the Sentry busy. */
+const WAKER_LOOK_EVERY = 64;
+
+export class PtracePlatform implements Platform {
+  readonly name = 'ptrace';
+  readonly xstateSize: number;
+  readonly xcr0Lo: number;
+  readonly initialXstate: Uint8Array;
+  private readonly stub: StubImage;
+  private readonly ordersPage: Int32Array;
+  private readonly wakerPid: number;
+  private wakerRunning = false;
+  /** A pristine stub that is only ever cloned. */
+  private readonly template: HostThread;
+  private readonly contexts = new Map<number, PtraceContext>();
+  /** Events that a synchronous wait ran into, or that never needed the host. */
+  private readonly posted: PtraceContext[] = [];
+  private readonly affinity: Affinity;
+  private sinceWaker = 0;
+
+  /**
+   * Starts the template stub and the waker. `pollerFd` is the epoll descriptor whose readiness ends a wait.
+   * Throws an Error that names the failing step when the host does not allow ptrace.
+   */
+  constructor(memfile: MemoryFile, pollerFd: number) {
+    const frame = memfile.alloc(ORDERS_PAGES);
+    if (frame < 0) throw new Error('ptrace platform: no memory for the orders page');
+    const off = memfile.byteOffset(frame);
+    this.ordersPage = memfile.i32(frame).subarray(off / 4, off / 4 + ORDERS_PAGES * 1024);
+    this.stub = buildStub(frame * 4096);
+    this.affinity = new Affinity();
+    this.template = spawnStub(this.stub, memfile.fd);
+    this.wakerPid = spawnWaker(this.stub, pollerFd);
+    const size = ptraceGetXstate(this.template.tid, xstateBuffer);
+    if (size < 576) throw new Error(`ptrace platform: no extended state (${size})`);
+    this.xstateSize = size;
+    this.initialXstate = xstateBuffer.u8.slice(0, size);
+    this.xcr0Lo = xstateBuffer.view.getUint32(464, true);
+  }
+
+  newAddressSpace(): AddressSpace | number {
+    const thread = this.cloneProcess();
+    return typeof thread === 'number' ? thread : new PtraceAddressSpace(this, thread.pid, thread);
+  }
+
+  newContext(): Context {
+    return new PtraceContext(this);
+  }
+
+  /** Queues an event that did not come from a wait. */
+  post(ctx: PtraceContext): void {
+    this.posted.push(ctx);
+  }
+
+  wait(block: boolean): Context | null {
+    if (this.posted.length > 0) return this.posted.shift()!;
+    if (++this.sinceWaker >= WAKER_LOOK_EVERY) {
+      this.sinceWaker = 0;
+      if (!this.wakerRunning || waitFor(this.wakerPid, false) === this.wakerPid) {
+        this.wakerRunning = false;
+        return null;
+      }
+    }
+    for (;;) {
+      let tid = this.affinity.busy ? waitAny(false) : 0;
+      if (tid === 0) {
+        if (!this.wakerRunning) {
+          // The kernel looked at its descriptors since the waker stopped; from here on the waker looks.
+          ptraceResume(this.wakerPid);
+          this.wakerRunning = true;
+        }
+        tid = waitAny(block);
+      }
+      if (tid === 0) return null;
+      if (tid < 0) {
+        if (tid === -4) continue;
+        throw new Error(`ptrace platform: wait4 failed (${tid})`);
+      }
+      if (tid === this.wakerPid) {
+        this.wakerRunning = false;
+        return null;
+      }
+      const ctx = this.contexts.get(tid);
+      if (ctx === undefined || !ctx.running) continue; // the end of a stub that was released
+      if (this.stopped(ctx, waitStatus())) return ctx;
+    }
+  }
+
+  /** Turns a wait status into the context's event; false when the thread was sent on its way again. */
+  private stopped(ctx: PtraceContext, status: number): boolean {
+    const tid = ctx.thread!.tid;
+    if ((status & 0xff) !== 0x7f) {
+      this.dead(ctx);
+      return true;
+    }
+    const sig = (status >> 8) & 0xff;
+    if (sig === SYSCALL_STOP) {
+      ctx.running = false;
+      this.left(ctx);
+      if (ptraceGetregs(tid, ctx.regsAddr) < 0) this.dead(ctx);
+      else ctx.event = EV_SYSCALL;
+      return true;
+    }
+    if (status >> 16 === PTRACE_EVENT_STOP) ctx.event = EV_KICK;
+    else if (!this.signalStop(ctx, sig)) {
+      // A signal that some host process sent to the stub: the guest never sees it.
+      ptraceResume(tid, PTRACE_SYSEMU);
+      return false;
+    }
+    ctx.running = false;
+    this.left(ctx);
+    if (ptraceGetregs(tid, ctx.regsAddr) < 0) {
+      this.dead(ctx);
+      return true;
+    }
+    if (ctx.event === EV_FAULT) {
+      // x86 ptrace does not tell the access: an instruction fetch faults at rip; ACCERR on data is taken as a write,
+      // since what may be read is mapped readable before the guest can touch it a second time.
+      if (ctx.faultAddr === ctx.regs.get(RIP)) ctx.faultAccess = ACCESS_EXEC;
+      else ctx.faultAccess = ctx.sigCode === SEGV_ACCERR ? ACCESS_WRITE : ACCESS_READ;
+    }
+    return true;
+  }
+
+  private signalStop(ctx: PtraceContext, sig: number): boolean {
+    if (ptraceSiginfo(ctx.thread!.tid) < 0) return false;
+    const code = siginfo.view.getInt32(8, true);
+    if (code <= 0) return false;
+    ctx.sig = sig;
+    ctx.sigCode = code;
+    ctx.faultAddr = siginfo.view.getInt32(20, true) * 0x1_0000_0000 + siginfo.view.getUint32(16, true);
+    const pageFault = sig === SIGSEGV && (code === SEGV_MAPERR || code === SEGV_ACCERR);
+    ctx.event = pageFault || (sig === SIGBUS && code === 2) ? EV_FAULT : EV_TRAP;
+    return true;
+  }
+
+  private dead(ctx: PtraceContext): void {
+    if (ctx.running) {
+      ctx.running = false;
+      this.left(ctx);
+    }
+    this.contexts.delete(ctx.thread!.tid);
+    ctx.event = EV_DEAD;
+  }
+
+  entering(_ctx: PtraceContext, thread: HostThread): void {
+    this.affinity.entering(thread);
+  }
+
+  left(ctx: PtraceContext): void {
+    this.affinity.left(ctx.thread!);
+  }
+
+  /** A thread for a context in `space`: an idle one, or a new one. Null when the host refuses. */
+  takeThread(space: PtraceAddressSpace, ctx: PtraceContext): HostThread | null {
+    const thread = space.idle.pop() ?? this.cloneThread(space);
+    if (thread !== null) this.contexts.set(thread.tid, ctx);
+    return thread;
+  }
+
+  /** A context no longer needs its thread; it is stopped, or made to stop. */
+  giveBack(space: PtraceAddressSpace, thread: HostThread, running: boolean): void {
+    this.contexts.delete(thread.tid);
+    if (running) {
+      this.affinity.left(thread);
+      ptraceInterrupt(thread.tid);
+      if (waitFor(thread.tid) < 0 || (waitStatus() & 0xff) !== 0x7f) return;
+    }
+    if (!space.released) space.idle.push(thread);
+  }
+
+  forget(ctx: PtraceContext): void {
+    const i = this.posted.indexOf(ctx);
+    if (i >= 0) this.posted.splice(i, 1);
+  }
+
+  /** Runs the queued orders of `space` on `thread`, or on any thread of it, stopping one when all run. */
+  runOrders(space: PtraceAddressSpace, thread: HostThread | null): void {
+    const list = space.orders;
+    const stopped = thread ?? this.anyStopped(space);
+    if (stopped === null) {
+      // No thread was ever started or all are gone: the orders wait for the first resume.
+      if (list.full) throw new Error('ptrace platform: orders without a thread');
+      return;
+    }
+    list.writeTo(this.ordersPage);
+    const r = stopped.runOrders(this.stub.ordersAddr, list.count);
+    list.count = 0;
+    if (r < 0) space.broken = r;
+  }
+
+  private anyStopped(space: PtraceAddressSpace): HostThread | null {
+    if (space.idle.length > 0) return space.idle[space.idle.length - 1]!;
+    let running: PtraceContext | null = null;
+    for (const c of this.contexts.values()) {
+      if (c.as !== space) continue;
+      if (!c.running) return c.thread;
+      running = c;
+    }
+    if (running === null) return null;
+    // All threads run: stop one. Whatever event it comes back with is posted for the kernel.
+    running.interrupt();
+    for (;;) {
+      if (waitFor(running.thread!.tid) < 0) return null;
+      if (this.stopped(running, waitStatus())) break;
+    }
+    this.post(running);
+    return running.event === EV_DEAD ? null : running.thread;
+  }
+
+  releaseAddressSpace(space: PtraceAddressSpace): void {
+    hostCall(SYS_kill, space.pid, SIGKILL);
+    // The zombie is reaped by the next wait4(-1); its tids are unknown by then and passed over.
+  }
+
+  private cloneProcess(): HostThread | number {
+    const tid = this.cloneOn(this.template, CLONE_PTRACE | SIGCHLD);
+    return tid < 0 ? tid : new HostThread(tid, tid);
+  }
+
+  private cloneThread(space: PtraceAddressSpace): HostThread | null {
+    const maker = this.anyStopped(space);
+    if (maker === null) return null;
+    const tid = this.cloneOn(maker, THREAD_FLAGS);
+    if (tid < 0) return null;
+    space.threads++;
+    return new HostThread(space.pid, tid);
+  }
+
+  /** Has a stopped thread make clone(flags); the new thread is a stopped tracee when this returns its tid. */
+  private cloneOn(maker: HostThread, flags: number): number {
+    const p = this.ordersPage;
+    p.fill(0, 0, 16);
+    p[0] = SYS_clone;
+    p[2] = flags;
+    const tid = maker.runOrder(this.stub.ordersAddr);
+    if (tid < 0) return tid;
+    // The child begins as a stopped tracee: CLONE_PTRACE attaches it as its maker was.
+    if (waitFor(tid) < 0) return -3;
+    return tid;
+  }
+
+  threadCpuNs(thread: HostThread): number {
+    return threadCpuNs(thread);
+  }
+
+  shutdown(): void {
+    hostCall(SYS_kill, this.wakerPid, SIGKILL);
+    hostCall(SYS_kill, this.template.pid, SIGKILL);
+  }
+}
+

@@ -1,0 +1,86 @@
+// The stub: a tiny static program of our own that becomes every guest address space. It maps itself at STUB_BASE,
+// unmaps everything else, and from then on only runs what the Sentry tells it to: lists of system calls ("orders"), or
+// guest code. Its pages are read-only to the guest.
+//
+//   STUB_BASE            code: boot, orders loop, waker loop        (r-x, from the stub's own memfd)
+//   STUB_BASE + 0x1000   orders: records of 8 u64 (nr, 6 arguments, unused)   (r--, from the memory file)
+
+import { Assembler, imm, mem, R8, R9, R10, R12, RAX, RBX, RCX, RDI, RDX, rip, RSI, RSP } from '../../../asm/index.ts';
+import { MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
+import { SYS_close, SYS_epoll_wait, SYS_mmap, SYS_munmap, SYS_pause } from '../../../abi/syscall.ts';
+import { PF_R, PF_X, writeExecutable } from '../../../elf/index.ts';
+import { GUEST_TOP } from '../platform.ts';
+
+export const STUB_BASE = GUEST_TOP;
+export const ORDERS_ADDR: number = STUB_BASE + 0x1000;
+export const ORDERS_PAGES = 4;
+export const ORDER_SIZE = 64;
+export const MAX_ORDERS: number = (ORDERS_PAGES * 4096) / ORDER_SIZE;
+/** Descriptors in every stub: the memory file, and during boot the stub's own image. */
+export const STUB_MEMFILE_FD = 3;
+export const STUB_IMAGE_FD = 4;
+/** The waker's epoll descriptor. */
+export const WAKER_EPOLL_FD = 3;
+
+const LOAD_ADDR = 0x40_0000;
+const FILE_OFFSET = 0x1000;
+const STUB_END = STUB_BASE + 0x1000 + ORDERS_PAGES * 0x1000;
+const TASK_TOP = 0x7fff_ffff_f000;
+
+export interface StubImage {
+  readonly elf: Uint8Array;
+  /** Addresses at LOAD_ADDR, before the stub has moved. */
+  readonly bootAddr: number;
+  readonly wakerAddr: number;
+  /** Address at STUB_BASE of the orders loop: rbx = first record, r12 = count; ends in int3 with rax = last result. */
+  readonly ordersAddr: number;
+}
+
+/** Emits the stub program. `ordersOffset` is where the orders pages lie in the memory file. */
+export function buildStub(ordersOffset: number): StubImage {
+  const a = new Assembler({ base: LOAD_ADDR });
+  // Where execve enters: sleep until the Sentry has attached and sets rip.
+  a.label('start').mov(RAX, imm(SYS_pause)).syscall().jmp('start');
+
+  a.label('boot');
+  const mmap = (addr: number, len: number, prot: number, flags: number, fd: number, off: number): void => {
+    a.mov(RAX, imm(SYS_mmap)).mov(RDI, imm(addr)).mov(RSI, imm(len)).mov(RDX, imm(prot));
+    a.mov(R10, imm(flags)).mov(R8, imm(fd)).mov(R9, imm(off)).syscall();
+    a.cmp(RAX, RDI).jne('bad');
+  };
+  mmap(STUB_BASE, 0x1000, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, STUB_IMAGE_FD, FILE_OFFSET);
+  mmap(ORDERS_ADDR, ORDERS_PAGES * 0x1000, PROT_READ, MAP_SHARED | MAP_FIXED, STUB_MEMFILE_FD, ordersOffset);
+  a.mov(RAX, imm(SYS_close)).mov(RDI, imm(STUB_IMAGE_FD)).syscall();
+  // Jump to the same code at its new place.
+  a.lea(RAX, rip('moved')).mov(RCX, imm(STUB_BASE - LOAD_ADDR)).add(RAX, RCX).jmp(RAX);
+  a.label('moved');
+  a.mov(RAX, imm(SYS_munmap)).mov(RDI, imm(0)).mov(RSI, imm(STUB_BASE)).syscall();
+  a.test(RAX, RAX).jne('bad');
+  a.mov(RAX, imm(SYS_munmap)).mov(RDI, imm(STUB_END)).mov(RSI, imm(TASK_TOP - STUB_END)).syscall();
+  a.label('bad').int3();
+
+  a.align(16).label('orders');
+  a.test(R12, R12).je('ordersDone');
+  a.mov(RAX, mem(RBX, 0)).mov(RDI, mem(RBX, 8)).mov(RSI, mem(RBX, 16)).mov(RDX, mem(RBX, 24));
+  a.mov(R10, mem(RBX, 32)).mov(R8, mem(RBX, 40)).mov(R9, mem(RBX, 48)).syscall();
+  a.mov(RCX, imm(-4095)).cmp(RAX, RCX).jae('ordersDone');
+  a.add(RBX, imm(ORDER_SIZE)).dec(R12).jmp('orders');
+  a.label('ordersDone').int3();
+
+  // The waker: a process of its own that turns host readiness into a ptrace stop, so that one wait4 covers everything.
+  a.align(16).label('waker');
+  a.mov(RAX, imm(SYS_epoll_wait)).mov(RDI, imm(WAKER_EPOLL_FD)).mov(RSI, RSP).sub(RSI, imm(256));
+  a.mov(RDX, imm(1)).mov(R10, imm(-1)).syscall();
+  a.int3().jmp('waker');
+
+  const elf = writeExecutable({
+    entry: a.addressOf('start'),
+    segments: [{ vaddr: LOAD_ADDR, bytes: a.finish(), flags: PF_R | PF_X }],
+  });
+  return {
+    elf,
+    bootAddr: a.addressOf('boot'),
+    wakerAddr: a.addressOf('waker'),
+    ordersAddr: STUB_BASE + a.offsetOf('orders'),
+  };
+}
