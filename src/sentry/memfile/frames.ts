@@ -1,0 +1,291 @@
+// FrameAllocator: hands out runs of consecutive page frames. A buddy allocator over int32 frame numbers, with a stack of
+// single pages in front, so that the usual alloc and free of one page touch no list.
+//
+// Arrays per frame (allocated for the whole limit at once; the host commits only what is touched):
+//
+//   counts   references; 0 = free
+//   heads    order + 1 when the frame heads a free block, else 0
+//   next, prev   links of the free list of that order; -1 = none
+//   dirtyIn  dirty pages inside the free block that the frame heads
+//   dirty    1 = the page may hold old bytes and is zeroed before it is handed out
+//
+// A frame that was never used, or whose page was punched out of the file, is clean: it reads as zeros and costs nothing.
+
+import { EINVAL, ENOMEM } from '../../abi/errno.ts';
+
+/** log2 of the frames in one chunk, and the largest block. */
+export const MAX_ORDER = 18;
+export const CHUNK_FRAMES: number = 1 << MAX_ORDER;
+
+const STACK_SIZE = 1024;
+/** Above this many dirty free pages, blocks are punched out until PUNCH_LOW are left. 64 MiB and 16 MiB. */
+const PUNCH_HIGH = 16384;
+const PUNCH_LOW = 4096;
+/** Smallest block worth a host call of its own. */
+const PUNCH_ORDER = 4;
+/** A dirty run of this many pages is punched rather than filled: the guest's first touch finds a zero page anyway. */
+const PUNCH_RUN = 8;
+
+/** What the allocator asks of the memory behind it. */
+export interface FrameBacking {
+  /** Makes frames of chunk `index` usable; 0 or -errno. */
+  grow(index: number): number;
+  /** Fills pages with zeros. */
+  zeroPages(frame: number, pages: number): void;
+  /** Gives pages back to the host; they read as zeros from now on. False when the host refuses. */
+  punch(frame: number, pages: number): boolean;
+  /** The limit is reached: frees up to `pages` pages if it can, returns how many. */
+  reclaim(pages: number): number;
+}
+
+export class FrameAllocator {
+  private readonly backing: FrameBacking;
+  /** Most pages that may be in use at once. */
+  readonly limitPages: number;
+  usedPages = 0;
+  /** Free pages that still hold memory of the host. */
+  dirtyFree = 0;
+  /** Chunks in use so far, and the most there can be: twice the limit, so that fragmentation does not end it. */
+  chunks = 0;
+  private readonly maxChunks: number;
+  readonly counts: Int32Array;
+  private readonly heads: Uint8Array;
+  private readonly next: Int32Array;
+  private readonly prev: Int32Array;
+  private readonly dirtyIn: Int32Array;
+  private readonly dirty: Uint8Array;
+  private readonly lists: Int32Array = new Int32Array(MAX_ORDER + 1).fill(-1);
+  private readonly stack: Int32Array = new Int32Array(STACK_SIZE);
+  private stackTop = 0;
+  /** Dirty pages of the block that take() returned last. */
+  private takenDirty = 0;
+
+  constructor(backing: FrameBacking, limitPages: number) {
+    this.backing = backing;
+    this.limitPages = limitPages;
+    this.maxChunks = Math.min(Math.ceil(limitPages / CHUNK_FRAMES) * 2, 4096);
+    const cap = this.maxChunks * CHUNK_FRAMES;
+    this.counts = new Int32Array(cap);
+    this.heads = new Uint8Array(cap);
+    this.next = new Int32Array(cap);
+    this.prev = new Int32Array(cap);
+    this.dirtyIn = new Int32Array(cap);
+    this.dirty = new Uint8Array(cap);
+  }
+
+  /**
+   * A run of `pages` consecutive zeroed frames, each with one reference, whose first frame is a multiple of
+   * `alignPages` (a power of two). -ENOMEM at the limit, -EINVAL beyond a chunk.
+   */
+  alloc(pages: number, alignPages: number): number {
+    if (this.usedPages + pages > this.limitPages) {
+      this.backing.reclaim(pages);
+      if (this.usedPages + pages > this.limitPages) return -ENOMEM;
+    }
+    if (pages === 1 && alignPages === 1 && this.stackTop > 0) {
+      const f = this.stack[--this.stackTop]!;
+      this.dirtyFree--;
+      this.dirty[f] = 0;
+      this.backing.zeroPages(f, 1);
+      this.counts[f] = 1;
+      this.usedPages++;
+      return f;
+    }
+    const span = Math.max(pages, alignPages);
+    if (pages < 1 || span > CHUNK_FRAMES) return -EINVAL;
+    const order = 32 - Math.clz32(span - 1);
+    const f = this.take(order);
+    if (f < 0) return f;
+    let left = this.takenDirty;
+    const size = 1 << order;
+    if (pages < size) left -= this.addRange(f + pages, size - pages);
+    if (left > 0) this.clean(f, pages);
+    this.dirtyFree -= left;
+    this.counts.fill(1, f, f + pages);
+    this.usedPages += pages;
+    return f;
+  }
+
+  ref(frame: number): void {
+    this.counts[frame]!++;
+  }
+
+  /** Drops one reference; the last one frees the frame. */
+  unref(frame: number): void {
+    const left = --this.counts[frame]!;
+    if (left > 0) return;
+    if (left < 0) throw new Error(`frame ${frame} freed twice`);
+    this.usedPages--;
+    this.freeOne(frame);
+  }
+
+  /** unref of `pages` consecutive frames. */
+  unrefRun(frame: number, pages: number): void {
+    const counts = this.counts;
+    const end = frame + pages;
+    let start = -1;
+    for (let f = frame; f < end; f++) {
+      const left = --counts[f]!;
+      if (left === 0) {
+        if (start < 0) start = f;
+        continue;
+      }
+      if (left < 0) throw new Error(`frame ${f} freed twice`);
+      if (start >= 0) this.freeRun(start, f - start);
+      start = -1;
+    }
+    if (start >= 0) this.freeRun(start, end - start);
+  }
+
+  private freeRun(frame: number, pages: number): void {
+    this.usedPages -= pages;
+    if (pages < PUNCH_RUN) {
+      for (let f = frame; f < frame + pages; f++) this.freeOne(f);
+      return;
+    }
+    this.dirty.fill(1, frame, frame + pages);
+    this.dirtyFree += pages;
+    this.addRange(frame, pages);
+    if (this.dirtyFree > PUNCH_HIGH) this.giveBack(PUNCH_LOW);
+  }
+
+  private freeOne(frame: number): void {
+    if (this.stackTop === STACK_SIZE) this.drain(STACK_SIZE / 2);
+    this.dirty[frame] = 1;
+    this.dirtyFree++;
+    this.stack[this.stackTop++] = frame;
+  }
+
+  /** Moves single pages down to `keep` from the stack into the buddy lists, where they find their neighbours. */
+  private drain(keep: number): void {
+    // The oldest go: those on top are the ones whose bytes the caches still hold.
+    const n = this.stackTop - keep;
+    for (let i = 0; i < n; i++) this.addBlock(this.stack[i]!, 0, 1);
+    this.stack.copyWithin(0, n, this.stackTop);
+    this.stackTop = keep;
+    if (this.dirtyFree > PUNCH_HIGH) this.giveBack(PUNCH_LOW);
+  }
+
+  /** Punches free blocks until at most `keep` dirty free pages are left, or no block is large enough. */
+  giveBack(keep: number): void {
+    for (let order = MAX_ORDER; order >= PUNCH_ORDER && this.dirtyFree > keep; order--) {
+      for (let f = this.lists[order]!; f >= 0 && this.dirtyFree > keep; f = this.next[f]!) {
+        const d = this.dirtyIn[f]!;
+        if (d === 0) continue;
+        if (!this.backing.punch(f, 1 << order)) return;
+        this.dirty.fill(0, f, f + (1 << order));
+        this.dirtyIn[f] = 0;
+        this.dirtyFree -= d;
+      }
+    }
+  }
+
+  /** Zeroes the dirty pages of a run that leaves the free lists. */
+  private clean(frame: number, pages: number): void {
+    const dirty = this.dirty;
+    const end = frame + pages;
+    let f = frame;
+    while (f < end) {
+      if (dirty[f] === 0) {
+        f++;
+        continue;
+      }
+      const start = f;
+      while (f < end && dirty[f] === 1) f++;
+      if (f - start < PUNCH_RUN || !this.backing.punch(start, f - start))
+        this.backing.zeroPages(start, f - start);
+      dirty.fill(0, start, f);
+    }
+  }
+
+  /** Takes a free block of exactly `order` off the lists, splitting a larger one or growing the file. */
+  private take(order: number): number {
+    for (;;) {
+      for (let o = order; o <= MAX_ORDER; o++) {
+        const f = this.lists[o]!;
+        if (f >= 0) return this.split(f, o, order);
+      }
+      if (this.stackTop > 0 && order > 0) {
+        this.drain(0);
+        if (this.stackTop > 0) continue;
+        let found = false;
+        for (let o = order; o <= MAX_ORDER && !found; o++) found = this.lists[o]! >= 0;
+        if (found) continue;
+      }
+      if (this.chunks === this.maxChunks) return -ENOMEM;
+      const r = this.backing.grow(this.chunks);
+      if (r < 0) return -ENOMEM;
+      this.addBlock(this.chunks++ * CHUNK_FRAMES, MAX_ORDER, 0);
+    }
+  }
+
+  private split(f: number, from: number, to: number): number {
+    let dirty = this.dirtyIn[f]!;
+    this.removeBlock(f, from);
+    for (let o = from; o > to; ) {
+      o--;
+      const half = 1 << o;
+      const upper = dirty === 0 ? 0 : dirty === 2 * half ? half : this.countDirty(f + half, half);
+      this.pushBlock(f + half, o, upper);
+      dirty -= upper;
+    }
+    this.takenDirty = dirty;
+    return f;
+  }
+
+  private countDirty(frame: number, pages: number): number {
+    let n = 0;
+    for (let f = frame; f < frame + pages; f++) n += this.dirty[f]!;
+    return n;
+  }
+
+  /** Puts a run back as the largest aligned blocks; returns its dirty pages. */
+  private addRange(frame: number, pages: number): number {
+    let total = 0;
+    for (let f = frame, left = pages; left > 0; ) {
+      const align = f === 0 ? MAX_ORDER : 31 - Math.clz32(f & -f);
+      const order = Math.min(align, 31 - Math.clz32(left), MAX_ORDER);
+      const d = this.countDirty(f, 1 << order);
+      total += d;
+      this.addBlock(f, order, d);
+      f += 1 << order;
+      left -= 1 << order;
+    }
+    return total;
+  }
+
+  /** Adds a free block, merging it with its free buddies. */
+  private addBlock(frame: number, order: number, dirtyPages: number): void {
+    let f = frame;
+    let o = order;
+    let d = dirtyPages;
+    while (o < MAX_ORDER) {
+      const buddy = f ^ (1 << o);
+      if (this.heads[buddy] !== o + 1) break;
+      d += this.dirtyIn[buddy]!;
+      this.removeBlock(buddy, o);
+      if (buddy < f) f = buddy;
+      o++;
+    }
+    this.pushBlock(f, o, d);
+  }
+
+  private pushBlock(f: number, order: number, dirtyPages: number): void {
+    const first = this.lists[order]!;
+    this.heads[f] = order + 1;
+    this.dirtyIn[f] = dirtyPages;
+    this.next[f] = first;
+    this.prev[f] = -1;
+    if (first >= 0) this.prev[first] = f;
+    this.lists[order] = f;
+  }
+
+  private removeBlock(f: number, order: number): void {
+    const n = this.next[f]!;
+    const p = this.prev[f]!;
+    this.heads[f] = 0;
+    if (p < 0) this.lists[order] = n;
+    else this.next[p] = n;
+    if (n >= 0) this.prev[n] = p;
+  }
+}

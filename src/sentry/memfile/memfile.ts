@@ -1,0 +1,168 @@
+// MemoryFile: all memory of the guests, one memfd of the host (pgalloc in gVisor's terms).
+//
+//   frame (int32)  = page of the memfd        chunk = frame >>> 18 (1 GiB)     byte in chunk = (frame & 0x3ffff) << 12
+//
+// The file is sparse: a frame costs host memory once somebody touches it, and nothing again after it was punched out.
+
+import { totalmem } from 'node:os';
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from '../../abi/falloc.ts';
+import { MFD_CLOEXEC } from '../../abi/memfd.ts';
+import { SYS_fallocate, SYS_fstat, SYS_ftruncate, SYS_memfd_create } from '../../abi/syscall.ts';
+import { HostBuffer } from '../../host/buffer.ts';
+import { mapShared } from '../../host/memory.ts';
+import { hostCall } from '../../host/syscall.ts';
+import { PAGE_SIZE } from '../base/page.ts';
+import { CHUNK_FRAMES, FrameAllocator, type FrameBacking, MAX_ORDER } from './frames.ts';
+
+export const CHUNK_SHIFT: number = MAX_ORDER;
+const CHUNK_MASK = CHUNK_FRAMES - 1;
+const CHUNK_BYTES = CHUNK_FRAMES * PAGE_SIZE;
+/** st_blocks of struct stat, x86-64. */
+const ST_BLOCKS = 64;
+
+/** Holds pages that it can do without: caches of files of the host. */
+export interface Shrinkable {
+  /** Frees up to `pages` pages; returns how many. */
+  shrink(pages: number): number;
+}
+
+export class MemoryFile implements FrameBacking {
+  readonly fd: number;
+  private readonly frames: FrameAllocator;
+  /** One view per chunk; index with frame >>> CHUNK_SHIFT. */
+  readonly chunks8: Uint8Array[] = [];
+  readonly chunks32: Int32Array[] = [];
+  private readonly shrinkers: Set<Shrinkable> = new Set();
+  private readonly statBuffer: HostBuffer;
+
+  private constructor(fd: number, maxBytes: number) {
+    this.fd = fd;
+    this.frames = new FrameAllocator(this, Math.max(1, Math.floor(maxBytes / PAGE_SIZE)));
+    this.statBuffer = HostBuffer.alloc(144);
+  }
+
+  /** A memory file that hands out at most `maxBytes` (the memory of the host when not given); -errno of the host. */
+  static create(maxBytes: number = totalmem()): MemoryFile | number {
+    const name = HostBuffer.alloc(16);
+    const fd = hostCall(SYS_memfd_create, name.putString('vedette-memory'), MFD_CLOEXEC);
+    if (fd < 0) return fd;
+    return new MemoryFile(fd, maxBytes);
+  }
+
+  get usedPages(): number {
+    return this.frames.usedPages;
+  }
+
+  get limitPages(): number {
+    return this.frames.limitPages;
+  }
+
+  /**
+   * First frame of `pages` consecutive zeroed ones with one reference each, aligned to `alignPages` (a power of two).
+   * -ENOMEM at the limit; -EINVAL for a run of more than one chunk (2^18 pages).
+   */
+  alloc(pages: number, alignPages = 1): number {
+    return this.frames.alloc(pages, alignPages);
+  }
+
+  ref(frame: number): void {
+    this.frames.ref(frame);
+  }
+
+  unref(frame: number): void {
+    this.frames.unref(frame);
+  }
+
+  /** unref of each of `pages` consecutive frames. */
+  unrefRun(frame: number, pages: number): void {
+    if (pages === 1) this.frames.unref(frame);
+    else this.frames.unrefRun(frame, pages);
+  }
+
+  refs(frame: number): number {
+    return this.frames.counts[frame]!;
+  }
+
+  /** Bytes of the frame's chunk; the frame begins at byteOffset(frame). */
+  u8(frame: number): Uint8Array {
+    return this.chunks8[frame >>> CHUNK_SHIFT]!;
+  }
+
+  /** Byte offset of the frame in u8(frame). */
+  byteOffset(frame: number): number {
+    return (frame & CHUNK_MASK) << 12;
+  }
+
+  /** The frame's chunk for Atomics; index with byteOffset(frame) >> 2. */
+  i32(frame: number): Int32Array {
+    return this.chunks32[frame >>> CHUNK_SHIFT]!;
+  }
+
+  /** Copies one page. */
+  copy(dst: number, src: number): void {
+    const to = this.u8(dst);
+    const from = this.u8(src);
+    const at = this.byteOffset(src);
+    // Within a chunk copyWithin needs no view object.
+    if (to === from) to.copyWithin(this.byteOffset(dst), at, at + PAGE_SIZE);
+    else to.set(from.subarray(at, at + PAGE_SIZE), this.byteOffset(dst));
+  }
+
+  /** FrameBacking: zeros `pages` whole pages. */
+  zeroPages(frame: number, pages: number): void {
+    const at = this.byteOffset(frame);
+    this.u8(frame).fill(0, at, at + pages * PAGE_SIZE);
+  }
+
+  /** Zeros `len` bytes from `off` in one page. */
+  zero(frame: number, off: number, len: number): void {
+    const at = this.byteOffset(frame) + off;
+    this.u8(frame).fill(0, at, at + len);
+  }
+
+  grow(index: number): number {
+    const r = hostCall(SYS_ftruncate, this.fd, (index + 1) * CHUNK_BYTES);
+    if (r < 0) return r;
+    const m = mapShared(this.fd, index * CHUNK_BYTES, CHUNK_BYTES);
+    if (typeof m === 'number') return m;
+    this.chunks8.push(new Uint8Array(m.buffer));
+    this.chunks32.push(new Int32Array(m.buffer));
+    return 0;
+  }
+
+  punch(frame: number, pages: number): boolean {
+    const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    return hostCall(SYS_fallocate, this.fd, mode, frame * PAGE_SIZE, pages * PAGE_SIZE) === 0;
+  }
+
+  /** Registers a cache that can free pages under pressure. */
+  addShrinker(s: Shrinkable): void {
+    this.shrinkers.add(s);
+  }
+
+  removeShrinker(s: Shrinkable): void {
+    this.shrinkers.delete(s);
+  }
+
+  reclaim(pages: number): number {
+    // More than asked for, so that a full memory file does not walk its caches for every page.
+    const want = Math.max(pages, 4096);
+    let freed = 0;
+    for (const s of this.shrinkers) {
+      freed += s.shrink(want - freed);
+      if (freed >= want) break;
+    }
+    return freed;
+  }
+
+  /** Gives every free page back to the host (before a checkpoint, after a large exit). */
+  trim(): void {
+    this.frames.giveBack(0);
+  }
+
+  /** Pages that the host really holds for the file: less than usedPages, for frames nobody touched yet. */
+  hostPages(): number {
+    if (hostCall(SYS_fstat, this.fd, this.statBuffer.addr) < 0) return this.frames.usedPages;
+    return Math.ceil(this.statBuffer.view.getUint32(ST_BLOCKS, true) / 8);
+  }
+}
