@@ -3,6 +3,7 @@
 // a mount on it; of the others the cache keeps the recently used ones, by second chance.
 
 import { ENOENT } from '../../abi/errno.ts';
+import { bytesToString, stringToBytes } from '../base/bytes.ts';
 import type { VfsContext } from './context.ts';
 import type { FileSystem } from './filesystem.ts';
 import type { Inode } from './inode.ts';
@@ -133,7 +134,7 @@ export function lookupChild(ctx: VfsContext, dir: Dentry, name: string): Dentry 
       if (hit !== undefined) dropDentry(hit);
       return new Dentry(dir.fs, name, dir, null);
     }
-    const negative = new Dentry(dir.fs, name, dir, null);
+    const negative = new Dentry(dir.fs, ownString(name), dir, null);
     // A directory that is gone itself keeps no cache.
     if (!dir.deleted) dentryCache.insert(negative);
     return negative;
@@ -142,7 +143,7 @@ export function lookupChild(ctx: VfsContext, dir: Dentry, name: string): Dentry 
     if (hit.inode === found) return hit;
     dropDentry(hit);
   }
-  const d = new Dentry(dir.fs, name, dir, found);
+  const d = new Dentry(dir.fs, ownString(name), dir, found);
   if (!dir.deleted) dentryCache.insert(d);
   return d;
 }
@@ -156,6 +157,7 @@ export function dropDentry(d: Dentry): void {
 /** A negative dentry becomes `inode` (d_instantiate). */
 export function instantiate(d: Dentry, inode: Inode): void {
   d.inode = inode;
+  if (!d.cached && !d.parent!.deleted && !d.parent!.inode!.volatile) dentryCache.insert(d);
 }
 
 /** After a rename: `d` gets a new place; what stood there, if anything, was dropped by the caller (d_move). */
@@ -166,4 +168,9 @@ export function moveDentry(d: Dentry, parent: Dentry, name: string): void {
   d.parent = parent;
   d.name = name;
   dentryCache.insert(d);
+}
+
+/** A copy of its own: a substring would keep the whole path that it was cut from alive. */
+function ownString(s: string): string {
+  return bytesToString(stringToBytes(s));
 }

@@ -3,7 +3,7 @@
 // task. Positions and sizes are bytes.
 
 import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from '../../abi/errno.ts';
-import { O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY } from '../../abi/fcntl.ts';
+import { O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from '../../abi/fcntl.ts';
 import { SEEK_CUR, SEEK_END, SEEK_SET } from '../../abi/fs.ts';
 import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE } from '../../abi/inotify.ts';
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/poll.ts';
@@ -60,12 +60,14 @@ export abstract class File {
   }
 
   get readable(): boolean {
+    // Access mode 3 may do neither: such a file is for ioctl only.
     const acc = this.flags & O_ACCMODE;
-    return acc !== O_WRONLY && (this.flags & O_PATH) === 0;
+    return (acc === O_RDONLY || acc === O_RDWR) && (this.flags & O_PATH) === 0;
   }
 
   get writable(): boolean {
-    return (this.flags & O_ACCMODE) !== O_RDONLY && (this.flags & O_PATH) === 0;
+    const acc = this.flags & O_ACCMODE;
+    return (acc === O_WRONLY || acc === O_RDWR) && (this.flags & O_PATH) === 0;
   }
 
   get nonblocking(): boolean {

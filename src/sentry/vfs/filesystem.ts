@@ -1,6 +1,9 @@
 // FileSystem: one instance of a file system (struct super_block). Mounts show it, or a part of it, at a place.
 
+import { makedev } from '../../abi/kdev.ts';
 import type { Inode } from './inode.ts';
+
+export { major as devMajor, makedev, minor as devMinor } from '../../abi/kdev.ts';
 
 /** What statfs(2) tells, in units of `bsize` bytes where it counts blocks. */
 export class StatFs {
@@ -19,19 +22,6 @@ let lastMinor = 0;
 /** A device number of major 0 for a file system without a block device (get_anon_bdev). */
 export function anonymousDev(): number {
   return makedev(0, ++lastMinor);
-}
-
-/** The st_dev / st_rdev encoding of a device number. */
-export function makedev(major: number, minor: number): number {
-  return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & 0xfff00) << 12)) >>> 0;
-}
-
-export function devMajor(dev: number): number {
-  return (dev >>> 8) & 0xfff;
-}
-
-export function devMinor(dev: number): number {
-  return (dev & 0xff) | ((dev >>> 12) & 0xfff00);
 }
 
 export abstract class FileSystem {

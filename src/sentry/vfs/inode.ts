@@ -65,6 +65,8 @@ export abstract class Inode {
   users = 0;
   /** memfd_create(2) seals, F_SEAL_*; F_SEAL_SEAL where sealing is not allowed. */
   seals = F_SEAL_SEAL;
+  /** Made by O_TMPFILE without O_EXCL and still without a name: linkat(2) may give it one. */
+  linkable = false;
   /** A directory whose names come and go by themselves (proc): every lookup asks it again. */
   volatile = false;
 
