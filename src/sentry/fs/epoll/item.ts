@@ -1,0 +1,88 @@
+// EpollItem: one description that an epoll instance watches (struct epitem).
+//
+//   File.watchers -> item -> item.nextOfFile -> ...        all items of one description, in all instances
+//   EpollFile.readyHead -> item.readyNext -> ...           items of one instance that may have events
+
+import {
+  EPOLLERR,
+  EPOLLET,
+  EPOLLEXCLUSIVE,
+  EPOLLHUP,
+  EPOLLONESHOT,
+  EPOLLWAKEUP,
+} from '../../../abi/epoll.ts';
+import { Waiter, type Wakeable } from '../../base/wait.ts';
+import type { File, ReleaseHook } from '../../vfs/file.ts';
+import type { EpollFile } from './epoll.ts';
+
+/** Bits of epoll_event.events that are options, not events. */
+export const OPTION_BITS: number = (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP) >>> 0;
+
+export class EpollItem implements Wakeable, ReleaseHook {
+  readonly epoll: EpollFile;
+  readonly file: File;
+  readonly fd: number;
+  /** Events of interest, EPOLLERR and EPOLLHUP included; 0 when a one-shot has fired. */
+  mask = 0;
+  /** EPOLLET and the other option bits. */
+  options = 0;
+  dataLo = 0;
+  dataHi = 0;
+  readonly waiter: Waiter;
+  onReadyList = false;
+  readyNext: EpollItem | null = null;
+  readyPrev: EpollItem | null = null;
+  nextOfFile: EpollItem | null = null;
+  /** Next item of the same epoll instance and descriptor number (of another description). */
+  nextSameFd: EpollItem | null = null;
+
+  constructor(epoll: EpollFile, file: File, fd: number) {
+    this.epoll = epoll;
+    this.file = file;
+    this.fd = fd;
+    this.waiter = new Waiter(this, 0);
+    this.nextOfFile = file.watchers as EpollItem | null;
+    file.watchers = this;
+  }
+
+  /** Sets events and data, as EPOLL_CTL_ADD and EPOLL_CTL_MOD do. */
+  configure(events: number, dataLo: number, dataHi: number): void {
+    this.options = (events & OPTION_BITS) >>> 0;
+    this.mask = (events & ~OPTION_BITS) | EPOLLERR | EPOLLHUP;
+    this.dataLo = dataLo;
+    this.dataHi = dataHi;
+    this.waiter.events = this.mask;
+  }
+
+  /** A one-shot fired: silent until EPOLL_CTL_MOD. */
+  disarm(): void {
+    this.mask = 0;
+    this.waiter.events = 0;
+  }
+
+  onReady(_waiter: Waiter, _events: number): void {
+    this.epoll.itemReady(this);
+  }
+
+  /** Takes the item off its file: the wait queue and the list of the description's items. */
+  detach(): void {
+    this.waiter.remove();
+    const file = this.file;
+    let before: EpollItem | null = null;
+    for (let i = file.watchers as EpollItem | null; i !== null; before = i, i = i.nextOfFile) {
+      if (i !== this) continue;
+      if (before === null) file.watchers = i.nextOfFile;
+      else before.nextOfFile = i.nextOfFile;
+      break;
+    }
+    this.nextOfFile = null;
+  }
+
+  /** The description ends: its items go with it. */
+  onFileRelease(file: File): void {
+    while (file.watchers !== null) {
+      const item = file.watchers as EpollItem;
+      item.epoll.remove(item);
+    }
+  }
+}
