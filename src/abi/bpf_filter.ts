@@ -113,8 +113,8 @@ export type SockFprog = {
 
 export function encodeSockFprog(view: DataView, off: number, s: SockFprog): void {
   view.setUint16(off + SOCK_FPROG_LEN, s.len, true);
-  view.setUint16(off + 2, 0, true);
-  view.setUint32(off + 4, 0, true);
+  view.setUint16(off + 2, 0, true); // padding
+  view.setUint32(off + 4, 0, true); // padding
   putU64(view, off + SOCK_FPROG_FILTER, s.filter);
 }
 

@@ -12,6 +12,7 @@ export const EPOLLWRBAND = 0x200;
 export const EPOLLMSG = 0x400;
 export const EPOLLERR = 0x8;
 export const EPOLLHUP = 0x10;
+export const EPOLLNVAL = 0x20;
 export const EPOLLRDHUP = 0x2000;
 export const EPOLLEXCLUSIVE = 0x10000000;
 export const EPOLLWAKEUP = 0x20000000;

@@ -61,7 +61,7 @@ export function encodeSockExtendedErr(view: DataView, off: number, s: SockExtend
   view.setUint8(off + SOCK_EXTENDED_ERR_EE_ORIGIN, s.origin);
   view.setUint8(off + SOCK_EXTENDED_ERR_EE_TYPE, s.type);
   view.setUint8(off + SOCK_EXTENDED_ERR_EE_CODE, s.code);
-  view.setUint8(off + 7, 0);
+  view.setUint8(off + 7, 0); // padding
   view.setUint32(off + SOCK_EXTENDED_ERR_EE_INFO, s.info, true);
   view.setUint32(off + SOCK_EXTENDED_ERR_EE_DATA, s.data, true);
 }

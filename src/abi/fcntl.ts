@@ -165,11 +165,11 @@ export type Flock = {
 export function encodeFlock(view: DataView, off: number, s: Flock): void {
   view.setInt16(off + FLOCK_L_TYPE, s.type, true);
   view.setInt16(off + FLOCK_L_WHENCE, s.whence, true);
-  view.setUint32(off + 4, 0, true);
+  view.setUint32(off + 4, 0, true); // padding
   putU64(view, off + FLOCK_L_START, s.start);
   putU64(view, off + FLOCK_L_LEN, s.len);
   view.setInt32(off + FLOCK_L_PID, s.pid, true);
-  view.setUint32(off + 28, 0, true);
+  view.setUint32(off + 28, 0, true); // padding
 }
 
 export function decodeFlock(view: DataView, off: number): Flock {

@@ -185,8 +185,8 @@ export function encodeFsxattr(view: DataView, off: number, s: Fsxattr): void {
   view.setUint32(off + FSXATTR_FSX_NEXTENTS, s.nextents, true);
   view.setUint32(off + FSXATTR_FSX_PROJID, s.projid, true);
   view.setUint32(off + FSXATTR_FSX_COWEXTSIZE, s.cowextsize, true);
-  view.setUint32(off + 20, 0, true);
-  view.setUint32(off + 24, 0, true);
+  view.setUint32(off + 20, 0, true); // padding
+  view.setUint32(off + 24, 0, true); // padding
 }
 
 export function decodeFsxattr(view: DataView, off: number): Fsxattr {

@@ -315,8 +315,8 @@ export function encodeSockaddrIn(view: DataView, off: number, s: SockaddrIn): vo
   view.setUint16(off + SOCKADDR_IN_SIN_FAMILY, s.family, true);
   view.setUint16(off + SOCKADDR_IN_SIN_PORT, s.port);
   view.setUint32(off + SOCKADDR_IN_SIN_ADDR, s.addr);
-  view.setUint32(off + 8, 0, true);
-  view.setUint32(off + 12, 0, true);
+  view.setUint32(off + 8, 0, true); // padding
+  view.setUint32(off + 12, 0, true); // padding
 }
 
 export function decodeSockaddrIn(view: DataView, off: number): SockaddrIn {

@@ -133,12 +133,7 @@ export function encodeIpc64Perm(view: DataView, off: number, s: Ipc64Perm): void
   view.setUint32(off + IPC64_PERM_CGID, s.cgid, true);
   view.setUint32(off + IPC64_PERM_MODE, s.mode, true);
   view.setUint16(off + IPC64_PERM_SEQ, s.seq, true);
-  view.setUint16(off + 26, 0, true);
-  view.setUint32(off + 28, 0, true);
-  view.setUint32(off + 32, 0, true);
-  view.setUint32(off + 36, 0, true);
-  view.setUint32(off + 40, 0, true);
-  view.setUint32(off + 44, 0, true);
+  zeroFill(view, off + 26, 22); // padding
 }
 
 export function decodeIpc64Perm(view: DataView, off: number): Ipc64Perm {
@@ -163,8 +158,9 @@ export const SHMID64_DS_SHM_CPID = 80;
 export const SHMID64_DS_SHM_LPID = 84;
 export const SHMID64_DS_SHM_NATTCH = 88;
 
-/** shmctl(2) IPC_STAT, after the ipc64_perm. */
+/** shmctl(2) IPC_STAT. */
 export type Shmid64Ds = {
+  perm: Ipc64Perm;
   segsz: number;
   atimeSec: number;
   dtimeSec: number;
@@ -175,6 +171,7 @@ export type Shmid64Ds = {
 };
 
 export function encodeShmid64Ds(view: DataView, off: number, s: Shmid64Ds): void {
+  encodeIpc64Perm(view, off, s.perm);
   putU64(view, off + SHMID64_DS_SHM_SEGSZ, s.segsz);
   putU64(view, off + SHMID64_DS_SHM_ATIME, s.atimeSec);
   putU64(view, off + SHMID64_DS_SHM_DTIME, s.dtimeSec);
@@ -182,10 +179,7 @@ export function encodeShmid64Ds(view: DataView, off: number, s: Shmid64Ds): void
   view.setInt32(off + SHMID64_DS_SHM_CPID, s.cpid, true);
   view.setInt32(off + SHMID64_DS_SHM_LPID, s.lpid, true);
   putU64(view, off + SHMID64_DS_SHM_NATTCH, s.nattch);
-  view.setUint32(off + 96, 0, true);
-  view.setUint32(off + 100, 0, true);
-  view.setUint32(off + 104, 0, true);
-  view.setUint32(off + 108, 0, true);
+  zeroFill(view, off + 96, 16); // padding
 }
 
 /** Layout of struct semid64_ds. */
@@ -194,25 +188,24 @@ export const SEMID64_DS_SEM_OTIME = 48;
 export const SEMID64_DS_SEM_CTIME = 64;
 export const SEMID64_DS_SEM_NSEMS = 80;
 
-/** semctl(2) IPC_STAT, after the ipc64_perm. */
+/** semctl(2) IPC_STAT. */
 export type Semid64Ds = {
+  perm: Ipc64Perm;
   otimeSec: number;
   ctimeSec: number;
   nsems: number;
 };
 
 export function encodeSemid64Ds(view: DataView, off: number, s: Semid64Ds): void {
+  encodeIpc64Perm(view, off, s.perm);
   putU64(view, off + SEMID64_DS_SEM_OTIME, s.otimeSec);
-  view.setUint32(off + 56, 0, true);
-  view.setUint32(off + 60, 0, true);
+  view.setUint32(off + 56, 0, true); // padding
+  view.setUint32(off + 60, 0, true); // padding
   putU64(view, off + SEMID64_DS_SEM_CTIME, s.ctimeSec);
-  view.setUint32(off + 72, 0, true);
-  view.setUint32(off + 76, 0, true);
+  view.setUint32(off + 72, 0, true); // padding
+  view.setUint32(off + 76, 0, true); // padding
   putU64(view, off + SEMID64_DS_SEM_NSEMS, s.nsems);
-  view.setUint32(off + 88, 0, true);
-  view.setUint32(off + 92, 0, true);
-  view.setUint32(off + 96, 0, true);
-  view.setUint32(off + 100, 0, true);
+  zeroFill(view, off + 88, 16); // padding
 }
 
 /** Layout of struct msqid64_ds. */
@@ -226,8 +219,9 @@ export const MSQID64_DS_MSG_QBYTES = 88;
 export const MSQID64_DS_MSG_LSPID = 96;
 export const MSQID64_DS_MSG_LRPID = 100;
 
-/** msgctl(2) IPC_STAT, after the ipc64_perm. */
+/** msgctl(2) IPC_STAT. */
 export type Msqid64Ds = {
+  perm: Ipc64Perm;
   stimeSec: number;
   rtimeSec: number;
   ctimeSec: number;
@@ -239,6 +233,7 @@ export type Msqid64Ds = {
 };
 
 export function encodeMsqid64Ds(view: DataView, off: number, s: Msqid64Ds): void {
+  encodeIpc64Perm(view, off, s.perm);
   putU64(view, off + MSQID64_DS_MSG_STIME, s.stimeSec);
   putU64(view, off + MSQID64_DS_MSG_RTIME, s.rtimeSec);
   putU64(view, off + MSQID64_DS_MSG_CTIME, s.ctimeSec);
@@ -247,10 +242,7 @@ export function encodeMsqid64Ds(view: DataView, off: number, s: Msqid64Ds): void
   putU64(view, off + MSQID64_DS_MSG_QBYTES, s.qbytes);
   view.setInt32(off + MSQID64_DS_MSG_LSPID, s.lspid, true);
   view.setInt32(off + MSQID64_DS_MSG_LRPID, s.lrpid, true);
-  view.setUint32(off + 104, 0, true);
-  view.setUint32(off + 108, 0, true);
-  view.setUint32(off + 112, 0, true);
-  view.setUint32(off + 116, 0, true);
+  zeroFill(view, off + 104, 16); // padding
 }
 
 /** Layout of struct sembuf. */
@@ -297,7 +289,7 @@ export function encodeShminfo64(view: DataView, off: number, s: Shminfo64): void
   putU64(view, off + SHMINFO64_SHMMNI, s.shmmni);
   putU64(view, off + SHMINFO64_SHMSEG, s.shmseg);
   putU64(view, off + SHMINFO64_SHMALL, s.shmall);
-  zeroFill(view, off + 40, 32);
+  zeroFill(view, off + 40, 32); // padding
 }
 
 /** Layout of struct shm_info. */
@@ -321,7 +313,7 @@ export type ShmInfo = {
 
 export function encodeShmInfo(view: DataView, off: number, s: ShmInfo): void {
   view.setInt32(off + SHM_INFO_USED_IDS, s.usedIds, true);
-  view.setUint32(off + 4, 0, true);
+  view.setUint32(off + 4, 0, true); // padding
   putU64(view, off + SHM_INFO_SHM_TOT, s.shmTot);
   putU64(view, off + SHM_INFO_SHM_RSS, s.shmRss);
   putU64(view, off + SHM_INFO_SHM_SWP, s.shmSwp);
@@ -401,5 +393,5 @@ export function encodeMsginfo(view: DataView, off: number, s: Msginfo): void {
   view.setInt32(off + MSGINFO_MSGSSZ, s.msgssz, true);
   view.setInt32(off + MSGINFO_MSGTQL, s.msgtql, true);
   view.setUint16(off + MSGINFO_MSGSEG, s.msgseg, true);
-  view.setUint16(off + 30, 0, true);
+  view.setUint16(off + 30, 0, true); // padding
 }

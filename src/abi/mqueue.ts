@@ -31,7 +31,7 @@ export function encodeMqAttr(view: DataView, off: number, s: MqAttr): void {
   putU64(view, off + MQ_ATTR_MQ_MAXMSG, s.maxmsg);
   putU64(view, off + MQ_ATTR_MQ_MSGSIZE, s.msgsize);
   putU64(view, off + MQ_ATTR_MQ_CURMSGS, s.curmsgs);
-  zeroFill(view, off + 32, 32);
+  zeroFill(view, off + 32, 32); // padding
 }
 
 export function decodeMqAttr(view: DataView, off: number): MqAttr {

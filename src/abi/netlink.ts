@@ -189,7 +189,7 @@ export type SockaddrNl = {
 
 export function encodeSockaddrNl(view: DataView, off: number, s: SockaddrNl): void {
   view.setUint16(off + SOCKADDR_NL_NL_FAMILY, s.family, true);
-  view.setUint16(off + 2, 0, true);
+  view.setUint16(off + 2, 0, true); // padding
   view.setUint32(off + SOCKADDR_NL_NL_PID, s.pid, true);
   view.setUint32(off + SOCKADDR_NL_NL_GROUPS, s.groups, true);
 }

@@ -18,6 +18,8 @@ export const RSEQ_CPU_ID_START = 0;
 export const RSEQ_CPU_ID = 4;
 export const RSEQ_RSEQ_CS = 8;
 export const RSEQ_FLAGS = 16;
+export const RSEQ_NODE_ID = 20;
+export const RSEQ_MM_CID = 24;
 
 /** Layout of struct rseq_cs. */
 export const SIZEOF_RSEQ_CS = 32;

@@ -520,7 +520,7 @@ export type Ifinfomsg = {
 
 export function encodeIfinfomsg(view: DataView, off: number, s: Ifinfomsg): void {
   view.setUint8(off + IFINFOMSG_IFI_FAMILY, s.family);
-  view.setUint8(off + 1, 0);
+  view.setUint8(off + 1, 0); // padding
   view.setUint16(off + IFINFOMSG_IFI_TYPE, s.type, true);
   view.setInt32(off + IFINFOMSG_IFI_INDEX, s.index, true);
   view.setUint32(off + IFINFOMSG_IFI_FLAGS, s.flags, true);
@@ -642,8 +642,8 @@ export type Ndmsg = {
 
 export function encodeNdmsg(view: DataView, off: number, s: Ndmsg): void {
   view.setUint8(off + NDMSG_NDM_FAMILY, s.family);
-  view.setUint8(off + 1, 0);
-  view.setUint16(off + 2, 0, true);
+  view.setUint8(off + 1, 0); // padding
+  view.setUint16(off + 2, 0, true); // padding
   view.setInt32(off + NDMSG_NDM_IFINDEX, s.ifindex, true);
   view.setUint16(off + NDMSG_NDM_STATE, s.state, true);
   view.setUint8(off + NDMSG_NDM_FLAGS, s.flags);

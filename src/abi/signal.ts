@@ -231,7 +231,7 @@ export type Stack = {
 export function encodeStack(view: DataView, off: number, s: Stack): void {
   putU64(view, off + STACK_SS_SP, s.sp);
   view.setInt32(off + STACK_SS_FLAGS, s.flags, true);
-  view.setUint32(off + 12, 0, true);
+  view.setUint32(off + 12, 0, true); // padding
   putU64(view, off + STACK_SS_SIZE, s.size);
 }
 
@@ -265,7 +265,7 @@ export function encodeSigevent(view: DataView, off: number, s: Sigevent): void {
   view.setInt32(off + SIGEVENT_SIGEV_SIGNO, s.signo, true);
   view.setInt32(off + SIGEVENT_SIGEV_NOTIFY, s.notify, true);
   view.setInt32(off + SIGEVENT_SIGEV_NOTIFY_THREAD_ID, s.notifyThreadId, true);
-  zeroFill(view, off + 20, 44);
+  zeroFill(view, off + 20, 44); // padding
 }
 
 export function decodeSigevent(view: DataView, off: number): Sigevent {

@@ -73,9 +73,9 @@ export function encodeSignalfdSiginfo(view: DataView, off: number, s: SignalfdSi
   putU64(view, off + SIGNALFD_SIGINFO_SSI_STIME, s.stime);
   putU64(view, off + SIGNALFD_SIGINFO_SSI_ADDR, s.addr);
   view.setUint16(off + SIGNALFD_SIGINFO_SSI_ADDR_LSB, s.addrLsb, true);
-  view.setUint16(off + 82, 0, true);
+  view.setUint16(off + 82, 0, true); // padding
   view.setInt32(off + SIGNALFD_SIGINFO_SSI_SYSCALL, s.syscall, true);
   putU64(view, off + SIGNALFD_SIGINFO_SSI_CALL_ADDR, s.callAddr);
   view.setUint32(off + SIGNALFD_SIGINFO_SSI_ARCH, s.arch, true);
-  zeroFill(view, off + 100, 28);
+  zeroFill(view, off + 100, 28); // padding
 }

@@ -274,13 +274,13 @@ export type Msghdr = {
 export function encodeMsghdr(view: DataView, off: number, s: Msghdr): void {
   putU64(view, off + MSGHDR_MSG_NAME, s.name);
   view.setInt32(off + MSGHDR_MSG_NAMELEN, s.namelen, true);
-  view.setUint32(off + 12, 0, true);
+  view.setUint32(off + 12, 0, true); // padding
   putU64(view, off + MSGHDR_MSG_IOV, s.iov);
   putU64(view, off + MSGHDR_MSG_IOVLEN, s.iovlen);
   putU64(view, off + MSGHDR_MSG_CONTROL, s.control);
   putU64(view, off + MSGHDR_MSG_CONTROLLEN, s.controllen);
   view.setUint32(off + MSGHDR_MSG_FLAGS, s.flags, true);
-  view.setUint32(off + 52, 0, true);
+  view.setUint32(off + 52, 0, true); // padding
 }
 
 export function decodeMsghdr(view: DataView, off: number): Msghdr {

@@ -106,7 +106,7 @@ export function encodeStat(view: DataView, off: number, s: Stat): void {
   view.setUint32(off + STAT_ST_MODE, s.mode, true);
   view.setUint32(off + STAT_ST_UID, s.uid, true);
   view.setUint32(off + STAT_ST_GID, s.gid, true);
-  view.setUint32(off + 36, 0, true);
+  view.setUint32(off + 36, 0, true); // padding
   putU64(view, off + STAT_ST_RDEV, s.rdev);
   putU64(view, off + STAT_ST_SIZE, s.size);
   putU64(view, off + STAT_ST_BLKSIZE, s.blksize);
@@ -117,7 +117,7 @@ export function encodeStat(view: DataView, off: number, s: Stat): void {
   putU64(view, off + STAT_ST_MTIME_NSEC, s.mtimeNsec);
   putU64(view, off + STAT_ST_CTIME, s.ctimeSec);
   putU64(view, off + STAT_ST_CTIME_NSEC, s.ctimeNsec);
-  zeroFill(view, off + 120, 24);
+  zeroFill(view, off + 120, 24); // padding
 }
 
 export function decodeStat(view: DataView, off: number): Stat {
@@ -208,23 +208,23 @@ export function encodeStatx(view: DataView, off: number, s: Statx): void {
   view.setUint32(off + STATX_STX_UID, s.uid, true);
   view.setUint32(off + STATX_STX_GID, s.gid, true);
   view.setUint16(off + STATX_STX_MODE, s.mode, true);
-  view.setUint16(off + 30, 0, true);
+  view.setUint16(off + 30, 0, true); // padding
   putU64(view, off + STATX_STX_INO, s.ino);
   putU64(view, off + STATX_STX_SIZE, s.size);
   putU64(view, off + STATX_STX_BLOCKS, s.blocks);
   putU64(view, off + STATX_STX_ATTRIBUTES_MASK, s.attributesMask);
   putU64(view, off + STATX_STX_ATIME_TV_SEC, s.atimeSec);
   view.setUint32(off + STATX_STX_ATIME_TV_NSEC, s.atimeNsec, true);
-  view.setUint32(off + 76, 0, true);
+  view.setUint32(off + 76, 0, true); // padding
   putU64(view, off + STATX_STX_BTIME_TV_SEC, s.btimeSec);
   view.setUint32(off + STATX_STX_BTIME_TV_NSEC, s.btimeNsec, true);
-  view.setUint32(off + 92, 0, true);
+  view.setUint32(off + 92, 0, true); // padding
   putU64(view, off + STATX_STX_CTIME_TV_SEC, s.ctimeSec);
   view.setUint32(off + STATX_STX_CTIME_TV_NSEC, s.ctimeNsec, true);
-  view.setUint32(off + 108, 0, true);
+  view.setUint32(off + 108, 0, true); // padding
   putU64(view, off + STATX_STX_MTIME_TV_SEC, s.mtimeSec);
   view.setUint32(off + STATX_STX_MTIME_TV_NSEC, s.mtimeNsec, true);
-  view.setUint32(off + 124, 0, true);
+  view.setUint32(off + 124, 0, true); // padding
   view.setUint32(off + STATX_STX_RDEV_MAJOR, s.rdevMajor, true);
   view.setUint32(off + STATX_STX_RDEV_MINOR, s.rdevMinor, true);
   view.setUint32(off + STATX_STX_DEV_MAJOR, s.devMajor, true);
@@ -232,7 +232,7 @@ export function encodeStatx(view: DataView, off: number, s: Statx): void {
   putU64(view, off + STATX_STX_MNT_ID, s.mntId);
   view.setUint32(off + STATX_STX_DIO_MEM_ALIGN, s.dioMemAlign, true);
   view.setUint32(off + STATX_STX_DIO_OFFSET_ALIGN, s.dioOffsetAlign, true);
-  zeroFill(view, off + 160, 96);
+  zeroFill(view, off + 160, 96); // padding
 }
 
 export function decodeStatx(view: DataView, off: number): Statx {

@@ -62,7 +62,7 @@ export function encodeStatfs(view: DataView, off: number, s: Statfs): void {
   putU64(view, off + STATFS_F_NAMELEN, s.namelen);
   putU64(view, off + STATFS_F_FRSIZE, s.frsize);
   putU64(view, off + STATFS_F_FLAGS, s.flags);
-  zeroFill(view, off + 88, 32);
+  zeroFill(view, off + 88, 32); // padding
 }
 
 export function decodeStatfs(view: DataView, off: number): Statfs {

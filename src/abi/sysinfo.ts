@@ -51,12 +51,12 @@ export function encodeSysinfo(view: DataView, off: number, s: Sysinfo): void {
   putU64(view, off + SYSINFO_TOTALSWAP, s.totalswap);
   putU64(view, off + SYSINFO_FREESWAP, s.freeswap);
   view.setUint16(off + SYSINFO_PROCS, s.procs, true);
-  view.setUint16(off + 82, 0, true);
-  view.setUint32(off + 84, 0, true);
+  view.setUint16(off + 82, 0, true); // padding
+  view.setUint32(off + 84, 0, true); // padding
   putU64(view, off + SYSINFO_TOTALHIGH, s.totalhigh);
   putU64(view, off + SYSINFO_FREEHIGH, s.freehigh);
   view.setUint32(off + SYSINFO_MEM_UNIT, s.memUnit, true);
-  view.setUint32(off + 108, 0, true);
+  view.setUint32(off + 108, 0, true); // padding
 }
 
 export function decodeSysinfo(view: DataView, off: number): Sysinfo {

@@ -106,13 +106,13 @@ export type Timex = {
 
 export function encodeTimex(view: DataView, off: number, s: Timex): void {
   view.setUint32(off + TIMEX_MODES, s.modes, true);
-  view.setUint32(off + 4, 0, true);
+  view.setUint32(off + 4, 0, true); // padding
   putU64(view, off + TIMEX_OFFSET, s.offset);
   putU64(view, off + TIMEX_FREQ, s.freq);
   putU64(view, off + TIMEX_MAXERROR, s.maxerror);
   putU64(view, off + TIMEX_ESTERROR, s.esterror);
   view.setInt32(off + TIMEX_STATUS, s.status, true);
-  view.setUint32(off + 44, 0, true);
+  view.setUint32(off + 44, 0, true); // padding
   putU64(view, off + TIMEX_CONSTANT, s.constant);
   putU64(view, off + TIMEX_PRECISION, s.precision);
   putU64(view, off + TIMEX_TOLERANCE, s.tolerance);
@@ -122,14 +122,14 @@ export function encodeTimex(view: DataView, off: number, s: Timex): void {
   putU64(view, off + TIMEX_PPSFREQ, s.ppsfreq);
   putU64(view, off + TIMEX_JITTER, s.jitter);
   view.setInt32(off + TIMEX_SHIFT, s.shift, true);
-  view.setUint32(off + 116, 0, true);
+  view.setUint32(off + 116, 0, true); // padding
   putU64(view, off + TIMEX_STABIL, s.stabil);
   putU64(view, off + TIMEX_JITCNT, s.jitcnt);
   putU64(view, off + TIMEX_CALCNT, s.calcnt);
   putU64(view, off + TIMEX_ERRCNT, s.errcnt);
   putU64(view, off + TIMEX_STBCNT, s.stbcnt);
   view.setInt32(off + TIMEX_TAI, s.tai, true);
-  zeroFill(view, off + 164, 44);
+  zeroFill(view, off + 164, 44); // padding
 }
 
 export function decodeTimex(view: DataView, off: number): Timex {

@@ -1,6 +1,6 @@
 /** uname(2) field lengths: <linux/utsname.h>. */
 
-import { putString } from './bytes.ts';
+import { getString, putString } from './bytes.ts';
 
 export const __OLD_UTS_LEN = 8;
 export const __NEW_UTS_LEN = 64;
@@ -27,10 +27,21 @@ export type Utsname = {
 };
 
 export function encodeUtsname(view: DataView, off: number, s: Utsname): void {
-  putString(view, off + UTSNAME_SYSNAME, 65, s.sysname);
-  putString(view, off + UTSNAME_NODENAME, 65, s.nodename);
-  putString(view, off + UTSNAME_RELEASE, 65, s.release);
-  putString(view, off + UTSNAME_VERSION, 65, s.version);
-  putString(view, off + UTSNAME_MACHINE, 65, s.machine);
-  putString(view, off + UTSNAME_DOMAINNAME, 65, s.domainname);
+  putString(view, off + UTSNAME_SYSNAME, UTS_FIELD_SIZE, s.sysname);
+  putString(view, off + UTSNAME_NODENAME, UTS_FIELD_SIZE, s.nodename);
+  putString(view, off + UTSNAME_RELEASE, UTS_FIELD_SIZE, s.release);
+  putString(view, off + UTSNAME_VERSION, UTS_FIELD_SIZE, s.version);
+  putString(view, off + UTSNAME_MACHINE, UTS_FIELD_SIZE, s.machine);
+  putString(view, off + UTSNAME_DOMAINNAME, UTS_FIELD_SIZE, s.domainname);
+}
+
+export function decodeUtsname(view: DataView, off: number): Utsname {
+  return {
+    sysname: getString(view, off + UTSNAME_SYSNAME, __NEW_UTS_LEN),
+    nodename: getString(view, off + UTSNAME_NODENAME, __NEW_UTS_LEN),
+    release: getString(view, off + UTSNAME_RELEASE, __NEW_UTS_LEN),
+    version: getString(view, off + UTSNAME_VERSION, __NEW_UTS_LEN),
+    machine: getString(view, off + UTSNAME_MACHINE, __NEW_UTS_LEN),
+    domainname: getString(view, off + UTSNAME_DOMAINNAME, __NEW_UTS_LEN),
+  };
 }

@@ -11,6 +11,14 @@ export const XATTR_SYSTEM_PREFIX_LEN = 7;
 export const XATTR_TRUSTED_PREFIX_LEN = 8;
 export const XATTR_USER_PREFIX_LEN = 5;
 
+export const XATTR_SECURITY_PREFIX = 'security.';
+export const XATTR_SYSTEM_PREFIX = 'system.';
+export const XATTR_TRUSTED_PREFIX = 'trusted.';
+export const XATTR_USER_PREFIX = 'user.';
+export const XATTR_NAME_CAPS = 'security.capability';
+export const XATTR_NAME_POSIX_ACL_ACCESS = 'system.posix_acl_access';
+export const XATTR_NAME_POSIX_ACL_DEFAULT = 'system.posix_acl_default';
+
 export const ACL_UNDEFINED_ID = -1;
 export const ACL_TYPE_ACCESS = 0x8000;
 export const ACL_TYPE_DEFAULT = 0x4000;
