@@ -1,6 +1,5 @@
 // ptrace(2) and wait4(2) on the stub's threads, in as few crossings as possible.
 
-import { Assembler, imm, R10, R12, RAX, RBX, RDI, RDX, RSI } from '../asm/index.ts';
 import {
   PTRACE_CONT,
   PTRACE_GETREGS,
@@ -13,6 +12,7 @@ import {
 } from '../abi/ptrace.ts';
 import { SYS_ptrace, SYS_wait4 } from '../abi/syscall.ts';
 import { __WALL, WNOHANG } from '../abi/wait.ts';
+import { Assembler, imm, R10, R12, RAX, RBX, RDI, RDX, RSI } from '../asm/index.ts';
 import { HostBuffer } from './buffer.ts';
 import { installCode, routine } from './ffi.ts';
 import { hostCall } from './syscall.ts';
@@ -22,7 +22,13 @@ const NT_X86_XSTATE = 0x202;
 // long setregs_resume(long tid, long regs, long request): PTRACE_SETREGS, then `request` with signal 0.
 const code = new Assembler();
 code.label('resume').push(RBX).push(R12).mov(RBX, RDI).mov(R12, RDX);
-code.mov(R10, RSI).mov(RSI, RDI).mov(RDI, imm(PTRACE_SETREGS)).mov(RDX, imm(0)).mov(RAX, imm(SYS_ptrace)).syscall();
+code
+  .mov(R10, RSI)
+  .mov(RSI, RDI)
+  .mov(RDI, imm(PTRACE_SETREGS))
+  .mov(RDX, imm(0))
+  .mov(RAX, imm(SYS_ptrace))
+  .syscall();
 code.test(RAX, RAX).jne('resumeOut');
 code.mov(RDI, R12).mov(RSI, RBX).mov(RDX, imm(0)).mov(R10, imm(0)).mov(RAX, imm(SYS_ptrace)).syscall();
 code.label('resumeOut').pop(R12).pop(RBX).ret();

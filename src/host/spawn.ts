@@ -1,10 +1,10 @@
 // Starts a program without forking V8: a vfork whose child runs a list of system calls, in machine code, and ends with
 // execve. Nothing of JavaScript runs in the child.
 
-import { Assembler, imm, mem, R8, R9, R10, R12, RAX, RBX, RCX, RDI, RDX, RSI } from '../asm/index.ts';
 import { CLONE_VFORK, CLONE_VM } from '../abi/sched.ts';
 import { SIGCHLD } from '../abi/signal.ts';
 import { SYS_clone, SYS_exit_group } from '../abi/syscall.ts';
+import { Assembler, imm, mem, R8, R9, R10, R12, RAX, RBX, RCX, RDI, RDX, RSI } from '../asm/index.ts';
 import { HostBuffer } from './buffer.ts';
 import { installCode, routine } from './ffi.ts';
 

@@ -2,9 +2,14 @@
 
 import { PTRACE_SYSEMU } from '../../../abi/ptrace.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
-import { ptraceGetXstate, ptraceInterrupt, ptraceSetregsResume, ptraceSetXstate } from '../../../host/ptrace.ts';
+import {
+  ptraceGetXstate,
+  ptraceInterrupt,
+  ptraceSetregsResume,
+  ptraceSetXstate,
+} from '../../../host/ptrace.ts';
 import { type AddressSpace, type Context, EV_DEAD } from '../platform.ts';
-import { CS, DS, EFLAGS, ES, FS, GS, ORIG_RAX, Regs, REGS_SIZE, SS } from '../regs.ts';
+import { CS, DS, EFLAGS, ES, FS, GS, ORIG_RAX, REGS_SIZE, Regs, SS } from '../regs.ts';
 import type { PtraceAddressSpace } from './address_space.ts';
 import type { HostThread } from './host_thread.ts';
 import type { PtracePlatform } from './ptrace.ts';

@@ -1,6 +1,6 @@
 // CPU time of a stub's thread, from /proc/PID/task/TID/schedstat (first number: ns on a cpu).
 
-import { O_CLOEXEC, O_RDONLY, AT_FDCWD } from '../../../abi/fcntl.ts';
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../../abi/fcntl.ts';
 import { SYS_close, SYS_openat, SYS_read } from '../../../abi/syscall.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';

@@ -3,8 +3,15 @@
 import { PTRACE_CONT, PTRACE_EVENT_STOP } from '../../../abi/ptrace.ts';
 import { SIGTRAP } from '../../../abi/signal.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
-import { ptraceGetregs, ptraceResume, ptraceSetregs, ptraceSetregsResume, waitFor, waitStatus } from '../../../host/ptrace.ts';
-import { CS, EFLAGS, ORIG_RAX, R12, RAX, RBX, Regs, REGS_SIZE, RIP, SS } from '../regs.ts';
+import {
+  ptraceGetregs,
+  ptraceResume,
+  ptraceSetregs,
+  ptraceSetregsResume,
+  waitFor,
+  waitStatus,
+} from '../../../host/ptrace.ts';
+import { CS, EFLAGS, ORIG_RAX, R12, RAX, RBX, REGS_SIZE, Regs, RIP, SS } from '../regs.ts';
 import { MAX_ORDERS, ORDERS_ADDR } from './stub.ts';
 
 /** Registers for running orders; shared, since orders run one list at a time. */

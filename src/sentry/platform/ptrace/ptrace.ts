@@ -3,11 +3,30 @@
 // waker process sleeps in epoll_wait on the Sentry's behalf and stops itself when something is ready, so there is no
 // race between looking at descriptors and sleeping.
 
-import { SYS_clone, SYS_kill } from '../../../abi/syscall.ts';
-import { CLONE_FILES, CLONE_FS, CLONE_PTRACE, CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_VM } from '../../../abi/sched.ts';
+import { EINTR } from '../../../abi/errno.ts';
 import { PTRACE_EVENT_STOP, PTRACE_SYSEMU } from '../../../abi/ptrace.ts';
+import {
+  CLONE_FILES,
+  CLONE_FS,
+  CLONE_PTRACE,
+  CLONE_SIGHAND,
+  CLONE_SYSVSEM,
+  CLONE_THREAD,
+  CLONE_VM,
+} from '../../../abi/sched.ts';
 import { SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGCHLD, SIGKILL, SIGSEGV, SIGTRAP } from '../../../abi/signal.ts';
-import { ptraceGetregs, ptraceGetXstate, ptraceInterrupt, ptraceResume, ptraceSiginfo, siginfo, waitAny, waitFor, waitStatus } from '../../../host/ptrace.ts';
+import { SYS_clone, SYS_kill } from '../../../abi/syscall.ts';
+import {
+  ptraceGetregs,
+  ptraceGetXstate,
+  ptraceInterrupt,
+  ptraceResume,
+  ptraceSiginfo,
+  siginfo,
+  waitAny,
+  waitFor,
+  waitStatus,
+} from '../../../host/ptrace.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import {
@@ -90,7 +109,6 @@ export class PtracePlatform implements Platform {
   }
 
   wait(block: boolean): Context | null {
-    if (this.posted.length > 0) return this.posted.shift()!;
     if (++this.sinceWaker >= WAKER_LOOK_EVERY) {
       this.sinceWaker = 0;
       if (!this.wakerRunning || waitFor(this.wakerPid, false) === this.wakerPid) {
@@ -98,21 +116,20 @@ export class PtracePlatform implements Platform {
         return null;
       }
     }
+    if (this.posted.length > 0) return this.posted.shift()!;
+    // With several threads running, everything that has stopped is collected before anything is resumed: wait4 favours
+    // the youngest tracee, and one that calls often would starve the others.
+    if (this.affinity.busy && this.collect()) return this.posted.shift()!;
     for (;;) {
-      let tid = this.affinity.busy ? waitAny(false) : 0;
-      if (tid === 0) {
-        if (!this.wakerRunning) {
-          // The kernel looked at its descriptors since the waker stopped; from here on the waker looks.
-          ptraceResume(this.wakerPid);
-          this.wakerRunning = true;
-        }
-        tid = waitAny(block);
+      if (!this.wakerRunning) {
+        // The kernel looked at its descriptors since the waker stopped; from here on the waker looks.
+        ptraceResume(this.wakerPid);
+        this.wakerRunning = true;
       }
+      const tid = waitAny(block);
       if (tid === 0) return null;
-      if (tid < 0) {
-        if (tid === -4) continue;
-        throw new Error(`ptrace platform: wait4 failed (${tid})`);
-      }
+      if (tid === -EINTR) continue;
+      if (tid < 0) throw new Error(`ptrace platform: wait4 failed (${tid})`);
       if (tid === this.wakerPid) {
         this.wakerRunning = false;
         return null;
@@ -121,6 +138,21 @@ export class PtracePlatform implements Platform {
       if (ctx === undefined || !ctx.running) continue; // the end of a stub that was released
       if (this.stopped(ctx, waitStatus())) return ctx;
     }
+  }
+
+  /** Posts the events of all threads that have stopped; true when there is something to deliver. */
+  private collect(): boolean {
+    for (;;) {
+      const tid = waitAny(false);
+      if (tid <= 0) break;
+      if (tid === this.wakerPid) {
+        this.wakerRunning = false;
+        continue;
+      }
+      const ctx = this.contexts.get(tid);
+      if (ctx !== undefined && ctx.running && this.stopped(ctx, waitStatus())) this.post(ctx);
+    }
+    return this.posted.length > 0;
   }
 
   /** Turns a wait status into the context's event; false when the thread was sent on its way again. */
@@ -286,4 +318,3 @@ export class PtracePlatform implements Platform {
     hostCall(SYS_kill, this.template.pid, SIGKILL);
   }
 }
-

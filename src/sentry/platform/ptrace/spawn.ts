@@ -1,10 +1,10 @@
 // Starts the template stub and the waker: vfork, a handful of calls in the child, execve of the stub's memfd.
 
-import { O_CLOEXEC, F_SETFD } from '../../../abi/fcntl.ts';
+import { F_SETFD, O_CLOEXEC } from '../../../abi/fcntl.ts';
 import { MFD_CLOEXEC } from '../../../abi/memfd.ts';
 import { PR_SET_PDEATHSIG } from '../../../abi/prctl.ts';
 import { PTRACE_EVENT_STOP, PTRACE_O_EXITKILL, PTRACE_O_TRACESYSGOOD } from '../../../abi/ptrace.ts';
-import { SIGKILL, SIG_SETMASK } from '../../../abi/signal.ts';
+import { SIG_SETMASK, SIGKILL } from '../../../abi/signal.ts';
 import {
   SYS_close,
   SYS_close_range,
@@ -23,7 +23,7 @@ import { ptraceInterrupt, ptraceSeize, waitFor, waitStatus } from '../../../host
 import { type ChildCall, spawnWithCalls } from '../../../host/spawn.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { HostThread } from './host_thread.ts';
-import { type StubImage, STUB_IMAGE_FD, STUB_MEMFILE_FD, WAKER_EPOLL_FD } from './stub.ts';
+import { STUB_IMAGE_FD, STUB_MEMFILE_FD, type StubImage, WAKER_EPOLL_FD } from './stub.ts';
 
 const AT_EMPTY_PATH = 0x1000;
 const strings = HostBuffer.alloc(256);
@@ -59,7 +59,14 @@ function spawnProgram(image: StubImage, name: string, fds: readonly (readonly [n
   calls.push([SYS_close, 0], [SYS_fcntl, 63, F_SETFD, 1]);
   calls.push([SYS_close_range, 1, 2, 0], [SYS_close_range, 5, 62, 0], [SYS_close_range, 64, 0xffffffff, 0]);
   calls.push([SYS_rt_sigprocmask, SIG_SETMASK, strings.addr + MASK_AT, 0, 8]);
-  calls.push([SYS_execveat, 63, strings.addr + EMPTY_AT, strings.addr + ARGV_AT, strings.addr + ENVP_AT, AT_EMPTY_PATH]);
+  calls.push([
+    SYS_execveat,
+    63,
+    strings.addr + EMPTY_AT,
+    strings.addr + ARGV_AT,
+    strings.addr + ENVP_AT,
+    AT_EMPTY_PATH,
+  ]);
   const pid = spawnWithCalls(calls);
   hostCall(SYS_close, memfd);
   if (pid < 0) throw new Error(`ptrace platform: the stub could not be started (${pid})`);
@@ -91,4 +98,3 @@ export function spawnWaker(image: StubImage, pollerFd: number): number {
   thread.startAt(image.wakerAddr);
   return pid;
 }
-

@@ -5,9 +5,25 @@
 //   STUB_BASE            code: boot, orders loop, waker loop        (r-x, from the stub's own memfd)
 //   STUB_BASE + 0x1000   orders: records of 8 u64 (nr, 6 arguments, unused)   (r--, from the memory file)
 
-import { Assembler, imm, mem, R8, R9, R10, R12, RAX, RBX, RCX, RDI, RDX, rip, RSI, RSP } from '../../../asm/index.ts';
 import { MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
 import { SYS_close, SYS_epoll_wait, SYS_mmap, SYS_munmap, SYS_pause } from '../../../abi/syscall.ts';
+import {
+  Assembler,
+  imm,
+  mem,
+  R8,
+  R9,
+  R10,
+  R12,
+  RAX,
+  RBX,
+  RCX,
+  RDI,
+  RDX,
+  RSI,
+  RSP,
+  rip,
+} from '../../../asm/index.ts';
 import { PF_R, PF_X, writeExecutable } from '../../../elf/index.ts';
 import { GUEST_TOP } from '../platform.ts';
 
@@ -52,11 +68,17 @@ export function buildStub(ordersOffset: number): StubImage {
   mmap(ORDERS_ADDR, ORDERS_PAGES * 0x1000, PROT_READ, MAP_SHARED | MAP_FIXED, STUB_MEMFILE_FD, ordersOffset);
   a.mov(RAX, imm(SYS_close)).mov(RDI, imm(STUB_IMAGE_FD)).syscall();
   // Jump to the same code at its new place.
-  a.lea(RAX, rip('moved')).mov(RCX, imm(STUB_BASE - LOAD_ADDR)).add(RAX, RCX).jmp(RAX);
+  a.lea(RAX, rip('moved'))
+    .mov(RCX, imm(STUB_BASE - LOAD_ADDR))
+    .add(RAX, RCX)
+    .jmp(RAX);
   a.label('moved');
   a.mov(RAX, imm(SYS_munmap)).mov(RDI, imm(0)).mov(RSI, imm(STUB_BASE)).syscall();
   a.test(RAX, RAX).jne('bad');
-  a.mov(RAX, imm(SYS_munmap)).mov(RDI, imm(STUB_END)).mov(RSI, imm(TASK_TOP - STUB_END)).syscall();
+  a.mov(RAX, imm(SYS_munmap))
+    .mov(RDI, imm(STUB_END))
+    .mov(RSI, imm(TASK_TOP - STUB_END))
+    .syscall();
   a.label('bad').int3();
 
   a.align(16).label('orders');
