@@ -3,7 +3,7 @@
 //
 // The kernel's duties:
 // - ThreadGroup has a field `tty: ControllingTty | null`; fork copies it, setsid(2) sets it to null;
-// - when a session leader exits and its `tty` is not null, it calls `tty.leaderExited()`;
+// - when a process exits, it calls TtyAdapter.processExits(group) (kernel/tty_adapter.ts);
 // - /proc/PID/stat shows `rdev` (tty_nr) and `foreground` (tpgid).
 
 import type { VfsContext } from '../../vfs/context.ts';
@@ -47,6 +47,8 @@ export interface TtyHost {
   signalPgrp(session: TtySession, pgrp: number, sig: number): void;
   /** Sends a signal to the session's leader. */
   signalLeader(session: TtySession, sig: number): void;
+  /** A hang-up took the session's terminal: its foreground group gets SIGHUP and SIGCONT when the leader exits. */
+  keepForeground(session: TtySession, pgrp: number): void;
   /** Sets `tty` to null in every process of the session that has `tty` as its controlling terminal. */
   clearTty(session: TtySession, tty: ControllingTty): void;
 }
