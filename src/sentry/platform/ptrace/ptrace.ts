@@ -150,7 +150,7 @@ export class PtracePlatform implements Platform {
         continue;
       }
       const ctx = this.contexts.get(tid);
-      if (ctx !== undefined && ctx.running && this.stopped(ctx, waitStatus())) this.post(ctx);
+      if (ctx?.running && this.stopped(ctx, waitStatus())) this.post(ctx);
     }
     return this.posted.length > 0;
   }
