@@ -32,6 +32,8 @@ export class MemoryFile implements FrameBacking {
   /** One view per chunk; index with frame >>> CHUNK_SHIFT. */
   readonly chunks8: Uint8Array[] = [];
   readonly chunks32: Int32Array[] = [];
+  /** Host address of each chunk, for host calls that fill pages. */
+  private readonly chunkAddrs: number[] = [];
   private readonly shrinkers: Set<Shrinkable> = new Set();
   private readonly statBuffer: HostBuffer;
 
@@ -93,6 +95,11 @@ export class MemoryFile implements FrameBacking {
     return (frame & CHUNK_MASK) << 12;
   }
 
+  /** Host address of the frame's bytes, for host calls of the Sentry. */
+  hostAddr(frame: number): number {
+    return this.chunkAddrs[frame >>> CHUNK_SHIFT]! + this.byteOffset(frame);
+  }
+
   /** The frame's chunk for Atomics; index with byteOffset(frame) >> 2. */
   i32(frame: number): Int32Array {
     return this.chunks32[frame >>> CHUNK_SHIFT]!;
@@ -126,6 +133,7 @@ export class MemoryFile implements FrameBacking {
     const m = mapShared(this.fd, index * CHUNK_BYTES, CHUNK_BYTES);
     if (typeof m === 'number') return m;
     this.chunks8.push(new Uint8Array(m.buffer));
+    this.chunkAddrs.push(m.addr);
     this.chunks32.push(new Int32Array(m.buffer));
     return 0;
   }
