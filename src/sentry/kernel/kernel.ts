@@ -5,6 +5,7 @@
 // One JS thread, synchronous. A task is running (the platform has it), ready (on the run queue), blocked, stopped or dead.
 
 import { ENOSYS } from '../../abi/errno.ts';
+import { SIGKILL } from '../../abi/signal.ts';
 import { countUnsupported } from '../base/log.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import {
@@ -18,13 +19,19 @@ import {
 } from '../platform/platform.ts';
 import { ORIG_RAX, R8, R9, R10, RAX, RDI, RDX, RSI } from '../platform/regs.ts';
 import { BLOCKED, EXITED, NO_RESULT } from './block.ts';
+import { FutexTable } from './futex.ts';
+import { SemRegistry } from './ipc_sem.ts';
+import type { ProgramLoader } from './loader_interface.ts';
 import { PidTable } from './pids.ts';
 import { SignalCenter } from './signals.ts';
 import type { SyscallTable } from './syscall_table.ts';
 import { TASK_BLOCKED, TASK_DEAD, TASK_READY, TASK_RUNNING, type Task } from './task.ts';
 import { killedByHost } from './task_exit.ts';
 import { returnToUser } from './task_run.ts';
+import type { ThreadGroup } from './threadgroup.ts';
 import { Timekeeper } from './timekeeper.ts';
+import { UserTable } from './users.ts';
+import { UtsNames } from './uts.ts';
 
 /** Sees every system call: strace, metrics. */
 export interface SyscallTracer {
@@ -39,7 +46,22 @@ export class Kernel {
   readonly time: Timekeeper;
   readonly pids: PidTable;
   readonly signals: SignalCenter;
+  readonly users: UserTable = new UserTable();
+  readonly futexes: FutexTable = new FutexTable();
+  readonly sems: SemRegistry = new SemRegistry();
+  readonly uts: UtsNames = new UtsNames();
   tracer: SyscallTracer | null = null;
+  /** Set by the runtime before the first execve. */
+  loader: ProgramLoader | null = null;
+  /** CPUs and memory that the guest sees. */
+  numCpu = 1;
+  totalMemBytes = 2 ** 32;
+  /** The process with pid 1; its end is the end of the sandbox. */
+  initGroup: ThreadGroup | null = null;
+  /** Wait status of init once it is dead; -1 while it lives. */
+  exitStatus = -1;
+  /** Processes made since boot: /proc/stat. */
+  forkCount = 0;
   /** Tasks that are not dead. The loop ends when none is left. */
   liveTasks = 0;
   private runHead: Task | null = null;
@@ -65,6 +87,12 @@ export class Kernel {
     if (this.runTail === null) this.runHead = t;
     else this.runTail.runNext = t;
     this.runTail = t;
+  }
+
+  /** Init died: nothing outlives it. */
+  initExited(status: number): void {
+    this.exitStatus = status;
+    for (const g of this.pids.groups()) if (!g.dead) this.signals.beginGroupExit(g, SIGKILL);
   }
 
   /** Runs until no task is left. */
@@ -154,7 +182,9 @@ export class Kernel {
     }
     t.call.deadlineNs = Number.POSITIVE_INFINITY;
     if (result === EXITED) return;
-    if (result !== NO_RESULT) t.ctx.regs.set(RAX, result);
+    // A handler that set the registers left no call to restart.
+    if (result === NO_RESULT) t.sysno = -1;
+    else t.ctx.regs.set(RAX, result);
     returnToUser(t);
   }
 

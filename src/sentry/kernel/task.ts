@@ -1,9 +1,9 @@
 // Task: one guest thread (struct task_struct). State lives here; behaviour by theme in task_*.ts and signal files.
 
-import { EAGAIN, ERESTARTSYS } from '../../abi/errno.ts';
+import { EAGAIN, ERESTARTNOINTR, ERESTARTSYS } from '../../abi/errno.ts';
 import type { Cred } from '../base/cred.ts';
-import { type TimerTarget, type TimeSource, Timer } from '../base/time.ts';
-import { type Wakeable, Waiter, type WaitQueue } from '../base/wait.ts';
+import { Timer, type TimerTarget, type TimeSource } from '../base/time.ts';
+import { Waiter, type WaitQueue, type Wakeable } from '../base/wait.ts';
 import type { MemoryManager } from '../mm/mm.ts';
 import type { Context } from '../platform/platform.ts';
 import type { VfsContext } from '../vfs/context.ts';
@@ -11,9 +11,12 @@ import type { FdTable } from '../vfs/fdtable.ts';
 import type { File } from '../vfs/file.ts';
 import type { FsContext } from '../vfs/fscontext.ts';
 import { BLOCKED, BlockedCall, TIMED_OUT } from './block.ts';
+import type { SemUndo } from './ipc_sem.ts';
 import type { Kernel } from './kernel.ts';
+import { SchedState } from './sched_state.ts';
 import { TaskSignals } from './signal_state.ts';
 import type { ThreadGroup } from './threadgroup.ts';
+import type { UserCount } from './users.ts';
 
 /** Runs guest code, or waits for the platform to do so. */
 export const TASK_RUNNING = 0;
@@ -28,7 +31,8 @@ export const TASK_DEAD = 4;
 
 export class Task implements VfsContext, Wakeable, TimerTarget {
   readonly kernel: Kernel;
-  readonly tid: number;
+  /** Changes only when exec takes over the leader's (pids.takeOverTid). */
+  tid: number;
   group: ThreadGroup;
   readonly ctx: Context;
   mm: MemoryManager;
@@ -53,8 +57,21 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
   rseqSize = 0;
   rseqSig = 0;
   pdeathSignal = 0;
+  /** Whose RLIMIT_NPROC this thread counts against. */
+  user: UserCount;
+  /** CPU time when it died: wait(2) still asks for a leader's. */
+  finalCpuNs = 0;
   personality = 0;
   startNs: number;
+  /** Where the last fault stands in signal frames: trapno, err, cr2 of sigcontext. */
+  trapNo = 0;
+  trapErr = 0;
+  trapAddr = 0;
+  readonly sched: SchedState = new SchedState();
+  /** Waits of this thread: ru_nvcsw. */
+  waits = 0;
+  /** SysV semaphore adjustments (CLONE_SYSVSEM shares them); made on first use. */
+  semUndo: SemUndo | null = null;
   /** wait status once dead (exit code << 8 or signal). */
   exitStatus = 0;
   /** The parent of a vfork child waits here until the child execs or exits. */
@@ -83,7 +100,13 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
     this.name = name;
     this.timer = new Timer(this);
     this.signals = new TaskSignals();
+    this.user = kernel.users.get(cred.uid);
+    this.user.tasks++;
     this.startNs = kernel.time.monotonicNs();
+  }
+
+  get dead(): boolean {
+    return this.state === TASK_DEAD;
   }
 
   get mem(): MemoryManager {
@@ -155,8 +178,23 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
       return TIMED_OUT;
     }
     call.active = true;
+    this.waits++;
     this.state = TASK_BLOCKED;
     if (call.deadlineNs !== Number.POSITIVE_INFINITY) this.kernel.time.arm(this.timer, call.deadlineNs);
+    return BLOCKED;
+  }
+
+  /** park() for a wait that only death ends (vfork, exec): signals stay pending. */
+  parkKillable(): number {
+    const call = this.call;
+    if (this.signals.killed) {
+      this.unwatch();
+      return -ERESTARTNOINTR;
+    }
+    call.interrupted = false;
+    call.active = true;
+    this.waits++;
+    this.state = TASK_BLOCKED;
     return BLOCKED;
   }
 

@@ -1,0 +1,49 @@
+// What the kernel asks of the loader. The loader stands above the kernel in the layering, so the kernel knows only this
+// interface; the runtime puts an implementation into kernel.loader.
+
+import type { Cred } from '../base/cred.ts';
+import type { MemoryManager } from '../mm/mm.ts';
+import type { VfsContext } from '../vfs/context.ts';
+import type { File } from '../vfs/file.ts';
+import type { Kernel } from './kernel.ts';
+import type { Limits } from './limits.ts';
+
+export interface LoadArgs {
+  kernel: Kernel;
+  /** Who executes: path lookup, permission checks. */
+  ctx: VfsContext;
+  /** As execveat(2): the directory of a relative path, or AT_FDCWD. */
+  dirfd: number;
+  /** Byte string; may be empty with AT_EMPTY_PATH (fexecve). */
+  path: string;
+  /** AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW. */
+  flags: number;
+  /** Byte strings. Their total size was checked against Linux's limits. */
+  argv: string[];
+  envp: string[];
+  /** Credentials before exec; credForExec (exec_cred.ts) makes those after. */
+  cred: Cred;
+  limits: Limits;
+  personality: number;
+}
+
+export interface LoadedProgram {
+  mm: MemoryManager;
+  entry: number;
+  sp: number;
+  /** Absolute path of the program, as /proc/PID/exe shows it. */
+  exePath: string;
+  /** The program's file with a reference of its own, if the loader keeps one; released with the process image. */
+  exeFile: File | null;
+  interpreterBase: number;
+  /** comm: the last component of the path, cut by the kernel to 15 bytes. */
+  name: string;
+  cred: Cred;
+  /** AT_SECURE was set: dumpable and PDEATHSIG are reset. */
+  secure: boolean;
+}
+
+export interface ProgramLoader {
+  /** Builds a new address space with the program in it; -errno as execve(2). Nothing of the caller is changed. */
+  loadProgram(args: LoadArgs): LoadedProgram | number;
+}

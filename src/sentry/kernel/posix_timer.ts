@@ -1,0 +1,179 @@
+// POSIX per-process timers: timer_create(2). A timer has at most one signal queued; expirations meanwhile are its overrun.
+
+import { SI_TIMER, SIGEV_NONE, SIGEV_THREAD_ID } from '../../abi/signal.ts';
+import { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID } from '../../abi/time.ts';
+import { Timer, type TimerTarget } from '../base/time.ts';
+import { SIL_TIMER, SigInfo } from './siginfo.ts';
+import type { Task } from './task.ts';
+import type { ThreadGroup } from './threadgroup.ts';
+
+/** DELAYTIMER_MAX: where the overrun count stops. */
+const OVERRUN_MAX = 0x7fffffff;
+/** CPU-time clocks are looked at no more often than this. */
+const CPU_TICK_NS = 1e6;
+
+export class PosixTimer implements TimerTarget {
+  readonly id: number;
+  readonly group: ThreadGroup;
+  readonly clock: number;
+  readonly notify: number;
+  readonly signo: number;
+  readonly valueLo: number;
+  readonly valueHi: number;
+  /** SIGEV_THREAD_ID: who gets the signal. CPU clock of a thread: whose time. */
+  readonly target: Task | null;
+  readonly cpuOf: Task | null;
+  private readonly timer: Timer;
+  /** On CLOCK_MONOTONIC or the CPU clock, ns; 0 when disarmed. */
+  private atNs = 0;
+  private periodNs = 0;
+  private queued: SigInfo | null = null;
+  /** Expirations since the queued signal, and what the last taken signal reported. */
+  private missed = 0;
+  overrun = 0;
+
+  constructor(
+    id: number,
+    group: ThreadGroup,
+    clock: number,
+    notify: number,
+    signo: number,
+    valueLo: number,
+    valueHi: number,
+    target: Task | null,
+    cpuOf: Task | null,
+  ) {
+    this.id = id;
+    this.group = group;
+    this.clock = clock;
+    this.notify = notify;
+    this.signo = signo;
+    this.valueLo = valueLo;
+    this.valueHi = valueHi;
+    this.target = target;
+    this.cpuOf = cpuOf;
+    this.timer = new Timer(this);
+  }
+
+  private get onCpu(): boolean {
+    return (
+      this.clock < 0 || this.clock === CLOCK_PROCESS_CPUTIME_ID || this.clock === CLOCK_THREAD_CPUTIME_ID
+    );
+  }
+
+  private now(): number {
+    if (!this.onCpu) return this.group.kernel.time.monotonicNs();
+    if (this.cpuOf !== null) return this.cpuOf.dead ? this.cpuOf.finalCpuNs : this.cpuOf.ctx.cpuTimeNs();
+    return this.group.cpuNs();
+  }
+
+  /** Nanoseconds to the next expiration; 0 when disarmed, at least 1 when armed. */
+  remaining(): number {
+    if (this.atNs === 0) return 0;
+    const now = this.now();
+    if (this.notify === SIGEV_NONE && this.atNs <= now) {
+      if (this.periodNs === 0) return 0;
+      // Nobody is told of expirations, so the timer is not woken for them: the period is worked out here.
+      return this.periodNs - ((now - this.atNs) % this.periodNs);
+    }
+    return Math.max(1, this.atNs - now);
+  }
+
+  interval(): number {
+    return this.periodNs;
+  }
+
+  /** Arms at a time of its own clock (for real-time clocks: already turned into CLOCK_MONOTONIC); atNs 0 disarms. */
+  set(atNs: number, periodNs: number): void {
+    this.group.kernel.time.cancel(this.timer);
+    this.forgetQueued();
+    this.missed = 0;
+    this.overrun = 0;
+    this.atNs = atNs;
+    this.periodNs = periodNs;
+    if (atNs !== 0) this.arm();
+  }
+
+  /** A time of the timer's clock that is `ns` from now. */
+  fromNow(ns: number): number {
+    return this.now() + ns;
+  }
+
+  private arm(): void {
+    if (this.notify === SIGEV_NONE) return;
+    const time = this.group.kernel.time;
+    if (!this.onCpu) {
+      time.arm(this.timer, this.atNs);
+      return;
+    }
+    const left = (this.atNs - this.now()) / Math.max(1, this.group.live);
+    time.arm(this.timer, time.monotonicNs() + Math.max(CPU_TICK_NS, left));
+  }
+
+  onTimer(): void {
+    if (this.atNs === 0) return;
+    const now = this.now();
+    if (now < this.atNs) {
+      this.arm();
+      return;
+    }
+    let extra = 0;
+    if (this.periodNs === 0) this.atNs = 0;
+    else {
+      extra = Math.floor((now - this.atNs) / this.periodNs);
+      this.atNs += (extra + 1) * this.periodNs;
+      this.arm();
+    }
+    if (this.queued !== null) {
+      this.missed = Math.min(OVERRUN_MAX, this.missed + extra + 1);
+      return;
+    }
+    this.missed = extra;
+    this.send();
+  }
+
+  private send(): void {
+    const info = new SigInfo(this.signo, SI_TIMER, SIL_TIMER);
+    info.timer = this;
+    info.timerId = this.id;
+    info.valueLo = this.valueLo;
+    info.valueHi = this.valueHi;
+    this.queued = info;
+    const signals = this.group.kernel.signals;
+    if (this.notify === SIGEV_THREAD_ID) {
+      const t = this.target;
+      if (t === null || t.dead) this.queued = null;
+      else if (signals.sendToTask(t, this.signo, info) !== 0) this.queued = null;
+    } else if (signals.sendToGroup(this.group, info) !== 0) this.queued = null;
+  }
+
+  /** Its signal was taken for delivery: the overrun is known now. */
+  onDequeued(info: SigInfo): void {
+    if (info !== this.queued) return;
+    this.queued = null;
+    this.overrun = this.missed;
+    this.missed = 0;
+    info.overrun = this.overrun;
+  }
+
+  /** Its signal was dropped before anyone took it. */
+  onDiscarded(info: SigInfo): void {
+    if (info === this.queued) this.queued = null;
+  }
+
+  private forgetQueued(): void {
+    const info = this.queued;
+    if (info === null) return;
+    this.queued = null;
+    if (!this.group.pending.removeInfo(info) && this.target !== null) {
+      this.target.signals.pending.removeInfo(info);
+    }
+  }
+
+  /** timer_delete(2), exec, exit. */
+  dispose(): void {
+    this.group.kernel.time.cancel(this.timer);
+    this.forgetQueued();
+    this.atNs = 0;
+  }
+}

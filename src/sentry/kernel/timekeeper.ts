@@ -1,0 +1,71 @@
+// Timekeeper: the kernel's clocks and its timer queue. CLOCK_MONOTONIC counts from the boot of this kernel (so that
+// nanoseconds stay exact as JS numbers); CLOCK_REALTIME is the host's.
+
+import { CLOCK_MONOTONIC, CLOCK_REALTIME } from '../../abi/time.ts';
+import { hostClockNs, hostClockSec, lastNsec } from '../../host/clock.ts';
+import type { Timer, TimeSource } from '../base/time.ts';
+import { TimerHeap } from './timer_heap.ts';
+
+export class Timekeeper implements TimeSource {
+  private readonly timers: TimerHeap = new TimerHeap();
+  /** CLOCK_MONOTONIC of the host when this kernel booted. */
+  readonly bootHostNs: number;
+  /** What the host was last asked to wake us for, in our monotonic ns. */
+  private programmedNs = Number.POSITIVE_INFINITY;
+  realtimeNsec = 0;
+  /** Set by the runtime: the host is to call expire() at this time (CLOCK_MONOTONIC of the host, absolute ns). */
+  onNextDeadline: (hostNs: number) => void = () => {};
+
+  constructor() {
+    // One second of head start: no clock reads 0, which several interfaces take for "unset".
+    this.bootHostNs = hostClockNs(CLOCK_MONOTONIC) - 1e9;
+  }
+
+  monotonicNs(): number {
+    return hostClockNs(CLOCK_MONOTONIC) - this.bootHostNs;
+  }
+
+  realtimeSec(): number {
+    const sec = hostClockSec(CLOCK_REALTIME);
+    this.realtimeNsec = lastNsec();
+    return sec;
+  }
+
+  /** CLOCK_REALTIME as ns: rounded to about 256 ns; for deadlines, not for stored times. */
+  realtimeNs(): number {
+    return this.realtimeSec() * 1e9 + this.realtimeNsec;
+  }
+
+  arm(timer: Timer, deadlineNs: number): void {
+    this.timers.set(timer, deadlineNs);
+    if (deadlineNs < this.programmedNs) {
+      this.programmedNs = deadlineNs;
+      this.onNextDeadline(deadlineNs + this.bootHostNs);
+    }
+  }
+
+  cancel(timer: Timer): void {
+    // The host's timer stays as it is: an early expire() finds nothing due and programs the next deadline.
+    this.timers.remove(timer);
+  }
+
+  /** The earliest deadline, Infinity when there is none. */
+  nextDeadline(): number {
+    return this.timers.nextNs;
+  }
+
+  /** Tells every timer that is due, then programs the host for the next. */
+  expire(): void {
+    const now = this.monotonicNs();
+    // Timers that re-arm themselves for a time that is past wait for the next round, so that the loop ends.
+    let budget = this.timers.size;
+    while (budget-- > 0) {
+      const timer = this.timers.popDue(now);
+      if (timer === null) break;
+      timer.target.onTimer(timer, now);
+    }
+    const next = this.timers.nextNs;
+    this.programmedNs = next;
+    if (next !== Number.POSITIVE_INFINITY) this.onNextDeadline(next + this.bootHostNs);
+  }
+}
