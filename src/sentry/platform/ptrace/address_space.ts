@@ -11,19 +11,20 @@ import { MAX_ORDERS, STUB_MEMFILE_FD } from './stub.ts';
 export class PtraceAddressSpace implements AddressSpace {
   readonly platform: PtracePlatform;
   readonly pid: number;
-  /** Stopped threads that no context uses. The first is the one that fork made. */
-  readonly idle: HostThread[] = [];
-  /** All host threads of the process. */
-  threads = 1;
+  /** Stopped threads that no context uses. */
+  readonly idle: HostThread[];
+  /** All host threads of the process, idle or not. */
+  threads: number;
   readonly orders: OrderList = new OrderList(MAX_ORDERS);
   /** Set when a failed order means that the guest may see wrong memory: the process must not run again. */
   broken = 0;
   released = false;
 
-  constructor(platform: PtracePlatform, pid: number, first: HostThread) {
+  constructor(platform: PtracePlatform, pid: number, idle: HostThread[]) {
     this.platform = platform;
     this.pid = pid;
-    this.idle.push(first);
+    this.idle = idle;
+    this.threads = idle.length;
   }
 
   map(addr: number, frame: number, pages: number, prot: number): void {

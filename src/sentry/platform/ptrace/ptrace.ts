@@ -15,7 +15,7 @@ import {
   CLONE_VM,
 } from '../../../abi/sched.ts';
 import { SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGCHLD, SIGKILL, SIGSEGV, SIGTRAP } from '../../../abi/signal.ts';
-import { SYS_clone, SYS_kill } from '../../../abi/syscall.ts';
+import { SYS_clone, SYS_kill, SYS_munmap } from '../../../abi/syscall.ts';
 import {
   ptraceGetregs,
   ptraceGetXstate,
@@ -40,6 +40,7 @@ import {
   EV_KICK,
   EV_SYSCALL,
   EV_TRAP,
+  GUEST_TOP,
   type Platform,
 } from '../platform.ts';
 import { RIP } from '../regs.ts';
@@ -56,6 +57,8 @@ const THREAD_FLAGS =
 const SYSCALL_STOP = SIGTRAP | 0x80;
 /** How many events may pass between looks at the waker while guest threads keep the Sentry busy. */
 const WAKER_LOOK_EVERY = 64;
+/** Emptied stub processes that are kept. */
+const POOL_SIZE = 8;
 
 export class PtracePlatform implements Platform {
   readonly name = 'ptrace';
@@ -71,6 +74,8 @@ export class PtracePlatform implements Platform {
   private readonly contexts = new Map<number, PtraceContext>();
   /** Events that a synchronous wait ran into, or that never needed the host. */
   private readonly posted: PtraceContext[] = [];
+  /** Emptied processes whose threads are all idle. */
+  private readonly pool: PtraceAddressSpace[] = [];
   private readonly affinity: Affinity;
   private sinceWaker = 0;
 
@@ -95,8 +100,10 @@ export class PtracePlatform implements Platform {
   }
 
   newAddressSpace(): AddressSpace | number {
+    const pooled = this.pool.pop();
+    if (pooled !== undefined) return new PtraceAddressSpace(this, pooled.pid, pooled.idle);
     const thread = this.cloneProcess();
-    return typeof thread === 'number' ? thread : new PtraceAddressSpace(this, thread.pid, thread);
+    return typeof thread === 'number' ? thread : new PtraceAddressSpace(this, thread.pid, [thread]);
   }
 
   newContext(): Context {
@@ -277,9 +284,22 @@ export class PtracePlatform implements Platform {
     return running.event === EV_DEAD ? null : running.thread;
   }
 
+  /**
+   * An address space is given up. When all its threads are idle the process is emptied and kept for the next one: that
+   * is what makes fork and exec cheap. Otherwise it is killed.
+   */
   releaseAddressSpace(space: PtraceAddressSpace): void {
+    if (this.pool.length < POOL_SIZE && space.broken === 0 && space.idle.length === space.threads) {
+      space.orders.count = 0;
+      space.orders.push(SYS_munmap, 0, GUEST_TOP, 0, 0, 0, 0);
+      this.runOrders(space, null);
+      if (space.broken === 0) {
+        this.pool.push(space);
+        return;
+      }
+    }
     hostCall(SYS_kill, space.pid, SIGKILL);
-    // The zombie is reaped by the next wait4(-1); its tids are unknown by then and passed over.
+    // The zombie is reaped by a later wait4(-1); its tids are unknown by then and passed over.
   }
 
   private cloneProcess(): HostThread | number {
