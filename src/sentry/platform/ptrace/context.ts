@@ -110,7 +110,10 @@ export class PtraceContext implements Context {
   }
 
   cpuTimeNs(): number {
-    return this.cpuBaseNs + (this.thread === null ? 0 : this.platform.threadCpuNs(this.thread));
+    return (
+      this.cpuBaseNs +
+      (this.thread === null || this.as === null ? 0 : this.platform.threadCpuNs(this.as, this.thread))
+    );
   }
 
   release(): void {
@@ -124,7 +127,7 @@ export class PtraceContext implements Context {
   /** Gives the host thread back to its address space. */
   private unbind(): void {
     if (this.thread !== null && this.as !== null) {
-      this.cpuBaseNs += this.platform.threadCpuNs(this.thread);
+      this.cpuBaseNs += this.platform.threadCpuNs(this.as, this.thread);
       this.platform.giveBack(this.as, this.thread, this.running);
       this.running = false;
     }
@@ -137,7 +140,7 @@ export class PtraceContext implements Context {
     this.thread = this.platform.takeThread(space, this);
     this.as = space;
     if (this.thread === null) return;
-    this.cpuBaseNs -= this.platform.threadCpuNs(this.thread);
+    this.cpuBaseNs -= this.platform.threadCpuNs(space, this.thread);
     const x = this.pendingXstate ?? this.platform.initialXstate;
     this.pendingXstate = null;
     xstateBuffer.u8.set(x);

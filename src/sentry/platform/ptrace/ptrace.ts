@@ -329,8 +329,8 @@ export class PtracePlatform implements Platform {
     return tid;
   }
 
-  threadCpuNs(thread: HostThread): number {
-    return threadCpuNs(thread);
+  threadCpuNs(space: PtraceAddressSpace, thread: HostThread): number {
+    return threadCpuNs(thread, space.threads === 1);
   }
 
   shutdown(): void {
