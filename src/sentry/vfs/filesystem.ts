@@ -30,6 +30,8 @@ export abstract class FileSystem {
   /** f_type of statfs(2). */
   readonly magic: number;
   readonly dev: number = anonymousDev();
+  /** Special files of it are opened by their inode's open() (pipes and devices of the host), not by our drivers. */
+  readonly opensSpecials: boolean = false;
   private lastIno = 0;
 
   constructor(name: string, magic: number) {

@@ -85,8 +85,10 @@ export function openFound(ctx: VfsContext, at: Path, flags: number, created: boo
     if (at.mount.readonly) return -EROFS;
     if (inode.writers < 0) return -ETXTBSY;
   }
-  const f = openInode(inode, ctx, flags & ~OPEN_ONLY);
+  // Terminals look at O_NOCTTY, and keep it no more than others do.
+  const f = openInode(inode, ctx, flags & ~(type === S_IFCHR ? OPEN_ONLY & ~O_NOCTTY : OPEN_ONLY));
   if (failed(f)) return f;
+  f.flags &= ~O_NOCTTY;
   f.attach(at, ctx.cred);
   if ((flags & O_TRUNC) !== 0 && type === S_IFREG && !created) {
     const t = inode.truncate(ctx, 0);

@@ -12,7 +12,7 @@ import { ANY_MINOR, registerCharDevice } from '../../vfs/devices.ts';
 import { DT_CHR } from '../../vfs/dirent.ts';
 import type { File } from '../../vfs/file.ts';
 import { devMinor, FileSystem, makedev } from '../../vfs/filesystem.ts';
-import type { DirSink, Inode, SetAttr } from '../../vfs/inode.ts';
+import type { Inode, SetAttr } from '../../vfs/inode.ts';
 import { SpecialInode, SyntheticDirInode, type SyntheticEntry } from '../../vfs/synthetic.ts';
 import { stampBirth, stampChange } from '../../vfs/times.ts';
 import type { TtyHost } from './job_control.ts';

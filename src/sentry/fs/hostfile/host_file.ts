@@ -1,0 +1,205 @@
+// HostFile: standard input, output and error when they are files, pipes, sockets or terminals of the host. Transfers go
+// through one bounce buffer; nothing here ever waits for the host.
+
+import { EAGAIN, EBADF, EINTR, ENOTTY, EPIPE, ESPIPE } from '../../../abi/errno.ts';
+import { O_ACCMODE, O_RDONLY, O_WRONLY } from '../../../abi/fcntl.ts';
+import { SEEK_CUR, SEEK_END, SEEK_SET } from '../../../abi/fs.ts';
+import { FIONREAD, TCGETS, TIOCGWINSZ } from '../../../abi/ioctl.ts';
+import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../../abi/poll.ts';
+import { SIGPIPE } from '../../../abi/signal.ts';
+import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../../../abi/socket.ts';
+import { S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../../../abi/stat.ts';
+import {
+  SYS_fsync,
+  SYS_ioctl,
+  SYS_lseek,
+  SYS_pread64,
+  SYS_pwrite64,
+  SYS_read,
+  SYS_recvfrom,
+  SYS_sendto,
+  SYS_write,
+} from '../../../abi/syscall.ts';
+import { HostBuffer } from '../../../host/buffer.ts';
+import { hostCall } from '../../../host/syscall.ts';
+import type { Io } from '../../base/io.ts';
+import type { WaitQueue } from '../../base/wait.ts';
+import type { VfsContext } from '../../vfs/context.ts';
+import { File } from '../../vfs/file.ts';
+import type { Inode } from '../../vfs/inode.ts';
+import { HOW_DIRECT, HOW_POLL, HOW_SOCKET, type HostEnd } from './host_end.ts';
+
+const BOUNCE_SIZE = 65536;
+/** A pipe that poll(2) calls writable takes at least this much without waiting (PIPE_BUF). */
+const POLLED_WRITE = 4096;
+/** Bytes of an ioctl's structure: struct winsize, struct termios, int. */
+const IOCTL_SIZES: ReadonlyMap<number, number> = new Map([
+  [TIOCGWINSZ, 8],
+  [TCGETS, 36],
+  [FIONREAD, 4],
+]);
+
+const bounce = HostBuffer.alloc(BOUNCE_SIZE);
+
+export class HostFile extends File {
+  private readonly end: HostEnd;
+  /** Keeps a position of its own instead of sharing the host description's. */
+  private readonly ownPos: boolean;
+
+  constructor(inode: Inode, flags: number, end: HostEnd, ownPos: boolean) {
+    super(inode, flags);
+    this.end = end;
+    this.ownPos = ownPos;
+    end.refs++;
+  }
+
+  protected override release(): void {
+    this.end.unref();
+  }
+
+  override describe(): string {
+    const type = this.inode.mode & S_IFMT;
+    if (type === S_IFIFO) return `pipe:[${this.inode.ino}]`;
+    if (type === S_IFSOCK) return `socket:[${this.inode.ino}]`;
+    return `host:[${this.inode.ino}]`;
+  }
+
+  override get seekable(): boolean {
+    return (this.inode.mode & S_IFMT) === S_IFREG;
+  }
+
+  private allows(mode: number): boolean {
+    const access = this.end.access & O_ACCMODE;
+    return access !== mode;
+  }
+
+  override read(ctx: VfsContext, io: Io): number {
+    if (this.ownPos && this.seekable) return super.read(ctx, io);
+    return this.transferIn(io, -1);
+  }
+
+  override write(ctx: VfsContext, io: Io): number {
+    if (this.ownPos && this.seekable) return super.write(ctx, io);
+    return this.transferOut(ctx, io, -1);
+  }
+
+  override pread(_ctx: VfsContext, io: Io, off: number): number {
+    return this.seekable ? this.transferIn(io, off) : -ESPIPE;
+  }
+
+  override pwrite(ctx: VfsContext, io: Io, off: number): number {
+    return this.seekable ? this.transferOut(ctx, io, off) : -ESPIPE;
+  }
+
+  /** One host read of at most the bounce buffer; `off` -1 uses the host's position. */
+  private transferIn(io: Io, off: number): number {
+    if (!this.allows(O_WRONLY)) return -EBADF;
+    if (io.remaining <= 0) return 0;
+    const end = this.end;
+    if (end.pending !== null) return this.fromPending(io, end.pending);
+    const want = Math.min(io.remaining, BOUNCE_SIZE);
+    const n = this.hostRead(want, off);
+    if (n <= 0) return n;
+    const moved = io.put(bounce.u8, 0, n);
+    const kept = Math.max(moved, 0);
+    if (kept < n && off < 0) {
+      // The host's bytes are gone from it: they wait here for a better buffer.
+      if (this.seekable) hostCall(SYS_lseek, end.fd, kept - n, SEEK_CUR);
+      else end.pending = bounce.u8.slice(kept, n);
+    }
+    return moved;
+  }
+
+  private fromPending(io: Io, pending: Uint8Array): number {
+    const moved = io.put(pending, 0, Math.min(io.remaining, pending.length));
+    if (moved > 0) this.end.pending = moved === pending.length ? null : pending.slice(moved);
+    return moved;
+  }
+
+  private hostRead(len: number, off: number): number {
+    const { fd, how } = this.end;
+    if (how === HOW_POLL && (this.end.poll() & (POLLIN | POLLHUP | POLLERR)) === 0) return -EAGAIN;
+    let n: number;
+    do {
+      if (off >= 0) n = hostCall(SYS_pread64, fd, bounce.addr, len, off);
+      else if (how === HOW_SOCKET) n = hostCall(SYS_recvfrom, fd, bounce.addr, len, MSG_DONTWAIT);
+      else n = hostCall(SYS_read, fd, bounce.addr, len);
+    } while (n === -EINTR);
+    return n;
+  }
+
+  /** Host writes until `io` is empty or the host takes no more. */
+  private transferOut(ctx: VfsContext, io: Io, off: number): number {
+    if (!this.allows(O_RDONLY)) return -EBADF;
+    const { how } = this.end;
+    let total = 0;
+    while (io.remaining > 0) {
+      if (how === HOW_POLL && (this.end.poll() & (POLLOUT | POLLERR)) === 0) break;
+      const taken = io.take(
+        bounce.u8,
+        0,
+        Math.min(io.remaining, how === HOW_POLL ? POLLED_WRITE : BOUNCE_SIZE),
+      );
+      if (taken <= 0) return total > 0 ? total : taken;
+      const n = this.hostWrite(taken, off < 0 ? off : off + total);
+      const done = Math.max(n, 0);
+      if (done < taken) io.rewind(taken - done);
+      total += done;
+      if (n < 0) {
+        if (n === -EPIPE) ctx.raise(SIGPIPE);
+        if (n !== -EAGAIN && total === 0) return n;
+        break;
+      }
+      if (done < taken) break;
+    }
+    return total > 0 || io.remaining === 0 ? total : -EAGAIN;
+  }
+
+  private hostWrite(len: number, off: number): number {
+    const { fd, how } = this.end;
+    let n: number;
+    do {
+      if (off >= 0) n = hostCall(SYS_pwrite64, fd, bounce.addr, len, off);
+      else if (how === HOW_SOCKET)
+        n = hostCall(SYS_sendto, fd, bounce.addr, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+      else n = hostCall(SYS_write, fd, bounce.addr, len);
+    } while (n === -EINTR);
+    return n;
+  }
+
+  override lseek(ctx: VfsContext, off: number, whence: number): number {
+    if (!this.seekable) return -ESPIPE;
+    if (this.ownPos) {
+      this.inode.refresh(ctx);
+      return super.lseek(ctx, off, whence);
+    }
+    // SEEK_DATA and SEEK_HOLE included; the host checks `whence`, which never reaches it out of this range.
+    if (whence < SEEK_SET || whence > SEEK_END + 2 || !Number.isSafeInteger(off))
+      return super.lseek(ctx, -1, SEEK_SET);
+    const r = hostCall(SYS_lseek, this.end.fd, off, whence);
+    if (r >= 0) this.pos = r;
+    return r;
+  }
+
+  override fsync(): number {
+    return hostCall(SYS_fsync, this.end.fd);
+  }
+
+  override poll(): number {
+    if (this.end.how === HOW_DIRECT) return super.poll();
+    const events = this.end.poll();
+    return this.end.pending === null ? events : events | POLLIN;
+  }
+
+  override queue(): WaitQueue | null {
+    return this.end.how === HOW_DIRECT ? null : this.end.queue;
+  }
+
+  /** Looking requests only: what would change the host's terminal or device is refused. */
+  override ioctl(ctx: VfsContext, cmd: number, arg: number): number {
+    const size = IOCTL_SIZES.get(cmd);
+    if (size === undefined) return -ENOTTY;
+    const r = hostCall(SYS_ioctl, this.end.fd, cmd, bounce.addr);
+    return r < 0 ? r : ctx.mem.copyOutExact(arg, bounce.u8, 0, size);
+  }
+}

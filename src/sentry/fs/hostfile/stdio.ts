@@ -1,0 +1,85 @@
+// openHostFile: makes a file of a host descriptor that the sandbox inherited, in the way that never blocks the kernel.
+// A description shared with other processes is never set to O_NONBLOCK: that would break them (the shell that started
+// us). Pipes and terminals are reopened through /proc/self/fd instead, which gives a description of our own.
+
+import {
+  AT_FDCWD,
+  F_DUPFD_CLOEXEC,
+  F_GETFL,
+  O_ACCMODE,
+  O_APPEND,
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_NONBLOCK,
+} from '../../../abi/fcntl.ts';
+import { TCGETS } from '../../../abi/ioctl.ts';
+import { S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../../../abi/stat.ts';
+import { SYS_fcntl, SYS_ioctl, SYS_openat } from '../../../abi/syscall.ts';
+import { HostBuffer } from '../../../host/buffer.ts';
+import type { HostPoller } from '../../../host/poller.ts';
+import { hostCall } from '../../../host/syscall.ts';
+import { HOW_DIRECT, HOW_NONBLOCK, HOW_POLL, HOW_SOCKET, HostEnd } from './host_end.ts';
+import { HostFile } from './host_file.ts';
+import { HostInode, hostStat } from './host_inode.ts';
+
+/** Host descriptors of the sandbox start here, away from those of Node. */
+const LOWEST_FD = 64;
+const buffer = HostBuffer.alloc(64);
+
+/** True when the host descriptor is a terminal. */
+export function isHostTty(fd: number): boolean {
+  return hostCall(SYS_ioctl, fd, TCGETS, buffer.addr) === 0;
+}
+
+/** Opens what a host descriptor refers to anew, non-blocking and close-on-exec; -errno. */
+export function reopenNonblocking(fd: number, access: number): number {
+  const path = buffer.putString(`/proc/self/fd/${fd}`);
+  return hostCall(SYS_openat, AT_FDCWD, path, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+}
+
+/** Makes files of inherited descriptors; two of the same host file share an inode, as they would outside. */
+export class HostFiles {
+  private readonly poller: HostPoller;
+  private readonly inodes: Map<string, HostInode> = new Map();
+
+  constructor(poller: HostPoller) {
+    this.poller = poller;
+  }
+
+  /** A file with refs 1 for host descriptor `fd`, which stays open and in the caller's hands; -errno. */
+  open(fd: number): HostFile | number {
+    const flags = hostCall(SYS_fcntl, fd, F_GETFL, 0);
+    if (flags < 0) return flags;
+    const stat = hostStat(fd);
+    if (typeof stat === 'number') return stat;
+    const access = flags & O_ACCMODE;
+    let how = HOW_DIRECT;
+    let own = -1;
+    switch (stat.mode & S_IFMT) {
+      case S_IFSOCK:
+        how = HOW_SOCKET;
+        break;
+      case S_IFIFO:
+        own = reopenNonblocking(fd, access);
+        how = own < 0 ? HOW_POLL : HOW_NONBLOCK;
+        break;
+      case S_IFCHR:
+        if (!isHostTty(fd)) break;
+        own = reopenNonblocking(fd, access);
+        how = own < 0 ? HOW_POLL : HOW_NONBLOCK;
+        break;
+    }
+    if (own < 0) own = hostCall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, LOWEST_FD);
+    if (own < 0) return own;
+    const end = new HostEnd(own, how, access, this.poller);
+    let inode = this.inodes.get(stat.key);
+    if (inode === undefined) {
+      inode = new HostInode(stat.mode, end);
+      // The inode looks at the file as long as it lives.
+      end.refs++;
+      this.inodes.set(stat.key, inode);
+      inode.refresh();
+    }
+    return new HostFile(inode, access | (flags & O_APPEND), end, false);
+  }
+}
