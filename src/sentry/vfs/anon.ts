@@ -31,7 +31,7 @@ export class AnonInode extends Inode {
   }
 
   /** Only /proc/PID/fd leads here; pipes are opened by the FIFO opener, nothing else can be. */
-  override open(): File | number {
+  override open(_ctx: VfsContext, _flags: number): File | number {
     return -ENXIO;
   }
 
