@@ -66,6 +66,7 @@ export class DentryCache {
     (parent.children ??= new Map()).set(d.name, d);
     d.cached = true;
     d.referenced = true;
+    if (d.inode !== null) d.inode.aliases++;
     const hand = this.hand;
     if (hand === null) {
       d.cacheNext = d;
@@ -101,6 +102,8 @@ export class DentryCache {
     d.cacheNext = null;
     d.cachePrev = null;
     this.count--;
+    const inode = d.inode;
+    if (inode !== null && --inode.aliases === 0 && inode.users === 0 && inode.nlink > 0) inode.forget();
   }
 
   /** Moves the hand `steps` on, dropping what is unused, until the limit holds again. */
@@ -157,17 +160,22 @@ export function dropDentry(d: Dentry): void {
 /** A negative dentry becomes `inode` (d_instantiate). */
 export function instantiate(d: Dentry, inode: Inode): void {
   d.inode = inode;
-  if (!d.cached && !d.parent!.deleted && !d.parent!.inode!.volatile) dentryCache.insert(d);
+  if (d.cached) inode.aliases++;
+  else if (!d.parent!.deleted && !d.parent!.inode!.volatile) dentryCache.insert(d);
 }
 
 /** After a rename: `d` gets a new place; what stood there, if anything, was dropped by the caller (d_move). */
 export function moveDentry(d: Dentry, parent: Dentry, name: string): void {
+  // The inode must not be forgotten between the two places.
+  const inode = d.inode!;
+  inode.aliases++;
   dentryCache.remove(d);
   const there = parent.children?.get(name);
   if (there !== undefined && there !== d) dentryCache.remove(there);
   d.parent = parent;
   d.name = name;
   dentryCache.insert(d);
+  inode.aliases--;
 }
 
 /** A copy of its own: a substring would keep the whole path that it was cut from alive. */

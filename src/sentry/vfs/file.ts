@@ -99,7 +99,10 @@ export abstract class File {
       path.mount.users--;
       if (this.counted) inode.writers--;
     }
-    if (--inode.users === 0 && inode.nlink === 0) inode.evict();
+    if (--inode.users === 0) {
+      if (inode.nlink === 0) inode.evict();
+      else if (inode.aliases === 0) inode.forget();
+    }
   }
 
   /**

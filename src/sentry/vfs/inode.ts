@@ -3,7 +3,6 @@
 // length, "." and "..". Permission checks on the directory were made by the caller (vfs/namei.ts).
 
 import { EINVAL, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
-import { F_SEAL_SEAL } from '../../abi/fcntl.ts';
 import type { PageCache } from '../memfile/pagecache.ts';
 import type { VfsContext } from './context.ts';
 import type { File } from './file.ts';
@@ -63,8 +62,12 @@ export abstract class Inode {
   writers = 0;
   /** Open descriptions of it; with nlink 0 and none of them, the content goes (evict). */
   users = 0;
-  /** memfd_create(2) seals, F_SEAL_*; F_SEAL_SEAL where sealing is not allowed. */
-  seals = F_SEAL_SEAL;
+  /** Names of it in the dentry cache; with none of them and no users, it may be forgotten (forget). */
+  aliases = 0;
+  /** memfd_create(2) seals, F_SEAL_*. */
+  seals = 0;
+  /** Seals exist on it at all: tmpfs and memfds. */
+  sealable = false;
   /** Made by O_TMPFILE without O_EXCL and still without a name: linkat(2) may give it one. */
   linkable = false;
   /** A directory whose names come and go by themselves (proc): every lookup asks it again. */
@@ -161,6 +164,17 @@ export abstract class Inode {
 
   /** The last name and the last description are gone: free the content. */
   evict(): void {}
+
+  /** No cached dentry and no description refers to it any more: what can be had again from elsewhere may go. */
+  forget(): void {}
+
+  /** Bytes of a write at `off` that the file system has room for, at most `len`; -ENOSPC, -EIO. */
+  prepareWrite(_ctx: VfsContext, _off: number, len: number): number {
+    return len;
+  }
+
+  /** Content was or may be written from now on. */
+  wrote(): void {}
 
   /** An extended attribute's value, or -ENODATA. Permission was checked by the caller, as for the others. */
   getxattr(_ctx: VfsContext, _name: string): Uint8Array | number {

@@ -28,7 +28,9 @@ export function lookupFrom(ctx: VfsContext, base: Path, path: string, flags = LO
 
 /** LOOKUP_* of AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH. */
 export function lookupFlags(at: number): number {
-  return ((at & AT_SYMLINK_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW) | ((at & AT_EMPTY_PATH) !== 0 ? LOOKUP_EMPTY : 0);
+  return (
+    ((at & AT_SYMLINK_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW) | ((at & AT_EMPTY_PATH) !== 0 ? LOOKUP_EMPTY : 0)
+  );
 }
 
 /** The place of an absolute or cwd-relative path; -ENOENT for an empty one. */

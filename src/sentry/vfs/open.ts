@@ -1,16 +1,6 @@
 // open(2) without descriptors: path, flags and mode to a File.
 
-import {
-  EACCES,
-  EEXIST,
-  EINVAL,
-  EISDIR,
-  ELOOP,
-  ENOTDIR,
-  EPERM,
-  EROFS,
-  ETXTBSY,
-} from '../../abi/errno.ts';
+import { EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOTDIR, EPERM, EROFS, ETXTBSY } from '../../abi/errno.ts';
 import {
   O_ACCMODE,
   O_CLOEXEC,
@@ -123,7 +113,13 @@ function mayOpen(ctx: VfsContext, at: Path, inode: Inode, mask: number, flags: n
   return 0;
 }
 
-function openPlace(ctx: VfsContext, dirfd: number, path: string, flags: number, resolve: number): File | number {
+function openPlace(
+  ctx: VfsContext,
+  dirfd: number,
+  path: string,
+  flags: number,
+  resolve: number,
+): File | number {
   const look =
     ((flags & O_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW) | ((flags & O_DIRECTORY) !== 0 ? LOOKUP_DIRECTORY : 0);
   const r = walker.walk(ctx, dirfd, path, look, resolve);

@@ -1,14 +1,7 @@
 // Walker: resolves a path to a mount and dentry (path_resolution(7), openat2(2)). One walker serves all calls: the kernel
 // is one thread and a walk never nests; results are read from its fields before the next walk.
 
-import {
-  EBADF,
-  ELOOP,
-  ENAMETOOLONG,
-  ENOENT,
-  ENOTDIR,
-  EXDEV,
-} from '../../abi/errno.ts';
+import { EBADF, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from '../../abi/errno.ts';
 import {
   AT_FDCWD,
   RESOLVE_BENEATH,
@@ -221,7 +214,8 @@ export class Walker {
   }
 
   private finish(): number {
-    if ((this.flags & LOOKUP_DIRECTORY) !== 0 && (this.dentry!.inode!.mode & S_IFMT) !== S_IFDIR) return -ENOTDIR;
+    if ((this.flags & LOOKUP_DIRECTORY) !== 0 && (this.dentry!.inode!.mode & S_IFMT) !== S_IFDIR)
+      return -ENOTDIR;
     return 0;
   }
 
@@ -231,7 +225,8 @@ export class Walker {
    */
   private follow(link: Inode): number {
     if (this.links++ >= MAXSYMLINKS) return -ELOOP;
-    if ((this.resolve & RESOLVE_NO_SYMLINKS) !== 0 || (this.mount!.flags & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
+    if ((this.resolve & RESOLVE_NO_SYMLINKS) !== 0 || (this.mount!.flags & MS_NOSYMFOLLOW) !== 0)
+      return -ELOOP;
     touchAtime(this.ctx!, link, this.mount!.flags);
     const to = link.followLink(this.ctx!);
     if (typeof to === 'number') return to;

@@ -1,0 +1,438 @@
+// Inodes that live in memory, shared by tmpfs and the writable side of rootfs: directories of entries in order of
+// creation, regular files over page caches, symbolic links, special files, and extended attributes.
+
+import {
+  EEXIST,
+  EFBIG,
+  EINVAL,
+  ENODATA,
+  ENOENT,
+  ENOSPC,
+  ENOTEMPTY,
+  EOPNOTSUPP,
+  EPERM,
+} from '../../abi/errno.ts';
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../../abi/falloc.ts';
+import { F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE } from '../../abi/fcntl.ts';
+import { RENAME_EXCHANGE } from '../../abi/fs.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.ts';
+import { XATTR_CREATE, XATTR_REPLACE } from '../../abi/xattr.ts';
+import { PAGE_SIZE } from '../base/page.ts';
+import type { MemoryFile } from '../memfile/memfile.ts';
+import { PageCache } from '../memfile/pagecache.ts';
+import { applyAttr } from './attr.ts';
+import type { VfsContext } from './context.ts';
+import { direntType } from './dirent.ts';
+import { openDir } from './dirfile.ts';
+import type { File } from './file.ts';
+import { FileSystem } from './filesystem.ts';
+import { type DirSink, Inode, type SetAttr } from './inode.ts';
+import { initOwner } from './permission.ts';
+import { RegularFile, writableLength } from './regularfile.ts';
+import { stampBirth, stampChange, stampModify } from './times.ts';
+
+/** Most bytes that the extended attributes of one inode may hold, names included. */
+const XATTR_ROOM = 256 * 1024;
+/** What a directory entry adds to its directory's size, as tmpfs counts. */
+const DIRENT_SIZE = 20;
+
+/** A file system whose new inodes live in memory, with limits. */
+export abstract class MemFs extends FileSystem {
+  readonly memfile: MemoryFile;
+  /** Limits of content pages and inodes; Infinity for none. */
+  maxPages = Number.POSITIVE_INFINITY;
+  maxInodes = Number.POSITIVE_INFINITY;
+  usedPages = 0;
+  usedInodes = 0;
+
+  constructor(name: string, magic: number, memfile: MemoryFile) {
+    super(name, magic);
+    this.memfile = memfile;
+  }
+
+  /** A new inode of any type but directory and link, or -ENOSPC. */
+  newNode(ctx: VfsContext, dir: Inode | null, mode: number, rdev: number): Inode | number {
+    if (this.usedInodes >= this.maxInodes) return -ENOSPC;
+    const inode = (mode & S_IFMT) === S_IFREG ? new MemFile(this, mode) : new MemSpecial(this, mode, rdev);
+    return this.born(ctx, dir, inode);
+  }
+
+  newDir(ctx: VfsContext, dir: Inode | null, mode: number): Inode | number {
+    if (this.usedInodes >= this.maxInodes) return -ENOSPC;
+    return this.born(ctx, dir, new MemDir(this, S_IFDIR | (mode & 0o7777)));
+  }
+
+  newSymlink(ctx: VfsContext, dir: Inode | null, target: string): Inode | number {
+    if (this.usedInodes >= this.maxInodes) return -ENOSPC;
+    return this.born(ctx, dir, new MemSymlink(this, target));
+  }
+
+  private born(ctx: VfsContext, dir: Inode | null, inode: Inode): Inode {
+    this.usedInodes++;
+    if (dir !== null) initOwner(ctx, dir, inode);
+    else {
+      inode.uid = ctx.cred.fsuid;
+      inode.gid = ctx.cred.fsgid;
+    }
+    stampBirth(ctx, inode);
+    return inode;
+  }
+}
+
+/** Attributes and extended attributes in memory. */
+export abstract class MemInode extends Inode {
+  declare readonly fs: MemFs;
+
+  override setattr(ctx: VfsContext, attr: SetAttr): number {
+    applyAttr(ctx, this, attr);
+    this.wrote();
+    return 0;
+  }
+
+  override getxattr(_ctx: VfsContext, name: string): Uint8Array | number {
+    if (!knownXattr(name)) return -EOPNOTSUPP;
+    return this.xattrs?.get(name) ?? -ENODATA;
+  }
+
+  override setxattr(ctx: VfsContext, name: string, value: Uint8Array, flags: number): number {
+    if (!knownXattr(name)) return -EOPNOTSUPP;
+    const old = this.xattrs?.get(name);
+    if ((flags & XATTR_CREATE) !== 0 && old !== undefined) return -EEXIST;
+    if ((flags & XATTR_REPLACE) !== 0 && old === undefined) return -ENODATA;
+    let room = XATTR_ROOM - name.length - value.length;
+    for (const [n, v] of this.xattrs ?? []) if (n !== name) room -= n.length + v.length;
+    if (room < 0) return -ENOSPC;
+    (this.xattrs ??= new Map()).set(name, value);
+    stampChange(ctx, this);
+    this.wrote();
+    return 0;
+  }
+
+  override removexattr(ctx: VfsContext, name: string): number {
+    if (!knownXattr(name)) return -EOPNOTSUPP;
+    if (this.xattrs === null || !this.xattrs.delete(name)) return -ENODATA;
+    stampChange(ctx, this);
+    this.wrote();
+    return 0;
+  }
+
+  override listxattr(): Iterable<string> | number {
+    return this.xattrs === null ? [] : this.xattrs.keys();
+  }
+
+  /** The last name and user are gone. */
+  override evict(): void {
+    this.fs.usedInodes--;
+  }
+
+  /** Its name count falls by one. */
+  dropLink(ctx: VfsContext): void {
+    this.nlink--;
+    stampChange(ctx, this);
+    this.wrote();
+  }
+}
+
+/** Namespaces of attributes that are kept: no ACLs (system.). */
+function knownXattr(name: string): boolean {
+  return name.startsWith('user.') || name.startsWith('trusted.') || name.startsWith('security.');
+}
+
+/** One entry of a directory; `cookie` is its place in listings. */
+export class MemEntry {
+  readonly inode: Inode;
+  readonly cookie: number;
+  constructor(inode: Inode, cookie: number) {
+    this.inode = inode;
+    this.cookie = cookie;
+  }
+}
+
+export class MemDir extends MemInode {
+  protected readonly entries: Map<string, MemEntry> = new Map();
+  /** Cookie of the next entry; 0 and 1 are "." and "..". */
+  protected nextCookie = 2;
+
+  constructor(fs: MemFs, mode: number, ino: number = fs.nextIno()) {
+    super(fs, ino, mode);
+    this.nlink = 2;
+    this.size = 2 * DIRENT_SIZE;
+  }
+
+  override open(_ctx: VfsContext, flags: number): File | number {
+    return openDir(this, flags);
+  }
+
+  override lookup(_ctx: VfsContext, name: string): Inode | number {
+    return this.entries.get(name)?.inode ?? -ENOENT;
+  }
+
+  /** Adds an entry, which is not there yet. */
+  protected put(name: string, inode: Inode): void {
+    this.entries.set(name, new MemEntry(inode, this.nextCookie++));
+  }
+
+  /** Removes an entry. */
+  protected take(name: string): void {
+    this.entries.delete(name);
+  }
+
+  /** 0, or -ENOTEMPTY. */
+  protected checkEmpty(_ctx: VfsContext): number {
+    return this.entries.size === 0 ? 0 : -ENOTEMPTY;
+  }
+
+  private add(ctx: VfsContext, name: string, inode: Inode | number): Inode | number {
+    if (typeof inode === 'number') return inode;
+    this.put(name, inode);
+    this.size += DIRENT_SIZE;
+    if ((inode.mode & S_IFMT) === S_IFDIR) this.nlink++;
+    stampModify(ctx, this);
+    this.wrote();
+    return inode;
+  }
+
+  private drop(ctx: VfsContext, name: string, inode: Inode): void {
+    this.take(name);
+    this.size -= DIRENT_SIZE;
+    if ((inode.mode & S_IFMT) === S_IFDIR) this.nlink--;
+    stampModify(ctx, this);
+    this.wrote();
+  }
+
+  override create(ctx: VfsContext, name: string, mode: number, rdev: number): Inode | number {
+    if (this.nlink === 0) return -ENOENT;
+    return this.add(ctx, name, this.fs.newNode(ctx, this, mode, rdev));
+  }
+
+  override tmpfile(ctx: VfsContext, mode: number): Inode | number {
+    const inode = this.fs.newNode(ctx, this, mode, 0);
+    if (typeof inode !== 'number') inode.nlink = 0;
+    return inode;
+  }
+
+  override mkdir(ctx: VfsContext, name: string, mode: number): Inode | number {
+    if (this.nlink === 0) return -ENOENT;
+    return this.add(ctx, name, this.fs.newDir(ctx, this, mode));
+  }
+
+  override symlink(ctx: VfsContext, name: string, target: string): Inode | number {
+    if (this.nlink === 0) return -ENOENT;
+    return this.add(ctx, name, this.fs.newSymlink(ctx, this, target));
+  }
+
+  override link(ctx: VfsContext, name: string, target: Inode): number {
+    if (this.nlink === 0) return -ENOENT;
+    target.nlink++;
+    target.linkable = false;
+    stampChange(ctx, target);
+    target.wrote();
+    this.add(ctx, name, target);
+    return 0;
+  }
+
+  override unlink(ctx: VfsContext, name: string, victim: Inode): number {
+    this.drop(ctx, name, victim);
+    (victim as MemInode).dropLink(ctx);
+    return 0;
+  }
+
+  override rmdir(ctx: VfsContext, name: string, victim: Inode): number {
+    const r = (victim as MemDir).checkEmpty(ctx);
+    if (r < 0) return r;
+    this.drop(ctx, name, victim);
+    victim.nlink = 0;
+    stampChange(ctx, victim);
+    victim.wrote();
+    return 0;
+  }
+
+  override rename(
+    ctx: VfsContext,
+    name: string,
+    victim: Inode,
+    newDir: Inode,
+    newName: string,
+    replaced: Inode | null,
+    flags: number,
+  ): number {
+    const to = newDir as MemDir;
+    if (to.nlink === 0) return -ENOENT;
+    if (replaced !== null && (flags & RENAME_EXCHANGE) !== 0) {
+      this.drop(ctx, name, victim);
+      to.drop(ctx, newName, replaced);
+      this.add(ctx, name, replaced);
+      to.add(ctx, newName, victim);
+      stampChange(ctx, replaced);
+    } else {
+      if (replaced !== null) {
+        const r =
+          (replaced.mode & S_IFMT) === S_IFDIR
+            ? to.rmdir(ctx, newName, replaced)
+            : to.unlink(ctx, newName, replaced);
+        if (r < 0) return r;
+      }
+      this.drop(ctx, name, victim);
+      to.add(ctx, newName, victim);
+    }
+    stampChange(ctx, victim);
+    victim.wrote();
+    return 0;
+  }
+
+  override readdir(_ctx: VfsContext, from: number, sink: DirSink): number {
+    for (const [name, e] of this.entries) {
+      if (e.cookie < from) continue;
+      if (!sink.emit(name, e.inode.ino, direntType(e.inode.mode), e.cookie + 1)) return 0;
+    }
+    return 0;
+  }
+}
+
+export class MemFile extends MemInode {
+  /** Pages of this file that count in fs.usedPages. */
+  private accounted = 0;
+
+  constructor(fs: MemFs, mode: number, ino: number = fs.nextIno()) {
+    super(fs, ino, mode);
+  }
+
+  /** The content, made when first needed. */
+  protected content(): PageCache {
+    return (this.pages ??= new PageCache(this.fs.memfile));
+  }
+
+  override open(_ctx: VfsContext, flags: number): File | number {
+    this.content();
+    return new RegularFile(this, flags);
+  }
+
+  override refresh(_ctx: VfsContext): number {
+    this.account();
+    return 0;
+  }
+
+  /** Brings block counts up to date with what reads, writes and faults did. */
+  protected account(): void {
+    const pages = this.pages === null ? 0 : this.pages.pages;
+    this.fs.usedPages += pages - this.accounted;
+    this.accounted = pages;
+    this.blocks = pages * (PAGE_SIZE / 512);
+  }
+
+  override prepareWrite(_ctx: VfsContext, off: number, len: number): number {
+    const fs = this.fs;
+    if (fs.maxPages === Number.POSITIVE_INFINITY) return len;
+    this.account();
+    const room = fs.maxPages - fs.usedPages;
+    const first = Math.floor(off / PAGE_SIZE);
+    const end = Math.ceil((off + len) / PAGE_SIZE);
+    if (end - first <= room) return len;
+    // Only pages that are not there yet need room.
+    let need = 0;
+    for (let i = first; i < end; i++) {
+      if (this.pages !== null && this.pages.peek(i) >= 0) continue;
+      if (++need > room) return i === first ? -ENOSPC : i * PAGE_SIZE - off;
+    }
+    return len;
+  }
+
+  override truncate(ctx: VfsContext, size: number): number {
+    const pages = this.content();
+    if (size > this.size) {
+      if ((this.seals & F_SEAL_GROW) !== 0) return -EPERM;
+      if (
+        writableLength(ctx, size, 0) < 0 ||
+        writableLength(ctx, this.size, size - this.size) !== size - this.size
+      )
+        return -EFBIG;
+    } else if (size < this.size && (this.seals & F_SEAL_SHRINK) !== 0) return -EPERM;
+    pages.truncate(size);
+    this.size = size;
+    this.account();
+    stampModify(ctx, this);
+    this.wrote();
+    return 0;
+  }
+
+  override fallocate(ctx: VfsContext, mode: number, off: number, len: number): number {
+    const keep = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
+    if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0)
+      return -EOPNOTSUPP;
+    const pages = this.content();
+    const punch = (mode & FALLOC_FL_PUNCH_HOLE) !== 0;
+    const zero = (mode & FALLOC_FL_ZERO_RANGE) !== 0;
+    if (punch && (!keep || zero)) return -EOPNOTSUPP;
+    if (punch || zero) {
+      if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
+    }
+    const end = off + len;
+    if (!punch && !keep && end > this.size) {
+      if ((this.seals & F_SEAL_GROW) !== 0) return -EPERM;
+      if (writableLength(ctx, this.size, end - this.size) !== end - this.size) return -EFBIG;
+    }
+    let r = 0;
+    if (punch || zero) r = pages.punchHole(off, len);
+    if (r === 0 && !punch) r = this.reserve(ctx, pages, off, len, keep);
+    this.account();
+    if (r < 0) return r;
+    this.size = pages.size;
+    stampModify(ctx, this);
+    this.wrote();
+    return 0;
+  }
+
+  /** Makes the pages of a range present. */
+  private reserve(ctx: VfsContext, pages: PageCache, off: number, len: number, keep: boolean): number {
+    const end = off + len;
+    const room = this.prepareWrite(ctx, off, len);
+    if (room < len) return -ENOSPC;
+    const first = Math.floor(off / PAGE_SIZE);
+    const last = Math.ceil((keep ? Math.min(end, Math.max(pages.size, off)) : end) / PAGE_SIZE);
+    const free = this.fs.memfile.limitPages - this.fs.memfile.usedPages;
+    if (last - first > free) return -ENOSPC;
+    if (!keep && end > pages.size) pages.truncate(end);
+    if (last <= first) return 0;
+    const r = pages.ensure(first, last - first);
+    return r < 0 ? -ENOSPC : 0;
+  }
+
+  override evict(): void {
+    if (this.pages !== null) {
+      this.pages.drop();
+      this.account();
+      this.pages = null;
+    }
+    super.evict();
+  }
+}
+
+export class MemSymlink extends MemInode {
+  private readonly target: string;
+
+  constructor(fs: MemFs, target: string) {
+    super(fs, fs.nextIno(), S_IFLNK | 0o777);
+    this.target = target;
+    this.size = target.length;
+  }
+
+  override open(): File | number {
+    return -EINVAL;
+  }
+
+  override readlink(): string | number {
+    return this.target;
+  }
+}
+
+/** A FIFO, socket or device node: opening goes through vfs/devices.ts. */
+export class MemSpecial extends MemInode {
+  constructor(fs: MemFs, mode: number, rdev: number) {
+    super(fs, fs.nextIno(), mode);
+    this.rdev = rdev;
+  }
+
+  override open(): File | number {
+    return -EINVAL;
+  }
+}
