@@ -137,7 +137,7 @@ SUBTEST_FORK(wake_op) {
   futex(word, FUTEX_WAKE_OP, 0, (void *)0, word + 1, FUTEX_OP(FUTEX_OP_XOR, 6, FUTEX_OP_CMP_EQ, 0));
   CHECK_EQ(word[1], 10);
   futex(word, FUTEX_WAKE_OP, 0, (void *)0, word + 1,
-        FUTEX_OP(FUTEX_OP_SET | FUTEX_OP_OPARG_SHIFT, 4, FUTEX_OP_CMP_EQ, 0));
+        FUTEX_OP((FUTEX_OP_SET | FUTEX_OP_OPARG_SHIFT), 4, FUTEX_OP_CMP_EQ, 0));
   CHECK_EQ(word[1], 16);
   CHECK_EQ(OK(futex(word + 1, FUTEX_WAKE, 9, NULL, NULL, 0)), 1);
   CHILD_DONE(b);

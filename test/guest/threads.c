@@ -231,6 +231,7 @@ SUBTEST_FORK(thread_local_storage) {
 static void *sleep_forever(void *arg) {
   (void)arg;
   for (;;) pause();
+  return NULL;
 }
 
 SUBTEST_FORK(exit_ends_every_thread) {
