@@ -1,9 +1,26 @@
 // Assembles the system-call table from the families.
 
-import { SyscallTable } from '../kernel/syscall_table.ts';
 import type { SyscallRow } from '../kernel/syscall_table.ts';
+import { SyscallTable } from '../kernel/syscall_table.ts';
+import { rows as epoll } from './epoll.ts';
+import { rows as eventfd } from './eventfd.ts';
+import { rows as inotify } from './inotify.ts';
+import { rows as pipe } from './pipe.ts';
+import { rows as poll } from './poll.ts';
+import { rows as select } from './select.ts';
+import { rows as signalfd } from './signalfd.ts';
+import { rows as timerfd } from './timerfd.ts';
 
-const families: readonly (readonly SyscallRow[])[] = [];
+const families: readonly (readonly SyscallRow[])[] = [
+  epoll,
+  eventfd,
+  inotify,
+  pipe,
+  poll,
+  select,
+  signalfd,
+  timerfd,
+];
 
 /** A fresh table with every system call that the kernel serves. */
 export function makeSyscallTable(): SyscallTable {
