@@ -1,4 +1,203 @@
-export interface InodeLocks {
-  releaseFile(f: object): void;
-  releaseOwner(o: object): void;
+// File locks: POSIX record locks and open-file-description locks of fcntl(2), and flock(2).
+// Record locks belong to an owner: a process's descriptor table (POSIX) or a File (OFD). Waiting is the caller's part:
+// it watches `queue` and tries again.
+
+import { EAGAIN, EDEADLK, ENOLCK } from '../../abi/errno.ts';
+import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from '../../abi/fcntl.ts';
+import { POLLIN } from '../../abi/poll.ts';
+import { WaitQueue } from '../base/wait.ts';
+import { devMajor, devMinor } from './filesystem.ts';
+import type { File } from './file.ts';
+import type { Inode } from './inode.ts';
+
+/** Locks that one inode may carry. */
+const MAX_LOCKS = 65536;
+/** The end of a lock to the end of file, whatever the file grows to. */
+export const LOCK_EOF: number = Number.POSITIVE_INFINITY;
+
+/** A lock on bytes [start, end]. */
+export class RecordLock {
+  start: number;
+  end: number;
+  /** F_RDLCK or F_WRLCK. */
+  type: number;
+  readonly owner: object;
+  /** Thread group id of the locker; -1 for an OFD lock. */
+  readonly pid: number;
+
+  constructor(start: number, end: number, type: number, owner: object, pid: number) {
+    this.start = start;
+    this.end = end;
+    this.type = type;
+    this.owner = owner;
+    this.pid = pid;
+  }
+}
+
+class FlockLock {
+  readonly file: File;
+  type: number;
+  readonly pid: number;
+  constructor(file: File, type: number, pid: number) {
+    this.file = file;
+    this.type = type;
+    this.pid = pid;
+  }
+}
+
+/** A parked F_SETLKW: who waits, and for whom. */
+interface LockWait {
+  readonly owner: object;
+  readonly blocker: object;
+}
+
+/** Parked POSIX locks by waiting task: the graph that deadlocks are found in. */
+const waits = new Map<object, LockWait>();
+/** Inodes that carry locks, for /proc/locks. */
+const locked = new Set<InodeLocks>();
+
+export class InodeLocks {
+  readonly inode: Inode;
+  /** Sorted by start within one owner; owners interleave. */
+  private records: RecordLock[] = [];
+  private flocks: FlockLock[] = [];
+  readonly queue: WaitQueue = new WaitQueue();
+
+  constructor(inode: Inode) {
+    this.inode = inode;
+  }
+
+  /** The first lock of somebody else that stands against one of `type` on [start, end]; null for none. */
+  conflict(owner: object, type: number, start: number, end: number): RecordLock | null {
+    for (const l of this.records) {
+      if (l.owner === owner || l.start > end || l.end < start) continue;
+      if (type === F_WRLCK || l.type === F_WRLCK) return l;
+    }
+    return null;
+  }
+
+  /** Sets or removes (F_UNLCK) a lock on [start, end] for `owner`: 0, -EAGAIN on a conflict, -ENOLCK. */
+  setRecord(owner: object, pid: number, type: number, start: number, end: number): number {
+    if (type !== F_UNLCK && this.conflict(owner, type, start, end) !== null) return -EAGAIN;
+    if (this.records.length >= MAX_LOCKS && type !== F_UNLCK) return -ENOLCK;
+    const kept: RecordLock[] = [];
+    const mine = new RecordLock(start, end, type, owner, pid);
+    let released = type === F_UNLCK;
+    for (const l of this.records) {
+      const apart = l.owner !== owner || l.end + 1 < mine.start || l.start > mine.end + 1;
+      if (apart) {
+        kept.push(l);
+        continue;
+      }
+      if (type === l.type) {
+        // Same kind, overlapping or adjacent: one lock.
+        mine.start = Math.min(mine.start, l.start);
+        mine.end = Math.max(mine.end, l.end);
+        continue;
+      }
+      if (l.end < start || l.start > end) {
+        kept.push(l);
+        continue;
+      }
+      released ||= l.type === F_WRLCK;
+      if (l.start < start) kept.push(new RecordLock(l.start, start - 1, l.type, owner, l.pid));
+      if (l.end > end) kept.push(new RecordLock(end + 1, l.end, l.type, owner, l.pid));
+    }
+    if (type !== F_UNLCK) kept.push(mine);
+    kept.sort((a, b) => a.start - b.start);
+    this.records = kept;
+    this.changed(released);
+    return 0;
+  }
+
+  private changed(released: boolean): void {
+    if (this.empty) locked.delete(this);
+    else locked.add(this);
+    if (released) this.queue.wake(POLLIN);
+  }
+
+  get empty(): boolean {
+    return this.records.length === 0 && this.flocks.length === 0;
+  }
+
+  /** Implements flock(2) for an open file: `op` LOCK_SH, LOCK_EX or LOCK_UN. 0 or -EAGAIN. */
+  setFlock(file: File, op: number, pid: number): number {
+    const at = this.flocks.findIndex((l) => l.file === file);
+    const mine = at < 0 ? null : this.flocks[at]!;
+    if (mine !== null && mine.type === op) return 0;
+    // A conversion first gives the old lock up: flock(2) says it is not atomic.
+    if (mine !== null) this.flocks.splice(at, 1);
+    if (op === LOCK_UN) {
+      this.changed(mine !== null);
+      return 0;
+    }
+    const blocked = this.flocks.some((l) => op === LOCK_EX || l.type === LOCK_EX);
+    if (!blocked) this.flocks.push(new FlockLock(file, op, pid));
+    this.changed(mine !== null);
+    return blocked ? -EAGAIN : 0;
+  }
+
+  /** The open file description is gone: its OFD and flock locks go. */
+  releaseFile(file: File): void {
+    if (this.flocks.some((l) => l.file === file)) {
+      this.flocks = this.flocks.filter((l) => l.file !== file);
+      this.changed(true);
+    }
+    this.releaseOwner(file);
+  }
+
+  /** Every record lock of an owner goes (close(2) of any descriptor to the file, in its process). */
+  releaseOwner(owner: object): void {
+    if (!this.records.some((l) => l.owner === owner)) return;
+    this.records = this.records.filter((l) => l.owner !== owner);
+    this.changed(true);
+  }
+
+  /** Lines of /proc/locks, from number `from` on. */
+  describe(from: number): string[] {
+    const i = this.inode;
+    const hex = (n: number): string => n.toString(16).padStart(2, '0');
+    const where = `${hex(devMajor(i.fs.dev))}:${hex(devMinor(i.fs.dev))}:${i.ino}`;
+    const lines: string[] = [];
+    for (const l of this.flocks)
+      lines.push(
+        `${from + lines.length}: FLOCK  ADVISORY  ${l.type === LOCK_SH ? 'READ ' : 'WRITE'} ${l.pid} ${where} 0 EOF`,
+      );
+    for (const l of this.records) {
+      const kind = l.pid < 0 ? 'OFDLCK' : 'POSIX ';
+      const end = l.end === LOCK_EOF ? 'EOF' : String(l.end);
+      lines.push(
+        `${from + lines.length}: ${kind} ADVISORY  ${l.type === F_RDLCK ? 'READ ' : 'WRITE'} ${l.pid} ${where} ${l.start} ${end}`,
+      );
+    }
+    return lines;
+  }
+}
+
+/** The locks of an inode, made on first use. */
+export function locksOf(inode: Inode): InodeLocks {
+  return (inode.locks ??= new InodeLocks(inode));
+}
+
+/** `waiter` (a task) is about to park for a POSIX lock of `blocker`: 0, or -EDEADLK when that closes a circle. */
+export function beginWait(waiter: object, owner: object, blocker: object): number {
+  const seen = new Set<object>([blocker]);
+  for (const who of seen) {
+    if (who === owner) return -EDEADLK;
+    for (const w of waits.values()) if (w.owner === who) seen.add(w.blocker);
+  }
+  waits.set(waiter, { owner, blocker });
+  return 0;
+}
+
+/** The wait is over, whatever ended it. */
+export function endWait(waiter: object): void {
+  waits.delete(waiter);
+}
+
+/** The text of /proc/locks. */
+export function locksText(): string {
+  const lines: string[] = [];
+  for (const l of locked) lines.push(...l.describe(lines.length + 1));
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }
