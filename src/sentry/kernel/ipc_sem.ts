@@ -4,4 +4,7 @@ export class SemUndo {
 }
 export class SemRegistry {
   exit(_t: Task): void {}
+  shareUndo(_t: Task): SemUndo {
+    return new SemUndo();
+  }
 }

@@ -53,7 +53,7 @@ export function exitTask(t: Task, status: number): number {
   releaseVforkParent(t);
   if (t.semUndo !== null) k.sems.exit(t);
   if (--t.fds.refs === 0) t.fds.closeAll(t);
-  t.fs.refs--;
+  t.fs.unref();
   const cpuNs = t.ctx.cpuTimeNs();
   t.state = TASK_DEAD;
   t.finalCpuNs = cpuNs;

@@ -1,0 +1,238 @@
+// Making threads and processes: clone(2), fork(2), vfork(2). Handlers decode; this file copies.
+
+import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../abi/capability.ts';
+import { EAGAIN, EEXIST, EFAULT, EINVAL, EPERM, ERESTARTNOINTR } from '../../abi/errno.ts';
+import { RLIMIT_NOFILE, RLIMIT_NPROC } from '../../abi/resource.ts';
+import {
+  CLONE_CHILD_CLEARTID,
+  CLONE_CHILD_SETTID,
+  CLONE_DETACHED,
+  CLONE_FILES,
+  CLONE_FS,
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+  CLONE_PARENT,
+  CLONE_PARENT_SETTID,
+  CLONE_PIDFD,
+  CLONE_SETTLS,
+  CLONE_SIGHAND,
+  CLONE_SYSVSEM,
+  CLONE_THREAD,
+  CLONE_VFORK,
+  CLONE_VM,
+} from '../../abi/sched.ts';
+import { countUnsupported } from '../base/log.ts';
+import { scratch, scratchView } from '../base/scratch.ts';
+import { FS_BASE, ORIG_RAX, RAX, RSP } from '../platform/regs.ts';
+import { BLOCKED } from './block.ts';
+import { addThread } from './init.ts';
+import { installPidFile } from './pidfd.ts';
+import { disarmAltStack } from './signal_frame.ts';
+import { Task } from './task.ts';
+import { ThreadGroup } from './threadgroup.ts';
+
+const NEW_NAMESPACES =
+  CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+/** clone3's flags above 32 bits. */
+export const CLONE_CLEAR_SIGHAND_HI = 1;
+/** End of user addresses in Linux (TASK_SIZE_MAX). */
+const TASK_SIZE_MAX = 0x7fff_ffff_f000;
+
+/** What clone(2) and clone3(2) ask for. Reused: a call fills it and clones at once. */
+export class CloneRequest {
+  /** CLONE_* of the low 32 bits, signed as bit operators leave them, without CSIGNAL. */
+  flags = 0;
+  /** Flags above 32 bits. */
+  flagsHi = 0;
+  exitSignal = 0;
+  /** New rsp; 0 keeps the parent's. */
+  sp = 0;
+  parentTid = 0;
+  childTid = 0;
+  tls = 0;
+  /** Where the pidfd goes. */
+  pidfd = 0;
+  /** clone3's set_tid[0]; 0 = any. */
+  wantedTid = 0;
+}
+
+/** Checks the flags that clone(2) and clone3(2) have in common; 0 or -errno. */
+function checkFlags(t: Task, req: CloneRequest): number {
+  const f = req.flags;
+  if ((f & CLONE_FS) !== 0 && (f & (CLONE_NEWNS | CLONE_NEWUSER)) !== 0) return -EINVAL;
+  if ((f & CLONE_THREAD) !== 0 && (f & CLONE_SIGHAND) === 0) return -EINVAL;
+  if ((f & CLONE_SIGHAND) !== 0 && (f & CLONE_VM) === 0) return -EINVAL;
+  if ((f & CLONE_PARENT) !== 0 && t.group.parent === null) return -EINVAL;
+  if ((f & CLONE_THREAD) !== 0 && (f & (CLONE_NEWUSER | CLONE_NEWPID)) !== 0) return -EINVAL;
+  if ((f & CLONE_PIDFD) !== 0 && (f & CLONE_DETACHED) !== 0) return -EINVAL;
+  if ((f & NEW_NAMESPACES) !== 0) {
+    if ((f & CLONE_NEWUSER) === 0 && !t.cred.capable(CAP_SYS_ADMIN)) return -EPERM;
+    // As a Linux kernel without these namespaces compiled in.
+    countUnsupported(`clone with namespaces 0x${((f & NEW_NAMESPACES) >>> 0).toString(16)}`);
+    return -EINVAL;
+  }
+  return 0;
+}
+
+/** -EAGAIN when the user has as many threads as RLIMIT_NPROC allows. */
+function checkProcessLimit(t: Task): number {
+  const limit = t.rlimit(RLIMIT_NPROC);
+  if (t.user.tasks + 1 <= limit || t.cred.uid === 0) return 0;
+  return t.cred.capable(CAP_SYS_RESOURCE) || t.cred.capable(CAP_SYS_ADMIN) ? 0 : -EAGAIN;
+}
+
+function chooseTid(t: Task, wanted: number): number {
+  const pids = t.kernel.pids;
+  if (wanted === 0) return pids.allocate();
+  if (!t.cred.capable(CAP_CHECKPOINT_RESTORE) && !t.cred.capable(CAP_SYS_ADMIN)) return -EPERM;
+  return pids.isFree(wanted) ? wanted : -EEXIST;
+}
+
+/** Makes the thread or process; its tid, or -errno. With CLONE_VFORK, BLOCKED until it execs or exits. */
+export function cloneTask(t: Task, req: CloneRequest): number {
+  if (t.call.active) return vforkWait(t);
+  const f = req.flags;
+  let err = checkFlags(t, req);
+  if (err < 0) return err;
+  // A signal to the whole process must not miss the child: it is handled first, and the call made again.
+  if (t.signals.interrupts(t)) return -ERESTARTNOINTR;
+  err = checkProcessLimit(t);
+  if (err < 0) return err;
+  if ((f & CLONE_SETTLS) !== 0 && (req.tls < 0 || req.tls >= TASK_SIZE_MAX)) return -EPERM;
+  const tid = chooseTid(t, req.wantedTid);
+  if (tid < 0) return tid;
+
+  const k = t.kernel;
+  const mm = (f & CLONE_VM) !== 0 ? t.mm.ref() : t.mm.fork();
+  if (typeof mm === 'number') return mm;
+  const ctx = k.platform.newContext();
+  const group = (f & CLONE_THREAD) !== 0 ? t.group : newGroup(t, tid, req);
+  const fs = (f & CLONE_FS) !== 0 ? t.fs : t.fs.clone();
+  const fds = (f & CLONE_FILES) !== 0 ? t.fds : t.fds.clone();
+  if (fs === t.fs) fs.refs++;
+  if (fds === t.fds) fds.refs++;
+  const child = new Task(k, tid, group, ctx, mm, fs, fds, t.cred, t.name);
+  copyThreadState(t, child, req);
+
+  if ((f & CLONE_PIDFD) !== 0) {
+    const thread = (f & CLONE_THREAD) !== 0 ? child : null;
+    err = givePidfd(t, group, thread, req.pidfd);
+    if (err < 0) {
+      abandon(t, child, group);
+      return err;
+    }
+  }
+  if (group !== t.group) enterGroup(t, group, child, req);
+  addThread(child);
+  if ((f & CLONE_PARENT_SETTID) !== 0) putTid(t, req.parentTid, tid);
+  if ((f & CLONE_CHILD_SETTID) !== 0) putTid(child, req.childTid, tid);
+  k.forkCount++;
+  k.makeReady(child);
+  if ((f & CLONE_VFORK) === 0) return tid;
+  child.vforkParent = t;
+  t.call.state = child;
+  t.call.a = tid;
+  return t.parkKillable();
+}
+
+/** The parent of a vfork child was woken: by the child's exec or exit, or by a signal that can wait. */
+function vforkWait(t: Task): number {
+  const child = t.call.state as Task;
+  if (child.vforkParent !== t) return t.call.a;
+  const r = t.parkKillable();
+  if (r !== BLOCKED) child.vforkParent = null;
+  return r;
+}
+
+/** A thread that could not be finished: everything that it took is given back. */
+function abandon(t: Task, child: Task, group: ThreadGroup): void {
+  child.user.tasks--;
+  child.ctx.release();
+  child.mm.release();
+  child.fs.unref();
+  if (--child.fds.refs === 0) child.fds.closeAll(t);
+  if (group !== t.group) {
+    group.handlers.refs--;
+    group.exeFile?.unref();
+  }
+}
+
+function givePidfd(t: Task, group: ThreadGroup, thread: Task | null, addr: number): number {
+  const fd = installPidFile(t, group, thread, 0, t.rlimit(RLIMIT_NOFILE));
+  if (fd < 0) return fd;
+  scratchView.setInt32(0, fd, true);
+  if (t.mm.copyOutExact(addr, scratch, 0, 4) === 0) return fd;
+  t.fds.close(t, fd);
+  return -EFAULT;
+}
+
+/** A failed write is ignored, as in Linux: the call has succeeded. */
+function putTid(t: Task, addr: number, tid: number): void {
+  scratchView.setInt32(0, tid, true);
+  t.mm.copyOutExact(addr, scratch, 0, 4);
+}
+
+function newGroup(t: Task, tid: number, req: CloneRequest): ThreadGroup {
+  const from = t.group;
+  let handlers = from.handlers;
+  if ((req.flags & CLONE_SIGHAND) !== 0) handlers.refs++;
+  else handlers = handlers.clone();
+  if ((req.flagsHi & CLONE_CLEAR_SIGHAND_HI) !== 0) handlers.reset();
+  const g = new ThreadGroup(t.kernel, tid, handlers, from.limits.clone());
+  g.exePath = from.exePath;
+  g.exeFile = from.exeFile === null ? null : from.exeFile.ref();
+  g.dumpable = from.dumpable;
+  g.oomScoreAdj = from.oomScoreAdj;
+  g.noThp = from.noThp;
+  return g;
+}
+
+/** Puts a new process into the family, its process group and the pid table. */
+function enterGroup(t: Task, g: ThreadGroup, child: Task, req: CloneRequest): void {
+  const from = t.group;
+  g.leader = child;
+  if ((req.flags & CLONE_PARENT) !== 0) {
+    g.parent = from.parent;
+    g.parentTask = from.parentTask;
+    g.exitSignal = from.exitSignal;
+  } else {
+    g.parent = from;
+    g.parentTask = t;
+    g.exitSignal = req.exitSignal;
+  }
+  g.parent?.children.add(g);
+  g.tty = from.tty;
+  t.kernel.pids.addGroup(g);
+  t.kernel.pids.join(g, from.pgrp);
+}
+
+function copyThreadState(t: Task, child: Task, req: CloneRequest): void {
+  const f = req.flags;
+  const s = child.signals;
+  s.maskLo = t.signals.maskLo;
+  s.maskHi = t.signals.maskHi;
+  if ((f & (CLONE_VM | CLONE_VFORK)) === CLONE_VM) disarmAltStack(s);
+  else {
+    s.altSp = t.signals.altSp;
+    s.altSize = t.signals.altSize;
+    s.altFlags = t.signals.altFlags;
+  }
+  child.personality = t.personality;
+  child.sched.inherit(t.sched);
+  if ((f & CLONE_CHILD_CLEARTID) !== 0) child.clearChildTid = req.childTid;
+  if ((f & CLONE_SYSVSEM) !== 0) child.semUndo = t.kernel.sems.shareUndo(t);
+  const regs = child.ctx.regs;
+  regs.copyFrom(t.ctx.regs);
+  regs.set(RAX, 0);
+  regs.set(ORIG_RAX, -1);
+  if (req.sp !== 0) regs.set(RSP, req.sp);
+  if ((f & CLONE_SETTLS) !== 0) regs.set(FS_BASE, req.tls);
+  const xstate = scratch.subarray(0, t.kernel.platform.xstateSize);
+  t.ctx.getXstate(xstate);
+  child.ctx.setXstate(xstate);
+}
