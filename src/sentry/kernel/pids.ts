@@ -92,11 +92,10 @@ export class PidTable {
     this.sweep(t.tid, s);
   }
 
-  /** exec by a thread that is not the leader: it takes the leader's number, and its own becomes free. */
-  takeOverTid(t: Task, leader: Task): void {
-    this.removeTask(leader);
+  /** exec by a thread that is not the leader: it takes the process's number, and its own becomes free. */
+  renumber(t: Task, tid: number): void {
     this.removeTask(t);
-    t.tid = t.group.tgid;
+    t.tid = tid;
     this.addTask(t);
   }
 

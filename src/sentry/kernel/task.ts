@@ -31,7 +31,7 @@ export const TASK_DEAD = 4;
 
 export class Task implements VfsContext, Wakeable, TimerTarget {
   readonly kernel: Kernel;
-  /** Changes only when exec takes over the leader's (pids.takeOverTid). */
+  /** Changes only when exec takes over the leader's (pids.renumber). */
   tid: number;
   group: ThreadGroup;
   readonly ctx: Context;

@@ -184,7 +184,7 @@ function reparentChildren(g: ThreadGroup, t: Task): void {
   let reaper: ThreadGroup | null = g.parent;
   while (reaper !== null && !(reaper.childSubreaper && !reaper.exiting)) reaper = reaper.parent;
   if (reaper === null) reaper = k.initGroup;
-  if (reaper === g || (reaper !== null && reaper.dead)) reaper = null;
+  if (reaper === g || reaper?.dead === true) reaper = null;
   for (const child of [...g.children]) {
     g.children.delete(child);
     child.parent = reaper;

@@ -19,4 +19,14 @@ export class Usage {
     this.voluntarySwitches += o.voluntarySwitches;
     this.involuntarySwitches += o.involuntarySwitches;
   }
+
+  reset(): void {
+    this.userNs = 0;
+    this.systemNs = 0;
+    this.minorFaults = 0;
+    this.majorFaults = 0;
+    this.maxRssPages = 0;
+    this.voluntarySwitches = 0;
+    this.involuntarySwitches = 0;
+  }
 }

@@ -63,6 +63,8 @@ export interface Context {
   readonly hostTid: number;
   /** User and system CPU time of the guest in ns, as far as the platform can tell. */
   cpuTimeNs(): number;
+  /** Leaves the address space that it last ran in, before exec releases that one. Its extended state is lost. */
+  detach(): void;
   release(): void;
 }
 

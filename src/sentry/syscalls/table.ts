@@ -2,14 +2,21 @@
 
 import type { SyscallRow } from '../kernel/syscall_table.ts';
 import { SyscallTable } from '../kernel/syscall_table.ts';
+import { rows as arch } from './arch.ts';
+import { rows as clone } from './clone.ts';
 import { rows as epoll } from './epoll.ts';
 import { rows as eventfd } from './eventfd.ts';
+import { rows as exec } from './exec.ts';
 import { rows as inotify } from './inotify.ts';
 import { rows as pipe } from './pipe.ts';
 import { rows as poll } from './poll.ts';
+import { rows as process } from './process.ts';
+import { rows as rtSignals } from './rt_signals.ts';
 import { rows as select } from './select.ts';
+import { rows as session } from './session.ts';
 import { rows as signalfd } from './signalfd.ts';
 import { rows as timerfd } from './timerfd.ts';
+import { rows as wait } from './wait.ts';
 
 const families: readonly (readonly SyscallRow[])[] = [
   epoll,
@@ -20,6 +27,13 @@ const families: readonly (readonly SyscallRow[])[] = [
   select,
   signalfd,
   timerfd,
+  arch,
+  clone,
+  exec,
+  process,
+  rtSignals,
+  session,
+  wait,
 ];
 
 /** A fresh table with every system call that the kernel serves. */

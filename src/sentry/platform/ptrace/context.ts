@@ -116,6 +116,10 @@ export class PtraceContext implements Context {
     );
   }
 
+  detach(): void {
+    this.unbind();
+  }
+
   release(): void {
     if (this.released) return;
     this.released = true;

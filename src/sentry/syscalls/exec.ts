@@ -1,0 +1,124 @@
+// execve(2), execveat(2): reading the arguments. Loading is the loader's, the change of program task_exec.ts's.
+
+import { E2BIG, EFAULT, EINVAL, ENAMETOOLONG, ENOEXEC } from '../../abi/errno.ts';
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../abi/fcntl.ts';
+import { ARG_MAX, MAX_ARG_STRLEN, PATH_MAX } from '../../abi/limits.ts';
+import { _STK_LIM, RLIMIT_STACK } from '../../abi/resource.ts';
+import { SYS_execve, SYS_execveat } from '../../abi/syscall.ts';
+import { getU64 } from '../../abi/u64.ts';
+import { scratch, scratchView } from '../base/scratch.ts';
+import type { LoadedProgram } from '../kernel/loader_interface.ts';
+import type { Task } from '../kernel/task.ts';
+import { discardProgram, execTask } from '../kernel/task_exec.ts';
+import { ADDR, FD, FLAGS, PATH } from './kinds.ts';
+import { sys } from './row.ts';
+
+const POINTER = 8;
+/** Pointers read at a time. */
+const CHUNK = 64;
+
+/** Reads a NULL-terminated array of strings; the bytes left of the limit, or -errno. A null array is empty. */
+function readStrings(t: Task, addr: number, into: string[], room: number): number {
+  let left = room;
+  if (addr === 0) return left;
+  const pointers: number[] = [];
+  for (let at = addr; ; at += CHUNK * POINTER) {
+    const got = t.mm.copyIn(at, scratch, 0, CHUNK * POINTER);
+    if (got < POINTER) return -EFAULT;
+    const n = Math.floor(got / POINTER);
+    let end = -1;
+    for (let i = 0; i < n; i++) {
+      const p = getU64(scratchView, i * POINTER);
+      if (p === 0) {
+        end = i;
+        break;
+      }
+      pointers.push(p);
+      left -= POINTER;
+    }
+    if (left < 0) return -E2BIG;
+    if (end >= 0) break;
+    if (n < CHUNK) return -EFAULT;
+  }
+  for (const p of pointers) {
+    const s = t.mm.copyInString(p, MAX_ARG_STRLEN);
+    if (typeof s === 'number') return s === -ENAMETOOLONG ? -E2BIG : s;
+    left -= s.length + 1;
+    if (left < 0) return -E2BIG;
+    into.push(s);
+  }
+  return left;
+}
+
+/** Bytes that arguments and environment may take: execve(2), "Limits on size of arguments and environment". */
+function argumentRoom(t: Task): number {
+  return Math.max(Math.min((_STK_LIM / 4) * 3, t.rlimit(RLIMIT_STACK) / 4), ARG_MAX);
+}
+
+function exec(
+  t: Task,
+  dirfd: number,
+  pathAddr: number,
+  argvAddr: number,
+  envpAddr: number,
+  flags: number,
+): number {
+  const kernel = t.kernel;
+  if (t.call.active) return afterLoad(t, t.call.state as LoadedProgram);
+  const path = t.mm.copyInString(pathAddr, PATH_MAX);
+  if (typeof path === 'number') return path;
+  const argv: string[] = [];
+  const envp: string[] = [];
+  const left = readStrings(t, argvAddr, argv, argumentRoom(t));
+  if (left < 0) return left;
+  const rest = readStrings(t, envpAddr, envp, left);
+  if (rest < 0) return rest;
+  // As since Linux 5.18: programs never see argc 0.
+  if (argv.length === 0) argv.push('');
+  if (kernel.loader === null) return -ENOEXEC;
+  const program = kernel.loader.loadProgram({
+    kernel,
+    ctx: t,
+    dirfd,
+    path,
+    flags,
+    argv,
+    envp,
+    cred: t.cred,
+    limits: t.group.limits,
+    personality: t.personality,
+  });
+  if (typeof program === 'number') return program;
+  return afterLoad(t, program);
+}
+
+function afterLoad(t: Task, program: LoadedProgram): number {
+  if (t.signals.killed || t.group.exiting) {
+    discardProgram(program);
+    t.group.execTask = null;
+    // Never seen: the thread dies on its way back.
+    return -EINVAL;
+  }
+  return execTask(t, program);
+}
+
+/** Implements execve(2). */
+function execve(t: Task, path: number, argv: number, envp: number): number {
+  return exec(t, AT_FDCWD, path, argv, envp, 0);
+}
+
+/** Implements execveat(2). */
+function execveat(t: Task, dirfd: number, path: number, argv: number, envp: number, flags: number): number {
+  if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return -EINVAL;
+  return exec(t, dirfd, path, argv, envp, flags);
+}
+
+const AT_FLAGS = FLAGS('flags', [
+  ['AT_EMPTY_PATH', AT_EMPTY_PATH],
+  ['AT_SYMLINK_NOFOLLOW', AT_SYMLINK_NOFOLLOW],
+]);
+
+export const rows = [
+  sys(SYS_execve, [PATH, ADDR, ADDR], execve),
+  sys(SYS_execveat, [FD, PATH, ADDR, ADDR, AT_FLAGS], execveat),
+];
