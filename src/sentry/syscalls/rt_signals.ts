@@ -143,6 +143,11 @@ function rt_sigtimedwait(t: Task, set: number, info: number, timeout: number, si
     }
   }
   const got = s.dequeue(t, ~s.waitLo, ~s.waitHi);
+  if (got === null && t.call.deadlineNs === 0) {
+    s.waitLo = 0;
+    s.waitHi = 0;
+    return -EAGAIN;
+  }
   if (got === null) {
     const r = t.park();
     if (r === BLOCKED) return BLOCKED;

@@ -17,6 +17,8 @@ import { rows as session } from './session.ts';
 import { rows as signalfd } from './signalfd.ts';
 import { rows as timerfd } from './timerfd.ts';
 import { rows as wait } from './wait.ts';
+import { rows as kill } from './kill.ts';
+import { rows as pidfd } from './pidfd.ts';
 
 const families: readonly (readonly SyscallRow[])[] = [
   epoll,
@@ -34,6 +36,8 @@ const families: readonly (readonly SyscallRow[])[] = [
   rtSignals,
   session,
   wait,
+  kill,
+  pidfd,
 ];
 
 /** A fresh table with every system call that the kernel serves. */
