@@ -6,7 +6,7 @@
 //   frame + 1  a page; with DIRTY (bit 30) set when it may differ from the source
 
 import { ENOENT, ENOMEM, ENXIO } from '../../abi/errno.ts';
-import { SEEK_HOLE } from '../../abi/uio.ts';
+import { SEEK_HOLE } from '../../abi/fs.ts';
 import type { Io } from '../base/io.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { Mappable, MappingOwner } from './mappable.ts';
@@ -231,7 +231,7 @@ export class PageCache implements Mappable, Shrinkable {
       if (r < n) break;
     }
     this.busy--;
-    return pos > off ? pos - off : r < 0 ? r : 0;
+    return pos > off ? pos - off : Math.min(r, 0);
   }
 
   /** First page after the hole at `index`, looking no further than its leaf when that has pages. */
@@ -276,7 +276,7 @@ export class PageCache implements Mappable, Shrinkable {
       if (r < n) break;
     }
     this.busy--;
-    if (pos === off) return r < 0 ? r : 0;
+    if (pos === off) return Math.min(r, 0);
     if (pos > this.size) this.size = pos;
     return pos - off;
   }

@@ -1,0 +1,109 @@
+// fork(2): a copy of an address space that shares its frames until either side writes.
+
+import { PROT_WRITE } from '../../abi/mman.ts';
+import { PAGE_SIZE } from '../base/page.ts';
+import { hostProt, mapPresent } from './fault.ts';
+import type { MemoryManager } from './mm.ts';
+import { LEAF_PAGES, Leaf, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
+import { account, hold } from './region.ts';
+import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_WIPEONFORK, Vma } from './vma.ts';
+
+/** Orders that a fork may spend on mapping pages ahead of the child's faults. */
+const PREMAP_ORDERS = 48;
+
+/** Copies mappings and pages of `mm` into the empty `child`; 0 or -ENOMEM. */
+export function forkInto(mm: MemoryManager, child: MemoryManager): number {
+  child.mmapBase = mm.mmapBase;
+  child.stackTop = mm.stackTop;
+  child.brkStart = mm.brkStart;
+  child.brkEnd = mm.brkEnd;
+  child.startCode = mm.startCode;
+  child.endCode = mm.endCode;
+  child.startData = mm.startData;
+  child.endData = mm.endData;
+  child.startStack = mm.startStack;
+  child.argStart = mm.argStart;
+  child.argEnd = mm.argEnd;
+  child.envStart = mm.envStart;
+  child.envEnd = mm.envEnd;
+  child.auxv = mm.auxv;
+  mm.tlb.flush();
+  for (let i = 0; i < mm.vmas.length; i++) {
+    const v = mm.vmas.at(i);
+    if ((v.flags & VM_DONTFORK) !== 0) continue;
+    // Locks are not inherited (mlock(2)).
+    const flags = v.flags & ~(VM_LOCKED | VM_LOCKONFAULT);
+    const copy = new Vma(v.start, v.end, v.prot, v.maxProt, flags, v.source, v.pgoff, v.file, v.name);
+    hold(child, copy);
+    account(child, copy.prot, copy.flags, copy.pages, 1);
+    child.vmas.insertAt(child.vmas.length, copy);
+    if ((v.flags & VM_WIPEONFORK) === 0) copyPages(mm, child, v);
+  }
+  child.peakVmPages = child.totalPages;
+  // No thread of the parent may write any more to what the child now shares.
+  mm.as.flush();
+  premap(child);
+  return 0;
+}
+
+/** Shares the pages of one mapping; private ones lose their write access in the parent, by one order. */
+function copyPages(mm: MemoryManager, child: MemoryManager, v: Vma): void {
+  const first = v.start / PAGE_SIZE;
+  const last = v.end / PAGE_SIZE;
+  const priv = (v.flags & VM_SHARED) === 0;
+  const memfile = mm.memfile;
+  let lowest = -1;
+  let highest = -1;
+  for (const key of mm.pt.keys(first, last)) {
+    const leaf = mm.pt.leaves.get(key)!;
+    const base = key * LEAF_PAGES;
+    const from = Math.max(0, first - base);
+    const to = Math.min(LEAF_PAGES, last - base);
+    let copy = child.pt.leaves.get(key);
+    if (copy === undefined) {
+      copy = new Leaf();
+      child.pt.leaves.set(key, copy);
+    }
+    for (let i = from; i < to; i++) {
+      const f = leaf.flags[i]!;
+      if ((f & PTE_PRESENT) === 0) continue;
+      const frame = leaf.frames[i]!;
+      memfile.ref(frame);
+      copy.frames[i] = frame;
+      copy.count++;
+      if ((f & PTE_ANON) !== 0) child.pt.anonPages++;
+      else child.pt.filePages++;
+      if (!priv) {
+        copy.flags[i] = f & (PTE_PRESENT | PTE_ANON | PTE_WRITE);
+        continue;
+      }
+      copy.flags[i] = f & (PTE_PRESENT | PTE_ANON);
+      if ((f & PTE_WRITE) === 0) continue;
+      leaf.flags[i] = f & ~PTE_WRITE;
+      if ((f & PTE_MAPPED) === 0) continue;
+      if (lowest < 0) lowest = base + i;
+      highest = base + i + 1;
+    }
+  }
+  if (lowest >= 0) {
+    const prot = hostProt(v.prot & ~PROT_WRITE);
+    mm.as.protect(lowest * PAGE_SIZE, (highest - lowest) * PAGE_SIZE, prot);
+  }
+}
+
+/** Maps what the child will touch first, in the order of its addresses from the stack down, while orders are cheap. */
+function premap(child: MemoryManager): void {
+  let left = PREMAP_ORDERS;
+  for (let i = child.vmas.length - 1; i >= 0 && left > 0; i--) {
+    const v = child.vmas.at(i);
+    if (v.prot === 0) continue;
+    const first = v.start / PAGE_SIZE;
+    const last = v.end / PAGE_SIZE;
+    for (const key of child.pt.keys(first, last)) {
+      const base = key * LEAF_PAGES;
+      const lo = Math.max(0, first - base);
+      left -= mapPresent(child, v, child.pt.leaves.get(key)!, base, lo, Math.min(LEAF_PAGES, last - base));
+      if (left <= 0) break;
+    }
+  }
+}

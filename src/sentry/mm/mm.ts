@@ -1,0 +1,310 @@
+// MemoryManager: one guest address space (struct mm_struct). This file holds its state and its face; behaviour lives by
+// theme in the files it calls.
+//
+//   guest access --fault--> fault.ts --+--> pagetable.ts: page -> frame        (what we hold)
+//   kernel access --tlb.ts--> user.ts -+--> AddressSpace: page -> frame        (what the stub has mapped)
+//
+// A stub mapping is always a subset of the page table: it may lack pages and rights, never have more.
+
+import type { Io } from '../base/io.ts';
+import type { UserMemory } from '../base/usermem.ts';
+import type { Mappable, MappingOwner } from '../memfile/mappable.ts';
+import type { MemoryFile } from '../memfile/memfile.ts';
+import { type AddressSpace, GUEST_TOP, type Platform } from '../platform/platform.ts';
+import { compareExchange32, futexKey, load32, store32 } from './atomics.ts';
+import { handleFault } from './fault.ts';
+import { forkInto } from './fork.ts';
+import { brk, mmap, munmap } from './mmap.ts';
+import { PageTable } from './pagetable.ts';
+import { protect } from './protect.ts';
+import { dropPages, letGo, zapRange } from './region.ts';
+import { chooseLayout, setStack } from './stack.ts';
+import { Tlb } from './tlb.ts';
+import * as user from './user.ts';
+import { UserIo } from './userio.ts';
+import { type MappedFile, VM_SHARED, type Vma, VmaList } from './vma.ts';
+
+/** Where mm finds resource limits: RLIMIT_AS, DATA, STACK, MEMLOCK; Infinity for none. */
+export interface MmLimits {
+  soft(resource: number): number;
+}
+
+/** From the 32-bit atomics: the address is bad. No int32 has this value. */
+export const ATOMIC_FAULT = 0x1_0000_0000;
+
+export class MemoryManager implements UserMemory, MappingOwner {
+  readonly memfile: MemoryFile;
+  readonly platform: Platform;
+  /** Limits of the process that uses it. A process that keeps its memory over prlimit changes the same object. */
+  limits: MmLimits;
+  readonly as: AddressSpace;
+  /** Tasks that use it. */
+  refs = 1;
+  readonly vmas: VmaList = new VmaList();
+  readonly pt: PageTable = new PageTable();
+  readonly tlb: Tlb = new Tlb();
+  private readonly userIo: UserIo;
+
+  /** Pages in mappings: all, private writable ones, stacks, locked ones. */
+  totalPages = 0;
+  dataPages = 0;
+  stackPages = 0;
+  lockedPages = 0;
+  peakVmPages = 0;
+  private peakRss = 0;
+  /** VM_LOCKED and VM_LOCKONFAULT for mappings to come (mlockall MCL_FUTURE). */
+  lockFuture = 0;
+  /** The caller of the system call in progress has CAP_IPC_LOCK: RLIMIT_MEMLOCK does not bind. Set by syscalls. */
+  ipcLock = false;
+
+  /** Mappings are placed below this, downwards. */
+  mmapBase = 0;
+  /** Where setStack() puts the stack's end. */
+  stackTop = 0;
+  brkStart = 0;
+  brkEnd = 0;
+  /** Places that /proc/PID/{stat,cmdline,environ,auxv} and prctl(PR_SET_MM) speak of; the loader sets them. */
+  startCode = 0;
+  endCode = 0;
+  startData = 0;
+  endData = 0;
+  startStack = 0;
+  argStart = 0;
+  argEnd = 0;
+  envStart = 0;
+  envEnd = 0;
+  auxv: Uint8Array = new Uint8Array(0);
+
+  /** Why handleFault() refused: the signal and its si_code. */
+  faultSig = 0;
+  faultCode = 0;
+  /** The page of faults that found nothing to do, and how many in a row. */
+  spuriousPage = -1;
+  spuriousCount = 0;
+
+  /** Identity of a futex: the pair (futexObject, futexOffset), set by futexKey(). */
+  futexObject: object = this;
+  futexOffset = 0;
+
+  constructor(
+    memfile: MemoryFile,
+    platform: Platform,
+    limits: MmLimits,
+    as: AddressSpace | number = platform.newAddressSpace(),
+  ) {
+    if (typeof as === 'number') throw new Error(`no address space: ${as}; use MemoryManager.create`);
+    this.memfile = memfile;
+    this.platform = platform;
+    this.limits = limits;
+    this.as = as;
+    this.userIo = new UserIo(this);
+    chooseLayout(this, true);
+  }
+
+  /** An empty address space; -errno when the platform has no more. */
+  static create(
+    memfile: MemoryFile,
+    platform: Platform,
+    limits: MmLimits,
+    randomize = true,
+  ): MemoryManager | number {
+    const as = platform.newAddressSpace();
+    if (typeof as === 'number') return as;
+    const mm = new MemoryManager(memfile, platform, limits, as);
+    if (!randomize) chooseLayout(mm, false);
+    return mm;
+  }
+
+  /** One more task uses it (CLONE_VM). */
+  ref(): this {
+    this.refs++;
+    return this;
+  }
+
+  /** A task no longer uses it; the last one ends the stub and frees everything. Its context was released before. */
+  release(): void {
+    if (--this.refs > 0) return;
+    this.as.release();
+    this.tlb.flush();
+    for (const leaf of this.pt.leaves.values()) dropPages(this, leaf, 0, leaf.frames.length);
+    this.pt.leaves.clear();
+    const gone = this.vmas.list.slice();
+    this.vmas.removeAt(0, gone.length);
+    for (const v of gone) letGo(this, v);
+    this.totalPages = this.dataPages = this.stackPages = this.lockedPages = 0;
+  }
+
+  /** fork(2)'s copy, with one user; -ENOMEM or the platform's error. */
+  fork(): MemoryManager | number {
+    const as = this.platform.newAddressSpace();
+    if (typeof as === 'number') return as;
+    const child = new MemoryManager(this.memfile, this.platform, this.limits, as);
+    const r = forkInto(this, child);
+    if (r === 0) return child;
+    child.release();
+    return r;
+  }
+
+  get rssPages(): number {
+    return this.pt.anonPages + this.pt.filePages;
+  }
+
+  get peakRssPages(): number {
+    return this.noteRss();
+  }
+
+  /** Brings the peak of the resident pages up to date; called before pages go. */
+  noteRss(): number {
+    if (this.rssPages > this.peakRss) this.peakRss = this.rssPages;
+    return this.peakRss;
+  }
+
+  /**
+   * Maps `len` bytes at `addr` (a hint without MAP_FIXED): the address, or -errno as mmap(2). `file` and `source` are
+   * null for anonymous memory; references are taken. `maxProt` bounds later mprotect calls.
+   */
+  mmap(
+    addr: number,
+    len: number,
+    prot: number,
+    flags: number,
+    file: MappedFile | null = null,
+    source: Mappable | null = null,
+    pgoff = 0,
+    name = '',
+    maxProt = 7,
+  ): number {
+    return mmap(this, addr, len, prot, flags, file, source, pgoff, name, maxProt);
+  }
+
+  munmap(addr: number, len: number): number {
+    return munmap(this, addr, len);
+  }
+
+  mprotect(addr: number, len: number, prot: number): number {
+    return protect(this, addr, len, prot);
+  }
+
+  /** Puts the start of the heap at `start`. */
+  setBrk(start: number): void {
+    this.brkStart = start;
+    this.brkEnd = start;
+  }
+
+  /** brk(2): the break after the call, which is unchanged when `addr` cannot be had. */
+  brk(addr: number): number {
+    return brk(this, addr);
+  }
+
+  /** Maps the initial stack of `len` bytes below stackTop; returns stackTop or -errno. */
+  setStack(len: number, prot: number): number {
+    return setStack(this, len, prot);
+  }
+
+  /** 0 when the guest may go on; else -EFAULT, with faultSig and faultCode telling the signal. */
+  handleFault(addr: number, access: number): number {
+    return handleFault(this, addr, access);
+  }
+
+  /** MappingOwner: pages of a file went away (truncation, hole punching). */
+  invalidatePages(source: Mappable, first: number, count: number, copies: boolean): void {
+    for (let i = 0; i < this.vmas.length; i++) {
+      const v = this.vmas.at(i);
+      if (v.source !== source) continue;
+      const lo = Math.max(v.pgoff, first);
+      const hi = Math.min(v.pgoff + v.pages, first + count);
+      if (lo >= hi) continue;
+      const start = v.start + (lo - v.pgoff) * 4096;
+      const end = v.start + (hi - v.pgoff) * 4096;
+      if (copies || (v.flags & VM_SHARED) !== 0) zapRange(this, start, end);
+      else this.zapCachePages(start, end);
+    }
+  }
+
+  /** Drops pages of the cache in a private mapping and keeps copies. */
+  private zapCachePages(start: number, end: number): void {
+    for (let a = start; a < end; a += 4096) {
+      const f = this.pt.flagsAt(a / 4096);
+      if (f === 0) {
+        // Nothing in this leaf from here on to its end is common: step over absent leaves whole.
+        if (this.pt.find(a / 4096) === null) a = Math.floor(a / 0x20_0000) * 0x20_0000 + 0x20_0000 - 4096;
+      } else if ((f & 2) === 0) zapRange(this, a, a + 4096);
+    }
+  }
+
+  copyIn(addr: number, dst: Uint8Array, off: number, len: number): number {
+    return user.copyIn(this, addr, dst, off, len);
+  }
+
+  copyOut(addr: number, src: Uint8Array, off: number, len: number): number {
+    return user.copyOut(this, addr, src, off, len);
+  }
+
+  copyInExact(addr: number, dst: Uint8Array, off: number, len: number): number {
+    return user.copyInExact(this, addr, dst, off, len);
+  }
+
+  copyOutExact(addr: number, src: Uint8Array, off: number, len: number): number {
+    return user.copyOutExact(this, addr, src, off, len);
+  }
+
+  zeroOut(addr: number, len: number): number {
+    return user.zeroOut(this, addr, len);
+  }
+
+  copyInString(addr: number, max: number): string | number {
+    return user.copyInString(this, addr, max);
+  }
+
+  io(addr: number, len: number): Io {
+    return this.userIo.aim(addr, len);
+  }
+
+  iovec(addr: number, count: number): Io | number {
+    return this.userIo.aimVector(addr, count);
+  }
+
+  /** Another address space's memory (process_vm_readv, ptrace): as copyIn, with this mm's own protections. */
+  readRemote(addr: number, dst: Uint8Array, off: number, len: number): number {
+    return user.copyIn(this, addr, dst, off, len);
+  }
+
+  writeRemote(addr: number, src: Uint8Array, off: number, len: number): number {
+    return user.copyOut(this, addr, src, off, len);
+  }
+
+  /** Reads an aligned int32 with Atomics; ATOMIC_FAULT when the page is bad. */
+  atomicLoad32(addr: number): number {
+    return load32(this, addr);
+  }
+
+  /** Writes an aligned int32 with Atomics; 0 or -EFAULT. */
+  atomicStore32(addr: number, value: number): number {
+    return store32(this, addr, value);
+  }
+
+  /** Replaces `expected` by `value`; the int32 that was there (success when equal to expected), or ATOMIC_FAULT. */
+  atomicCompareExchange32(addr: number, expected: number, value: number): number {
+    return compareExchange32(this, addr, expected, value);
+  }
+
+  /**
+   * Sets futexObject and futexOffset, the identity of the futex word at `addr` (4-byte aligned, the caller checks):
+   *   `shared` false, or memory that is not shared: (this mm, addr)
+   *   shared memory: (the Mappable, byte offset in it), equal in every process that maps it
+   * 0; -EFAULT when nothing readable is mapped (checked for `shared` only, as in Linux).
+   */
+  futexKey(addr: number, shared: boolean): number {
+    return futexKey(this, addr, shared);
+  }
+
+  /** Counts new pages; -ENOMEM when RLIMIT_AS or RLIMIT_DATA forbid them. */
+  get addressSpaceBytes(): number {
+    return this.totalPages * 4096;
+  }
+
+  /** The mapping at an address, or null. */
+  vmaAt(addr: number): Vma | null {
+    return addr >= 0 && addr < GUEST_TOP ? this.vmas.find(addr) : null;
+  }
+}

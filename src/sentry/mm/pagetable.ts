@@ -1,0 +1,110 @@
+// PageTable: which frame stands behind each page, and in what state. Leaves cover 2 MiB each.
+//
+//   page number pn = addr / 4096      leaf key = floor(pn / 512)      slot = pn & 511
+
+/** The page has a frame, on which this table holds a reference. */
+export const PTE_PRESENT = 1;
+/** The frame belongs to this and forked address spaces (anonymous, or a private copy), not to a file's cache. */
+export const PTE_ANON = 2;
+/** The stub has the page mapped. */
+export const PTE_MAPPED = 4;
+/** Writes need no further look: the stub's mapping, when there is one, allows them. */
+export const PTE_WRITE = 8;
+
+export const LEAF_PAGES = 512;
+
+export class Leaf {
+  readonly frames: Int32Array = new Int32Array(LEAF_PAGES);
+  readonly flags: Uint8Array = new Uint8Array(LEAF_PAGES);
+  /** Entries that are present. */
+  count = 0;
+}
+
+export class PageTable {
+  readonly leaves: Map<number, Leaf> = new Map();
+  private lastKey = -1;
+  private lastLeaf: Leaf | null = null;
+  /** Present pages that are PTE_ANON, and those that are not. */
+  anonPages = 0;
+  filePages = 0;
+
+  /** The leaf of a page, or null. */
+  find(pn: number): Leaf | null {
+    const key = Math.floor(pn / LEAF_PAGES);
+    if (key === this.lastKey) return this.lastLeaf;
+    const leaf = this.leaves.get(key);
+    if (leaf === undefined) return null;
+    this.lastKey = key;
+    this.lastLeaf = leaf;
+    return leaf;
+  }
+
+  make(pn: number): Leaf {
+    const found = this.find(pn);
+    if (found !== null) return found;
+    const leaf = new Leaf();
+    this.lastKey = Math.floor(pn / LEAF_PAGES);
+    this.lastLeaf = leaf;
+    this.leaves.set(this.lastKey, leaf);
+    return leaf;
+  }
+
+  /** Installs a page; the caller's reference moves in. */
+  set(pn: number, frame: number, flags: number): void {
+    const leaf = this.make(pn);
+    const i = pn & (LEAF_PAGES - 1);
+    leaf.frames[i] = frame;
+    leaf.flags[i] = flags;
+    leaf.count++;
+    if ((flags & PTE_ANON) !== 0) this.anonPages++;
+    else this.filePages++;
+  }
+
+  /** Forgets a present page; its reference is the caller's. The leaf stays, even when empty. */
+  clear(leaf: Leaf, i: number): void {
+    if ((leaf.flags[i]! & PTE_ANON) !== 0) this.anonPages--;
+    else this.filePages--;
+    leaf.flags[i] = 0;
+    leaf.count--;
+  }
+
+  /** Drops the leaf with this key if nothing is left in it. */
+  prune(key: number): void {
+    const leaf = this.leaves.get(key);
+    if (leaf === undefined || leaf.count > 0) return;
+    this.leaves.delete(key);
+    this.lastKey = -1;
+    this.lastLeaf = null;
+  }
+
+  flagsAt(pn: number): number {
+    const leaf = this.find(pn);
+    return leaf === null ? 0 : leaf.flags[pn & (LEAF_PAGES - 1)]!;
+  }
+
+  /** Keys of the leaves that exist for pages [first, end), in order. */
+  keys(first: number, end: number): number[] {
+    const out: number[] = [];
+    const from = Math.floor(first / LEAF_PAGES);
+    const to = Math.ceil(end / LEAF_PAGES);
+    if (to - from <= this.leaves.size) {
+      for (let k = from; k < to; k++) if (this.leaves.has(k)) out.push(k);
+    } else {
+      for (const k of this.leaves.keys()) if (k >= from && k < to) out.push(k);
+      out.sort((a, b) => a - b);
+    }
+    return out;
+  }
+
+  /** True when some page of [first, end) is present. */
+  any(first: number, end: number): boolean {
+    for (const key of this.keys(first, end)) {
+      const leaf = this.leaves.get(key)!;
+      if (leaf.count === 0) continue;
+      const base = key * LEAF_PAGES;
+      const to = Math.min(LEAF_PAGES, end - base);
+      for (let i = Math.max(0, first - base); i < to; i++) if (leaf.flags[i] !== 0) return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,143 @@
+// Ranges of mappings: splitting at edges, merging, accounting, and letting go of pages.
+
+import { ENOMEM } from '../../abi/errno.ts';
+import { PROT_WRITE } from '../../abi/mman.ts';
+import { PAGE_SIZE } from '../base/page.ts';
+import type { MemoryManager } from './mm.ts';
+import { LEAF_PAGES, type Leaf } from './pagetable.ts';
+import { VM_GROWSDOWN, VM_LOCKED, VM_SHARED, Vma } from './vma.ts';
+
+/** vm.max_map_count. */
+export const MAX_MAP_COUNT = 65530;
+
+/** Counts towards RLIMIT_DATA: private, writable, not a stack (is_data_mapping in Linux). */
+export function isData(prot: number, flags: number): boolean {
+  return (prot & PROT_WRITE) !== 0 && (flags & (VM_SHARED | VM_GROWSDOWN)) === 0;
+}
+
+/** Adds (sign 1) or takes off (sign -1) `pages` with these attributes. */
+export function account(mm: MemoryManager, prot: number, flags: number, pages: number, sign: number): void {
+  const n = pages * sign;
+  mm.totalPages += n;
+  if ((flags & VM_GROWSDOWN) !== 0) mm.stackPages += n;
+  if (isData(prot, flags)) mm.dataPages += n;
+  if ((flags & VM_LOCKED) !== 0) mm.lockedPages += n;
+}
+
+function sharedWritable(v: Vma): boolean {
+  return (v.flags & VM_SHARED) !== 0 && (v.maxProt & PROT_WRITE) !== 0;
+}
+
+/** Takes the references that a new Vma stands for. */
+export function hold(mm: MemoryManager, v: Vma): void {
+  if (v.source !== null) v.source.addOwner(mm, sharedWritable(v));
+  if (v.file !== null) v.file.ref();
+}
+
+/** Gives them back. */
+export function letGo(mm: MemoryManager, v: Vma): void {
+  if (v.source !== null) v.source.removeOwner(mm, sharedWritable(v));
+  if (v.file !== null) v.file.unref();
+}
+
+/** Inserts a new, accounted Vma where nothing is mapped and merges it with its neighbours. */
+export function insert(mm: MemoryManager, v: Vma): void {
+  hold(mm, v);
+  account(mm, v.prot, v.flags, v.pages, 1);
+  const i = mm.vmas.indexAbove(v.start);
+  mm.vmas.insertAt(i, v);
+  merge(mm, v.start, v.end);
+}
+
+/** Makes `addr` an edge. */
+function splitAt(mm: MemoryManager, addr: number): void {
+  const i = mm.vmas.indexAbove(addr);
+  if (i === mm.vmas.length) return;
+  const v = mm.vmas.at(i);
+  if (v.start >= addr) return;
+  const pgoff = v.source === null ? 0 : v.indexAt(addr);
+  const right = new Vma(addr, v.end, v.prot, v.maxProt, v.flags, v.source, pgoff, v.file, v.name);
+  right.window = v.window;
+  hold(mm, right);
+  v.end = addr;
+  mm.vmas.insertAt(i + 1, right);
+}
+
+/** Makes both ends edges; the index of the first mapping in [start, end) or above. -ENOMEM at vm.max_map_count. */
+export function isolate(mm: MemoryManager, start: number, end: number): number {
+  if (mm.vmas.length + 2 > MAX_MAP_COUNT) return -ENOMEM;
+  splitAt(mm, start);
+  splitAt(mm, end);
+  return mm.vmas.indexAbove(start);
+}
+
+/** Merges neighbours that touch or lie in [start, end]. */
+export function merge(mm: MemoryManager, start: number, end: number): void {
+  const vmas = mm.vmas;
+  let i = Math.max(0, vmas.indexAbove(start) - 1);
+  while (i + 1 < vmas.length && vmas.at(i).start <= end) {
+    const left = vmas.at(i);
+    const right = vmas.at(i + 1);
+    if (!left.continuedBy(right)) {
+      i++;
+      continue;
+    }
+    left.end = right.end;
+    vmas.removeAt(i + 1, 1);
+    letGo(mm, right);
+  }
+}
+
+/** munmap of an aligned range: 0, or -ENOMEM when a split would make too many mappings. */
+export function unmapRange(mm: MemoryManager, start: number, end: number): number {
+  if (mm.vmas.isFree(start, end)) return 0;
+  const first = isolate(mm, start, end);
+  if (first < 0) return first;
+  zapRange(mm, start, end);
+  let i = first;
+  while (i < mm.vmas.length && mm.vmas.at(i).start < end) i++;
+  const gone = mm.vmas.list.slice(first, i);
+  mm.vmas.removeAt(first, i - first);
+  for (const v of gone) {
+    account(mm, v.prot, v.flags, v.pages, -1);
+    letGo(mm, v);
+  }
+  return 0;
+}
+
+/** Drops every page of an aligned range, from the stub first; the mappings stay. */
+export function zapRange(mm: MemoryManager, start: number, end: number): void {
+  const first = start / PAGE_SIZE;
+  const last = end / PAGE_SIZE;
+  if (!mm.pt.any(first, last)) return;
+  mm.tlb.flush();
+  mm.as.unmap(start, end - start);
+  // No thread may still write to a frame that is about to be someone else's.
+  mm.as.flush();
+  mm.noteRss();
+  for (const key of mm.pt.keys(first, last)) {
+    const leaf = mm.pt.leaves.get(key)!;
+    const base = key * LEAF_PAGES;
+    dropPages(mm, leaf, Math.max(0, first - base), Math.min(LEAF_PAGES, last - base));
+    mm.pt.prune(key);
+  }
+}
+
+/** Releases the frames of slots [from, to) of a leaf, in runs. */
+export function dropPages(mm: MemoryManager, leaf: Leaf, from: number, to: number): void {
+  let start = -1;
+  let run = 0;
+  for (let i = from; i < to; i++) {
+    if (leaf.flags[i] === 0) continue;
+    const frame = leaf.frames[i]!;
+    mm.pt.clear(leaf, i);
+    if (run > 0 && frame === start + run) {
+      run++;
+      continue;
+    }
+    if (run > 0) mm.memfile.unrefRun(start, run);
+    start = frame;
+    run = 1;
+  }
+  if (run > 0) mm.memfile.unrefRun(start, run);
+}

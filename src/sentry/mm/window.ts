@@ -1,0 +1,30 @@
+// How many pages a fault brings in: more while faults go upwards, and more where much of the neighbourhood is in use
+// already, so that a large array costs few faults and a sparse one little memory. Always a power of two, at most a leaf.
+
+import { LEAF_PAGES } from './pagetable.ts';
+import { VM_HUGEPAGE, VM_RAND_READ, type Vma } from './vma.ts';
+
+/** 64 KiB. */
+const SMALL = 16;
+
+/** Window for private anonymous memory around page `pn`; `present` pages of its 2 MiB are there. */
+export function anonWindow(vma: Vma, pn: number, present: number): number {
+  if ((vma.flags & VM_HUGEPAGE) !== 0) return LEAF_PAGES;
+  if ((vma.flags & VM_RAND_READ) !== 0) return SMALL;
+  let w = pn === vma.nextFault ? Math.min(vma.window * 2, LEAF_PAGES) : SMALL;
+  if (w < SMALL) w = SMALL;
+  vma.window = w;
+  return Math.max(w, dense(present));
+}
+
+/** Window for pages of a file. */
+export function fileWindow(vma: Vma, present: number): number {
+  return (vma.flags & VM_RAND_READ) !== 0 ? SMALL : Math.max(SMALL, Math.min(dense(present), 128));
+}
+
+/** At most about four times what is in use. */
+function dense(present: number): number {
+  if (present >= 128) return LEAF_PAGES;
+  if (present >= 64) return 128;
+  return present >= 32 ? 64 : SMALL;
+}
