@@ -48,6 +48,8 @@ export class Kernel {
   readonly signals: SignalCenter;
   readonly users: UserTable = new UserTable();
   readonly futexes: FutexTable = new FutexTable();
+  /** Waiters for PI locks, apart: only their owner wakes them. */
+  readonly piFutexes: FutexTable = new FutexTable();
   readonly sems: SemRegistry = new SemRegistry();
   readonly uts: UtsNames = new UtsNames();
   tracer: SyscallTracer | null = null;

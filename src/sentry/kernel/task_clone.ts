@@ -112,6 +112,7 @@ export function cloneTask(t: Task, req: CloneRequest): number {
   if (typeof mm === 'number') return mm;
   const ctx = k.platform.newContext();
   const group = (f & CLONE_THREAD) !== 0 ? t.group : newGroup(t, tid, req);
+  if (mm !== t.mm) mm.limits = group.limits;
   const fs = (f & CLONE_FS) !== 0 ? t.fs : t.fs.clone();
   const fds = (f & CLONE_FILES) !== 0 ? t.fds : t.fds.clone();
   if (fs === t.fs) fs.refs++;

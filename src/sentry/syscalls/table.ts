@@ -19,6 +19,7 @@ import { rows as timerfd } from './timerfd.ts';
 import { rows as wait } from './wait.ts';
 import { rows as kill } from './kill.ts';
 import { rows as pidfd } from './pidfd.ts';
+import { rows as futex } from './futex.ts';
 
 const families: readonly (readonly SyscallRow[])[] = [
   epoll,
@@ -38,6 +39,7 @@ const families: readonly (readonly SyscallRow[])[] = [
   wait,
   kill,
   pidfd,
+  futex,
 ];
 
 /** A fresh table with every system call that the kernel serves. */
