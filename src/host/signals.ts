@@ -2,15 +2,15 @@
 // the handler is machine code that touches nothing of JavaScript: it stores a flag byte per signal and writes an eventfd
 // that the HostPoller watches.
 //
-//   flags:  byte n = signal n arrived since take()
+//   flags:  byte n = how signal n arrived since take(): FROM_PROCESS or FROM_KERNEL; 0 when it did not
 
 import { EFD_CLOEXEC, EFD_NONBLOCK } from '../abi/eventfd.ts';
 import {
   NSIG,
   SA_RESTART,
   SA_RESTORER,
+  SA_SIGINFO,
   SIG_DFL,
-  SIG_IGN,
   SIGACTION_SA_FLAGS,
   SIGACTION_SA_HANDLER,
   SIGACTION_SA_MASK,
@@ -28,11 +28,17 @@ import {
   SYS_write,
 } from '../abi/syscall.ts';
 import { putU64 } from '../abi/u64.ts';
-import { Assembler, byte, EDI, imm, mem, R8, RAX, RDI, RDX, RSI } from '../asm/index.ts';
+import { Assembler, CL, EAX, EDI, imm, mem, R8, RAX, RCX, RDI, RDX, RSI } from '../asm/index.ts';
 import { HostBuffer } from './buffer.ts';
 import { installCode } from './ffi.ts';
 import { hostCall } from './syscall.ts';
 
+/** kill(2) and the like sent it. */
+export const FROM_PROCESS = 1;
+/** The kernel sent it: a key of the terminal, a hang-up. */
+export const FROM_KERNEL = 2;
+/** siginfo_t.si_code. */
+const SI_CODE = 8;
 const FLAGS_SIZE = 64;
 const FD_AT = 64;
 const ONE_AT = 72;
@@ -51,17 +57,15 @@ export function hostSignalFd(): number {
   const fd = hostCall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd < 0) return fd;
   shared = HostBuffer.alloc(80);
-  action = HostBuffer.alloc(SIZEOF_SIGACTION * 2);
+  action = HostBuffer.alloc(SIZEOF_SIGACTION);
   putU64(shared.view, FD_AT, fd);
   putU64(shared.view, ONE_AT, 1);
-  // void handler(int sig): flags[sig] = 1; write(fd, &one, 8). errno of the interrupted code is not touched, since the
-  // raw call sets none; all registers come back from the signal frame.
+  // void handler(int sig, siginfo_t *info, void *): flags[sig] = info->si_code > 0 ? 2 : 1; write(fd, &one, 8). errno of
+  // the interrupted code is not touched, since the raw call sets none; all registers come back from the signal frame.
   const code = new Assembler();
-  code
-    .label('handler')
-    .mov(EDI, EDI)
-    .mov(R8, imm(shared.addr))
-    .mov(byte(mem(R8, 0, RDI)), imm(1));
+  code.label('handler').mov(EDI, EDI).mov(R8, imm(shared.addr)).mov(EAX, mem(RSI, SI_CODE));
+  code.mov(RCX, imm(FROM_PROCESS)).test(EAX, EAX).jle('store').mov(RCX, imm(FROM_KERNEL));
+  code.label('store').mov(mem(R8, 0, RDI), CL);
   code.mov(RDI, mem(R8, FD_AT)).mov(RSI, R8).add(RSI, imm(ONE_AT)).mov(RDX, imm(8)).mov(RAX, imm(SYS_write));
   code.syscall().ret();
   code.align(16);
@@ -84,7 +88,7 @@ function setAction(sig: number, handler: number, flags: number): number {
 
 /** From now on `sig` sets its flag instead of what it did. 0 or -errno. */
 export function catchHostSignal(sig: number): number {
-  return setAction(sig, handlerAddr, SA_RESTORER | SA_RESTART);
+  return setAction(sig, handlerAddr, SA_RESTORER | SA_RESTART | SA_SIGINFO);
 }
 
 /** Takes away what this process does about `sig`: the host's default action. */
@@ -92,25 +96,17 @@ export function defaultHostSignal(sig: number): number {
   return setAction(sig, SIG_DFL, SA_RESTORER);
 }
 
-/** True when the process was started with `sig` ignored (nohup, a background job of a shell without job control). */
-export function isHostSignalIgnored(sig: number): boolean {
-  const a = action!;
-  if (hostCall(SYS_rt_sigaction, sig, 0, a.addr + SIZEOF_SIGACTION, SIGSET_SIZE) < 0) return false;
-  return a.view.getUint32(SIZEOF_SIGACTION + SIGACTION_SA_HANDLER, true) === SIG_IGN;
-}
-
-/** Signals that arrived since the last call, in ascending order. Resets the eventfd. */
-export function takeHostSignals(): number[] {
+/** Tells of every signal that arrived since the last call, in ascending order: its number and FROM_*. */
+export function takeHostSignals(each: (sig: number, from: number) => void): void {
   const s = shared!;
   // The eventfd first: a signal that comes between the two steps is seen again, never lost.
   hostCall(SYS_read, eventFd, action!.addr, 8);
-  const out: number[] = [];
   for (let sig = 1; sig < FLAGS_SIZE; sig++) {
-    if (s.u8[sig] === 0) continue;
+    const from = s.u8[sig]!;
+    if (from === 0) continue;
     s.u8[sig] = 0;
-    out.push(sig);
+    each(sig, from);
   }
-  return out;
 }
 
 /** Lets this process end by `sig` itself, as its parent expects of a program that a signal stopped or killed. */

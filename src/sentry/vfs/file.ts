@@ -43,6 +43,8 @@ export abstract class File {
   watchers: ReleaseHook | null = null;
   /** Counts in inode.writers. */
   private counted = false;
+  /** Runs as a program: took one off inode.writers (denyWrite), and gives it back at the end. */
+  deniesWrite = false;
 
   constructor(inode: Inode, flags: number) {
     this.inode = inode;
@@ -56,7 +58,10 @@ export abstract class File {
     this.cred = cred;
     path.dentry.pin();
     path.mount.users++;
-    if (this.writable) this.counted = true;
+    if (this.writable) {
+      this.counted = true;
+      this.inode.writers++;
+    }
   }
 
   get readable(): boolean {
@@ -91,6 +96,7 @@ export abstract class File {
     const inode = this.inode;
     if (inode.locks !== null) inode.locks.releaseFile(this);
     this.release();
+    if (this.deniesWrite) inode.writers++;
     const path = this.path;
     if (path !== null) {
       if ((this.flags & O_PATH) === 0)
@@ -220,6 +226,11 @@ export abstract class File {
 
   /** fcntl(F_SETFL) hook after flags changed. */
   onFlags(): void {}
+
+  /** Lines of /proc/PID/fdinfo/N that only this kind of file has ("eventfd-count: ...\n"). */
+  fdinfo(): string {
+    return '';
+  }
 
   /** The text of /proc/PID/fd/N for a file without a path, such as "pipe:[12]". */
   describe(): string {

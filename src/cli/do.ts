@@ -1,0 +1,27 @@
+// `vedette do`: boots a sandbox in this process, runs it and passes its exit status on.
+
+import { StartError } from '../runtime/options.ts';
+import { doOptions } from './do_options.ts';
+
+/** Exit status for a wait status: the exit code, or 128 + the signal. */
+function exitStatusOf(waitStatus: number): number {
+  const sig = waitStatus & 0x7f;
+  return sig === 0 ? (waitStatus >> 8) & 0xff : 128 + sig;
+}
+
+/** Runs the command and ends this process. */
+export async function runDo(command: readonly string[], flags: Record<string, unknown>): Promise<void> {
+  let status: number;
+  try {
+    const options = doOptions(command, flags);
+    const { Loader } = await import('../runtime/boot.ts');
+    const loader = new Loader(options);
+    status = exitStatusOf(loader.run());
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    process.stderr.write(`vedette: ${error.message}\n`);
+    status = error.status;
+  }
+  // Descriptors of the host that the kernel watched must not keep Node's own event loop alive.
+  process.exit(status);
+}

@@ -1,0 +1,198 @@
+// Loader: from options to a running sandbox, step by step in the order of the seed's `boot`: memory file, platform,
+// kernel, root, kernel file systems, descriptors, first program. run() is the rest of its life.
+
+import { errnoName } from '../abi/errno.ts';
+import { SIGKILL } from '../abi/signal.ts';
+import { S_IFDIR, S_IFMT } from '../abi/stat.ts';
+import { HostPoller } from '../host/poller.ts';
+import { fromText } from '../sentry/base/bytes.ts';
+import { credFor } from '../sentry/base/cred.ts';
+import { failed } from '../sentry/base/errno.ts';
+import { log } from '../sentry/base/log.ts';
+import type { Devpts } from '../sentry/fs/tty/devpts.ts';
+import { createInit } from '../sentry/kernel/init.ts';
+import { Kernel } from '../sentry/kernel/kernel.ts';
+import { defaultLimits } from '../sentry/kernel/limits.ts';
+import type { Task } from '../sentry/kernel/task.ts';
+import { ExecLoader } from '../sentry/loader/exec.ts';
+import { MemoryFile } from '../sentry/memfile/memfile.ts';
+import type { Platform } from '../sentry/platform/platform.ts';
+import { makeSyscallTable } from '../sentry/syscalls/table.ts';
+import { FdTable } from '../sentry/vfs/fdtable.ts';
+import { FsContext } from '../sentry/vfs/fscontext.ts';
+import type { MountNamespace } from '../sentry/vfs/mount.ts';
+import { lookup } from '../sentry/vfs/namei.ts';
+import type { Path } from '../sentry/vfs/path.ts';
+import { BootContext } from './boot_context.ts';
+import { loadCommand } from './command.ts';
+import { DebugLog } from './debug_log.ts';
+import { HostSignals, type SignalTarget } from './host_signals.ts';
+import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
+import { type SandboxOptions, STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
+import { createPlatform } from './platforms.ts';
+import { bugReport, describeKernel } from './report.ts';
+import { attachConsole, Console, openStdio } from './stdio.ts';
+import { HostTimer } from './timers.ts';
+import { credOf } from './users.ts';
+
+const UMASK = 0o022;
+
+export class Loader implements SignalTarget {
+  readonly options: SandboxOptions;
+  private readonly debugLog: DebugLog | null;
+  private memfile!: MemoryFile;
+  private poller!: HostPoller;
+  private platform!: Platform;
+  private kernel!: Kernel;
+  private ctx!: BootContext;
+  private ns!: MountNamespace;
+  private devpts!: Devpts;
+  private console: Console | null = null;
+  private init!: Task;
+  private stepNumber = 0;
+  private stopStatus = -1;
+
+  /** Builds everything up to the first program. Throws StartError for what the caller can put right. */
+  constructor(options: SandboxOptions) {
+    this.options = options;
+    this.debugLog = options.debugLog === null ? null : new DebugLog(options.debugLog, 'do');
+    try {
+      this.build();
+    } catch (error) {
+      log(`boot failed: ${(error as Error).stack}`);
+      this.close();
+      throw error;
+    }
+  }
+
+  private build(): void {
+    const o = this.options;
+    this.memfile = this.step('memory file', () => this.makeMemoryFile());
+    this.poller = this.step('host poller', () => new HostPoller());
+    this.platform = this.step(`platform ${o.platform}`, () =>
+      createPlatform(o.platform, this.memfile, this.poller.fd),
+    );
+    this.kernel = this.step('kernel', () => this.makeKernel());
+    this.step('timers', () => new HostTimer(this.poller, this.kernel.time));
+    this.ctx = new BootContext(credFor(0, 0), this.kernel.time);
+    this.ns = this.step(`root ${o.rootfs}`, () => mountRoot(this.kernel, this.ctx, o.rootfs));
+    this.devpts = this.step('kernel file systems', () => mountKernelFs(this.kernel, this.ctx, this.ns));
+    this.step('mounts', () => mountExtra(this.kernel, this.ctx, this.ns, o.tmpfs, o.mounts));
+    this.init = this.step('first program', () => this.makeInit());
+    this.step('host signals', () => new HostSignals(this.kernel, this.poller, this, o.dumpSignal));
+  }
+
+  /** Runs one step of the boot and logs how long it took. */
+  private step<T>(name: string, body: () => T): T {
+    const start = performance.now();
+    const result = body();
+    log(`boot ${++this.stepNumber}: ${name} (${(performance.now() - start).toFixed(2)} ms)`);
+    return result;
+  }
+
+  private makeMemoryFile(): MemoryFile {
+    const m = MemoryFile.create(this.options.totalMemBytes);
+    if (failed(m)) throw new StartError(`no memory file: memfd_create: ${errnoName(-m)}`, STATUS_USAGE);
+    return m;
+  }
+
+  private makeKernel(): Kernel {
+    const o = this.options;
+    const k = new Kernel(this.platform, this.memfile, makeSyscallTable());
+    k.loader = new ExecLoader();
+    k.numCpu = o.numCpu;
+    k.totalMemBytes = o.totalMemBytes;
+    if (o.hostname !== null) k.uts.nodename = fromText(o.hostname);
+    k.onHostEvents = () => {
+      this.poller.dispatch(0);
+    };
+    return k;
+  }
+
+  private makeInit(): Task {
+    const o = this.options;
+    const cred = credOf(this.ctx, o.user);
+    const ctx = this.ctx.as(cred);
+    const cwd = this.workingDirectory(ctx);
+    ctx.fs.setCwd(cwd);
+    const fs = new FsContext(ctx.fs.root, cwd, UMASK);
+    const limits = defaultLimits();
+    const program = loadCommand({ kernel: this.kernel, ctx, argv: o.argv, env: o.env, limits });
+    const fds = new FdTable();
+    this.console = Console.create(this.poller, this.devpts, cred.uid);
+    openStdio(this.poller, fds, this.console);
+    const init = createInit(this.kernel, {
+      mm: program.mm,
+      entry: program.entry,
+      sp: program.sp,
+      exePath: program.exePath,
+      exeFile: program.exeFile,
+      name: program.name,
+      fs,
+      fds,
+      cred: program.cred,
+      limits,
+    });
+    if (this.console !== null) {
+      const r = attachConsole(init, this.console);
+      if (r < 0) throw new Error(`console: ${errnoName(-r)}`);
+    }
+    return init;
+  }
+
+  private workingDirectory(ctx: BootContext): Path {
+    const wanted = this.options.cwd ?? process.cwd();
+    const found = lookup(ctx, fromText(wanted));
+    if (!failed(found) && (found.dentry.inode!.mode & S_IFMT) === S_IFDIR) return found;
+    if (this.options.cwd !== null)
+      throw new StartError(`--cwd ${wanted}: no such directory inside`, STATUS_USAGE);
+    return ctx.fs.root;
+  }
+
+  /** Runs the sandbox to its end; the wait status of the first program. */
+  run(): number {
+    try {
+      this.kernel.run();
+    } catch (error) {
+      const report = bugReport(this.kernel, error);
+      this.close();
+      process.stderr.write(report);
+      this.debugLog?.write(report);
+      process.exit(STATUS_KERNEL_BUG);
+    }
+    log(`sandbox ended with wait status ${this.kernel.exitStatus}`);
+    this.close();
+    return this.stopStatus >= 0 ? this.stopStatus : this.kernel.exitStatus;
+  }
+
+  /** Gives the terminal back and ends every process of ours. */
+  private close(): void {
+    if (this.console !== null) {
+      this.console.bridge.restore();
+      this.console.bridge.close();
+      this.console = null;
+    }
+    if (this.platform !== undefined) this.platform.shutdown();
+    this.debugLog?.close();
+  }
+
+  stop(sig: number): void {
+    log(`stopped: the guest does not react to signal ${sig}`);
+    this.stopStatus = sig;
+    this.kernel.signals.beginGroupExit(this.init.group, SIGKILL);
+  }
+
+  dump(): void {
+    const text = describeKernel(this.kernel);
+    if (this.debugLog !== null) this.debugLog.write(text);
+    else process.stderr.write(`${text}\n`);
+  }
+
+  windowChanged(): void {
+    this.console?.bridge.resize();
+  }
+
+  continued(): void {
+    this.console?.bridge.resume();
+  }
+}

@@ -1,0 +1,98 @@
+// The tree that the guest sees: the root, the kernel's own file systems, and what the options mount.
+
+import { existsSync, statSync } from 'node:fs';
+import { errnoName } from '../abi/errno.ts';
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME } from '../abi/mount.ts';
+import { fromText } from '../sentry/base/bytes.ts';
+import { failed } from '../sentry/base/errno.ts';
+import { type DevMaker, populateDev, registerMemoryDevices } from '../sentry/fs/dev/dev.ts';
+import { registerFifos } from '../sentry/fs/pipe/fifo.ts';
+import { TmpfsFs } from '../sentry/fs/tmpfs/tmpfs.ts';
+import { Devpts } from '../sentry/fs/tty/devpts.ts';
+import type { Kernel } from '../sentry/kernel/kernel.ts';
+import { TtyAdapter } from '../sentry/kernel/tty_adapter.ts';
+import type { FileSystem } from '../sentry/vfs/filesystem.ts';
+import { MountNamespace, namespaceRoot, newMount } from '../sentry/vfs/mount.ts';
+import type { BootContext } from './boot_context.ts';
+import { InodeMaker, makeDirs } from './files.ts';
+import { type MountOption, STATUS_USAGE, StartError } from './options.ts';
+import { makeRootFs } from './root_fs.ts';
+
+const KERNEL_FS = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;
+const SHM_MODE = 0o1777;
+
+/** The parts of the tree that later steps of the boot need. */
+export interface Tree {
+  readonly ns: MountNamespace;
+  readonly devpts: Devpts;
+}
+
+function must<T extends object>(what: string, r: T | number): T {
+  if (failed(r)) throw new Error(`${what}: ${errnoName(-r)}`);
+  return r;
+}
+
+/** Mounts `fs` at `path`, which is made when it does not exist. */
+function mountAt(ns: MountNamespace, ctx: BootContext, fs: FileSystem, path: string, flags: number): void {
+  const at = must(`mount point ${path}`, makeDirs(ctx, path, 0o755));
+  const r = ns.attach(newMount(fs, fs.name, flags), at);
+  if (r < 0) throw new Error(`mount ${path}: ${errnoName(-r)}`);
+}
+
+/** Mounts the root and makes paths work for `ctx`. Throws StartError when the directory cannot be used. */
+export function mountRoot(kernel: Kernel, ctx: BootContext, rootfs: string): MountNamespace {
+  if (!existsSync(rootfs) || !statSync(rootfs).isDirectory())
+    throw new StartError(`--rootfs ${rootfs}: no such directory`, STATUS_USAGE);
+  const fs = must(`root ${rootfs}`, makeRootFs(kernel, ctx, rootfs));
+  const ns = new MountNamespace(newMount(fs, 'rootfs', MS_RELATIME));
+  ctx.setRoot(namespaceRoot(ns));
+  return ns;
+}
+
+/** /proc, /sys, /dev with pts and shm, and /tmp when the root has none. */
+export function mountKernelFs(kernel: Kernel, ctx: BootContext, ns: MountNamespace): Devpts {
+  registerMemoryDevices(kernel.memfile);
+  registerFifos();
+  const dev = new TmpfsFs(kernel.memfile, ctx, 0o755);
+  mountAt(ns, ctx, dev, '/dev', MS_NOSUID | MS_RELATIME);
+  const r = populateDev(new InodeMaker(ctx, dev.root), true);
+  if (r < 0) throw new Error(`/dev: ${errnoName(-r)}`);
+  const devpts = new Devpts(new TtyAdapter(kernel));
+  devpts.register();
+  mountAt(ns, ctx, devpts, '/dev/pts', MS_NOSUID | MS_NOEXEC | MS_RELATIME);
+  mountAt(
+    ns,
+    ctx,
+    new TmpfsFs(kernel.memfile, ctx, SHM_MODE),
+    '/dev/shm',
+    MS_NOSUID | MS_NODEV | MS_RELATIME,
+  );
+  must('/tmp', makeDirs(ctx, '/tmp', SHM_MODE));
+  return devpts;
+}
+
+/** What --tmpfs and --mount ask for, in that order. */
+export function mountExtra(
+  kernel: Kernel,
+  ctx: BootContext,
+  ns: MountNamespace,
+  tmpfs: readonly string[],
+  mounts: readonly MountOption[],
+): void {
+  for (const path of tmpfs)
+    mountAt(
+      ns,
+      ctx,
+      new TmpfsFs(kernel.memfile, ctx, SHM_MODE),
+      fromText(path),
+      MS_NOSUID | MS_NODEV | MS_RELATIME,
+    );
+  for (const m of mounts) mountHostPath(kernel, ctx, ns, m);
+}
+
+function mountHostPath(kernel: Kernel, ctx: BootContext, ns: MountNamespace, m: MountOption): void {
+  if (!existsSync(m.source))
+    throw new StartError(`--mount ${m.source}: no such file or directory`, STATUS_USAGE);
+  const fs = must(`mount ${m.source}`, makeRootFs(kernel, ctx, m.source));
+  mountAt(ns, ctx, fs, fromText(m.target), MS_NOSUID | MS_NODEV | MS_RELATIME | (m.readonly ? MS_RDONLY : 0));
+}

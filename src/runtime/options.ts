@@ -1,0 +1,58 @@
+// What a sandbox is made from. The command line and the SDK fill it in; boot.ts builds it.
+
+/** A directory or file of the host that the guest sees at another place. */
+export interface MountOption {
+  /** Path on the host. */
+  readonly source: string;
+  /** Absolute path inside. */
+  readonly target: string;
+  readonly readonly: boolean;
+}
+
+/** Network of the sandbox: only `none` exists so far. */
+export type NetworkMode = 'none';
+
+export interface SandboxOptions {
+  /** Program and arguments; the program is looked up in the guest's PATH when it has no slash. At least one. */
+  readonly argv: readonly string[];
+  /** Environment of the first process: NAME=VALUE. */
+  readonly env: readonly string[];
+  /** Working directory inside; the host's own when it exists inside, else /. */
+  readonly cwd: string | null;
+  /** "UID", "UID:GID", "NAME" or "NAME:GROUP"; null for the invoking user's ids. */
+  readonly user: string | null;
+  readonly hostname: string | null;
+  readonly mounts: readonly MountOption[];
+  /** Absolute paths inside at which empty tmpfs are mounted. */
+  readonly tmpfs: readonly string[];
+  /** Directory of the host that becomes the root, read-only below an in-memory layer that takes all changes. */
+  readonly rootfs: string;
+  readonly platform: string;
+  readonly network: NetworkMode;
+  /** Trace of system calls: null for none, '-' for stderr, else a file of the host. */
+  readonly strace: string | null;
+  /** Directory of the host for debug logs; null for none. */
+  readonly debugLog: string | null;
+  /** CPUs that the guest sees. */
+  readonly numCpu: number;
+  /** Bytes of memory that the guest sees and may use. */
+  readonly totalMemBytes: number;
+  /** Signal of the host that makes the kernel write a dump of all tasks to the debug log or stderr; 0 for none. */
+  readonly dumpSignal: number;
+}
+
+/** Something that the person who starts a sandbox can put right. `status` is the exit status that tells of it. */
+export class StartError extends Error {
+  readonly status: number;
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Exit statuses of `vedette` itself, as shells and env(1) have them. */
+export const STATUS_USAGE = 125;
+export const STATUS_NOT_EXECUTABLE = 126;
+export const STATUS_NOT_FOUND = 127;
+/** The kernel itself failed (EX_SOFTWARE of sysexits.h). */
+export const STATUS_KERNEL_BUG = 70;

@@ -1,0 +1,54 @@
+// Who the sandbox runs as: passwd(5) and group(5) inside the guest's tree, or the invoking user.
+
+import { type Cred, credFor } from '../sentry/base/cred.ts';
+import type { VfsContext } from '../sentry/vfs/context.ts';
+import { readText } from './files.ts';
+import { STATUS_USAGE, StartError } from './options.ts';
+
+const ID_MAX = 0xffff_fffe;
+
+function idOf(text: string): number | null {
+  if (!/^\d{1,10}$/.test(text)) return null;
+  const id = Number(text);
+  return id <= ID_MAX ? id : null;
+}
+
+/** Fields of the lines of a file such as /etc/passwd; none when it cannot be read. */
+function records(ctx: VfsContext, path: string): string[][] {
+  const text = readText(ctx, path);
+  if (typeof text === 'number') return [];
+  return text.split('\n').map((line) => line.split(':'));
+}
+
+/** Groups whose member list names the user. */
+function groupsOf(ctx: VfsContext, user: string): number[] {
+  const out: number[] = [];
+  for (const [, , gid, members] of records(ctx, '/etc/group')) {
+    const id = idOf(gid ?? '');
+    if (id !== null && (members ?? '').split(',').includes(user)) out.push(id);
+  }
+  return out;
+}
+
+/** Credentials for `--user`; the invoking user's for null. Throws StartError for names that the guest does not know. */
+export function credOf(ctx: VfsContext, user: string | null): Cred {
+  if (user === null) return credFor(process.getuid!(), process.getgid!(), process.getgroups!());
+  const [name = '', group] = user.split(':');
+  const passwd = records(ctx, '/etc/passwd');
+  const entry = passwd.find((r) => r[0] === name) ?? passwd.find((r) => r[2] === name && r.length > 3);
+  const uid = idOf(entry?.[2] ?? name);
+  if (uid === null) throw new StartError(`--user ${name}: no such user inside`, STATUS_USAGE);
+  if (group === undefined) {
+    const gid = idOf(entry?.[3] ?? '') ?? 0;
+    return credFor(uid, gid, entry === undefined ? [] : groupsOf(ctx, entry[0]!));
+  }
+  const gid = idOf(group) ?? idOf(records(ctx, '/etc/group').find((r) => r[0] === group)?.[2] ?? '');
+  if (gid === null) throw new StartError(`--user ${user}: no such group inside`, STATUS_USAGE);
+  return credFor(uid, gid, []);
+}
+
+/** Home directory and name of a user id inside, for HOME and USER; null when passwd does not list it. */
+export function accountOf(ctx: VfsContext, uid: number): { name: string; home: string } | null {
+  const r = records(ctx, '/etc/passwd').find((e) => e[2] === String(uid) && e.length > 5);
+  return r === undefined ? null : { name: r[0]!, home: r[5]! };
+}
