@@ -25,7 +25,7 @@ import { failed } from '../base/errno.ts';
 import type { Task } from '../kernel/task.ts';
 import { makeLink, makeNode, makeSymlink, removeDir, removeFile, rename as renamePath } from '../vfs/dirops.ts';
 import { touchAtime } from '../vfs/times.ts';
-import { AT_FLAGS, pathArg, targetArg, targetPlace, UNLINK_FLAGS } from './file_args.ts';
+import { AT_FLAGS, pathArg, targetOf, targetPlace, UNLINK_FLAGS } from './file_args.ts';
 import { FD, FLAGS, MODE, PATH, SIZE, STRUCT, UINT } from './kinds.ts';
 import { sys } from './row.ts';
 
@@ -60,8 +60,11 @@ function symlink(t: Task, targetAddr: number, pathAddr: number): number {
 function readlinkat(t: Task, dirfd: number, pathAddr: number, addr: number, size: number): number {
   if (size <= 0) return -EINVAL;
   const path = pathArg(t, pathAddr);
-  if (typeof path === 'number') return path;
-  const inode = targetArg(t, dirfd, pathAddr, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
+  return typeof path === 'number' ? path : readLink(t, dirfd, path, addr, size);
+}
+
+function readLink(t: Task, dirfd: number, path: string, addr: number, size: number): number {
+  const inode = targetOf(t, dirfd, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
   if (failed(inode)) return inode;
   if ((inode.mode & S_IFMT) !== S_IFLNK) return path.length === 0 ? -ENOENT : -EINVAL;
   const text = inode.readlink(t);
@@ -74,9 +77,10 @@ function readlinkat(t: Task, dirfd: number, pathAddr: number, addr: number, size
 
 /** Implements readlink(2). */
 function readlink(t: Task, pathAddr: number, addr: number, size: number): number {
+  if (size <= 0) return -EINVAL;
   const path = pathArg(t, pathAddr);
-  if (path === '') return -ENOENT;
-  return readlinkat(t, AT_FDCWD, pathAddr, addr, size);
+  if (typeof path === 'number') return path;
+  return path === '' ? -ENOENT : readLink(t, AT_FDCWD, path, addr, size);
 }
 
 /** Implements unlinkat(2). */

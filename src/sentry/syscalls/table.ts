@@ -20,6 +20,13 @@ import { rows as wait } from './wait.ts';
 import { rows as kill } from './kill.ts';
 import { rows as pidfd } from './pidfd.ts';
 import { rows as futex } from './futex.ts';
+import { rows as filesAttr } from './files_attr.ts';
+import { rows as filesDir } from './files_dir.ts';
+import { rows as filesFcntl } from './files_fcntl.ts';
+import { rows as filesLinks } from './files_links.ts';
+import { rows as filesMeta } from './files_meta.ts';
+import { rows as filesOpen } from './files_open.ts';
+import { rows as filesRw } from './files_rw.ts';
 
 const families: readonly (readonly SyscallRow[])[] = [
   epoll,
@@ -40,6 +47,13 @@ const families: readonly (readonly SyscallRow[])[] = [
   kill,
   pidfd,
   futex,
+  filesAttr,
+  filesDir,
+  filesFcntl,
+  filesLinks,
+  filesMeta,
+  filesOpen,
+  filesRw,
 ];
 
 /** A fresh table with every system call that the kernel serves. */

@@ -30,6 +30,7 @@ export function registerFifoOpener(open: SpecialOpener): void {
 /** Opens an inode of any type: special files by their drivers, others by their file system. */
 export function openInode(inode: Inode, ctx: VfsContext, flags: number): File | number {
   if (inode.fs.opensSpecials) return inode.open(ctx, flags);
+  if (inode.inert) return -ENXIO;
   switch (inode.mode & S_IFMT) {
     case S_IFCHR: {
       const major = devMajor(inode.rdev);

@@ -39,6 +39,8 @@ export abstract class File {
   /** F_SETOWN: a pid, or -pgid; F_SETSIG's signal (0 = SIGIO); see vfs/fasync.ts. */
   owner = 0;
   ownerSig = 0;
+  /** F_SETOWN_EX named a thread, not a process. */
+  ownerThread = false;
   /** Head of the epoll items that watch this description; null when there are none. */
   watchers: ReleaseHook | null = null;
   /** Counts in inode.writers. */

@@ -79,6 +79,11 @@ export abstract class Inode {
     this.mode = mode;
   }
 
+  /** True when a special file must not be opened by the driver of its device number (host devices that show through). */
+  get inert(): boolean {
+    return false;
+  }
+
   /** Opens the inode: returns a File with refs 1, or -errno. `flags` are open(2)'s. */
   abstract open(ctx: VfsContext, flags: number): File | number;
 

@@ -1,0 +1,297 @@
+// HostTree: the read-only view of a host directory that rootfs shows. LocalHostTree reads it through the Sentry's own
+// descriptors; a gofer's client can take its place. Symbolic links of the host are never followed and ".." is never
+// asked for: every step is one name below a directory that was reached the same way.
+
+import { EACCES, EIO, ELOOP, ENOENT, ENOTDIR, EPERM, ESTALE } from '../../../abi/errno.ts';
+import { DIRENT64_D_INO, DIRENT64_D_NAME, DIRENT64_D_RECLEN, DIRENT64_D_TYPE } from '../../../abi/dirent.ts';
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDONLY,
+} from '../../../abi/fcntl.ts';
+import { PATH_MAX } from '../../../abi/limits.ts';
+import {
+  BPF_FS_MAGIC,
+  CGROUP2_SUPER_MAGIC,
+  CGROUP_SUPER_MAGIC,
+  DEBUGFS_MAGIC,
+  DEVPTS_SUPER_MAGIC,
+  PROC_SUPER_MAGIC,
+  SECURITYFS_MAGIC,
+  SYSFS_MAGIC,
+  TRACEFS_MAGIC,
+} from '../../../abi/magic.ts';
+import { S_IFDIR, S_IFMT } from '../../../abi/stat.ts';
+import {
+  STAT_ST_ATIME,
+  STAT_ST_ATIME_NSEC,
+  STAT_ST_BLOCKS,
+  STAT_ST_CTIME,
+  STAT_ST_CTIME_NSEC,
+  STAT_ST_DEV,
+  STAT_ST_GID,
+  STAT_ST_INO,
+  STAT_ST_MODE,
+  STAT_ST_MTIME,
+  STAT_ST_MTIME_NSEC,
+  STAT_ST_NLINK,
+  STAT_ST_RDEV,
+  STAT_ST_SIZE,
+  STAT_ST_UID,
+} from '../../../abi/stat.ts';
+import {
+  SYS_close,
+  SYS_fstatfs,
+  SYS_getdents64,
+  SYS_lseek,
+  SYS_newfstatat,
+  SYS_openat,
+  SYS_pread64,
+  SYS_readlinkat,
+} from '../../../abi/syscall.ts';
+import { getU64 } from '../../../abi/u64.ts';
+import { HostBuffer } from '../../../host/buffer.ts';
+import { hostCall } from '../../../host/syscall.ts';
+import { bytesToString } from '../../base/bytes.ts';
+
+/** One object of the host tree, by the names that led to it. Plain data: descriptors live in the tree's cache. */
+export class HostNode {
+  readonly parent: HostNode | null;
+  readonly name: string;
+  dev = 0;
+  ino = 0;
+  mode = 0;
+  nlink = 1;
+  uid = 0;
+  gid = 0;
+  rdev = 0;
+  size = 0;
+  blocks = 0;
+  atimeSec = 0;
+  atimeNsec = 0;
+  mtimeSec = 0;
+  mtimeNsec = 0;
+  ctimeSec = 0;
+  ctimeNsec = 0;
+  /** A directory that is a kernel interface of the host (proc, sys): shown empty. */
+  hidden = false;
+  /** The descriptor the tree keeps for it now; -1 for none. */
+  fd = -1;
+  /** When the descriptor was last used, in steps of the tree's clock. */
+  used = 0;
+
+  constructor(parent: HostNode | null, name: string) {
+    this.parent = parent;
+    this.name = name;
+  }
+}
+
+/** A name in a host directory. */
+export interface HostEntry {
+  readonly name: string;
+  readonly ino: number;
+  /** DT_* */
+  readonly type: number;
+}
+
+export interface HostTree {
+  /** The root directory. */
+  readonly root: HostNode;
+  /** The entry of a directory with its attributes; -ENOENT, -EACCES. */
+  lookup(dir: HostNode, name: string): HostNode | number;
+  /** All names of a directory, without "." and "..". */
+  readdir(dir: HostNode): HostEntry[] | number;
+  readlink(link: HostNode): string | number;
+  /** May the Sentry read the file? 0 or -EACCES. */
+  checkRead(file: HostNode): number;
+  /** Reads at most `len` bytes at `off` to host memory at `addr`; bytes, 0 at the end. */
+  pread(file: HostNode, addr: number, len: number, off: number): number;
+  /** The node is used no more. */
+  release(node: HostNode): void;
+}
+
+/** File systems whose content is the host kernel's, not files: a guest must not see them through us. */
+const HIDDEN = new Set<number>([
+  PROC_SUPER_MAGIC,
+  SYSFS_MAGIC,
+  CGROUP_SUPER_MAGIC,
+  CGROUP2_SUPER_MAGIC,
+  DEBUGFS_MAGIC,
+  TRACEFS_MAGIC,
+  SECURITYFS_MAGIC,
+  DEVPTS_SUPER_MAGIC,
+  BPF_FS_MAGIC,
+]);
+
+/** Descriptors kept open at once. */
+const MAX_FDS = 256;
+/** Names read from one directory. */
+const MAX_NAMES = 1_000_000;
+const DIR_BUFFER = 65536;
+
+export class LocalHostTree implements HostTree {
+  readonly root: HostNode;
+  private readonly open: Set<HostNode> = new Set();
+  private clock = 0;
+  private readonly name: HostBuffer = HostBuffer.alloc(PATH_MAX);
+  private readonly stat: HostBuffer = HostBuffer.alloc(144);
+  private readonly list: HostBuffer = HostBuffer.alloc(DIR_BUFFER);
+
+  private constructor(root: HostNode) {
+    this.root = root;
+  }
+
+  /** The tree below a host directory (a byte string, absolute); -errno when it cannot be opened. */
+  static create(hostPath: string): LocalHostTree | number {
+    const root = new HostNode(null, hostPath);
+    const tree = new LocalHostTree(root);
+    if (hostPath.length >= PATH_MAX) return -ENOENT;
+    const flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    const fd = hostCall(SYS_openat, AT_FDCWD, tree.name.putString(hostPath), flags);
+    if (fd < 0) return fd;
+    root.fd = fd;
+    const r = tree.statAt(fd, '', root);
+    if (r < 0) return r;
+    return tree;
+  }
+
+  /** Fills the node's attributes from `name` in the directory behind `fd` ('' for that itself). */
+  private statAt(fd: number, name: string, node: HostNode): number {
+    const flags = AT_SYMLINK_NOFOLLOW | (name === "" ? AT_EMPTY_PATH : 0);
+    const r = hostCall(SYS_newfstatat, fd, this.name.putString(name), this.stat.addr, flags);
+    if (r < 0) return r === -EPERM ? -EACCES : r;
+    const v = this.stat.view;
+    node.dev = getU64(v, STAT_ST_DEV);
+    node.ino = getU64(v, STAT_ST_INO);
+    node.nlink = getU64(v, STAT_ST_NLINK);
+    node.mode = v.getUint32(STAT_ST_MODE, true);
+    node.uid = v.getUint32(STAT_ST_UID, true);
+    node.gid = v.getUint32(STAT_ST_GID, true);
+    node.rdev = getU64(v, STAT_ST_RDEV);
+    node.size = getU64(v, STAT_ST_SIZE);
+    node.blocks = getU64(v, STAT_ST_BLOCKS);
+    node.atimeSec = getU64(v, STAT_ST_ATIME);
+    node.atimeNsec = getU64(v, STAT_ST_ATIME_NSEC);
+    node.mtimeSec = getU64(v, STAT_ST_MTIME);
+    node.mtimeNsec = getU64(v, STAT_ST_MTIME_NSEC);
+    node.ctimeSec = getU64(v, STAT_ST_CTIME);
+    node.ctimeNsec = getU64(v, STAT_ST_CTIME_NSEC);
+    return 0;
+  }
+
+  lookup(dir: HostNode, name: string): HostNode | number {
+    if (dir.hidden) return -ENOENT;
+    const fd = this.fdOf(dir);
+    if (fd < 0) return fd;
+    const node = new HostNode(dir, name);
+    const r = this.statAt(fd, name, node);
+    if (r < 0) return r;
+    if (node.dev !== dir.dev && (node.mode & S_IFMT) === S_IFDIR) this.hideKernelFs(node);
+    return node;
+  }
+
+  /** At a mount point of the host: is it one of its kernel's interfaces? Then it is shown as an empty directory. */
+  private hideKernelFs(node: HostNode): void {
+    const fd = this.fdOf(node);
+    if (fd < 0) return;
+    const r = hostCall(SYS_fstatfs, fd, this.list.addr);
+    if (r < 0 || HIDDEN.has(getU64(this.list.view, 0))) {
+      node.hidden = true;
+      node.size = 0;
+      node.nlink = 2;
+      this.release(node);
+    }
+  }
+
+  /** The node's descriptor: O_RDONLY where the host lets us read, else (directories) O_PATH; opened when needed. */
+  private fdOf(node: HostNode): number {
+    node.used = ++this.clock;
+    if (node.fd >= 0) return node.fd;
+    const parent = node.parent!;
+    const dirfd = this.fdOf(parent);
+    if (dirfd < 0) return dirfd;
+    const isDir = (node.mode & S_IFMT) === S_IFDIR;
+    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | (isDir ? O_DIRECTORY : 0);
+    let fd = hostCall(SYS_openat, dirfd, this.name.putString(node.name), flags);
+    if (fd === -EACCES && isDir)
+      fd = hostCall(SYS_openat, dirfd, this.name.putString(node.name), flags | O_PATH);
+    if (fd < 0) return fd === -EPERM ? -EACCES : fd === -ELOOP || fd === -ENOTDIR ? -ESTALE : fd;
+    // The tree may have changed under us: a descriptor of something else must not be taken for the node's.
+    const now = new HostNode(parent, node.name);
+    if (this.statAt(fd, '', now) < 0 || now.ino !== node.ino || now.dev !== node.dev) {
+      hostCall(SYS_close, fd);
+      return -ESTALE;
+    }
+    node.fd = fd;
+    this.open.add(node);
+    if (this.open.size > MAX_FDS) this.closeOldest();
+    return fd;
+  }
+
+  /** Closes the half of the descriptors that was used least recently. */
+  private closeOldest(): void {
+    const nodes = [...this.open].sort((a, b) => a.used - b.used);
+    for (let i = 0; i < nodes.length / 2; i++) this.release(nodes[i]!);
+  }
+
+  release(node: HostNode): void {
+    if (node.fd < 0 || node === this.root) return;
+    hostCall(SYS_close, node.fd);
+    node.fd = -1;
+    this.open.delete(node);
+  }
+
+  readdir(dir: HostNode): HostEntry[] | number {
+    if (dir.hidden) return [];
+    const fd = this.fdOf(dir);
+    if (fd < 0) return fd;
+    const r = hostCall(SYS_lseek, fd, 0, 0);
+    // An O_PATH descriptor: we may pass through the directory and not list it.
+    if (r < 0) return -EACCES;
+    const out: HostEntry[] = [];
+    for (;;) {
+      const n = hostCall(SYS_getdents64, fd, this.list.addr, DIR_BUFFER);
+      if (n < 0) return n;
+      if (n === 0) return out;
+      for (let at = 0; at < n; ) {
+        const size = this.list.view.getUint16(at + DIRENT64_D_RECLEN, true);
+        const start = at + DIRENT64_D_NAME;
+        let end = this.list.u8.indexOf(0, start);
+        if (end < 0 || end > at + size) end = at + size;
+        const name = bytesToString(this.list.u8, start, end - start);
+        if (name !== '.' && name !== '..')
+          out.push({
+            name,
+            ino: getU64(this.list.view, at + DIRENT64_D_INO),
+            type: this.list.view.getUint8(at + DIRENT64_D_TYPE),
+          });
+        at += size;
+      }
+      if (out.length > MAX_NAMES) return -EIO;
+    }
+  }
+
+  readlink(link: HostNode): string | number {
+    const fd = this.fdOf(link.parent!);
+    if (fd < 0) return fd;
+    const n = hostCall(SYS_readlinkat, fd, this.name.putString(link.name), this.list.addr, PATH_MAX);
+    if (n < 0) return n;
+    return bytesToString(this.list.u8, 0, n);
+  }
+
+  checkRead(file: HostNode): number {
+    const fd = this.fdOf(file);
+    return fd < 0 ? fd : 0;
+  }
+
+  pread(file: HostNode, addr: number, len: number, off: number): number {
+    const fd = this.fdOf(file);
+    return fd < 0 ? fd : hostCall(SYS_pread64, fd, addr, len, off);
+  }
+}
