@@ -6,8 +6,9 @@
 
 import { totalmem } from 'node:os';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from '../../abi/falloc.ts';
+import { SEEK_DATA } from '../../abi/fs.ts';
 import { MFD_CLOEXEC } from '../../abi/memfd.ts';
-import { SYS_fallocate, SYS_fstat, SYS_ftruncate, SYS_memfd_create } from '../../abi/syscall.ts';
+import { SYS_fallocate, SYS_fstat, SYS_ftruncate, SYS_lseek, SYS_memfd_create } from '../../abi/syscall.ts';
 import { HostBuffer } from '../../host/buffer.ts';
 import { mapShared } from '../../host/memory.ts';
 import { hostCall } from '../../host/syscall.ts';
@@ -166,6 +167,11 @@ export class MemoryFile implements FrameBacking {
   /** Gives every free page back to the host (before a checkpoint, after a large exit). */
   trim(): void {
     this.frames.giveBack(0);
+  }
+
+  /** True when the frame's page exists in the host: somebody has touched it. */
+  touched(frame: number): boolean {
+    return hostCall(SYS_lseek, this.fd, frame * PAGE_SIZE, SEEK_DATA) === frame * PAGE_SIZE;
   }
 
   /** Pages that the host really holds for the file: less than usedPages, for frames nobody touched yet. */

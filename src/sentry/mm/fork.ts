@@ -15,7 +15,7 @@ const PREMAP_ORDERS = 48;
 export function forkInto(mm: MemoryManager, child: MemoryManager): number {
   child.mmapBase = mm.mmapBase;
   child.stackTop = mm.stackTop;
-  child.brkStart = mm.brkStart;
+  child.startBrk = mm.startBrk;
   child.brkEnd = mm.brkEnd;
   child.startCode = mm.startCode;
   child.endCode = mm.endCode;
@@ -39,7 +39,7 @@ export function forkInto(mm: MemoryManager, child: MemoryManager): number {
     child.vmas.insertAt(child.vmas.length, copy);
     if ((v.flags & VM_WIPEONFORK) === 0) copyPages(mm, child, v);
   }
-  child.peakVmPages = child.totalPages;
+  child.peakTotalPages = child.totalPages;
   // No thread of the parent may write any more to what the child now shares.
   mm.as.flush();
   premap(child);

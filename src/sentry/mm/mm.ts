@@ -50,7 +50,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
   dataPages = 0;
   stackPages = 0;
   lockedPages = 0;
-  peakVmPages = 0;
+  peakTotalPages = 0;
   private peakRss = 0;
   /** VM_LOCKED and VM_LOCKONFAULT for mappings to come (mlockall MCL_FUTURE). */
   lockFuture = 0;
@@ -61,7 +61,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
   mmapBase = 0;
   /** Where setStack() puts the stack's end. */
   stackTop = 0;
-  brkStart = 0;
+  startBrk = 0;
   brkEnd = 0;
   /** Places that /proc/PID/{stat,cmdline,environ,auxv} and prctl(PR_SET_MM) speak of; the loader sets them. */
   startCode = 0;
@@ -187,7 +187,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
 
   /** Puts the start of the heap at `start`. */
   setBrk(start: number): void {
-    this.brkStart = start;
+    this.startBrk = start;
     this.brkEnd = start;
   }
 

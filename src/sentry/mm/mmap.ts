@@ -109,7 +109,7 @@ export function mmap(
       name,
     ),
   );
-  if (mm.totalPages > mm.peakVmPages) mm.peakVmPages = mm.totalPages;
+  if (mm.totalPages > mm.peakTotalPages) mm.peakTotalPages = mm.totalPages;
   const eager =
     (flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE ||
     (vmFlags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED;
@@ -196,8 +196,8 @@ export function munmap(mm: MemoryManager, addr: number, length: number): number 
 /** See MemoryManager.brk. */
 export function brk(mm: MemoryManager, addr: number): number {
   const old = mm.brkEnd;
-  if (addr < mm.brkStart || addr >= GUEST_TOP) return old;
-  const data = addr - mm.brkStart + (mm.endData - mm.startData);
+  if (addr < mm.startBrk || addr >= GUEST_TOP) return old;
+  const data = addr - mm.startBrk + (mm.endData - mm.startData);
   if (data > mm.limits.soft(RLIMIT_DATA)) return old;
   const from = pageUp(old);
   const to = pageUp(addr);
@@ -210,7 +210,7 @@ export function brk(mm: MemoryManager, addr: number): number {
     if (mayExpand(mm, prot, 0, pages) < 0 || pages > mm.memfile.limitPages) return old;
     if ((mm.lockFuture & VM_LOCKED) !== 0 && mayLock(mm, pages) < 0) return old;
     insert(mm, new Vma(from, to, prot, PROT_ALL, mm.lockFuture, null, 0, null, '[heap]'));
-    if (mm.totalPages > mm.peakVmPages) mm.peakVmPages = mm.totalPages;
+    if (mm.totalPages > mm.peakTotalPages) mm.peakTotalPages = mm.totalPages;
     if (mm.lockFuture === VM_LOCKED) populate(mm, from, to);
   }
   mm.brkEnd = addr;

@@ -1,0 +1,179 @@
+// mremap(2): resizing in place, moving, and duplicating shared mappings (old size 0).
+
+import { EFAULT, EINVAL, ENOMEM } from '../../abi/errno.ts';
+import { MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from '../../abi/mman.ts';
+import { PAGE_SIZE, pageOffset, pageUp } from '../base/page.ts';
+import { GUEST_TOP } from '../platform/platform.ts';
+import { mapPresent } from './fault.ts';
+import type { MemoryManager } from './mm.ts';
+import { freePlace, mayExpand, mayLock, munmap } from './mmap.ts';
+import { LEAF_PAGES, PTE_ANON, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
+import { populate } from './populate.ts';
+import { account, insert, isolate, MAX_MAP_COUNT, merge, unmapRange } from './region.ts';
+import { guardStart } from './stack.ts';
+import { VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_SPECIAL, Vma } from './vma.ts';
+
+const KNOWN = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+
+/** mremap(2): the new address or -errno. */
+export function mremap(
+  mm: MemoryManager,
+  addr: number,
+  oldLength: number,
+  newLength: number,
+  flags: number,
+  newAddr: number,
+): number {
+  const move = (flags & MREMAP_MAYMOVE) !== 0;
+  const fixed = (flags & MREMAP_FIXED) !== 0;
+  const keep = (flags & MREMAP_DONTUNMAP) !== 0;
+  if ((flags & ~KNOWN) !== 0 || (fixed && !move)) return -EINVAL;
+  if (keep && (!move || oldLength !== newLength)) return -EINVAL;
+  if (!(addr >= 0 && addr < GUEST_TOP)) return -EFAULT;
+  if (pageOffset(addr) !== 0) return -EINVAL;
+  if (newLength === 0 || !(oldLength >= 0)) return -EINVAL;
+  if (!(newLength > 0 && newLength <= GUEST_TOP) || oldLength > GUEST_TOP) return -ENOMEM;
+  let oldLen = pageUp(oldLength);
+  const newLen = pageUp(newLength);
+  if (mm.vmas.find(addr) === null) return -EFAULT;
+
+  if (fixed || keep) {
+    if (fixed) {
+      if (!(newAddr >= 0 && newAddr + newLen <= GUEST_TOP) || pageOffset(newAddr) !== 0) return -EINVAL;
+      if (newAddr < addr + oldLen && addr < newAddr + newLen) return -EINVAL;
+      if (mm.vmas.length + 4 > MAX_MAP_COUNT) return -ENOMEM;
+      const r = munmap(mm, newAddr, newLen);
+      if (r < 0) return r;
+    }
+    if (oldLen > newLen) {
+      const r = unmapRange(mm, addr + newLen, addr + oldLen);
+      if (r < 0) return r;
+      oldLen = newLen;
+    }
+    const v = resizable(mm, addr, oldLen, newLen, keep);
+    if (typeof v === 'number') return v;
+    if (keep && mayExpand(mm, v.prot, v.flags, newLen / PAGE_SIZE) < 0) return -ENOMEM;
+    const at = fixed ? newAddr : freePlace(mm, newAddr, newLen, (v.flags & VM_SHARED) !== 0 ? MAP_SHARED : 0);
+    if (at < 0) return at;
+    return moveTo(mm, v, addr, oldLen, at, newLen, keep);
+  }
+  if (oldLen >= newLen) {
+    if (oldLen > newLen) {
+      const r = unmapRange(mm, addr + newLen, addr + oldLen);
+      if (r < 0) return r;
+    }
+    return addr;
+  }
+  const v = resizable(mm, addr, oldLen, newLen, false);
+  if (typeof v === 'number') return v;
+  if (oldLen > 0 && addr + oldLen === v.end && expand(mm, v, newLen - oldLen)) return addr;
+  if (!move) return -ENOMEM;
+  const at = freePlace(mm, 0, newLen, (v.flags & VM_SHARED) !== 0 ? MAP_SHARED : 0);
+  if (at < 0) return at;
+  return moveTo(mm, v, addr, oldLen, at, newLen, false);
+}
+
+/** The mapping at `addr` if it may be resized or moved so (vma_to_resize in Linux), or -errno. */
+function resizable(
+  mm: MemoryManager,
+  addr: number,
+  oldLen: number,
+  newLen: number,
+  keep: boolean,
+): Vma | number {
+  const v = mm.vmas.find(addr);
+  if (v === null) return -EFAULT;
+  if (oldLen === 0 && (v.flags & VM_SHARED) === 0) return -EINVAL;
+  if (keep && (v.flags & VM_SPECIAL) !== 0) return -EINVAL;
+  if (oldLen > v.end - addr) return -EFAULT;
+  if (newLen === oldLen) return v;
+  if ((v.flags & VM_SPECIAL) !== 0) return -EFAULT;
+  const more = (newLen - oldLen) / PAGE_SIZE;
+  if ((v.flags & VM_LOCKED) !== 0) {
+    const r = mayLock(mm, more);
+    if (r < 0) return r;
+  }
+  if (more > 0 && v.source === null && more > mm.memfile.limitPages) return -ENOMEM;
+  return mayExpand(mm, v.prot, v.flags, more) < 0 ? -ENOMEM : v;
+}
+
+/** Lets a mapping grow upwards by `len` bytes when they are free. */
+function expand(mm: MemoryManager, v: Vma, len: number): boolean {
+  const end = v.end + len;
+  if (end > GUEST_TOP) return false;
+  const i = mm.vmas.indexAbove(v.end);
+  if (i < mm.vmas.length && guardStart(mm.vmas.at(i)) < end) return false;
+  const from = v.end;
+  v.end = end;
+  account(mm, v.prot, v.flags, len / PAGE_SIZE, 1);
+  if (mm.totalPages > mm.peakTotalPages) mm.peakTotalPages = mm.totalPages;
+  const locked = (v.flags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED;
+  merge(mm, from, end);
+  if (locked) populate(mm, from, end);
+  return true;
+}
+
+/** Makes the mapping at `to` and moves the pages there; the old place is unmapped, or left empty with `keep`. */
+function moveTo(
+  mm: MemoryManager,
+  v: Vma,
+  from: number,
+  oldLen: number,
+  to: number,
+  newLen: number,
+  keep: boolean,
+): number {
+  if (mm.vmas.length + 3 > MAX_MAP_COUNT) return -ENOMEM;
+  const pgoff = v.source === null ? 0 : v.indexAt(from);
+  const fresh = new Vma(to, to + newLen, v.prot, v.maxProt, v.flags, v.source, pgoff, v.file, v.name);
+  const locked = (v.flags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED;
+  insert(mm, fresh);
+  if (oldLen > 0) movePages(mm, from, to, oldLen);
+  if (oldLen > 0 && !keep) unmapRange(mm, from, from + oldLen);
+  if (keep && (v.flags & VM_LOCKED) !== 0) {
+    const i = isolate(mm, from, from + oldLen);
+    if (i >= 0) {
+      const old = mm.vmas.at(i);
+      account(mm, old.prot, old.flags, old.pages, -1);
+      old.flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+      account(mm, old.prot, old.flags, old.pages, 1);
+    }
+  }
+  if (mm.totalPages > mm.peakTotalPages) mm.peakTotalPages = mm.totalPages;
+  if (locked) populate(mm, to, to + newLen);
+  return to;
+}
+
+/** Moves page-table entries and maps them at their new place. */
+function movePages(mm: MemoryManager, from: number, to: number, len: number): void {
+  const first = from / PAGE_SIZE;
+  const last = first + len / PAGE_SIZE;
+  if (!mm.pt.any(first, last)) return;
+  mm.tlb.flush();
+  mm.as.unmap(from, len);
+  // A thread that still wrote through the old place would write to a page that is somewhere else now.
+  mm.as.flush();
+  const shift = (to - from) / PAGE_SIZE;
+  for (const key of mm.pt.keys(first, last)) {
+    const leaf = mm.pt.leaves.get(key)!;
+    const base = key * LEAF_PAGES;
+    const end = Math.min(LEAF_PAGES, last - base);
+    for (let i = Math.max(0, first - base); i < end; i++) {
+      const f = leaf.flags[i]!;
+      if (f === 0) continue;
+      const frame = leaf.frames[i]!;
+      mm.pt.clear(leaf, i);
+      mm.pt.set(base + i + shift, frame, f & (PTE_PRESENT | PTE_ANON | PTE_WRITE));
+    }
+    mm.pt.prune(key);
+  }
+  const newFirst = to / PAGE_SIZE;
+  const newLast = newFirst + len / PAGE_SIZE;
+  const v = mm.vmas.find(to)!;
+  if (v.prot === 0) return;
+  for (const key of mm.pt.keys(newFirst, newLast)) {
+    const base = key * LEAF_PAGES;
+    const lo = Math.max(0, newFirst - base);
+    mapPresent(mm, v, mm.pt.leaves.get(key)!, base, lo, Math.min(LEAF_PAGES, newLast - base));
+  }
+}
