@@ -59,6 +59,7 @@ const LAYERS = {
     'src/host',
     'src/sentry/base',
     'src/sentry/memfile',
+    'src/sentry/platform',
     'src/sentry/mm',
     'src/sentry/vfs',
     'src/sentry/kernel',
