@@ -18,6 +18,7 @@ import {
   type Platform,
 } from '../platform/platform.ts';
 import { ORIG_RAX, R8, R9, R10, RAX, RDI, RDX, RSI } from '../platform/regs.ts';
+import { UnixNamespace } from '../socket/unix/namespace.ts';
 import { BLOCKED, EXITED, NO_RESULT } from './block.ts';
 import { FutexTable } from './futex.ts';
 import { SemRegistry } from './ipc_sem.ts';
@@ -52,6 +53,8 @@ export class Kernel {
   readonly piFutexes: FutexTable = new FutexTable();
   readonly sems: SemRegistry = new SemRegistry();
   readonly uts: UtsNames = new UtsNames();
+  /** AF_UNIX: abstract names, /proc/net/unix. */
+  readonly unix: UnixNamespace = new UnixNamespace();
   tracer: SyscallTracer | null = null;
   /** Set by the runtime before the first execve. */
   loader: ProgramLoader | null = null;

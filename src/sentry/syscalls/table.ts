@@ -13,8 +13,10 @@ import { rows as poll } from './poll.ts';
 import { rows as process } from './process.ts';
 import { rows as rtSignals } from './rt_signals.ts';
 import { rows as select } from './select.ts';
+import { rows as sendrecv } from './sendrecv.ts';
 import { rows as session } from './session.ts';
 import { rows as signalfd } from './signalfd.ts';
+import { rows as socket } from './socket.ts';
 import { rows as timerfd } from './timerfd.ts';
 import { rows as wait } from './wait.ts';
 import { rows as kill } from './kill.ts';
@@ -37,6 +39,8 @@ const families: readonly (readonly SyscallRow[])[] = [
   select,
   signalfd,
   timerfd,
+  sendrecv,
+  socket,
   arch,
   clone,
   exec,

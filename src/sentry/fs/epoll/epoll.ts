@@ -212,7 +212,7 @@ export class EpollFile extends File {
   }
 
   /** Lines for /proc/PID/fdinfo. */
-  fdinfo(): string {
+  override fdinfo(): string {
     let text = '';
     for (const first of this.items.values())
       for (let i: EpollItem | null = first; i !== null; i = i.nextSameFd) {

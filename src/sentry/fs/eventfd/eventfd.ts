@@ -82,6 +82,11 @@ export class EventFile extends File {
     return this.waiters;
   }
 
+  override fdinfo(): string {
+    const count = ((BigInt(this.hi) << 32n) | BigInt(this.lo)).toString(16).padStart(16, ' ');
+    return `eventfd-count: ${count}\neventfd-id: ${this.inode.ino}\neventfd-semaphore: ${this.semaphore ? 1 : 0}\n`;
+  }
+
   override describe(): string {
     return 'anon_inode:[eventfd]';
   }

@@ -206,6 +206,14 @@ export class InotifyFile extends File {
     this.first = 0;
   }
 
+  override fdinfo(): string {
+    const hex = (n: number): string => (n >>> 0).toString(16);
+    let text = '';
+    for (const w of this.byWd.values())
+      text += `inotify wd:${hex(w.wd)} ino:${hex(w.inode.ino)} sdev:${hex(w.inode.fs.dev)} mask:${hex(w.mask)} ignored_mask:0\n`;
+    return text;
+  }
+
   override describe(): string {
     return 'anon_inode:inotify';
   }

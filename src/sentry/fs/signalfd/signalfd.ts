@@ -46,6 +46,11 @@ export abstract class SignalFile extends File {
     return this.hasPending() ? POLLIN : 0;
   }
 
+  override fdinfo(): string {
+    const hex = (n: number): string => n.toString(16).padStart(8, '0');
+    return `sigmask:\t${hex(this.maskHi)}${hex(this.maskLo)}\n`;
+  }
+
   override describe(): string {
     return 'anon_inode:[signalfd]';
   }

@@ -146,6 +146,16 @@ export class TimerFile extends File implements TimerTarget {
     this.time.cancel(this.timer);
   }
 
+  override fdinfo(): string {
+    const left: Itimerspec = { intervalSec: 0, intervalNsec: 0, valueSec: 0, valueNsec: 0 };
+    const ticks = this.ticks;
+    this.getTime(left);
+    return (
+      `clockid: ${this.clock}\nticks: ${ticks}\nsettime flags: 0${this.setFlags.toString(8)}\n` +
+      `it_value: (${left.valueSec}, ${left.valueNsec})\nit_interval: (${left.intervalSec}, ${left.intervalNsec})\n`
+    );
+  }
+
   override describe(): string {
     return 'anon_inode:[timerfd]';
   }
