@@ -13,7 +13,7 @@ export const guestDir = join(repoDir, 'test/guest');
 /** How a command starts inside Vedette; VEDETTE_FLAGS adds flags for every run, such as `--platform=ptrace`. */
 export const vedette = [process.execPath, join(distDir, 'src/cli/main.js'), 'do'];
 const extraFlags = (process.env.VEDETTE_FLAGS ?? '').split(' ').filter((flag) => flag !== '');
-/** Only the native half, to check the tests themselves. */
+/** Natively twice instead of natively and inside, to check the tests themselves. */
 export const nativeOnly = process.env.VEDETTE_NATIVE_ONLY === '1';
 
 const compileFlags = [
@@ -24,6 +24,8 @@ const compileFlags = [
   '-Wno-nonnull',
   '-pthread',
 ];
+/** A fixed search path, so that what a shell finds does not depend on who runs the tests. */
+export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const outputLimit = 16 << 20;
 
 export interface RunOptions {
@@ -106,8 +108,8 @@ export function runNative(argv: string[], options: RunOptions = {}): Promise<Run
     const child = spawn(argv[0]!, argv.slice(1), {
       cwd,
       env: {
-        PATH: process.env.PATH ?? '/usr/bin:/bin',
-        HOME: '/root',
+        PATH: systemPath,
+        HOME: '/nonexistent',
         LANG: 'C.UTF-8',
         LC_ALL: 'C.UTF-8',
         ...env,
@@ -161,6 +163,14 @@ export function runNative(argv: string[], options: RunOptions = {}): Promise<Run
       });
     });
   });
+}
+
+/** The path of a program in systemPath, if there is one. */
+export function which(name: string): string | undefined {
+  return systemPath
+    .split(':')
+    .map((dir) => join(dir, name))
+    .find((path) => existsSync(path));
 }
 
 /** Runs the same command inside Vedette. */
