@@ -8,6 +8,8 @@ import { kernelInfo } from './siginfo.ts';
 import type { ThreadGroup } from './threadgroup.ts';
 
 const SIGNALS = [SIGALRM, SIGVTALRM, SIGPROF] as const;
+/** Real-time periods below this lose expirations, as they would on a busy machine. */
+const SHORTEST_NS = 50_000;
 /** CPU-time timers are looked at no more often than this. */
 const CPU_TICK_NS = 1e6;
 
@@ -54,7 +56,9 @@ export class IntervalTimers implements TimerTarget {
   private arm(which: number): void {
     const time = this.group.kernel.time;
     if (which === ITIMER_REAL) {
-      time.arm(this.timers[which]!, this.at[which]!);
+      // A period of microseconds must not keep the kernel from everything else.
+      const soonest = this.period[which]! === 0 ? 0 : time.monotonicNs() + SHORTEST_NS;
+      time.arm(this.timers[which]!, Math.max(this.at[which]!, soonest));
       return;
     }
     const left = (this.at[which]! - this.clock(which)) / Math.max(1, this.group.live);

@@ -1,14 +1,16 @@
 // POSIX per-process timers: timer_create(2). A timer has at most one signal queued; expirations meanwhile are its overrun.
 
 import { SI_TIMER, SIGEV_NONE, SIGEV_THREAD_ID } from '../../abi/signal.ts';
-import { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID } from '../../abi/time.ts';
 import { Timer, type TimerTarget } from '../base/time.ts';
+import { threadCpuNs } from './cpu_clock.ts';
 import { SIL_TIMER, SigInfo } from './siginfo.ts';
 import type { Task } from './task.ts';
 import type { ThreadGroup } from './threadgroup.ts';
 
 /** DELAYTIMER_MAX: where the overrun count stops. */
 const OVERRUN_MAX = 0x7fffffff;
+/** A timer whose signal is ignored fires no more often than this. */
+const IGNORED_PAUSE_NS = 1e6;
 /** CPU-time clocks are looked at no more often than this. */
 const CPU_TICK_NS = 1e6;
 
@@ -23,6 +25,8 @@ export class PosixTimer implements TimerTarget {
   /** SIGEV_THREAD_ID: who gets the signal. CPU clock of a thread: whose time. */
   readonly target: Task | null;
   readonly cpuOf: Task | null;
+  /** CPU clock of a process: whose. */
+  readonly cpuGroup: ThreadGroup | null;
   private readonly timer: Timer;
   /** On CLOCK_MONOTONIC or the CPU clock, ns; 0 when disarmed. */
   private atNs = 0;
@@ -42,6 +46,7 @@ export class PosixTimer implements TimerTarget {
     valueHi: number,
     target: Task | null,
     cpuOf: Task | null,
+    cpuGroup: ThreadGroup | null,
   ) {
     this.id = id;
     this.group = group;
@@ -52,31 +57,23 @@ export class PosixTimer implements TimerTarget {
     this.valueHi = valueHi;
     this.target = target;
     this.cpuOf = cpuOf;
+    this.cpuGroup = cpuGroup;
     this.timer = new Timer(this);
   }
 
-  private get onCpu(): boolean {
-    return (
-      this.clock < 0 || this.clock === CLOCK_PROCESS_CPUTIME_ID || this.clock === CLOCK_THREAD_CPUTIME_ID
-    );
-  }
-
   private now(): number {
-    if (!this.onCpu) return this.group.kernel.time.monotonicNs();
-    if (this.cpuOf !== null) return this.cpuOf.dead ? this.cpuOf.finalCpuNs : this.cpuOf.ctx.cpuTimeNs();
-    return this.group.cpuNs();
+    if (this.cpuOf !== null) return threadCpuNs(this.cpuOf);
+    return this.cpuGroup !== null ? this.cpuGroup.cpuNs() : this.group.kernel.time.monotonicNs();
   }
 
   /** Nanoseconds to the next expiration; 0 when disarmed, at least 1 when armed. */
   remaining(): number {
     if (this.atNs === 0) return 0;
     const now = this.now();
-    if (this.notify === SIGEV_NONE && this.atNs <= now) {
-      if (this.periodNs === 0) return 0;
-      // Nobody is told of expirations, so the timer is not woken for them: the period is worked out here.
-      return this.periodNs - ((now - this.atNs) % this.periodNs);
-    }
-    return Math.max(1, this.atNs - now);
+    if (this.atNs > now) return this.atNs - now;
+    // Past expirations are counted when their signal is taken; nobody is told of those of SIGEV_NONE.
+    if (this.periodNs !== 0) return this.periodNs - ((now - this.atNs) % this.periodNs);
+    return this.notify === SIGEV_NONE ? 0 : 1;
   }
 
   interval(): number {
@@ -100,13 +97,13 @@ export class PosixTimer implements TimerTarget {
   }
 
   private arm(): void {
-    if (this.notify === SIGEV_NONE) return;
+    if (this.notify === SIGEV_NONE || this.atNs === 0) return;
     const time = this.group.kernel.time;
-    if (!this.onCpu) {
+    if (this.cpuGroup === null) {
       time.arm(this.timer, this.atNs);
       return;
     }
-    const left = (this.atNs - this.now()) / Math.max(1, this.group.live);
+    const left = (this.atNs - this.now()) / Math.max(1, this.cpuGroup.live);
     time.arm(this.timer, time.monotonicNs() + Math.max(CPU_TICK_NS, left));
   }
 
@@ -117,19 +114,19 @@ export class PosixTimer implements TimerTarget {
       this.arm();
       return;
     }
-    let extra = 0;
-    if (this.periodNs === 0) this.atNs = 0;
-    else {
-      extra = Math.floor((now - this.atNs) / this.periodNs);
-      this.atNs += (extra + 1) * this.periodNs;
-      this.arm();
-    }
-    if (this.queued !== null) {
-      this.missed = Math.min(OVERRUN_MAX, this.missed + extra + 1);
-      return;
-    }
-    this.missed = extra;
+    this.missed = this.advance(now);
     this.send();
+  }
+
+  /** Moves a periodic timer on to its first expiration after `now`; how many were skipped on the way. */
+  private advance(now: number): number {
+    if (this.periodNs === 0) {
+      this.atNs = 0;
+      return 0;
+    }
+    const extra = Math.floor((now - this.atNs) / this.periodNs);
+    this.atNs += (extra + 1) * this.periodNs;
+    return Math.min(extra, OVERRUN_MAX);
   }
 
   private send(): void {
@@ -147,18 +144,28 @@ export class PosixTimer implements TimerTarget {
     } else if (signals.sendToGroup(this.group, info) !== 0) this.queued = null;
   }
 
-  /** Its signal was taken for delivery: the overrun is known now. */
+  /**
+   * Its signal was taken for delivery: the overrun is known now, and the timer goes on. It did not run meanwhile, so that a
+   * short period cannot flood a process that does not take its signals.
+   */
   onDequeued(info: SigInfo): void {
     if (info !== this.queued) return;
     this.queued = null;
-    this.overrun = this.missed;
+    const now = this.now();
+    if (this.atNs !== 0 && now >= this.atNs) this.missed += this.advance(now) + 1;
+    this.overrun = Math.min(OVERRUN_MAX, this.missed);
     this.missed = 0;
     info.overrun = this.overrun;
+    this.arm();
   }
 
-  /** Its signal was dropped before anyone took it. */
+  /** Its signal was dropped before anyone took it (ignored); the timer goes on. */
   onDiscarded(info: SigInfo): void {
-    if (info === this.queued) this.queued = null;
+    if (info !== this.queued) return;
+    this.queued = null;
+    if (this.atNs === 0) return;
+    this.advance(Math.max(this.atNs, this.now() + IGNORED_PAUSE_NS));
+    this.arm();
   }
 
   private forgetQueued(): void {

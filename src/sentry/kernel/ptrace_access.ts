@@ -10,7 +10,12 @@ export function mayPtrace(t: Task, target: Task): boolean {
   const o = target.cred;
   if (c.capable(CAP_SYS_PTRACE)) return true;
   const same =
-    c.uid === o.euid && c.uid === o.suid && c.uid === o.uid && c.gid === o.egid && c.gid === o.sgid && c.gid === o.gid;
+    c.uid === o.euid &&
+    c.uid === o.suid &&
+    c.uid === o.uid &&
+    c.gid === o.egid &&
+    c.gid === o.sgid &&
+    c.gid === o.gid;
   if (!same || target.group.dumpable !== 1) return false;
   return ((o.permitted.lo & ~c.permitted.lo) | (o.permitted.hi & ~c.permitted.hi)) === 0;
 }

@@ -3,11 +3,22 @@
 import type { SyscallRow } from '../kernel/syscall_table.ts';
 import { SyscallTable } from '../kernel/syscall_table.ts';
 import { rows as arch } from './arch.ts';
+import { rows as clock } from './clock.ts';
 import { rows as clone } from './clone.ts';
 import { rows as epoll } from './epoll.ts';
 import { rows as eventfd } from './eventfd.ts';
 import { rows as exec } from './exec.ts';
+import { rows as filesAttr } from './files_attr.ts';
+import { rows as filesDir } from './files_dir.ts';
+import { rows as filesFcntl } from './files_fcntl.ts';
+import { rows as filesLinks } from './files_links.ts';
+import { rows as filesMeta } from './files_meta.ts';
+import { rows as filesOpen } from './files_open.ts';
+import { rows as filesRw } from './files_rw.ts';
+import { rows as futex } from './futex.ts';
 import { rows as inotify } from './inotify.ts';
+import { rows as kill } from './kill.ts';
+import { rows as pidfd } from './pidfd.ts';
 import { rows as pipe } from './pipe.ts';
 import { rows as poll } from './poll.ts';
 import { rows as process } from './process.ts';
@@ -16,19 +27,12 @@ import { rows as select } from './select.ts';
 import { rows as sendrecv } from './sendrecv.ts';
 import { rows as session } from './session.ts';
 import { rows as signalfd } from './signalfd.ts';
+import { rows as sleep } from './sleep.ts';
 import { rows as socket } from './socket.ts';
 import { rows as timerfd } from './timerfd.ts';
+import { rows as timers } from './timers.ts';
+import { rows as usage } from './usage.ts';
 import { rows as wait } from './wait.ts';
-import { rows as kill } from './kill.ts';
-import { rows as pidfd } from './pidfd.ts';
-import { rows as futex } from './futex.ts';
-import { rows as filesAttr } from './files_attr.ts';
-import { rows as filesDir } from './files_dir.ts';
-import { rows as filesFcntl } from './files_fcntl.ts';
-import { rows as filesLinks } from './files_links.ts';
-import { rows as filesMeta } from './files_meta.ts';
-import { rows as filesOpen } from './files_open.ts';
-import { rows as filesRw } from './files_rw.ts';
 
 const families: readonly (readonly SyscallRow[])[] = [
   epoll,
@@ -58,6 +62,10 @@ const families: readonly (readonly SyscallRow[])[] = [
   filesMeta,
   filesOpen,
   filesRw,
+  clock,
+  sleep,
+  timers,
+  usage,
 ];
 
 /** A fresh table with every system call that the kernel serves. */
