@@ -1,8 +1,20 @@
 // Compiles guest programs, runs commands natively and inside Vedette with limits, and compares what came out.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import {
+  closeSync,
+  existsSync,
+  constants as files,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { Socket } from 'node:net';
+import { constants, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
 /** The compiled tree that this module belongs to. */
@@ -16,6 +28,7 @@ const extraFlags = (process.env.VEDETTE_FLAGS ?? '').split(' ').filter((flag) =>
 /** Natively twice instead of natively and inside, to check the tests themselves. */
 export const nativeOnly = process.env.VEDETTE_NATIVE_ONLY === '1';
 
+const { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = files;
 const compileFlags = [
   '-O1',
   '-Wall',
@@ -79,45 +92,50 @@ function kill(pid: number): void {
   }
 }
 
-const signalNumbers: Record<string, number> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGILL: 4,
-  SIGTRAP: 5,
-  SIGABRT: 6,
-  SIGBUS: 7,
-  SIGFPE: 8,
-  SIGKILL: 9,
-  SIGUSR1: 10,
-  SIGSEGV: 11,
-  SIGUSR2: 12,
-  SIGPIPE: 13,
-  SIGALRM: 14,
-  SIGTERM: 15,
-  SIGXCPU: 24,
-  SIGXFSZ: 25,
-  SIGSYS: 31,
-};
+/** Three real pipes, since those that spawn makes are sockets, which programs can tell from pipes. */
+class Pipes {
+  /** The ends for the child: its standard input, output and error. */
+  readonly child: number[];
+  readonly input: number;
+  readonly outputs: Socket[];
+
+  constructor() {
+    const dir = mkdtempSync(join(tmpdir(), 'vedette-pipes-'));
+    const paths = ['in', 'out', 'err'].map((name) => join(dir, name));
+    try {
+      const made = spawnSync('mkfifo', paths);
+      if (made.status !== 0) throw new Error(`mkfifo: ${made.stderr}`);
+      // An end opens at once only when the other is there; the child's ends must not be non-blocking.
+      const both = openSync(paths[0]!, O_RDWR);
+      const stdin = openSync(paths[0]!, O_RDONLY);
+      this.input = openSync(paths[0]!, O_WRONLY | O_NONBLOCK);
+      closeSync(both);
+      const readers = paths.slice(1).map((path) => openSync(path, O_RDONLY | O_NONBLOCK));
+      this.child = [stdin, ...paths.slice(1).map((path) => openSync(path, O_WRONLY))];
+      this.outputs = readers.map((fd) => new Socket({ fd, readable: true, writable: false }));
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  }
+}
 
 /** Runs a command on the host in its own process group and collects what it prints, within time and size limits. */
 export function runNative(argv: string[], options: RunOptions = {}): Promise<RunResult> {
   const { timeoutMs = 60_000, cwd = '/tmp', env = {}, input = '' } = options;
   const start = Date.now();
+  const pipes = new Pipes();
   return new Promise((done, fail) => {
     const child = spawn(argv[0]!, argv.slice(1), {
       cwd,
-      env: {
-        PATH: systemPath,
-        HOME: '/nonexistent',
-        LANG: 'C.UTF-8',
-        LC_ALL: 'C.UTF-8',
-        ...env,
-      },
+      env: { PATH: systemPath, HOME: '/nonexistent', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8', ...env },
       detached: true,
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: pipes.child,
     });
-    const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+    for (const fd of pipes.child) closeSync(fd);
+    const stdin = new Socket({ fd: pipes.input, readable: false, writable: true });
+    stdin.on('error', () => stdin.destroy());
+    stdin.end(input, () => stdin.destroy());
+    const chunks: Buffer[][] = [[], []];
     let size = 0;
     let timedOut = false;
     let killed = false;
@@ -131,33 +149,38 @@ export function runNative(argv: string[], options: RunOptions = {}): Promise<Run
       timedOut = true;
       end();
     }, timeoutMs);
-    for (const stream of ['stdout', 'stderr'] as const) {
-      child[stream].on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > outputLimit) end();
-        else chunks[stream].push(chunk);
-      });
-    }
-    child.stdin.on('error', () => {});
-    child.stdin.end(input);
+    const closed = pipes.outputs.map(
+      (stream, i) =>
+        new Promise<void>((over) => {
+          stream.on('error', () => stream.destroy());
+          stream.on('close', () => over());
+          stream.on('data', (chunk: Buffer) => {
+            size += chunk.length;
+            if (size > outputLimit) end();
+            else chunks[i]!.push(chunk);
+          });
+        }),
+    );
     child.on('error', (error) => {
       clearTimeout(timer);
+      for (const stream of [stdin, ...pipes.outputs]) stream.destroy();
       fail(error);
     });
-    // What the command left behind holds the pipes open: it gets a moment, then its group goes.
-    let grace: NodeJS.Timeout | undefined;
-    child.on('exit', () => {
-      grace = setTimeout(() => kill(-child.pid!), 1000);
-    });
-    child.on('close', (code, signal) => {
+    child.on('exit', async (code, signal) => {
       clearTimeout(timer);
+      stdin.destroy();
+      // What the command left behind holds the pipes open: it gets a moment, then its group goes, then the pipes.
+      const grace = setTimeout(() => kill(-child.pid!), 1000);
+      const late = setTimeout(() => pipes.outputs.forEach((stream) => void stream.destroy()), 2000);
+      await Promise.all(closed);
       clearTimeout(grace);
+      clearTimeout(late);
       kill(-child.pid!);
-      const text = (parts: Buffer[]) => Buffer.concat(parts).toString('utf8');
+      const [stdout, stderr] = chunks.map((parts) => Buffer.concat(parts).toString('utf8'));
       done({
-        status: code ?? 128 + (signalNumbers[signal ?? ''] ?? 0),
-        stdout: text(chunks.stdout),
-        stderr: text(chunks.stderr),
+        status: code ?? 128 + (constants.signals[signal!] ?? 0),
+        stdout: stdout!,
+        stderr: stderr!,
         timedOut,
         elapsedMs: Date.now() - start,
       });
