@@ -14,6 +14,7 @@ import { createInit } from '../sentry/kernel/init.ts';
 import { Kernel } from '../sentry/kernel/kernel.ts';
 import { defaultLimits } from '../sentry/kernel/limits.ts';
 import type { Task } from '../sentry/kernel/task.ts';
+import { VdsoPages } from '../sentry/kernel/vdso_pages.ts';
 import { ExecLoader } from '../sentry/loader/exec.ts';
 import { MemoryFile } from '../sentry/memfile/memfile.ts';
 import type { Platform } from '../sentry/platform/platform.ts';
@@ -75,6 +76,7 @@ export class Loader implements SignalTarget {
     this.kernel = this.step('kernel', () => this.makeKernel());
     this.step('timers', () => new HostTimer(this.poller, this.kernel.time));
     this.ctx = new BootContext(credFor(0, 0), this.kernel.time);
+    this.step('vdso', () => this.makeVdso());
     this.ns = this.step(`root ${o.rootfs}`, () => mountRoot(this.kernel, this.ctx, o.rootfs));
     this.devpts = this.step('kernel file systems', () => mountKernelFs(this.kernel, this.ctx, this.ns));
     this.step('mounts', () => mountExtra(this.kernel, this.ctx, this.ns, o.tmpfs, o.mounts));
@@ -94,6 +96,12 @@ export class Loader implements SignalTarget {
     const m = MemoryFile.create(this.options.totalMemBytes);
     if (failed(m)) throw new StartError(`no memory file: memfd_create: ${errnoName(-m)}`, STATUS_USAGE);
     return m;
+  }
+
+  private makeVdso(): void {
+    const vdso = VdsoPages.create(this.memfile, this.kernel.time);
+    if (failed(vdso)) throw new Error(`vdso: ${errnoName(-vdso)}`);
+    this.kernel.vdso = vdso;
   }
 
   private makeKernel(): Kernel {

@@ -7,6 +7,7 @@
 import { ENOSYS } from '../../abi/errno.ts';
 import { SIGKILL } from '../../abi/signal.ts';
 import { countUnsupported } from '../base/log.ts';
+import type { MemfdFs } from '../fs/memfd/memfd.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import {
   type Context,
@@ -31,6 +32,7 @@ import { killedByHost } from './task_exit.ts';
 import { returnToUser } from './task_run.ts';
 import type { ThreadGroup } from './threadgroup.ts';
 import { Timekeeper } from './timekeeper.ts';
+import type { VdsoPages } from './vdso_pages.ts';
 import { UserTable } from './users.ts';
 import { UtsNames } from './uts.ts';
 
@@ -55,7 +57,11 @@ export class Kernel {
   readonly uts: UtsNames = new UtsNames();
   /** AF_UNIX: abstract names, /proc/net/unix. */
   readonly unix: UnixNamespace = new UnixNamespace();
+  /** Holds memfds; made with the first. */
+  memfds: MemfdFs | null = null;
   tracer: SyscallTracer | null = null;
+  /** The VDSO that new programs get; null leaves them without one. */
+  vdso: VdsoPages | null = null;
   /** Set by the runtime before the first execve. */
   loader: ProgramLoader | null = null;
   /** CPUs and memory that the guest sees. */

@@ -5,8 +5,10 @@ import { CLOCK_MONOTONIC, CLOCK_REALTIME } from '../../abi/time.ts';
 import { hostClockNs, hostClockSec, lastNsec } from '../../host/clock.ts';
 import type { Timer, TimeSource } from '../base/time.ts';
 import { TimerHeap } from './timer_heap.ts';
+import type { TscClock } from './tsc_clock.ts';
 
 export class Timekeeper implements TimeSource {
+  private tsc: TscClock | null = null;
   private readonly timers: TimerHeap = new TimerHeap();
   /** CLOCK_MONOTONIC of the host when this kernel booted. */
   readonly bootHostNs: number;
@@ -21,7 +23,13 @@ export class Timekeeper implements TimeSource {
     this.bootHostNs = hostClockNs(CLOCK_MONOTONIC) - 1e9;
   }
 
+  /** From here on monotonic time is the VDSO's, to the tick: what a guest reads with and without a call agrees. */
+  useTsc(clock: TscClock): void {
+    this.tsc = clock;
+  }
+
   monotonicNs(): number {
+    if (this.tsc !== null) return this.tsc.monotonicNs();
     return hostClockNs(CLOCK_MONOTONIC) - this.bootHostNs;
   }
 

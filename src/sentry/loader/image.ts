@@ -77,6 +77,8 @@ function fill(
     entry = placed.entry;
   }
 
+  const vdso = args.kernel.vdso === null ? 0 : args.kernel.vdso.map(mm);
+  if (vdso < 0) return vdso;
   const phdr = program.image.phdrVaddr === 0 ? 0 : program.image.phdrVaddr + main.bias;
   const stack = buildStack(
     mm.stackTop,
@@ -90,7 +92,7 @@ function fill(
       entry: main.entry,
       cred: image.cred,
       secure: image.secure,
-      vdso: 0,
+      vdso,
     },
     image.randomize,
   );
