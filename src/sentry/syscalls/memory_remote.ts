@@ -1,0 +1,112 @@
+// process_vm_readv(2), process_vm_writev(2).
+
+import { EFAULT, EINVAL, EPERM, ESRCH } from '../../abi/errno.ts';
+import { SYS_process_vm_readv, SYS_process_vm_writev } from '../../abi/syscall.ts';
+import { UIO_MAXIOV } from '../../abi/uio.ts';
+import { mayPtrace } from '../kernel/ptrace_access.ts';
+import { TASK_DEAD, type Task } from '../kernel/task.ts';
+import type { MemoryManager } from '../mm/mm.ts';
+import { INT, PID, SIZE, STRUCT } from './kinds.ts';
+import { sys } from './row.ts';
+
+const IOVEC_SIZE = 16;
+const TWO32 = 0x1_0000_0000;
+const CHUNK = 65536;
+
+const raw = new Uint8Array(UIO_MAXIOV * IOVEC_SIZE);
+const words = new Uint32Array(raw.buffer);
+const remoteBases = new Float64Array(UIO_MAXIOV);
+const remoteLens = new Float64Array(UIO_MAXIOV);
+const buffer = new Uint8Array(CHUNK);
+
+/** Copies in the remote array; total bytes, -EFAULT, or -EINVAL for a negative length. Its addresses are tried later. */
+function readRemoteVector(t: Task, addr: number, count: number): number {
+  if (t.mm.copyInExact(addr, raw, 0, count * IOVEC_SIZE) !== 0) return -EFAULT;
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    if (words[i * 4 + 3]! >= 0x8000_0000) return -EINVAL;
+    remoteBases[i] = words[i * 4 + 1]! * TWO32 + words[i * 4]!;
+    remoteLens[i] = words[i * 4 + 3]! * TWO32 + words[i * 4 + 2]!;
+    total += remoteLens[i]!;
+  }
+  return total;
+}
+
+function transfer(
+  t: Task,
+  pid: number,
+  lvec: number,
+  lcount: number,
+  rvec: number,
+  rcount: number,
+  flags: number,
+  write: boolean,
+): number {
+  if (flags !== 0) return -EINVAL;
+  // The local array first, as Linux does; its Io stays aimed while only the other address space is touched by copies.
+  const io = t.mm.iovec(lvec, lcount);
+  if (typeof io === 'number') return io;
+  if (io.remaining === 0) return 0;
+  if (rcount < 0 || rcount > UIO_MAXIOV) return -EINVAL;
+  const total = readRemoteVector(t, rvec, rcount);
+  if (total < 0) return total;
+  const target = t.kernel.pids.task(pid);
+  if (target === null || target.state === TASK_DEAD) return -ESRCH;
+  if (!mayPtrace(t, target)) return -EPERM;
+  const mm: MemoryManager = target.mm;
+  let done = 0;
+  for (let i = 0; i < rcount; i++) {
+    let at = 0;
+    while (at < remoteLens[i]! && io.remaining > 0) {
+      const n = Math.min(CHUNK, remoteLens[i]! - at, io.remaining);
+      const addr = remoteBases[i]! + at;
+      let moved: number;
+      if (write) {
+        const got = io.take(buffer, 0, n);
+        if (got < 0) return done > 0 ? done : -EFAULT;
+        moved = mm.writeRemote(addr, buffer, 0, got);
+      } else {
+        const got = mm.readRemote(addr, buffer, 0, n);
+        moved = got < 0 ? got : io.put(buffer, 0, got);
+      }
+      if (moved > 0) done += moved;
+      if (moved < n) return done > 0 ? done : -EFAULT;
+      at += n;
+    }
+  }
+  return done;
+}
+
+/** Implements process_vm_readv(2). */
+function process_vm_readv(
+  t: Task,
+  pid: number,
+  lvec: number,
+  lcount: number,
+  rvec: number,
+  rcount: number,
+  flags: number,
+): number {
+  return transfer(t, pid, lvec, lcount, rvec, rcount, flags, false);
+}
+
+/** Implements process_vm_writev(2). */
+function process_vm_writev(
+  t: Task,
+  pid: number,
+  lvec: number,
+  lcount: number,
+  rvec: number,
+  rcount: number,
+  flags: number,
+): number {
+  return transfer(t, pid, lvec, lcount, rvec, rcount, flags, true);
+}
+
+const IOVEC = STRUCT('struct iovec[]');
+const KINDS = [PID, IOVEC, SIZE, IOVEC, SIZE, INT];
+
+export const rows = [
+  sys(SYS_process_vm_readv, KINDS, process_vm_readv),
+  sys(SYS_process_vm_writev, KINDS, process_vm_writev),
+];
