@@ -18,6 +18,11 @@ import { rows as filesRw } from './files_rw.ts';
 import { rows as futex } from './futex.ts';
 import { rows as inotify } from './inotify.ts';
 import { rows as kill } from './kill.ts';
+import { rows as memfd } from './memfd.ts';
+import { rows as memory } from './memory.ts';
+import { rows as memoryAdvice } from './memory_advice.ts';
+import { rows as memoryPolicy } from './memory_policy.ts';
+import { rows as memoryRemote } from './memory_remote.ts';
 import { rows as pidfd } from './pidfd.ts';
 import { rows as pipe } from './pipe.ts';
 import { rows as poll } from './poll.ts';
@@ -62,6 +67,11 @@ const families: readonly (readonly SyscallRow[])[] = [
   filesMeta,
   filesOpen,
   filesRw,
+  memfd,
+  memory,
+  memoryAdvice,
+  memoryPolicy,
+  memoryRemote,
   clock,
   sleep,
   timers,
