@@ -18,7 +18,7 @@ let steps = 0;
 /** True when `from` would lead back to `to`, or chains below `from` get deeper than EP_MAX_NESTS. */
 export function wouldLoop(to: EpollFile, from: EpollFile): boolean {
   steps = 0;
-  return depthBelow(from, to) + depthAbove(to, 0) + 1 > EP_MAX_NESTS;
+  return depthBelow(from, to) + depthAbove(to, 0) > EP_MAX_NESTS;
 }
 
 /** Longest chain of instances from `ep` down, itself included; huge when it meets `target`. */

@@ -114,14 +114,10 @@ export class PipeFile extends File {
     return ctx.mem.copyOutExact(arg, scratch, 0, 4);
   }
 
-  /** fcntl(F_GETPIPE_SZ), bytes. */
-  getPipeSize(): number {
-    return this.pipe.ring.capacity;
-  }
-
-  /** fcntl(F_SETPIPE_SZ): the new size; -EPERM above pipe-max-size without CAP_SYS_RESOURCE, -EBUSY, -EINVAL. */
-  setPipeSize(ctx: VfsContext, bytes: number): number {
+  /** fcntl(F_SETPIPE_SZ), or F_GETPIPE_SZ for -1: bytes; -EPERM above pipe-max-size without CAP_SYS_RESOURCE, -EBUSY. */
+  override pipeSize(ctx: VfsContext, bytes: number): number {
     const capacity = this.pipe.ring.capacity;
+    if (bytes < 0) return capacity;
     if (bytes > capacity && bytes > PIPE_MAX_SIZE && !ctx.cred.capable(CAP_SYS_RESOURCE)) return -EPERM;
     return this.pipe.resize(bytes);
   }
