@@ -63,6 +63,7 @@ export class SysFs extends SyntheticFs {
     const root = new StaticDirInode(this, 0o555);
     const tree = new TreeBuilder(this, root);
     for (const name of ['block', 'bus', 'class', 'dev', 'firmware', 'module', 'power']) tree.dir(name);
+    tree.dir('bus/cpu');
     // Container tools mount cgroups here.
     tree.dir('fs/cgroup');
     tree.dir('class/net');

@@ -10,7 +10,7 @@ import { SIGINT, SIGQUIT, SIGTSTP } from '../../../abi/signal.ts';
 import * as T from '../../../abi/termios.ts';
 import { ByteQueue } from './byte_queue.ts';
 import { Eraser } from './erase.ts';
-import type { TtyOutput } from './output.ts';
+import { isUpper, type TtyOutput } from './output.ts';
 import type { Termios } from './termios.ts';
 
 export const N_TTY_BUF_SIZE = 4096;
@@ -112,12 +112,12 @@ export class LineDiscipline {
   private processByte(byte: number): void {
     let c = byte;
     if (this.iflag(T.ISTRIP)) c &= 0x7f;
+    if (this.iflag(T.IUCLC) && this.lflag(T.IEXTEN) && isUpper(c)) c += 32;
     if (this.lnext) {
       this.lnext = false;
       this.ordinary(c);
       return;
     }
-    if (this.iflag(T.IUCLC) && this.lflag(T.IEXTEN) && c >= 0x41 && c <= 0x5a) c += 32;
     if (this.lflag(T.EXTPROC)) {
       this.store(c);
       return;
@@ -134,7 +134,8 @@ export class LineDiscipline {
       c = CR;
     }
     if (this.canonical && this.canonChar(c)) return;
-    if (c === NL && this.lflag(T.ECHO)) {
+    // In raw mode a newline made of a carriage return is echoed as one; a real one shows as ^J.
+    if (c === NL && byte === CR && this.lflag(T.ECHO)) {
       this.eraser.finish();
       this.output.echoRaw(NL);
       this.put(c);
@@ -166,6 +167,7 @@ export class LineDiscipline {
     const cc = this.termios.cc;
     if (c === cc[T.VSTART]) {
       if (!this.tcoStopped) this.start();
+      this.output.flushEchoes();
       return true;
     }
     if (c !== cc[T.VSTOP]) return false;
@@ -203,6 +205,7 @@ export class LineDiscipline {
     }
     if (this.iflag(T.IXON) && !this.tcoStopped) this.start();
     if (this.lflag(T.ECHO)) this.output.echo(c);
+    else this.output.flushEchoes();
     return true;
   }
 
@@ -308,11 +311,10 @@ export class LineDiscipline {
     return n;
   }
 
-  /** TCIFLUSH: forgets all input that was not read. */
+  /** TCIFLUSH: forgets all input in the ring. What waits for room in it comes next, as on Linux. */
   flushInput(): void {
     this.tail = this.canonHead = this.head;
     this.eraser.reset();
-    this.incoming.clear();
   }
 
   /** The attributes changed from `oldLflag`, `oldIflag` to what termios has now. */

@@ -30,10 +30,21 @@ const ECHO_SET_CANON_COL = 0x301;
 /** In an ECHO_TAB operation: columns are counted from a tab, not from the start of the line. */
 const AFTER_TAB = 0x80;
 const MAX_ECHOES = 4096;
+/** The byte that Linux uses as a mark in its echo buffer: its echo passes by OPOST. */
+const UNPROCESSED = 0xff;
 
 /** Control characters as the C locale has them. */
 export function isControl(c: number): boolean {
   return c < SPACE || c === 127;
+}
+
+/** Upper-case letters of Latin-1, as the kernel's own tables have them. */
+export function isUpper(c: number): boolean {
+  return (c >= 0x41 && c <= 0x5a) || (c >= 0xc0 && c <= 0xde && c !== 0xd7);
+}
+
+function isLower(c: number): boolean {
+  return (c >= 0x61 && c <= 0x7a) || (c >= 0xdf && c !== 0xf7);
 }
 
 export class TtyOutput {
@@ -107,7 +118,7 @@ export class TtyOutput {
         break;
       default:
         if (!isControl(c)) {
-          if ((oflag & OLCUC) !== 0 && c >= 0x61 && c <= 0x7a) out = c - 32;
+          if ((oflag & OLCUC) !== 0 && isLower(c)) out = c - 32;
           if (this.queue.room >= 1 && !this.isContinuation(c)) this.column++;
         }
     }
@@ -153,6 +164,11 @@ export class TtyOutput {
   }
 
   private sendEcho(op: number): boolean {
+    if (op === UNPROCESSED) {
+      if (!this.queue.push(op)) return false;
+      this.column++;
+      return true;
+    }
     if (op < ECHO_CTRL) {
       return (this.termios.oflag & OPOST) !== 0 ? this.putProcessed(op) : this.queue.push(op);
     }
