@@ -7,6 +7,8 @@ import { fromText } from '../sentry/base/bytes.ts';
 import { failed } from '../sentry/base/errno.ts';
 import { type DevMaker, populateDev, registerMemoryDevices } from '../sentry/fs/dev/dev.ts';
 import { registerFifos } from '../sentry/fs/pipe/fifo.ts';
+import { ProcFs } from '../sentry/fs/proc/proc.ts';
+import { SysFs } from '../sentry/fs/sys/sys.ts';
 import { TmpfsFs } from '../sentry/fs/tmpfs/tmpfs.ts';
 import { Devpts } from '../sentry/fs/tty/devpts.ts';
 import type { Kernel } from '../sentry/kernel/kernel.ts';
@@ -43,7 +45,7 @@ function mountAt(ns: MountNamespace, ctx: BootContext, fs: FileSystem, path: str
 export function mountRoot(kernel: Kernel, ctx: BootContext, rootfs: string): MountNamespace {
   if (!existsSync(rootfs) || !statSync(rootfs).isDirectory())
     throw new StartError(`--rootfs ${rootfs}: no such directory`, STATUS_USAGE);
-  const fs = must(`root ${rootfs}`, makeRootFs(kernel, ctx, rootfs));
+  const fs = must(`root ${rootfs}`, makeRootFs(kernel, rootfs));
   const ns = new MountNamespace(newMount(fs, 'rootfs', MS_RELATIME));
   ctx.setRoot(namespaceRoot(ns));
   return ns;
@@ -53,6 +55,8 @@ export function mountRoot(kernel: Kernel, ctx: BootContext, rootfs: string): Mou
 export function mountKernelFs(kernel: Kernel, ctx: BootContext, ns: MountNamespace): Devpts {
   registerMemoryDevices(kernel.memfile);
   registerFifos();
+  mountAt(ns, ctx, new ProcFs(kernel), '/proc', KERNEL_FS);
+  mountAt(ns, ctx, new SysFs({ numCpu: kernel.numCpu }), '/sys', KERNEL_FS | MS_RDONLY);
   const dev = new TmpfsFs(kernel.memfile, ctx, 0o755);
   mountAt(ns, ctx, dev, '/dev', MS_NOSUID | MS_RELATIME);
   const r = populateDev(new InodeMaker(ctx, dev.root), true);
@@ -93,6 +97,6 @@ export function mountExtra(
 function mountHostPath(kernel: Kernel, ctx: BootContext, ns: MountNamespace, m: MountOption): void {
   if (!existsSync(m.source))
     throw new StartError(`--mount ${m.source}: no such file or directory`, STATUS_USAGE);
-  const fs = must(`mount ${m.source}`, makeRootFs(kernel, ctx, m.source));
+  const fs = must(`mount ${m.source}`, makeRootFs(kernel, m.source));
   mountAt(ns, ctx, fs, fromText(m.target), MS_NOSUID | MS_NODEV | MS_RELATIME | (m.readonly ? MS_RDONLY : 0));
 }

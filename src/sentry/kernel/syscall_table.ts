@@ -13,13 +13,22 @@ export type Handler = (
   a5: number,
 ) => number;
 
+/** Shows argument `index`, whose value is `value`; `result` counts for arguments that are shown at exit. */
+export type ArgFormat = (
+  t: Task,
+  value: number,
+  args: ArrayLike<number>,
+  result: number,
+  index: number,
+) => string;
+
 /** How one argument is decoded and shown. */
 export interface ArgKind {
   readonly name: string;
   /** An int, unsigned int, fd, mode or pid: only the low 32 bits of the register count. */
   readonly int: boolean;
   /** strace text; called at entry, or at exit when `out` is true (memory that the call fills). */
-  readonly format: (t: Task, value: number, args: ArrayLike<number>, result: number) => string;
+  readonly format: ArgFormat;
   readonly out: boolean;
 }
 

@@ -1,62 +1,105 @@
-// Argument kinds: how dispatch narrows an argument and how strace shows it.
+// Argument kinds: how dispatch narrows an argument and how strace shows it. What takes tables of names or layouts of
+// structs to show is looked up in `decoders`, which strace_structs.ts fills when a trace is asked for: without one, none
+// of that is loaded.
 
-import { toText } from '../base/bytes.ts';
-import type { ArgKind } from '../kernel/syscall_table.ts';
+import type { ArgFormat, ArgKind } from '../kernel/syscall_table.ts';
 import type { Task } from '../kernel/task.ts';
+import { bufferText, flagsText, hexText, stringText } from './strace_text.ts';
 
-type Format = (t: Task, value: number, args: ArrayLike<number>, result: number) => string;
-
-function kind(name: string, int: boolean, format: Format, out = false): ArgKind {
+function kind(name: string, int: boolean, format: ArgFormat, out = false): ArgKind {
   return { name, int, format, out };
 }
 
-const decimal: Format = (_t, v) => String(v);
-const hex: Format = (_t, v) => (v === 0 ? 'NULL' : v < 0 ? String(v) : `0x${v.toString(16)}`);
-const octal: Format = (_t, v) => `0${(v >>> 0).toString(8)}`;
+/** Shows what is at `addr`; `args`, `index` and `result` for lengths in other arguments. */
+export type Decoder = (
+  t: Task,
+  addr: number,
+  args: ArrayLike<number>,
+  index: number,
+  result: number,
+) => string;
+
+const decoders: Map<string, Decoder> = new Map();
+
+/** Adds decoders by name: C names of structs without "struct ", or names of value sets. */
+export function registerDecoders(more: Readonly<Record<string, Decoder>>): void {
+  for (const [name, decoder] of Object.entries(more)) decoders.set(name, decoder);
+}
+
+/** A kind that a decoder shows; `plain` without one. */
+function decoded(name: string, int: boolean, plain: ArgFormat, out = false): ArgKind {
+  return kind(
+    name,
+    int,
+    (t, v, args, result, index) => {
+      const d = decoders.get(name);
+      return d === undefined ? plain(t, v, args, result, index) : d(t, v, args, index, result);
+    },
+    out,
+  );
+}
+
+const decimal: ArgFormat = (_t, v) => String(v);
+const hex: ArgFormat = (_t, v) => hexText(v);
+const hex32: ArgFormat = (_t, v) => `0x${(v >>> 0).toString(16)}`;
+const octal: ArgFormat = (_t, v) => (v === 0 ? '000' : `0${(v >>> 0).toString(8)}`);
 
 export const INT: ArgKind = kind('int', true, decimal);
 export const UINT: ArgKind = kind('uint', true, (_t, v) => String(v >>> 0));
 export const LONG: ArgKind = kind('long', false, decimal);
 export const SIZE: ArgKind = kind('size', false, decimal);
 export const OFF: ArgKind = kind('off', false, decimal);
-export const FD: ArgKind = kind('fd', true, (_t, v) => (v === -100 ? 'AT_FDCWD' : String(v)));
+export const FD: ArgKind = decoded('fd', true, (_t, v) => (v === -100 ? 'AT_FDCWD' : String(v)));
 export const PID: ArgKind = kind('pid', true, decimal);
 export const MODE: ArgKind = kind('mode', true, octal);
-export const SIGNO: ArgKind = kind('signal', true, decimal);
+export const SIGNO: ArgKind = decoded('signal', true, decimal);
 export const ADDR: ArgKind = kind('addr', false, hex);
-export const HEX: ArgKind = kind('hex', true, (_t, v) => `0x${(v >>> 0).toString(16)}`);
+export const HEX: ArgKind = kind('hex', true, hex32);
 
 /** A path or other NUL-terminated string that the call reads. */
-export const PATH: ArgKind = kind('path', false, (t, v) => {
-  if (v === 0) return 'NULL';
-  const s = t.mem.copyInString(v, 4096);
-  return typeof s === 'number' ? hex(t, v, [], 0) : JSON.stringify(toText(s));
-});
+export const PATH: ArgKind = kind('path', false, (t, v) => stringText(t, v));
+/** A NUL-terminated string that is shown in part: names and values of attributes. */
+export const STRING: ArgKind = kind('string', false, (t, v) => stringText(t, v, 64));
+/** A NULL-terminated array of strings: argv; envp, which only shows its size. */
+export const ARGV: ArgKind = decoded('argv', false, hex);
+export const ENVP: ArgKind = decoded('envp', false, hex);
 
 /** Bytes that the call reads; the next argument is their count. */
-export const IN_BUF: ArgKind = kind('buf', false, hex);
+export const IN_BUF: ArgKind = kind('buf', false, (t, v, args, _r, index) =>
+  bufferText(t, v, args[index + 1] ?? 0),
+);
 /** Bytes that the call fills; its result is their count. */
-export const OUT_BUF: ArgKind = kind('buf', false, hex, true);
+export const OUT_BUF: ArgKind = kind('buf', false, (t, v, _a, result) => bufferOut(t, v, result), true);
 
-/** A pointer to a struct: `name` is its C name. */
+function bufferOut(t: Task, addr: number, result: number): string {
+  return result < 0 ? hexText(addr) : bufferText(t, addr, result);
+}
+
+/** The status of wait4(2). */
+export const WAIT_STATUS: ArgKind = decoded('wstatus', false, hex, true);
+/** PROT_*, MAP_*, CLONE_* and other sets whose names come from the headers: see strace_structs.ts. */
+export const PROT: ArgKind = decoded('prot', true, hex32);
+export const MMAP_FLAGS: ArgKind = decoded('mmap_flags', true, hex32);
+export const CLONE_FLAGS: ArgKind = decoded('clone_flags', true, hex32);
+export const MADVICE: ArgKind = decoded('madvice', true, decimal);
+export const IOCTL_CMD: ArgKind = decoded('ioctl', true, hex32);
+/** The third argument of ioctl(2): decoded by the command before it. */
+export const IOCTL_ARG: ArgKind = decoded('ioctl_arg', false, hex, true);
+export const RESOURCE: ArgKind = decoded('resource', true, decimal);
+export const PRCTL_OP: ArgKind = decoded('prctl', true, decimal);
+export const CLOCK_ID: ArgKind = decoded('clockid', true, decimal);
+export const ARCH_PRCTL_OP: ArgKind = decoded('arch_prctl', true, hex32);
+/** A uid or gid: (uid_t)-1 leaves the id alone. */
+export const ID: ArgKind = kind('id', true, decimal);
+
+/** A pointer to a struct: `name` is its C name. With `out`, the call fills it. */
 export function STRUCT(name: string, out = false): ArgKind {
-  return kind(name, false, hex, out);
+  return decoded(name.replace(/^struct /, ''), false, hex, out);
 }
 
 /** Flags of an int argument: shown symbolically from a table of [name, bits]. */
 export function FLAGS(name: string, table: readonly (readonly [string, number])[], zero = '0'): ArgKind {
-  return kind(name, true, (_t, v) => {
-    let rest = v >>> 0;
-    const parts: string[] = [];
-    for (const [n, bits] of table) {
-      if (bits !== 0 && ((rest & bits) >>> 0) === bits >>> 0) {
-        parts.push(n);
-        rest = (rest & ~bits) >>> 0;
-      }
-    }
-    if (rest !== 0) parts.push(`0x${rest.toString(16)}`);
-    return parts.length === 0 ? zero : parts.join('|');
-  });
+  return kind(name, true, (_t, v) => flagsText(v, table, zero));
 }
 
 /** One value of an int argument out of a list of [name, value]. */

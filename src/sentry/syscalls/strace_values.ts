@@ -1,0 +1,75 @@
+// Decoders of strace for plain values whose names come from the headers: flags, commands, signals.
+
+import * as ioctl from '../../abi/ioctl.ts';
+import * as mman from '../../abi/mman.ts';
+import * as prctl from '../../abi/prctl.ts';
+import * as resource from '../../abi/resource.ts';
+import { signalName } from '../../abi/signal.ts';
+import type { Decoder } from './kinds.ts';
+import { CLOCK_NAMES, CLONE_NAMES, structDecoders } from './strace_structs.ts';
+import { flagsText, hexText, namesOf } from './strace_text.ts';
+
+type Names = readonly (readonly [string, number])[];
+
+function oneOf(names: Names): Decoder {
+  return (_t, v) =>
+    names.find((e) => e[1] === v || e[1] === v >>> 0)?.[0] ?? (v > 4096 ? hexText(v) : String(v));
+}
+
+const MAP_SHARING: Names = [
+  ['MAP_SHARED_VALIDATE', 3],
+  ['MAP_SHARED', 1],
+  ['MAP_PRIVATE', 2],
+];
+const MAP_REST = namesOf(mman, 'MAP_', [
+  'MAP_TYPE',
+  'MAP_FILE',
+  'MAP_SHARED',
+  'MAP_PRIVATE',
+  'MAP_SHARED_VALIDATE',
+]);
+
+const mapFlags: Decoder = (_t, v) => {
+  const sharing = MAP_SHARING.find((e) => e[1] === (v & 3))?.[0];
+  const rest = flagsText(v & ~3, MAP_REST, '');
+  return [sharing, rest].filter((s) => s !== undefined && s !== '').join('|') || '0';
+};
+
+const PROTECTIONS = namesOf(mman, 'PROT_', ['PROT_NONE']);
+
+/** clone(2): the low byte is the signal at exit. */
+const cloneFlags: Decoder = (_t, v) => {
+  const sig = v & 0xff;
+  const flags = flagsText(v & ~0xff, CLONE_NAMES, '');
+  const parts = [flags, sig === 0 ? '' : signalName(sig)].filter((s) => s !== '');
+  return parts.length === 0 ? '0' : parts.join('|');
+};
+
+const TIOC_STRUCTS: ReadonlyMap<number, string> = new Map([
+  [ioctl.TIOCGWINSZ, 'winsize'],
+  [ioctl.TIOCSWINSZ, 'winsize'],
+  [ioctl.TIOCGPGRP, 'int'],
+  [ioctl.TIOCSPGRP, 'int'],
+  [ioctl.FIONREAD, 'int'],
+  [ioctl.FIONBIO, 'int'],
+]);
+
+const ioctlArg: Decoder = (t, v, args, index, result) => {
+  const name = TIOC_STRUCTS.get((args[index - 1] ?? 0) >>> 0);
+  return name === undefined ? hexText(v) : structDecoders[name]!(t, v, args, index, result);
+};
+
+/** All decoders of values by the names that kinds.ts uses. */
+export const valueDecoders: Readonly<Record<string, Decoder>> = {
+  signal: (_t, v) => (v > 0 && v <= 64 ? signalName(v) : String(v)),
+  prot: (_t, v) => flagsText(v, PROTECTIONS, 'PROT_NONE'),
+  mmap_flags: mapFlags,
+  clone_flags: cloneFlags,
+  madvice: oneOf(namesOf(mman, 'MADV_')),
+  ioctl: oneOf(namesOf(ioctl, '')),
+  ioctl_arg: ioctlArg,
+  resource: oneOf(namesOf(resource, 'RLIMIT_', ['RLIMIT_RLIM_CUR', 'RLIMIT_RLIM_MAX'])),
+  prctl: oneOf(namesOf(prctl, 'PR_').filter((e) => /^PR_(SET|GET|CAP|TASK|MCE)/.test(e[0]))),
+  arch_prctl: oneOf(namesOf(prctl, 'ARCH_')),
+  clockid: oneOf(CLOCK_NAMES),
+};
