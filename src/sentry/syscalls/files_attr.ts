@@ -1,17 +1,7 @@
 // chmod(2), chown(2), utime(2), utimes(2), futimesat(2), utimensat(2), truncate(2), ftruncate(2), fallocate(2),
 // fsync(2), fdatasync(2), sync(2), syncfs(2), sync_file_range(2), fadvise64(2), readahead(2).
 
-import {
-  EBADF,
-  EFAULT,
-  EFBIG,
-  EINVAL,
-  EISDIR,
-  ENODEV,
-  EOPNOTSUPP,
-  EPERM,
-  ESPIPE,
-} from '../../abi/errno.ts';
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EPERM, ESPIPE } from '../../abi/errno.ts';
 import {
   FALLOC_FL_COLLAPSE_RANGE,
   FALLOC_FL_INSERT_RANGE,
@@ -20,7 +10,13 @@ import {
   FALLOC_FL_UNSHARE_RANGE,
   FALLOC_FL_ZERO_RANGE,
 } from '../../abi/falloc.ts';
-import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_APPEND, POSIX_FADV_NOREUSE } from '../../abi/fcntl.ts';
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  O_APPEND,
+  POSIX_FADV_NOREUSE,
+} from '../../abi/fcntl.ts';
 import { IN_MODIFY } from '../../abi/inotify.ts';
 import { SYNC_FILE_RANGE_WRITE_AND_WAIT } from '../../abi/splice.ts';
 import { S_IFBLK, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.ts';
@@ -222,7 +218,8 @@ function fallocate(t: Task, fd: number, mode: number, off: number, len: number):
   if ((mode & ~all) !== 0) return -EOPNOTSUPP;
   if ((mode & FALLOC_FL_PUNCH_HOLE) !== 0 && (mode & FALLOC_FL_ZERO_RANGE) !== 0) return -EOPNOTSUPP;
   if ((mode & FALLOC_FL_PUNCH_HOLE) !== 0 && (mode & FALLOC_FL_KEEP_SIZE) === 0) return -EOPNOTSUPP;
-  if ((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) !== 0 && (mode & (mode - 1)) !== 0) return -EINVAL;
+  if ((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) !== 0 && (mode & (mode - 1)) !== 0)
+    return -EINVAL;
   if (!f.writable) return -EBADF;
   if ((mode & ~FALLOC_FL_KEEP_SIZE) !== 0 && (f.flags & O_APPEND) !== 0) return -EPERM;
   const type = f.inode.mode & S_IFMT;

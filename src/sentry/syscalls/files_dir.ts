@@ -1,7 +1,7 @@
 // mkdir(2), rmdir(2), getdents(2), getdents64(2), chdir(2), fchdir(2), getcwd(2), chroot(2), umask(2).
 
 import { CAP_SYS_CHROOT } from '../../abi/capability.ts';
-import { direntSize, dirent64Size, encodeDirent, encodeDirent64 } from '../../abi/dirent.ts';
+import { dirent64Size, direntSize, encodeDirent, encodeDirent64 } from '../../abi/dirent.ts';
 import { EBADF, EFAULT, EINVAL, ENOTDIR, EPERM, ERANGE } from '../../abi/errno.ts';
 import { AT_FDCWD } from '../../abi/fcntl.ts';
 import { IN_ACCESS } from '../../abi/inotify.ts';

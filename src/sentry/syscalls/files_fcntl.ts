@@ -67,13 +67,7 @@ import {
   SIZEOF_FLOCK,
 } from '../../abi/fcntl.ts';
 import { SEEK_CUR, SEEK_END, SEEK_SET } from '../../abi/fs.ts';
-import {
-  FIOASYNC,
-  FIOCLEX,
-  FIONBIO,
-  FIONCLEX,
-  FIOQSIZE,
-} from '../../abi/ioctl.ts';
+import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIOQSIZE } from '../../abi/ioctl.ts';
 import { POLLIN } from '../../abi/poll.ts';
 import { RLIMIT_NOFILE } from '../../abi/resource.ts';
 import { S_IFDIR, S_IFMT, S_IFREG } from '../../abi/stat.ts';
@@ -168,7 +162,9 @@ function fcntlFile(t: Task, fd: number, f: File, cmd: number, arg: number): numb
     case F_SET_RW_HINT:
     case F_SET_FILE_RW_HINT:
       if (t.mem.copyInExact(arg, scratch, 0, 8) !== 0) return -EFAULT;
-      return scratchView.getUint32(0, true) > RWH_WRITE_LIFE_EXTREME || scratchView.getUint32(4, true) !== 0 ? -EINVAL : 0;
+      return scratchView.getUint32(0, true) > RWH_WRITE_LIFE_EXTREME || scratchView.getUint32(4, true) !== 0
+        ? -EINVAL
+        : 0;
     case F_NOTIFY:
       countUnsupported('fcntl F_NOTIFY');
       return -EINVAL;
@@ -186,8 +182,10 @@ function dupFrom(t: Task, f: File, min: number, cloexec: boolean): number {
 }
 
 function setFlags(t: Task, f: File, flags: number): number {
-  if ((flags & O_NOATIME) !== 0 && (f.flags & O_NOATIME) === 0 && !ownerOrCapable(t.cred, f.inode)) return -EPERM;
-  if ((flags & O_DIRECT) !== 0 && (f.flags & O_DIRECT) === 0 && (f.inode.mode & S_IFMT) === S_IFDIR) return -EINVAL;
+  if ((flags & O_NOATIME) !== 0 && (f.flags & O_NOATIME) === 0 && !ownerOrCapable(t.cred, f.inode))
+    return -EPERM;
+  if ((flags & O_DIRECT) !== 0 && (f.flags & O_DIRECT) === 0 && (f.inode.mode & S_IFMT) === S_IFDIR)
+    return -EINVAL;
   f.flags = (f.flags & ~SETFL_FLAGS) | (flags & SETFL_FLAGS);
   f.onFlags();
   return 0;

@@ -23,14 +23,28 @@ import {
 import { stringToBytes } from '../base/bytes.ts';
 import { failed } from '../base/errno.ts';
 import type { Task } from '../kernel/task.ts';
-import { makeLink, makeNode, makeSymlink, removeDir, removeFile, rename as renamePath } from '../vfs/dirops.ts';
+import {
+  makeLink,
+  makeNode,
+  makeSymlink,
+  removeDir,
+  removeFile,
+  rename as renamePath,
+} from '../vfs/dirops.ts';
 import { touchAtime } from '../vfs/times.ts';
 import { AT_FLAGS, pathArg, targetOf, targetPlace, UNLINK_FLAGS } from './file_args.ts';
 import { FD, FLAGS, MODE, PATH, SIZE, STRUCT, UINT } from './kinds.ts';
 import { sys } from './row.ts';
 
 /** Implements linkat(2). */
-function linkat(t: Task, oldFd: number, oldAddr: number, newFd: number, newAddr: number, flags: number): number {
+function linkat(
+  t: Task,
+  oldFd: number,
+  oldAddr: number,
+  newFd: number,
+  newAddr: number,
+  flags: number,
+): number {
   const from = pathArg(t, oldAddr);
   if (typeof from === 'number') return from;
   const to = pathArg(t, newAddr);
@@ -102,7 +116,14 @@ function rmdir(t: Task, pathAddr: number): number {
 }
 
 /** Implements renameat2(2). */
-function renameat2(t: Task, oldFd: number, oldAddr: number, newFd: number, newAddr: number, flags: number): number {
+function renameat2(
+  t: Task,
+  oldFd: number,
+  oldAddr: number,
+  newFd: number,
+  newAddr: number,
+  flags: number,
+): number {
   const from = pathArg(t, oldAddr);
   if (typeof from === 'number') return from;
   const to = pathArg(t, newAddr);

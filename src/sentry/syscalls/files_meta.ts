@@ -9,15 +9,16 @@ import {
   AT_STATX_SYNC_TYPE,
   AT_SYMLINK_NOFOLLOW,
 } from '../../abi/fcntl.ts';
-import { MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_STRICTATIME } from '../../abi/mount.ts';
 import {
-  S_IFDIR,
-  S_IFMT,
-  S_IFREG,
-  SIZEOF_STAT,
-  SIZEOF_STATX,
-  STATX__RESERVED,
-} from '../../abi/stat.ts';
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_RDONLY,
+  MS_STRICTATIME,
+} from '../../abi/mount.ts';
+import { S_IFDIR, S_IFMT, S_IFREG, SIZEOF_STAT, SIZEOF_STATX, STATX__RESERVED } from '../../abi/stat.ts';
 import {
   encodeStatfs,
   SIZEOF_STATFS,
@@ -107,7 +108,8 @@ function newfstatat(t: Task, dirfd: number, pathAddr: number, addr: number, flag
 function statx(t: Task, dirfd: number, pathAddr: number, flags: number, mask: number, addr: number): number {
   if ((mask & STATX__RESERVED) !== 0) return -EINVAL;
   if ((flags & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE) return -EINVAL;
-  if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)) !== 0) return -EINVAL;
+  if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)) !== 0)
+    return -EINVAL;
   let inode: Inode | number;
   let at = null;
   if (pathAddr === 0 && (flags & AT_EMPTY_PATH) !== 0 && dirfd >= 0) {
@@ -150,7 +152,8 @@ function access(t: Task, dirfd: number, pathAddr: number, mode: number, flags: n
   const at = targetPlace();
   if (mode === 0) return 0;
   const type = inode.mode & S_IFMT;
-  if (at !== null && (mode & MAY_EXEC) !== 0 && type === S_IFREG && (at.mount.flags & MS_NOEXEC) !== 0) return -EACCES;
+  if (at !== null && (mode & MAY_EXEC) !== 0 && type === S_IFREG && (at.mount.flags & MS_NOEXEC) !== 0)
+    return -EACCES;
   const r = inode.permission(t, mode);
   if (r < 0) return r;
   if (at !== null && (mode & MAY_WRITE) !== 0 && at.mount.readonly && (type === S_IFREG || type === S_IFDIR))
@@ -215,7 +218,9 @@ function statfs(t: Task, pathAddr: number, addr: number): number {
 function fstatfs(t: Task, fd: number, addr: number): number {
   const f = t.fds.get(fd);
   if (f === null) return -EBADF;
-  return f.path === null ? statfsOut(t, f.inode.fs, null, addr) : statfsOut(t, f.path.mount.fs, f.path.mount, addr);
+  return f.path === null
+    ? statfsOut(t, f.inode.fs, null, addr)
+    : statfsOut(t, f.path.mount.fs, f.path.mount, addr);
 }
 
 const STAT = STRUCT('stat', true);

@@ -38,7 +38,10 @@ import { rows as timerfd } from './timerfd.ts';
 import { rows as timers } from './timers.ts';
 import { rows as usage } from './usage.ts';
 import { rows as wait } from './wait.ts';
-
+import { rows as filesCopy } from './files_copy.ts';
+import { rows as filesMount } from './files_mount.ts';
+import { rows as filesSplice } from './files_splice.ts';
+import { rows as filesXattr } from './files_xattr.ts';
 const families: readonly (readonly SyscallRow[])[] = [
   epoll,
   eventfd,
@@ -76,6 +79,10 @@ const families: readonly (readonly SyscallRow[])[] = [
   sleep,
   timers,
   usage,
+  filesCopy,
+  filesMount,
+  filesSplice,
+  filesXattr,
 ];
 
 /** A fresh table with every system call that the kernel serves. */

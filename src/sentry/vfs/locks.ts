@@ -6,8 +6,8 @@ import { EAGAIN, EDEADLK, ENOLCK } from '../../abi/errno.ts';
 import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from '../../abi/fcntl.ts';
 import { POLLIN } from '../../abi/poll.ts';
 import { WaitQueue } from '../base/wait.ts';
-import { devMajor, devMinor } from './filesystem.ts';
 import type { File } from './file.ts';
+import { devMajor, devMinor } from './filesystem.ts';
 import type { Inode } from './inode.ts';
 
 /** Locks that one inode may carry. */

@@ -15,6 +15,7 @@ import {
 import { S_IFDIR, S_IFMT } from '../../abi/stat.ts';
 import { Dentry } from './dentry.ts';
 import type { FileSystem } from './filesystem.ts';
+import type { FsContext } from './fscontext.ts';
 import { Path } from './path.ts';
 
 /** The flags that a mount keeps. */
@@ -120,6 +121,19 @@ export class MountNamespace {
     return 0;
   }
 
+  /** Moves a mount of this namespace with all below it (MS_MOVE); -EINVAL into itself. */
+  move(m: Mount, at: Path): number {
+    for (let up: Mount | null = at.mount; up !== null; up = up.parent) if (up === m) return -EINVAL;
+    const dir = (at.dentry.inode!.mode & S_IFMT) === S_IFDIR;
+    if (dir !== ((m.root.inode!.mode & S_IFMT) === S_IFDIR)) return -ENOTDIR;
+    unhook(m);
+    m.parent = at.mount;
+    m.mountpoint = at.dentry;
+    at.dentry.mounted++;
+    at.mount.children.set(at.dentry, m);
+    return 0;
+  }
+
   /** A private copy of the whole tree (CLONE_NEWNS); `moved` maps each old mount to its copy. */
   copy(moved: Map<Mount, Mount>): MountNamespace {
     return new MountNamespace(copyTree(this.root, this.root.root, true, moved)).adoptAll();
@@ -191,6 +205,18 @@ export function crossDown(p: Path): Path {
     dentry = m.root;
   }
   return mount === p.mount ? p : new Path(mount, dentry);
+}
+
+/** Gives a task's FsContext (its own, not shared) a private mount namespace: unshare(CLONE_NEWNS). */
+export function unshareMounts(fs: FsContext): void {
+  const ns = fs.root.mount.ns;
+  if (ns === null) return;
+  const moved = new Map<Mount, Mount>();
+  ns.copy(moved);
+  const root = moved.get(fs.root.mount);
+  const cwd = moved.get(fs.cwd.mount);
+  if (root !== undefined) fs.setRoot(new Path(root, fs.root.dentry));
+  if (cwd !== undefined) fs.setCwd(new Path(cwd, fs.cwd.dentry));
 }
 
 /** The root of a namespace as a path. */

@@ -2,8 +2,8 @@
 // descriptors; a gofer's client can take its place. Symbolic links of the host are never followed and ".." is never
 // asked for: every step is one name below a directory that was reached the same way.
 
-import { EACCES, EIO, ELOOP, ENOENT, ENOTDIR, EPERM, ESTALE } from '../../../abi/errno.ts';
 import { DIRENT64_D_INO, DIRENT64_D_NAME, DIRENT64_D_RECLEN, DIRENT64_D_TYPE } from '../../../abi/dirent.ts';
+import { EACCES, EIO, ELOOP, ENOENT, ENOTDIR, EPERM, ESTALE } from '../../../abi/errno.ts';
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -18,8 +18,8 @@ import {
 import { PATH_MAX } from '../../../abi/limits.ts';
 import {
   BPF_FS_MAGIC,
-  CGROUP2_SUPER_MAGIC,
   CGROUP_SUPER_MAGIC,
+  CGROUP2_SUPER_MAGIC,
   DEBUGFS_MAGIC,
   DEVPTS_SUPER_MAGIC,
   PROC_SUPER_MAGIC,
@@ -27,8 +27,9 @@ import {
   SYSFS_MAGIC,
   TRACEFS_MAGIC,
 } from '../../../abi/magic.ts';
-import { S_IFDIR, S_IFMT } from '../../../abi/stat.ts';
 import {
+  S_IFDIR,
+  S_IFMT,
   STAT_ST_ATIME,
   STAT_ST_ATIME_NSEC,
   STAT_ST_BLOCKS,
@@ -163,7 +164,7 @@ export class LocalHostTree implements HostTree {
 
   /** Fills the node's attributes from `name` in the directory behind `fd` ('' for that itself). */
   private statAt(fd: number, name: string, node: HostNode): number {
-    const flags = AT_SYMLINK_NOFOLLOW | (name === "" ? AT_EMPTY_PATH : 0);
+    const flags = AT_SYMLINK_NOFOLLOW | (name === '' ? AT_EMPTY_PATH : 0);
     const r = hostCall(SYS_newfstatat, fd, this.name.putString(name), this.stat.addr, flags);
     if (r < 0) return r === -EPERM ? -EACCES : r;
     const v = this.stat.view;
