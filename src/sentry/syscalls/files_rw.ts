@@ -90,7 +90,7 @@ function read(t: Task, fd: number, addr: number, len: number): number {
   if (f === null || !f.readable) return -EBADF;
   const bad = checkRange(addr, len);
   if (bad !== 0) return bad;
-  return readFile(t, fd, f, t.mem.io(addr, len > MAX_RW_COUNT ? MAX_RW_COUNT : len), OWN_POS);
+  return readFile(t, fd, f, t.mem.io(addr, Math.min(len, MAX_RW_COUNT)), OWN_POS);
 }
 
 /** Implements write(2). */
@@ -100,7 +100,7 @@ function write(t: Task, fd: number, addr: number, len: number): number {
   const bad = checkRange(addr, len);
   if (bad !== 0) return bad;
   const done = t.call.active ? t.call.done : 0;
-  const io = t.mem.io(addr + done, (len > MAX_RW_COUNT ? MAX_RW_COUNT : len) - done);
+  const io = t.mem.io(addr + done, Math.min(len, MAX_RW_COUNT) - done);
   return writeFile(t, fd, f, io, OWN_POS, done);
 }
 
@@ -113,7 +113,7 @@ function pread64(t: Task, fd: number, addr: number, len: number, pos: number): n
   if (!f.readable) return -EBADF;
   const bad = checkRange(addr, len);
   if (bad !== 0) return bad;
-  return readFile(t, fd, f, t.mem.io(addr, len > MAX_RW_COUNT ? MAX_RW_COUNT : len), pos);
+  return readFile(t, fd, f, t.mem.io(addr, Math.min(len, MAX_RW_COUNT)), pos);
 }
 
 /** Implements pwrite64(2). */
@@ -125,7 +125,7 @@ function pwrite64(t: Task, fd: number, addr: number, len: number, pos: number): 
   if (!f.writable) return -EBADF;
   const bad = checkRange(addr, len);
   if (bad !== 0) return bad;
-  return writeFile(t, fd, f, t.mem.io(addr, len > MAX_RW_COUNT ? MAX_RW_COUNT : len), pos, 0);
+  return writeFile(t, fd, f, t.mem.io(addr, Math.min(len, MAX_RW_COUNT)), pos, 0);
 }
 
 /** Reads into an iovec at the file's position or at `pos`. */

@@ -43,7 +43,7 @@ function nameArg(t: Task, addr: number): string | number {
 /** xattr_permission(): who may read (MAY_READ) or change (MAY_WRITE) an attribute of this namespace. */
 function mayXattr(t: Task, inode: Inode, at: Path | null, name: string, mask: number): number {
   const write = mask === MAY_WRITE;
-  if (write && at !== null && at.mount.readonly) return -EROFS;
+  if (write && at?.mount.readonly) return -EROFS;
   if (name.startsWith('security.')) return write && !t.cred.capable(CAP_SYS_ADMIN) ? -EPERM : 0;
   if (name.startsWith('system.')) return 0;
   if (name.startsWith('trusted.')) return t.cred.capable(CAP_SYS_ADMIN) ? 0 : write ? -EPERM : -ENODATA;

@@ -37,7 +37,7 @@ function change(ctx: VfsContext, inode: Inode, at: Path | null, attr: SetAttr): 
 
 /** Implements chmod(2) on an inode at a place. */
 export function changeMode(ctx: VfsContext, inode: Inode, at: Path | null, mode: number): number {
-  if (at !== null && at.mount.readonly) return -EROFS;
+  if (at?.mount.readonly) return -EROFS;
   if ((inode.mode & S_IFMT) === S_IFLNK) return -EOPNOTSUPP;
   if (!ownerOrCapable(ctx.cred, inode)) return -EPERM;
   let m = mode & 0o7777;
@@ -54,7 +54,7 @@ export function changeOwner(
   uid: number,
   gid: number,
 ): number {
-  if (at !== null && at.mount.readonly) return -EROFS;
+  if (at?.mount.readonly) return -EROFS;
   const cred = ctx.cred;
   const attr: SetAttr = {};
   if (!cred.capable(CAP_CHOWN)) {
@@ -94,7 +94,7 @@ export function changeTimes(
   const aOmit = !now && atimeNsec === UTIME_OMIT;
   const mOmit = !now && mtimeNsec === UTIME_OMIT;
   if (aOmit && mOmit) return 0;
-  if (at !== null && at.mount.readonly) return -EROFS;
+  if (at?.mount.readonly) return -EROFS;
   const aNow = now || atimeNsec === UTIME_NOW;
   const mNow = now || mtimeNsec === UTIME_NOW;
   if (!ownerOrCapable(ctx.cred, inode)) {

@@ -34,7 +34,7 @@ export class DirFile extends File implements DirSink {
     if (r === 0 && this.pos === 1 && !this.emit('..', this.parentIno(), DT_DIR, 2)) r = 1;
     if (r === 0) r = this.inode.readdir(ctx, this.pos, this);
     this.out = null;
-    return r < 0 ? r : 0;
+    return Math.min(r, 0);
   }
 
   emit(name: string, ino: number, type: number, next: number): boolean {

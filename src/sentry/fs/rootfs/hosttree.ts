@@ -288,7 +288,7 @@ export class LocalHostTree implements HostTree {
 
   checkRead(file: HostNode): number {
     const fd = this.fdOf(file);
-    return fd < 0 ? fd : 0;
+    return Math.min(fd, 0);
   }
 
   pread(file: HostNode, addr: number, len: number, off: number): number {

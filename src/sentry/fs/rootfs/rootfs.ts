@@ -63,7 +63,7 @@ export class HostRootFs extends MemFs {
   inoOf(dev: number, ino: number): number {
     let range = this.devices.get(dev);
     if (range === undefined) {
-      range = this.devices.size < MAX_DEVICES ? this.devices.size : MAX_DEVICES;
+      range = Math.min(this.devices.size, MAX_DEVICES);
       this.devices.set(dev, range);
     }
     return range === 0 ? ino : (ino % DEVICE_RANGE) + range * DEVICE_RANGE;
