@@ -3,21 +3,28 @@
 import type { SyscallRow } from '../kernel/syscall_table.ts';
 import { SyscallTable } from '../kernel/syscall_table.ts';
 import { rows as arch } from './arch.ts';
+import { rows as caps } from './caps.ts';
 import { rows as clock } from './clock.ts';
 import { rows as clone } from './clone.ts';
+import { rows as cred } from './cred.ts';
 import { rows as epoll } from './epoll.ts';
 import { rows as eventfd } from './eventfd.ts';
 import { rows as exec } from './exec.ts';
 import { rows as filesAttr } from './files_attr.ts';
+import { rows as filesCopy } from './files_copy.ts';
 import { rows as filesDir } from './files_dir.ts';
 import { rows as filesFcntl } from './files_fcntl.ts';
 import { rows as filesLinks } from './files_links.ts';
 import { rows as filesMeta } from './files_meta.ts';
+import { rows as filesMount } from './files_mount.ts';
 import { rows as filesOpen } from './files_open.ts';
 import { rows as filesRw } from './files_rw.ts';
+import { rows as filesSplice } from './files_splice.ts';
+import { rows as filesXattr } from './files_xattr.ts';
 import { rows as futex } from './futex.ts';
 import { rows as inotify } from './inotify.ts';
 import { rows as kill } from './kill.ts';
+import { rows as limits } from './limits.ts';
 import { rows as memfd } from './memfd.ts';
 import { rows as memory } from './memory.ts';
 import { rows as memoryAdvice } from './memory_advice.ts';
@@ -26,6 +33,7 @@ import { rows as memoryRemote } from './memory_remote.ts';
 import { rows as pidfd } from './pidfd.ts';
 import { rows as pipe } from './pipe.ts';
 import { rows as poll } from './poll.ts';
+import { rows as prctl } from './prctl.ts';
 import { rows as process } from './process.ts';
 import { rows as rtSignals } from './rt_signals.ts';
 import { rows as select } from './select.ts';
@@ -38,10 +46,7 @@ import { rows as timerfd } from './timerfd.ts';
 import { rows as timers } from './timers.ts';
 import { rows as usage } from './usage.ts';
 import { rows as wait } from './wait.ts';
-import { rows as filesCopy } from './files_copy.ts';
-import { rows as filesMount } from './files_mount.ts';
-import { rows as filesSplice } from './files_splice.ts';
-import { rows as filesXattr } from './files_xattr.ts';
+
 const families: readonly (readonly SyscallRow[])[] = [
   epoll,
   eventfd,
@@ -83,6 +88,10 @@ const families: readonly (readonly SyscallRow[])[] = [
   filesMount,
   filesSplice,
   filesXattr,
+  caps,
+  cred,
+  limits,
+  prctl,
 ];
 
 /** A fresh table with every system call that the kernel serves. */
