@@ -1,7 +1,7 @@
 // blockingIo: how read and write calls wait. A file that answers -EAGAIN is pinned to the call and watched; a write that
 // moved part of its bytes remembers how many in call.done and goes on with the rest.
 
-import { EAGAIN } from '../../abi/errno.ts';
+import { EAGAIN, EINTR, ERESTARTSYS } from '../../abi/errno.ts';
 import { IN_ACCESS, IN_MODIFY } from '../../abi/inotify.ts';
 import {
   POLLERR,
@@ -48,7 +48,9 @@ function wait(t: Task, fd: number, f: File, events: number, timeoutNs: number): 
   t.pin(fd, f);
   if (timeoutNs !== Number.POSITIVE_INFINITY) t.deadline(t.time.monotonicNs() + timeoutNs);
   const r = t.block(f.queue(), events);
-  return r === TIMED_OUT ? -EAGAIN : r;
+  if (r === TIMED_OUT) return -EAGAIN;
+  // A wait with a timeout is not restarted after a signal: signal(7).
+  return r === -ERESTARTSYS && timeoutNs !== Number.POSITIVE_INFINITY ? -EINTR : r;
 }
 
 /** True when a short write is to be continued: streams. Others have said all that they have to say. */
