@@ -15,7 +15,9 @@ export async function runDo(command: readonly string[], flags: Record<string, un
   try {
     const options = doOptions(command, flags);
     const { Loader } = await import('../runtime/boot.ts');
-    const loader = new Loader(options);
+    const tracer =
+      options.strace === null ? null : (await import('../runtime/strace_log.ts')).makeStrace(options.strace);
+    const loader = new Loader(options, tracer);
     status = exitStatusOf(loader.run());
   } catch (error) {
     if (!(error instanceof StartError)) throw error;

@@ -11,7 +11,7 @@ import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
 import type { Devpts } from '../sentry/fs/tty/devpts.ts';
 import { createInit } from '../sentry/kernel/init.ts';
-import { Kernel } from '../sentry/kernel/kernel.ts';
+import { Kernel, type SyscallTracer } from '../sentry/kernel/kernel.ts';
 import { defaultLimits } from '../sentry/kernel/limits.ts';
 import type { Task } from '../sentry/kernel/task.ts';
 import { VdsoPages } from '../sentry/kernel/vdso_pages.ts';
@@ -41,6 +41,7 @@ const UMASK = 0o022;
 export class Loader implements SignalTarget {
   readonly options: SandboxOptions;
   private readonly debugLog: DebugLog | null;
+  private readonly tracer: SyscallTracer | null;
   private memfile!: MemoryFile;
   private poller!: HostPoller;
   private platform!: Platform;
@@ -53,9 +54,10 @@ export class Loader implements SignalTarget {
   private stepNumber = 0;
   private stopStatus = -1;
 
-  /** Builds everything up to the first program. Throws StartError for what the caller can put right. */
-  constructor(options: SandboxOptions) {
+  /** Builds everything up to the first program, `tracer` watching. Throws StartError for what the caller can put right. */
+  constructor(options: SandboxOptions, tracer: SyscallTracer | null = null) {
     this.options = options;
+    this.tracer = tracer;
     this.debugLog = options.debugLog === null ? null : new DebugLog(options.debugLog, 'do');
     try {
       this.build();
@@ -111,6 +113,7 @@ export class Loader implements SignalTarget {
     k.numCpu = o.numCpu;
     k.totalMemBytes = o.totalMemBytes;
     if (o.hostname !== null) k.uts.nodename = fromText(o.hostname);
+    k.tracer = this.tracer;
     k.onHostEvents = () => {
       this.poller.dispatch(0);
     };

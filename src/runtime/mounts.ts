@@ -5,7 +5,7 @@ import { errnoName } from '../abi/errno.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME } from '../abi/mount.ts';
 import { fromText } from '../sentry/base/bytes.ts';
 import { failed } from '../sentry/base/errno.ts';
-import { type DevMaker, populateDev, registerMemoryDevices } from '../sentry/fs/dev/dev.ts';
+import { populateDev, registerMemoryDevices } from '../sentry/fs/dev/dev.ts';
 import { registerFifos } from '../sentry/fs/pipe/fifo.ts';
 import { ProcFs } from '../sentry/fs/proc/proc.ts';
 import { SysFs } from '../sentry/fs/sys/sys.ts';

@@ -26,20 +26,25 @@ import { SemRegistry } from './ipc_sem.ts';
 import type { ProgramLoader } from './loader_interface.ts';
 import { PidTable } from './pids.ts';
 import { SignalCenter } from './signals.ts';
+import type { SigInfo } from './siginfo.ts';
 import type { SyscallTable } from './syscall_table.ts';
 import { TASK_BLOCKED, TASK_DEAD, TASK_READY, TASK_RUNNING, type Task } from './task.ts';
 import { killedByHost } from './task_exit.ts';
 import { returnToUser } from './task_run.ts';
 import type { ThreadGroup } from './threadgroup.ts';
 import { Timekeeper } from './timekeeper.ts';
-import type { VdsoPages } from './vdso_pages.ts';
 import { UserTable } from './users.ts';
 import { UtsNames } from './uts.ts';
+import type { VdsoPages } from './vdso_pages.ts';
 
 /** Sees every system call: strace, metrics. */
 export interface SyscallTracer {
   enter(t: Task): void;
   exit(t: Task, result: number): void;
+  /** The task takes a signal that it does not ignore. */
+  signal(t: Task, info: SigInfo): void;
+  /** The task ends with a wait status; called before anything of it is given up. */
+  exited(t: Task, status: number): void;
 }
 
 export class Kernel {

@@ -36,6 +36,7 @@ export function exitTask(t: Task, status: number): number {
   const k = t.kernel;
   const g = t.group;
   t.exitStatus = status;
+  if (k.tracer !== null) k.tracer.exited(t, status);
   t.unwatch();
   t.call.reset();
   const last = g.live === 1;

@@ -67,6 +67,7 @@ function handlePending(t: Task): boolean {
     }
     const info = s.dequeue(t, s.maskLo, s.maskHi);
     if (info === null) return true;
+    if (t.kernel.tracer !== null) t.kernel.tracer.signal(t, info);
     const action = g.handlers.actions[info.signo]!;
     if (action.handler === SIG_IGN) continue;
     if (action.handler !== SIG_DFL) {

@@ -31,8 +31,8 @@ export function escapeBytes(bytes: Uint8Array, from: number, to: number): string
   let s = '';
   for (let i = from; i < to; i++) {
     const c = bytes[i]!;
-    const escape = ESCAPES[c];
-    if (escape !== undefined) s += escape;
+    const known = ESCAPES[c];
+    if (known !== undefined) s += known;
     else if (c >= 32 && c < 127) s += String.fromCharCode(c);
     else {
       const next = bytes[i + 1];
