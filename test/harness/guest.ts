@@ -207,10 +207,9 @@ export async function compileGuest(program: string): Promise<string> {
   const text = readFileSync(source, 'utf8');
   const flags = [...compileFlags, ...(/^\/\/ build: (.*)/.exec(text)?.[1]?.split(' ') ?? [])];
   const hash = createHash('sha256');
-  hash
-    .update(text)
-    .update(readFileSync(join(guestDir, 'check.h')))
-    .update(flags.join('\0'));
+  hash.update(text).update(flags.join('\0'));
+  const included = [...text.matchAll(/^#include "(.*)"/gm)].map((match) => match[1]!);
+  for (const name of new Set([...included, 'check.h'])) hash.update(readFileSync(join(guestDir, name)));
   const cache = process.env.VEDETTE_TEST_CACHE ?? join(tmpdir(), `vedette-guests-${process.getuid!()}`);
   mkdirSync(cache, { recursive: true, mode: 0o755 });
   const binary = join(cache, `${program}-${hash.digest('hex').slice(0, 16)}`);
