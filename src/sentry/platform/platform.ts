@@ -69,13 +69,17 @@ export interface Context {
 }
 
 /** Guest addresses are below this; the stub lives above. */
-export const GUEST_TOP = 0x7fff_fff0_0000;
+export const GUEST_TOP = 0x7fff_f000_0000;
 
 export interface Platform {
   readonly name: string;
   /** Bytes of the extended state that getXstate moves, and the XCR0 mask it is laid out by. */
   readonly xstateSize: number;
   readonly xcr0Lo: number;
+  /** True when int 0x80 arrives as EV_SYSCALL too: the kernel then looks at the instruction. */
+  readonly int80IsSyscall: boolean;
+  /** What the instruction `code` tried; null when faultAccess is exact already. See ptrace/access.ts. */
+  readonly accessOf: ((code: Uint8Array, length: number, atDestination: boolean) => number) | null;
   newAddressSpace(): AddressSpace | number;
   newContext(): Context;
   /**

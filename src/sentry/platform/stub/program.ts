@@ -1,0 +1,85 @@
+// Starts a static program of our own from a memfd: vfork, a handful of calls in the child, execve. V8 is never forked.
+
+import { F_SETFD, FD_CLOEXEC, O_CLOEXEC } from '../../../abi/fcntl.ts';
+import { MFD_CLOEXEC } from '../../../abi/memfd.ts';
+import { PR_SET_PDEATHSIG } from '../../../abi/prctl.ts';
+import { RLIMIT_CORE } from '../../../abi/resource.ts';
+import { SIG_SETMASK, SIGKILL } from '../../../abi/signal.ts';
+import {
+  SYS_close,
+  SYS_close_range,
+  SYS_dup3,
+  SYS_execveat,
+  SYS_fcntl,
+  SYS_memfd_create,
+  SYS_prctl,
+  SYS_prlimit64,
+  SYS_rt_sigprocmask,
+  SYS_setsid,
+  SYS_write,
+} from '../../../abi/syscall.ts';
+import { putU64 } from '../../../abi/u64.ts';
+import { HostBuffer } from '../../../host/buffer.ts';
+import { type ChildCall, spawnWithCalls } from '../../../host/spawn.ts';
+import { hostCall } from '../../../host/syscall.ts';
+
+const AT_EMPTY_PATH = 0x1000;
+/** Descriptors in the child: the image here, the others from here on until they go to their places. */
+const EXEC_FD = 63;
+const HIGH_FDS = 64;
+
+/** Scratch: the name at 0, "", argv, envp, an empty signal mask, an empty struct rlimit. */
+const NAME_AT = 0;
+const EMPTY_AT = 64;
+const ARGV_AT = 128;
+const ENVP_AT = 160;
+const MASK_AT = 192;
+const LIMIT_AT = 200;
+
+/**
+ * Starts the program `elf` with descriptors `fds`, given as [descriptor, its number in the child], and no others;
+ * `imageFd` is the number that its own image gets, or -1. It dies with this thread. Its pid, or -errno.
+ */
+export function startProgram(
+  elf: Uint8Array,
+  name: string,
+  fds: readonly (readonly [number, number])[],
+  imageFd: number,
+): number {
+  const scratch = HostBuffer.alloc(256);
+  scratch.putString(name, NAME_AT);
+  scratch.putString('', EMPTY_AT);
+  putU64(scratch.view, ARGV_AT, scratch.addr + NAME_AT);
+  for (let at = ARGV_AT + 8; at < 256; at += 8) putU64(scratch.view, at, 0);
+  const memfd = hostCall(SYS_memfd_create, scratch.addr + NAME_AT, MFD_CLOEXEC);
+  if (memfd < 0) return memfd;
+  const image = HostBuffer.alloc(elf.length);
+  image.u8.set(elf);
+  const written = hostCall(SYS_write, memfd, image.addr, elf.length);
+  if (written < 0) return written;
+
+  const all = imageFd < 0 ? fds : [...fds, [memfd, imageFd] as const];
+  const calls: ChildCall[] = [[SYS_prctl, PR_SET_PDEATHSIG, SIGKILL], [SYS_setsid]];
+  // High numbers first, so that none overwrites another.
+  all.forEach(([fd], i) => {
+    calls.push([SYS_dup3, fd, HIGH_FDS + i, O_CLOEXEC]);
+  });
+  calls.push([SYS_dup3, memfd, EXEC_FD, O_CLOEXEC], [SYS_close_range, 0, EXEC_FD - 1, 0]);
+  all.forEach(([, to], i) => {
+    calls.push([SYS_dup3, HIGH_FDS + i, to, 0]);
+  });
+  calls.push([SYS_close_range, HIGH_FDS, 0xffff_ffff, 0], [SYS_fcntl, EXEC_FD, F_SETFD, FD_CLOEXEC]);
+  calls.push([SYS_prlimit64, 0, RLIMIT_CORE, scratch.addr + LIMIT_AT, 0]);
+  calls.push([SYS_rt_sigprocmask, SIG_SETMASK, scratch.addr + MASK_AT, 0, 8]);
+  calls.push([
+    SYS_execveat,
+    EXEC_FD,
+    scratch.addr + EMPTY_AT,
+    scratch.addr + ARGV_AT,
+    scratch.addr + ENVP_AT,
+    AT_EMPTY_PATH,
+  ]);
+  const pid = spawnWithCalls(calls);
+  hostCall(SYS_close, memfd);
+  return pid;
+}

@@ -1,0 +1,55 @@
+// SystrapAddressSpace: one guest address space, held by one stub process. Mapping orders queue here.
+
+import { MAP_FIXED, MAP_SHARED } from '../../../abi/mman.ts';
+import { SYS_mmap, SYS_mprotect, SYS_munmap } from '../../../abi/syscall.ts';
+import { type AddressSpace, GUEST_TOP } from '../platform.ts';
+import { MEMFILE_FD } from './layout.ts';
+import type { HostProcess } from './process.ts';
+import type { SystrapPlatform } from './systrap.ts';
+
+export class SystrapAddressSpace implements AddressSpace {
+  readonly platform: SystrapPlatform;
+  readonly process: HostProcess;
+  released = false;
+
+  constructor(platform: SystrapPlatform, process: HostProcess) {
+    this.platform = platform;
+    this.process = process;
+  }
+
+  map(addr: number, frame: number, pages: number, prot: number): void {
+    this.check(addr, pages * 4096);
+    this.push(SYS_mmap, addr, pages * 4096, prot, MAP_SHARED | MAP_FIXED, MEMFILE_FD, frame * 4096);
+  }
+
+  unmap(addr: number, len: number): void {
+    this.check(addr, len);
+    this.push(SYS_munmap, addr, len, 0, 0, 0, 0);
+  }
+
+  protect(addr: number, len: number, prot: number): void {
+    this.check(addr, len);
+    this.push(SYS_mprotect, addr, len, prot, 0, 0, 0);
+  }
+
+  flush(): void {
+    if (this.process.orders.count > 0) this.platform.runOrders(this.process);
+  }
+
+  release(): void {
+    if (this.released) return;
+    this.released = true;
+    this.platform.recycle(this.process);
+  }
+
+  private push(nr: number, a: number, b: number, c: number, d: number, e: number, f: number): void {
+    if (this.process.orders.full) this.flush();
+    this.process.orders.push(nr, a, b, c, d, e, f);
+  }
+
+  /** The stub's own pages lie above GUEST_TOP: an order that reaches them would be a kernel bug. */
+  private check(addr: number, len: number): void {
+    if (addr < 0 || len <= 0 || addr + len > GUEST_TOP || addr % 4096 !== 0 || len % 4096 !== 0)
+      throw new Error(`mapping order out of range: ${addr.toString(16)} +${len.toString(16)}`);
+  }
+}

@@ -1,0 +1,69 @@
+// Where everything lies in a systrap stub process, and what the words in the shared pages mean. All of it is above
+// GUEST_TOP; the guest can read all of it, write only the slots, and map nothing there.
+//
+//   STUB_BASE   code: handler, mapper loop, thread start, filters   r-x  from the stub's own image
+//   CONTROL     what the Sentry tells all stubs                     r--  memory file, shared by all stubs
+//   ORDERS      records of 8 u64 for the mapper                     r--  memory file, shared by all stubs
+//   SLOTS       one slot per guest thread                           rw-  memory file, this process's own
+//
+// A slot (16 KiB), grown down from its end by the host's signal frames:
+//
+//   0x000  header: words below            0x100  registers of a patched call (struct sigcontext)
+//   0x400  ... signal stack ...  0x4000   rt_sigframe: return address, ucontext, siginfo, then the XSAVE area above
+
+import { SIZEOF_UCONTEXT, UCONTEXT_UC_MCONTEXT } from '../../../abi/sigcontext.ts';
+import { GUEST_TOP } from '../platform.ts';
+
+export const STUB_BASE = GUEST_TOP;
+export const CODE_SIZE = 0x2000;
+export const CONTROL_ADDR: number = STUB_BASE + 0x4000;
+export const ORDERS_ADDR: number = STUB_BASE + 0x5000;
+export const ORDERS_PAGES = 4;
+export const ORDER_SIZE = 64;
+export const MAX_ORDERS: number = (ORDERS_PAGES * 4096) / ORDER_SIZE;
+export const SLOTS_ADDR: number = STUB_BASE + 0x10_0000;
+export const SLOT_SIZE = 0x4000;
+export const SLOT_PAGES: number = SLOT_SIZE / 4096;
+/** Slots are mapped this many at a time. */
+export const SLOTS_PER_BLOCK = 4;
+export const MAX_SLOTS = 8192;
+export const TASK_TOP = 0x7fff_ffff_f000;
+
+/** Descriptors in every stub. */
+export const MEMFILE_FD = 3;
+export const EVENT_FD = 4;
+/** Only while the template starts. */
+export const IMAGE_FD = 5;
+export const REPORT_FD = 6;
+
+/** Words of the control page: is the Sentry asleep (or about to be), and how often a thread may spin for its answer. */
+export const C_ASLEEP = 0;
+export const C_SPINS = 4;
+
+/** Words of a slot's header. */
+export const H_STATE = 0x00;
+/** The thread sleeps on H_STATE, or is about to: it must be woken. */
+export const H_ASLEEP = 0x40;
+export const H_SIG = 0x80;
+/** Address of the rt_sigframe. */
+export const H_FRAME = 0x88;
+export const H_FS_BASE = 0x90;
+export const H_GS_BASE = 0x98;
+/** stack_t of the signal stack, for the thread's start. */
+export const H_ALTSTACK = 0xa0;
+export const HEADER_SIZE = 0x400;
+
+/** H_STATE: the Sentry's answer, and the thread's report. */
+export const STATE_NEW = 0;
+/** Thread -> Sentry: the frame holds an event. */
+export const STATE_EVENT = 1;
+/** Sentry -> thread: go on. */
+export const STATE_RUN = 2;
+/** Sentry -> thread: the answer takes long; do not spin. */
+export const STATE_PARK = 3;
+
+/** struct rt_sigframe of the host, from its start (H_FRAME). */
+export const FRAME_UC = 8;
+export const FRAME_GREGS: number = FRAME_UC + UCONTEXT_UC_MCONTEXT;
+export const FRAME_INFO: number = FRAME_UC + SIZEOF_UCONTEXT;
+export const FRAME_SIZE: number = FRAME_INFO + 128;

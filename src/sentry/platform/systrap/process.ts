@@ -1,0 +1,145 @@
+// HostProcess: one stub process. Its first thread, the mapper, waits in a call that the Sentry has not answered yet;
+// an answer is the number of orders to carry out. Guest threads live in slots. An address space owns one process at a
+// time; emptied processes are kept for the next one.
+
+import { EPOLL_CTL_ADD, EPOLLIN } from '../../../abi/epoll.ts';
+import { ESRCH } from '../../../abi/errno.ts';
+import { MAP_FIXED, MAP_SHARED, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
+import {
+  CLONE_FILES,
+  CLONE_FS,
+  CLONE_SIGHAND,
+  CLONE_SYSVSEM,
+  CLONE_THREAD,
+  CLONE_VM,
+} from '../../../abi/sched.ts';
+import { SIGKILL } from '../../../abi/signal.ts';
+import {
+  SYS_clone,
+  SYS_close,
+  SYS_epoll_ctl,
+  SYS_kill,
+  SYS_mmap,
+  SYS_pidfd_open,
+  SYS_ppoll,
+  SYS_wait4,
+} from '../../../abi/syscall.ts';
+import { __WALL, WNOHANG } from '../../../abi/wait.ts';
+import { HostBuffer } from '../../../host/buffer.ts';
+import { hostCall } from '../../../host/syscall.ts';
+import { OrderList } from '../ptrace/orders.ts';
+import {
+  MAX_ORDERS,
+  MAX_SLOTS,
+  MEMFILE_FD,
+  SLOT_PAGES,
+  SLOT_SIZE,
+  SLOTS_ADDR,
+  SLOTS_PER_BLOCK,
+} from './layout.ts';
+import { HostSlot } from './slot.ts';
+import type { SystrapPlatform } from './systrap.ts';
+
+const THREAD_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+
+const event = HostBuffer.alloc(16);
+const pollFd = HostBuffer.alloc(8);
+
+export class HostProcess {
+  readonly platform: SystrapPlatform;
+  readonly pid: number;
+  readonly pidfd: number;
+  /** The mapper's call that waits for an answer. */
+  idLow = 0;
+  idHigh = 0;
+  readonly orders: OrderList = new OrderList(MAX_ORDERS);
+  /** Threads that no context uses. */
+  readonly idle: HostSlot[] = [];
+  /** Guest threads, idle or not. */
+  threads = 0;
+  /** First frame of each block of slots. */
+  private readonly blocks: number[] = [];
+  /** 0, or why the process must not run guest code again: -errno. */
+  broken = 0;
+
+  constructor(platform: SystrapPlatform, pid: number) {
+    this.platform = platform;
+    this.pid = pid;
+    this.pidfd = hostCall(SYS_pidfd_open, pid, 0);
+    if (this.pidfd < 0) {
+      this.broken = this.pidfd;
+      return;
+    }
+    event.view.setUint32(0, EPOLLIN, true);
+    event.view.setUint32(4, pid, true);
+    event.view.setUint32(8, 1, true);
+    hostCall(SYS_epoll_ctl, platform.epollFd, EPOLL_CTL_ADD, this.pidfd, event.addr);
+  }
+
+  /** An idle thread, or a new one; null when the host refuses. */
+  takeSlot(): HostSlot | null {
+    return this.idle.pop() ?? this.newSlot();
+  }
+
+  private newSlot(): HostSlot | null {
+    const index = this.threads;
+    if (this.broken !== 0 || index >= MAX_SLOTS) return null;
+    const block = Math.floor(index / SLOTS_PER_BLOCK);
+    const inBlock = index % SLOTS_PER_BLOCK;
+    if (this.orders.count + 2 > this.orders.max) this.platform.runOrders(this);
+    if (inBlock === 0) {
+      const frame = this.platform.memfile.alloc(SLOTS_PER_BLOCK * SLOT_PAGES);
+      if (frame < 0) return null;
+      this.blocks.push(frame);
+      const size = SLOTS_PER_BLOCK * SLOT_SIZE;
+      const at = SLOTS_ADDR + block * size;
+      this.orders.push(
+        SYS_mmap,
+        at,
+        size,
+        PROT_READ | PROT_WRITE,
+        MAP_SHARED | MAP_FIXED,
+        MEMFILE_FD,
+        frame * 4096,
+      );
+    }
+    const slot = new HostSlot(
+      this.pid,
+      index,
+      this.platform.memfile,
+      this.blocks[block]! + inBlock * SLOT_PAGES,
+    );
+    this.orders.push(SYS_clone, THREAD_FLAGS, slot.addr + SLOT_SIZE - 16, 0, 0, 0, 0);
+    slot.tid = this.platform.runOrders(this);
+    if (slot.tid <= 0) return null;
+    this.threads++;
+    return slot;
+  }
+
+  private reaped = false;
+
+  /** Kills the process and waits until no thread of it can run: then its memory may be used again. */
+  end(): void {
+    if (this.reaped) return;
+    hostCall(SYS_kill, this.pid, SIGKILL);
+    if (this.pidfd >= 0) {
+      pollFd.view.setInt32(0, this.pidfd, true);
+      pollFd.view.setInt32(4, 1, true);
+      hostCall(SYS_ppoll, pollFd.addr, 1, 0, 0, 8);
+    }
+    this.reap();
+  }
+
+  /** The process is dead: frees what the Sentry holds for it. */
+  reap(): void {
+    if (this.reaped) return;
+    this.reaped = true;
+    if (this.broken === 0) this.broken = -ESRCH;
+    hostCall(SYS_wait4, this.pid, 0, __WALL | WNOHANG, 0);
+    if (this.pidfd >= 0) hostCall(SYS_close, this.pidfd);
+    for (const frame of this.blocks) this.platform.memfile.unrefRun(frame, SLOTS_PER_BLOCK * SLOT_PAGES);
+    this.blocks.length = 0;
+    this.idle.length = 0;
+    this.platform.forgetProcess(this);
+  }
+}

@@ -1,0 +1,253 @@
+// HostSlot: one guest thread of a stub process and the slot through which it and the Sentry talk (layout.ts draws it).
+// The guest can write every byte of the slot at any time, so nothing in it is believed: offsets are checked before use
+// and kept on this side, states are compared with what is possible, and registers are copied once.
+
+import {
+  FPSTATE_SW_RESERVED,
+  FPX_SW_BYTES_XFEATURES,
+  FPX_SW_BYTES_XSTATE_SIZE,
+  SIZEOF_FPX_SW_BYTES,
+  UCONTEXT_UC_SIGMASK,
+} from '../../../abi/sigcontext.ts';
+import type { MemoryFile } from '../../memfile/memfile.ts';
+import {
+  CS,
+  EFLAGS,
+  FS_BASE,
+  GS_BASE,
+  R8,
+  R9,
+  R10,
+  R11,
+  R12,
+  R13,
+  R14,
+  R15,
+  RAX,
+  RBP,
+  RBX,
+  RCX,
+  RDI,
+  RDX,
+  type Regs,
+  RIP,
+  RSI,
+  RSP,
+  SS,
+} from '../regs.ts';
+import {
+  FRAME_GREGS,
+  FRAME_SIZE,
+  FRAME_UC,
+  H_ALTSTACK,
+  H_FRAME,
+  H_FS_BASE,
+  H_GS_BASE,
+  HEADER_SIZE,
+  SLOT_SIZE,
+  SLOTS_ADDR,
+} from './layout.ts';
+import { RUN_MASK_HIGH, RUN_MASK_LOW } from './stub.ts';
+
+/** Indices of struct sigcontext in u64: registers 0 to 17, then selectors, error, trap number, mask, cr2, fpstate. */
+const G_SELECTORS = 18;
+export const G_ERR = 19;
+export const G_TRAPNO = 20;
+const G_FPSTATE = 23;
+/** Signal stacks end this far below the slot's end, so that rsp, rounded down to a slot, is always this one. */
+const STACK_GAP = 64;
+
+const TWO32 = 0x1_0000_0000;
+const SLOTS_HIGH = Math.floor(SLOTS_ADDR / TWO32) | 0;
+
+export class HostSlot {
+  readonly pid: number;
+  tid = 0;
+  /** Address of the slot in the stub. */
+  readonly addr: number;
+  /** The chunk of the memory file that holds it, the slot's first word and byte there, and its host address. */
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly at: number;
+  readonly hostAddr: number;
+  /** Offset of the checked rt_sigframe in the slot; -1 when there is none. */
+  frame = -1;
+  /** Until the first trap of a new thread, which is none of the guest's. */
+  starting = true;
+  /** The Sentry told the thread not to spin. */
+  parked = false;
+
+  constructor(pid: number, index: number, memfile: MemoryFile, frame: number) {
+    this.pid = pid;
+    this.addr = SLOTS_ADDR + index * SLOT_SIZE;
+    this.words = memfile.i32(frame);
+    this.bytes = memfile.u8(frame);
+    this.at = memfile.byteOffset(frame) / 4;
+    this.hostAddr = memfile.hostAddr(frame);
+    // stack_t: address, flags, size.
+    const w = this.at + H_ALTSTACK / 4;
+    const stack = this.addr + HEADER_SIZE;
+    this.words[w] = stack | 0;
+    this.words[w + 1] = Math.floor(stack / TWO32);
+    this.words[w + 2] = 0;
+    this.words[w + 4] = SLOT_SIZE - HEADER_SIZE - STACK_GAP;
+    this.words[w + 5] = 0;
+  }
+
+  /** Finds the frame that the thread reported; false when no honest thread could have reported it. */
+  locateFrame(): boolean {
+    const w = this.at + H_FRAME / 4;
+    this.frame = -1;
+    if (this.words[w + 1] !== SLOTS_HIGH) return false;
+    const off = SLOTS_HIGH * TWO32 + (this.words[w]! >>> 0) - this.addr;
+    if (off < HEADER_SIZE || off + FRAME_SIZE > SLOT_SIZE || off % 8 !== 0) return false;
+    this.frame = off;
+    return true;
+  }
+
+  /** Word index of the frame's registers. */
+  get gregs(): number {
+    return this.at + (this.frame + FRAME_GREGS) / 4;
+  }
+
+  /** Copies the frame's registers into `regs`. */
+  load(regs: Regs): void {
+    const m = this.words;
+    const r = regs.i32;
+    const f = this.gregs;
+    r[2 * R8] = m[f]!;
+    r[2 * R8 + 1] = m[f + 1]!;
+    r[2 * R9] = m[f + 2]!;
+    r[2 * R9 + 1] = m[f + 3]!;
+    r[2 * R10] = m[f + 4]!;
+    r[2 * R10 + 1] = m[f + 5]!;
+    r[2 * R11] = m[f + 6]!;
+    r[2 * R11 + 1] = m[f + 7]!;
+    r[2 * R12] = m[f + 8]!;
+    r[2 * R12 + 1] = m[f + 9]!;
+    r[2 * R13] = m[f + 10]!;
+    r[2 * R13 + 1] = m[f + 11]!;
+    r[2 * R14] = m[f + 12]!;
+    r[2 * R14 + 1] = m[f + 13]!;
+    r[2 * R15] = m[f + 14]!;
+    r[2 * R15 + 1] = m[f + 15]!;
+    r[2 * RDI] = m[f + 16]!;
+    r[2 * RDI + 1] = m[f + 17]!;
+    r[2 * RSI] = m[f + 18]!;
+    r[2 * RSI + 1] = m[f + 19]!;
+    r[2 * RBP] = m[f + 20]!;
+    r[2 * RBP + 1] = m[f + 21]!;
+    r[2 * RBX] = m[f + 22]!;
+    r[2 * RBX + 1] = m[f + 23]!;
+    r[2 * RDX] = m[f + 24]!;
+    r[2 * RDX + 1] = m[f + 25]!;
+    r[2 * RAX] = m[f + 26]!;
+    r[2 * RAX + 1] = m[f + 27]!;
+    r[2 * RCX] = m[f + 28]!;
+    r[2 * RCX + 1] = m[f + 29]!;
+    r[2 * RSP] = m[f + 30]!;
+    r[2 * RSP + 1] = m[f + 31]!;
+    r[2 * RIP] = m[f + 32]!;
+    r[2 * RIP + 1] = m[f + 33]!;
+    r[2 * EFLAGS] = m[f + 34]!;
+    r[2 * EFLAGS + 1] = 0;
+    r[2 * CS] = 0x33;
+    r[2 * SS] = 0x2b;
+    const h = this.at;
+    r[2 * FS_BASE] = m[h + H_FS_BASE / 4]!;
+    r[2 * FS_BASE + 1] = m[h + H_FS_BASE / 4 + 1]!;
+    r[2 * GS_BASE] = m[h + H_GS_BASE / 4]!;
+    r[2 * GS_BASE + 1] = m[h + H_GS_BASE / 4 + 1]!;
+  }
+
+  /** Copies `regs` into the frame, with selectors and signal mask as guest code has them. */
+  store(regs: Regs): void {
+    const m = this.words;
+    const r = regs.i32;
+    const f = this.gregs;
+    m[f] = r[2 * R8]!;
+    m[f + 1] = r[2 * R8 + 1]!;
+    m[f + 2] = r[2 * R9]!;
+    m[f + 3] = r[2 * R9 + 1]!;
+    m[f + 4] = r[2 * R10]!;
+    m[f + 5] = r[2 * R10 + 1]!;
+    m[f + 6] = r[2 * R11]!;
+    m[f + 7] = r[2 * R11 + 1]!;
+    m[f + 8] = r[2 * R12]!;
+    m[f + 9] = r[2 * R12 + 1]!;
+    m[f + 10] = r[2 * R13]!;
+    m[f + 11] = r[2 * R13 + 1]!;
+    m[f + 12] = r[2 * R14]!;
+    m[f + 13] = r[2 * R14 + 1]!;
+    m[f + 14] = r[2 * R15]!;
+    m[f + 15] = r[2 * R15 + 1]!;
+    m[f + 16] = r[2 * RDI]!;
+    m[f + 17] = r[2 * RDI + 1]!;
+    m[f + 18] = r[2 * RSI]!;
+    m[f + 19] = r[2 * RSI + 1]!;
+    m[f + 20] = r[2 * RBP]!;
+    m[f + 21] = r[2 * RBP + 1]!;
+    m[f + 22] = r[2 * RBX]!;
+    m[f + 23] = r[2 * RBX + 1]!;
+    m[f + 24] = r[2 * RDX]!;
+    m[f + 25] = r[2 * RDX + 1]!;
+    m[f + 26] = r[2 * RAX]!;
+    m[f + 27] = r[2 * RAX + 1]!;
+    m[f + 28] = r[2 * RCX]!;
+    m[f + 29] = r[2 * RCX + 1]!;
+    m[f + 30] = r[2 * RSP]!;
+    m[f + 31] = r[2 * RSP + 1]!;
+    m[f + 32] = r[2 * RIP]!;
+    m[f + 33] = r[2 * RIP + 1]!;
+    m[f + 34] = r[2 * EFLAGS]!;
+    m[f + 35] = 0;
+    // u16 cs, gs, fs, ss.
+    m[f + 2 * G_SELECTORS] = 0x33;
+    m[f + 2 * G_SELECTORS + 1] = 0x2b0000;
+    const mask = this.at + (this.frame + FRAME_UC + UCONTEXT_UC_SIGMASK) / 4;
+    m[mask] = RUN_MASK_LOW;
+    m[mask + 1] = RUN_MASK_HIGH;
+    const h = this.at;
+    m[h + H_FS_BASE / 4] = r[2 * FS_BASE]!;
+    m[h + H_FS_BASE / 4 + 1] = r[2 * FS_BASE + 1]!;
+    m[h + H_GS_BASE / 4] = r[2 * GS_BASE]!;
+    m[h + H_GS_BASE / 4 + 1] = r[2 * GS_BASE + 1]!;
+  }
+
+  /**
+   * Byte offset in `bytes` of the frame's XSAVE area of `size` bytes, or -1 when the frame's pointer leads out of the
+   * slot: then the guest forged it and gets no extended state.
+   */
+  xstateAt(size: number): number {
+    if (this.frame < 0) return -1;
+    const p = this.gregs + 2 * G_FPSTATE;
+    if (this.words[p + 1] !== SLOTS_HIGH) return -1;
+    const off = SLOTS_HIGH * TWO32 + (this.words[p]! >>> 0) - this.addr;
+    if (off < this.frame + FRAME_SIZE || off + size > SLOT_SIZE || off % 64 !== 0) return -1;
+    return 4 * this.at + off;
+  }
+
+  getXstate(to: Uint8Array, size: number, initial: Uint8Array): void {
+    const from = this.xstateAt(size);
+    if (from < 0) to.set(initial);
+    else to.set(this.bytes.subarray(from, from + size));
+  }
+
+  /** The software-reserved bytes stay: by them the host knows what to restore. */
+  setXstate(from: Uint8Array, size: number): void {
+    const to = this.xstateAt(size);
+    if (to < 0) return;
+    const end = FPSTATE_SW_RESERVED + SIZEOF_FPX_SW_BYTES;
+    this.bytes.set(from.subarray(0, FPSTATE_SW_RESERVED), to);
+    this.bytes.set(from.subarray(end, size), to + end);
+  }
+
+  /** What the first frame says of the host's XSAVE layout: [size, features], or null. */
+  xstateLayout(): [number, number] | null {
+    const at = this.xstateAt(576);
+    if (at < 0) return null;
+    const w = (at + FPSTATE_SW_RESERVED) / 4;
+    const size = this.words[w + FPX_SW_BYTES_XSTATE_SIZE / 4]!;
+    return [size, this.words[w + FPX_SW_BYTES_XFEATURES / 4]!];
+  }
+}

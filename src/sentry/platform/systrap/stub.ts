@@ -1,0 +1,278 @@
+// The stub of the systrap platform: the static program that becomes every guest address space. Four parts:
+//
+//   start    where execve enters the template: signal handlers, the mapper's filter, move to STUB_BASE, unmap the rest
+//   mapper   first thread of each process; makes the mapping calls that the Sentry orders, and never runs guest code
+//   thread   start of a guest thread, until the strict filter holds
+//   handler  of every signal: hands the thread to the Sentry and waits for its answer
+//
+// Only the mapper is trusted: its state is in registers, and what it reads the guest cannot write. Whatever runs on a
+// guest thread is as untrusted as the guest, which may jump to any byte of this code.
+
+import { MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
+import { PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from '../../../abi/prctl.ts';
+import { CLONE_THREAD } from '../../../abi/sched.ts';
+import { SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_SET_MODE_FILTER } from '../../../abi/seccomp.ts';
+import {
+  SA_ONSTACK,
+  SA_RESTORER,
+  SA_SIGINFO,
+  SIG_SETMASK,
+  SIGBUS,
+  SIGFPE,
+  SIGILL,
+  SIGKILL,
+  SIGSEGV,
+  SIGSYS,
+  SIGTRAP,
+  SIGUSR2,
+} from '../../../abi/signal.ts';
+import { SCM_RIGHTS, SOL_SOCKET } from '../../../abi/socket.ts';
+import {
+  SYS_clone,
+  SYS_close,
+  SYS_exit_group,
+  SYS_futex,
+  SYS_getppid,
+  SYS_mmap,
+  SYS_mprotect,
+  SYS_munmap,
+  SYS_prctl,
+  SYS_rt_sigaction,
+  SYS_rt_sigprocmask,
+  SYS_rt_sigreturn,
+  SYS_seccomp,
+  SYS_sendmsg,
+  SYS_sigaltstack,
+  SYS_write,
+} from '../../../abi/syscall.ts';
+import {
+  Assembler,
+  dword,
+  EAX,
+  ECX,
+  EDI,
+  imm,
+  mem,
+  qword,
+  R8,
+  R9,
+  R10,
+  R12,
+  RAX,
+  RBX,
+  RCX,
+  RDI,
+  RDX,
+  RSI,
+  RSP,
+  rip,
+} from '../../../asm/index.ts';
+import { PF_R, PF_X, writeExecutable } from '../../../elf/index.ts';
+import { guestFilter, mapperFilter, SYS_NOTIFY } from './filter.ts';
+import {
+  C_ASLEEP,
+  C_SPINS,
+  CODE_SIZE,
+  CONTROL_ADDR,
+  EVENT_FD,
+  H_ALTSTACK,
+  H_ASLEEP,
+  H_FRAME,
+  H_FS_BASE,
+  H_GS_BASE,
+  H_SIG,
+  H_STATE,
+  IMAGE_FD,
+  MEMFILE_FD,
+  ORDER_SIZE,
+  ORDERS_ADDR,
+  ORDERS_PAGES,
+  REPORT_FD,
+  SLOT_SIZE,
+  STATE_EVENT,
+  STATE_PARK,
+  STATE_RUN,
+  STUB_BASE,
+  TASK_TOP,
+} from './layout.ts';
+
+const LOAD_ADDR = 0x40_0000;
+const FILE_OFFSET = 0x1000;
+const FUTEX_WAIT = 0;
+
+/** The signal that makes a running thread come back. */
+export const SIG_KICK: number = SIGUSR2;
+const HANDLED = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIG_KICK];
+
+/** Bit of `sig` in a sigset_t. */
+const bit = (sig: number): bigint => 1n << BigInt(sig - 1);
+const ALL_SIGNALS = 0xffff_ffff_ffff_ffffn;
+/** Blocked while a thread starts: a signal handled before the filter holds would run guest code without it. */
+const START_MASK = ALL_SIGNALS & ~bit(SIGSYS);
+/** Blocked while guest code runs. */
+const RUN_MASK = HANDLED.reduce((m, sig) => m & ~bit(sig), ALL_SIGNALS);
+export const RUN_MASK_LOW: number = Number(RUN_MASK & 0xffff_ffffn) | 0;
+export const RUN_MASK_HIGH: number = Number(RUN_MASK >> 32n) | 0;
+
+/** Emits the stub program. `controlOffset` is where the control and orders pages lie in the memory file. */
+export function buildStub(controlOffset: number): Uint8Array {
+  const a = new Assembler({ base: LOAD_ADDR });
+  const moved = (label: string): number => STUB_BASE + a.offsetOf(label);
+  emitHandler(a);
+  emitThread(a);
+  emitMapper(a);
+
+  a.align(8).label('guestInsns');
+  const guest = guestFilter();
+  a.bytes(guest);
+  // struct sock_fprog: the length in the first u16 of 8 bytes, then the address.
+  a.label('guestProg')
+    .u64(guest.length / 8)
+    .u64(moved('guestInsns'));
+  a.label('mapperInsns');
+  const mapper = mapperFilter();
+  a.bytes(mapper);
+  a.label('mapperProg')
+    .u64(mapper.length / 8)
+    .u64Label('mapperInsns');
+  a.label('allSignals').u64(ALL_SIGNALS).label('startMask').u64(START_MASK).label('one').u64(1);
+  // struct sigaction: no signal interrupts the handler, so a fault inside it ends the process.
+  a.label('action').u64(moved('handler'));
+  a.u64(SA_SIGINFO | SA_ONSTACK | SA_RESTORER)
+    .u64(moved('sigreturn'))
+    .u64(ALL_SIGNALS);
+
+  emitStart(a, controlOffset);
+  const code = a.finish();
+  if (code.length > CODE_SIZE) throw new Error('systrap stub: code too long');
+  return writeExecutable({
+    entry: a.addressOf('start'),
+    segments: [{ vaddr: LOAD_ADDR, bytes: code, flags: PF_R | PF_X }],
+  });
+}
+
+/** void handler(sig edi, siginfo *, ucontext *), on the thread's signal stack at the end of its slot. */
+function emitHandler(a: Assembler): void {
+  a.align(64).label('handler').mov(RBX, RSP).and(RBX, imm(-SLOT_SIZE));
+  a.mov(mem(RBX, H_SIG), EDI).mov(mem(RBX, H_FRAME), RSP);
+  a.rdfsbase(RAX).mov(mem(RBX, H_FS_BASE), RAX).rdgsbase(RAX).mov(mem(RBX, H_GS_BASE), RAX);
+  a.mov(R12, imm(CONTROL_ADDR));
+  // The exchange is a full barrier: either the Sentry sees the event before it sleeps, or we see that it sleeps.
+  a.mov(EAX, imm(STATE_EVENT)).xchg(mem(RBX, H_STATE), EAX);
+  a.cmp(dword(mem(R12, C_ASLEEP)), imm(0)).je('spin');
+  a.mov(EAX, imm(SYS_write)).mov(EDI, imm(EVENT_FD)).lea(RSI, rip('one')).mov(RDX, imm(8)).syscall();
+  a.label('spin').mov(ECX, mem(R12, C_SPINS));
+  a.label('spinAgain').mov(EAX, mem(RBX, H_STATE)).cmp(EAX, imm(STATE_RUN)).je('resume');
+  a.cmp(EAX, imm(STATE_PARK)).je('sleep').test(ECX, ECX).je('sleep');
+  a.pause().dec(ECX).jmp('spinAgain');
+  a.label('sleep').mov(EAX, imm(1)).xchg(mem(RBX, H_ASLEEP), EAX);
+  a.label('sleepAgain').mov(EAX, mem(RBX, H_STATE)).cmp(EAX, imm(STATE_RUN)).je('awake');
+  a.lea(RDI, mem(RBX, H_STATE)).mov(RSI, imm(FUTEX_WAIT)).mov(RDX, RAX).mov(R10, imm(0));
+  a.mov(EAX, imm(SYS_futex)).syscall().jmp('sleepAgain');
+  a.label('awake').mov(dword(mem(RBX, H_ASLEEP)), imm(0));
+  a.label('resume').mov(RAX, mem(RBX, H_FS_BASE)).wrfsbase(RAX);
+  a.mov(RAX, mem(RBX, H_GS_BASE)).wrgsbase(RAX);
+  // rt_sigreturn finds the frame just below rsp: as if the handler had returned.
+  a.add(RSP, imm(8));
+  a.label('sigreturn').mov(EAX, imm(SYS_rt_sigreturn)).syscall().ud2();
+}
+
+/** A guest thread begins with rsp just below the end of its slot. It ends in the first trap. */
+function emitThread(a: Assembler): void {
+  a.align(16).label('thread').mov(RBX, RSP).and(RBX, imm(-SLOT_SIZE));
+  a.mov(EAX, imm(SYS_sigaltstack)).lea(RDI, mem(RBX, H_ALTSTACK)).mov(RSI, imm(0)).syscall();
+  a.test(RAX, RAX).jne('threadBad');
+  a.mov(EAX, imm(SYS_rt_sigprocmask)).mov(RDI, imm(SIG_SETMASK)).lea(RSI, rip('startMask'));
+  a.mov(RDX, imm(0)).mov(R10, imm(8)).syscall().test(RAX, RAX).jne('threadBad');
+  a.mov(EAX, imm(SYS_seccomp)).mov(RDI, imm(SECCOMP_SET_MODE_FILTER)).mov(RSI, imm(0));
+  a.lea(RDX, rip('guestProg')).syscall().test(RAX, RAX).jne('threadBad');
+  a.mov(EAX, imm(SYS_getppid)).syscall();
+  a.label('threadBad').mov(EAX, imm(SYS_exit_group)).mov(RDI, imm(2)).syscall().ud2();
+}
+
+/** The mapper: rbx the next order, r12 how many are left. */
+function emitMapper(a: Assembler): void {
+  // A new process. Should the Sentry be dead already, the first report fails and ends it.
+  a.align(16).label('newProcess');
+  a.mov(EAX, imm(SYS_prctl)).mov(RDI, imm(PR_SET_PDEATHSIG)).mov(RSI, imm(SIGKILL)).syscall();
+  a.mov(R12, imm(0));
+  a.label('mapper').mov(RDI, RAX).mov(RSI, R12).mov(EAX, imm(SYS_NOTIFY)).syscall();
+  a.cmp(RAX, imm(0)).jle('bad').mov(R12, RAX).mov(RBX, imm(ORDERS_ADDR));
+  a.label('order').mov(RAX, mem(RBX, 0)).mov(RDI, mem(RBX, 8)).mov(RSI, mem(RBX, 16)).mov(RDX, mem(RBX, 24));
+  a.mov(R10, mem(RBX, 32)).mov(R8, mem(RBX, 40)).mov(R9, mem(RBX, 48));
+  a.cmp(RAX, imm(SYS_clone)).je('clone').syscall();
+  a.label('done').mov(RCX, imm(-4095)).cmp(RAX, RCX).jae('failed');
+  a.label('next').add(RBX, imm(ORDER_SIZE)).dec(R12).jne('order').jmp('mapper');
+  // mprotect stops at the first hole. Unmapping the range instead is as good: what is touched comes back by a fault.
+  a.label('failed')
+    .cmp(qword(mem(RBX)), imm(SYS_mprotect))
+    .jne('mapper');
+  a.mov(EAX, imm(SYS_munmap)).syscall().test(RAX, RAX).je('next').jmp('mapper');
+  a.label('clone').syscall().test(RAX, RAX).jne('done');
+  a.test(RDI, imm(CLONE_THREAD)).jne('thread').jmp('newProcess');
+  a.label('bad').mov(EAX, imm(SYS_exit_group)).mov(RDI, imm(1)).syscall().jmp('bad');
+}
+
+/** Start of the template: one report of the filter's listener to the Sentry, and it is a mapper like any other. */
+function emitStart(a: Assembler, controlOffset: number): void {
+  a.align(16).label('start');
+  for (const sig of HANDLED) {
+    a.mov(EAX, imm(SYS_rt_sigaction)).mov(RDI, imm(sig)).lea(RSI, rip('action')).mov(RDX, imm(0));
+    a.mov(R10, imm(8)).syscall().test(RAX, RAX).jne('bad');
+  }
+  a.mov(EAX, imm(SYS_rt_sigprocmask)).mov(RDI, imm(SIG_SETMASK)).lea(RSI, rip('allSignals'));
+  a.mov(RDX, imm(0)).mov(R10, imm(8)).syscall();
+  a.mov(EAX, imm(SYS_prctl)).mov(RDI, imm(PR_SET_NO_NEW_PRIVS)).mov(RSI, imm(1)).mov(RDX, imm(0));
+  a.mov(R10, imm(0)).mov(R8, imm(0)).syscall().test(RAX, RAX).jne('bad');
+  a.mov(EAX, imm(SYS_seccomp)).mov(RDI, imm(SECCOMP_SET_MODE_FILTER));
+  a.mov(RSI, imm(SECCOMP_FILTER_FLAG_NEW_LISTENER)).lea(RDX, rip('mapperProg')).syscall();
+  a.test(RAX, RAX).js('bad').mov(RBX, RAX);
+  // struct msghdr at rsp, its iovec at 64, a byte at 80, the control message at 96: the listener's descriptor.
+  a.sub(RSP, imm(256)).and(RSP, imm(-16));
+  for (let i = 0; i < 128; i += 8) a.mov(qword(mem(RSP, i)), imm(0));
+  a.lea(RAX, mem(RSP, 64))
+    .mov(mem(RSP, 16), RAX)
+    .mov(qword(mem(RSP, 24)), imm(1));
+  a.lea(RAX, mem(RSP, 96))
+    .mov(mem(RSP, 32), RAX)
+    .mov(qword(mem(RSP, 40)), imm(24));
+  a.lea(RAX, mem(RSP, 80))
+    .mov(mem(RSP, 64), RAX)
+    .mov(qword(mem(RSP, 72)), imm(1));
+  a.mov(qword(mem(RSP, 96)), imm(20))
+    .mov(dword(mem(RSP, 104)), imm(SOL_SOCKET))
+    .mov(dword(mem(RSP, 108)), imm(SCM_RIGHTS));
+  a.mov(mem(RSP, 112), RBX);
+  a.mov(EAX, imm(SYS_sendmsg)).mov(RDI, imm(REPORT_FD)).mov(RSI, RSP).mov(RDX, imm(0)).syscall();
+  a.cmp(RAX, imm(1)).jne('bad');
+  const close = (fd: number): void => {
+    a.mov(EAX, imm(SYS_close)).mov(RDI, imm(fd)).syscall();
+  };
+  a.mov(EAX, imm(SYS_close)).mov(RDI, RBX).syscall();
+  close(REPORT_FD);
+  const mmap = (addr: number, len: number, prot: number, flags: number, fd: number, off: number): void => {
+    a.mov(EAX, imm(SYS_mmap)).mov(RDI, imm(addr)).mov(RSI, imm(len)).mov(RDX, imm(prot));
+    a.mov(R10, imm(flags)).mov(R8, imm(fd)).mov(R9, imm(off)).syscall();
+    a.cmp(RAX, RDI).jne('bad');
+  };
+  mmap(STUB_BASE, CODE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, IMAGE_FD, FILE_OFFSET);
+  const shared = (1 + ORDERS_PAGES) * 4096;
+  mmap(CONTROL_ADDR, shared, PROT_READ, MAP_SHARED | MAP_FIXED, MEMFILE_FD, controlOffset);
+  close(IMAGE_FD);
+  a.lea(RAX, rip('moved'))
+    .mov(RCX, imm(STUB_BASE - LOAD_ADDR))
+    .add(RAX, RCX)
+    .jmp(RAX);
+  a.label('moved');
+  const munmap = (from: number, to: number): void => {
+    a.mov(EAX, imm(SYS_munmap))
+      .mov(RDI, imm(from))
+      .mov(RSI, imm(to - from))
+      .syscall();
+    a.test(RAX, RAX).jne('bad');
+  };
+  munmap(0, STUB_BASE);
+  munmap(STUB_BASE + CODE_SIZE, CONTROL_ADDR);
+  munmap(CONTROL_ADDR + shared, TASK_TOP);
+  a.jmp('newProcess');
+}

@@ -1,0 +1,446 @@
+// The systrap platform: guest threads run natively under a seccomp filter that turns every system call into a signal,
+// whose handler, in the stub, hands the thread over through shared memory. ptrace is not used.
+//
+// Waiting has two phases: a short spin over the states of running contexts, as long as a cpu is free for it, then one
+// epoll_wait for the kernel's descriptors, the stubs' event counter and the deaths of stubs together.
+
+import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLIN } from '../../../abi/epoll.ts';
+import { EINTR, ESRCH } from '../../../abi/errno.ts';
+import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../../abi/eventfd.ts';
+import { CLONE_PARENT } from '../../../abi/sched.ts';
+import { SIGCHLD, SIGKILL } from '../../../abi/signal.ts';
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from '../../../abi/socket.ts';
+import {
+  SYS_clone,
+  SYS_close,
+  SYS_epoll_create1,
+  SYS_epoll_ctl,
+  SYS_epoll_wait,
+  SYS_eventfd2,
+  SYS_kill,
+  SYS_munmap,
+  SYS_read,
+  SYS_sched_getaffinity,
+  SYS_socketpair,
+} from '../../../abi/syscall.ts';
+import { HostBuffer } from '../../../host/buffer.ts';
+import { monotonicNs } from '../../../host/clock.ts';
+import { receiveFd } from '../../../host/fd_passing.ts';
+import { NotifyListener } from '../../../host/notify.ts';
+import { hostCall } from '../../../host/syscall.ts';
+import type { MemoryFile } from '../../memfile/memfile.ts';
+import { type AddressSpace, type Context, EV_DEAD, GUEST_TOP, type Platform } from '../platform.ts';
+import { startProgram } from '../stub/program.ts';
+import { SystrapAddressSpace } from './address_space.ts';
+import { SystrapContext } from './context.ts';
+import {
+  C_ASLEEP,
+  C_SPINS,
+  EVENT_FD,
+  IMAGE_FD,
+  MEMFILE_FD,
+  ORDERS_PAGES,
+  REPORT_FD,
+  STATE_EVENT,
+} from './layout.ts';
+import { HostProcess } from './process.ts';
+import { buildStub } from './stub.ts';
+
+/** Emptied processes that are kept. */
+const POOL_SIZE = 16;
+/** Events between looks at the host's descriptors while guest threads keep the Sentry busy. */
+const HOST_LOOK_EVERY = 64;
+/** How long the Sentry spins before it sleeps: longer than a wake-up across cpus costs. */
+const SPIN_NS = 50_000;
+/** Rounds of the scan between looks at the clock. */
+const SPIN_ROUNDS = 200;
+/** PAUSEs a guest thread waits for its answer, when cpus are free: some 50 us. */
+const GUEST_SPINS = 2000;
+/** A kicked thread that does not come back for this long has blocked the kick on purpose: its process is ended. */
+const KICK_LIMIT_NS = 10e9;
+const KICK_LOOK_MS = 1000;
+
+// What an epoll event is about: its second word; the first is the pid of a stub.
+const ABOUT_POLLER = 0;
+const ABOUT_PIDFD = 1;
+const ABOUT_EVENTS = 2;
+const EVENT_SIZE = 12;
+const MAX_EVENTS = 16;
+
+export class SystrapPlatform implements Platform {
+  readonly name = 'systrap';
+  readonly xstateSize: number;
+  readonly xcr0Lo: number;
+  readonly initialXstate: Uint8Array;
+  readonly memfile: MemoryFile;
+  /** The control and orders pages, read-only in every stub. */
+  readonly control: Int32Array;
+  private readonly controlAt: number;
+  private readonly ordersPage: Int32Array;
+  readonly epollFd: number;
+  private readonly eventFd: number;
+  private readonly listener: NotifyListener;
+  /** A pristine process that is only ever cloned. */
+  private readonly template: HostProcess;
+  private readonly processes = new Map<number, HostProcess>();
+  private readonly pool: HostProcess[] = [];
+  /** Reports of mappers that came while another's was waited for: tid -> call id. */
+  private readonly early = new Map<number, [number, number]>();
+  /** Contexts in user mode. */
+  private readonly running: SystrapContext[] = [];
+  private next = 0;
+  /** Events that never needed the host. */
+  private readonly posted: SystrapContext[] = [];
+  /** The context delivered last. */
+  private last: SystrapContext | null = null;
+  /** Kicks not yet answered: context -> when. */
+  private readonly kicks = new Map<SystrapContext, number>();
+  private readonly cpus: number;
+  private sinceHost = 0;
+  private readonly events = HostBuffer.alloc(EVENT_SIZE * MAX_EVENTS);
+  private readonly scratch = HostBuffer.alloc(128);
+
+  /**
+   * Starts the template stub and one process of it. `pollerFd` is the epoll descriptor whose readiness ends a wait.
+   * Throws an Error that names the failing step when the host does not allow it.
+   */
+  constructor(memfile: MemoryFile, pollerFd: number) {
+    this.memfile = memfile;
+    const frame = memfile.alloc(1 + ORDERS_PAGES);
+    if (frame < 0) throw new Error('systrap platform: no memory for the control page');
+    this.control = memfile.i32(frame);
+    this.controlAt = memfile.byteOffset(frame) / 4;
+    const orders = this.controlAt + 1024;
+    this.ordersPage = this.control.subarray(orders, orders + ORDERS_PAGES * 1024);
+    this.eventFd = must('eventfd', hostCall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
+    this.epollFd = must('epoll_create1', hostCall(SYS_epoll_create1, EPOLL_CLOEXEC));
+    this.watch(pollerFd, ABOUT_POLLER);
+    this.watch(this.eventFd, ABOUT_EVENTS);
+    const mask = hostCall(SYS_sched_getaffinity, 0, this.scratch.size, this.scratch.addr);
+    this.cpus = mask > 0 ? countBits(this.scratch.u8.subarray(0, mask)) : 1;
+
+    const pair = this.scratch;
+    must('socketpair', hostCall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.addr));
+    const [ours, theirs] = [pair.view.getInt32(0, true), pair.view.getInt32(4, true)];
+    const fds = [
+      [memfile.fd, MEMFILE_FD] as const,
+      [this.eventFd, EVENT_FD] as const,
+      [theirs, REPORT_FD] as const,
+    ];
+    const pid = must('the stub', startProgram(buildStub(frame * 4096), 'vedette-stub', fds, IMAGE_FD));
+    hostCall(SYS_close, theirs);
+    const fd = must('seccomp user notification', receiveFd(ours));
+    hostCall(SYS_close, ours);
+    this.listener = new NotifyListener(fd);
+    this.template = new HostProcess(this, pid);
+    must('the stub', this.awaitReport(pid, this.template.pidfd));
+    this.takeReport(this.template);
+
+    // One process and thread tell the layout of the host's signal frames, and wait in the pool.
+    const first = this.cloneProcess();
+    if (typeof first === 'number') throw new Error(`systrap platform: no stub process (${first})`);
+    const slot = first.takeSlot();
+    if (slot === null) throw new Error('systrap platform: no guest thread');
+    const give = monotonicNs() + 5e9;
+    while (Atomics.load(slot.words, slot.at) !== STATE_EVENT)
+      if (monotonicNs() > give) throw new Error('systrap platform: a guest thread did not start');
+    const layout = slot.locateFrame() ? slot.xstateLayout() : null;
+    if (layout === null || layout[0] < 576 || slot.xstateAt(layout[0] + 4) < 0)
+      throw new Error('systrap platform: signal frames of an unknown layout');
+    [this.xstateSize, this.xcr0Lo] = layout;
+    const area = slot.xstateAt(this.xstateSize);
+    this.initialXstate = slot.bytes.slice(area, area + this.xstateSize);
+    slot.starting = false;
+    first.idle.push(slot);
+    this.pool.push(first);
+  }
+
+  newAddressSpace(): AddressSpace | number {
+    let process = this.pool.pop();
+    while (process !== undefined && process.broken !== 0) process = this.pool.pop();
+    if (process !== undefined) return new SystrapAddressSpace(this, process);
+    const made = this.cloneProcess();
+    return typeof made === 'number' ? made : new SystrapAddressSpace(this, made);
+  }
+
+  newContext(): Context {
+    return new SystrapContext(this);
+  }
+
+  /** Queues an event that did not come from the host. */
+  post(ctx: SystrapContext): void {
+    this.posted.push(ctx);
+  }
+
+  wait(block: boolean): Context | null {
+    if (++this.sinceHost >= HOST_LOOK_EVERY) {
+      this.sinceHost = 0;
+      return null;
+    }
+    if (this.posted.length > 0) return this.posted.shift()!;
+    // A thread whose call blocks must not spin on the cpu that another could use.
+    if (this.last !== null) {
+      this.last.park();
+      this.last = null;
+    }
+    let ctx = this.scan();
+    if (ctx !== null || !block) return ctx;
+    if (this.running.length > 0 && this.running.length < this.cpus) {
+      const end = monotonicNs() + SPIN_NS;
+      do {
+        for (let i = 0; i < SPIN_ROUNDS; i++) if ((ctx = this.scan()) !== null) return ctx;
+      } while (monotonicNs() < end);
+    }
+    for (;;) {
+      ctx = this.sleep();
+      if (ctx !== null) return ctx;
+      if (this.posted.length > 0) return this.posted.shift()!;
+      if (this.hostReady) {
+        this.hostReady = false;
+        this.sinceHost = 0;
+        return null;
+      }
+    }
+  }
+
+  private hostReady = false;
+
+  /** Looks at every running context once, beginning after the one served last. */
+  private scan(): SystrapContext | null {
+    const list = this.running;
+    const n = list.length;
+    let i = this.next;
+    for (let k = 0; k < n; k++) {
+      if (i >= n) i = 0;
+      const ctx = list[i]!;
+      if (Atomics.load(ctx.words, ctx.stateAt) === STATE_EVENT && ctx.collect()) {
+        ctx.running = false;
+        this.left(ctx);
+        this.next = i;
+        this.last = ctx;
+        return ctx;
+      }
+      i++;
+    }
+    return null;
+  }
+
+  /** Sleeps until something happens; a context that was ready after all, or null. */
+  private sleep(): SystrapContext | null {
+    Atomics.store(this.control, this.controlAt + C_ASLEEP / 4, 1);
+    let ctx = this.scan();
+    if (ctx === null) {
+      const timeout = this.kicks.size > 0 ? KICK_LOOK_MS : -1;
+      const n = hostCall(SYS_epoll_wait, this.epollFd, this.events.addr, MAX_EVENTS, timeout);
+      if (n < 0 && n !== -EINTR) throw new Error(`systrap platform: epoll_wait failed (${n})`);
+      Atomics.store(this.control, this.controlAt + C_ASLEEP / 4, 0);
+      this.hostEvents(n);
+      if (timeout >= 0) this.checkKicks();
+      ctx = this.scan();
+    } else Atomics.store(this.control, this.controlAt + C_ASLEEP / 4, 0);
+    return ctx;
+  }
+
+  private hostEvents(n: number): void {
+    const v = this.events.view;
+    for (let i = 0; i < n; i++) {
+      const at = i * EVENT_SIZE;
+      switch (v.getUint32(at + 8, true)) {
+        case ABOUT_POLLER:
+          this.hostReady = true;
+          break;
+        case ABOUT_EVENTS:
+          hostCall(SYS_read, this.eventFd, this.scratch.addr, 8);
+          break;
+        case ABOUT_PIDFD:
+          this.processDied(v.getUint32(at + 4, true));
+          break;
+      }
+    }
+  }
+
+  private processDied(pid: number): void {
+    const process = this.processes.get(pid);
+    if (process === undefined) return;
+    if (process === this.template) throw new Error('systrap platform: the template stub died');
+    process.reap();
+  }
+
+  /** `ctx` is about to enter user mode. */
+  entering(ctx: SystrapContext): void {
+    if (this.last === ctx) this.last = null;
+    ctx.runIndex = this.running.length;
+    this.running.push(ctx);
+    this.allowSpins();
+  }
+
+  /** `ctx` came back, or will not. */
+  left(ctx: SystrapContext): void {
+    const list = this.running;
+    const moved = list.pop()!;
+    if (moved !== ctx) {
+      list[ctx.runIndex] = moved;
+      moved.runIndex = ctx.runIndex;
+    }
+    ctx.runIndex = -1;
+    if (this.kicks.size > 0) this.kicks.delete(ctx);
+  }
+
+  /** Guest threads may spin for an answer while every runnable thread, and the Sentry, has a cpu. */
+  private allowSpins(): void {
+    const spins = this.running.length < this.cpus ? GUEST_SPINS : 0;
+    const at = this.controlAt + C_SPINS / 4;
+    if (this.control[at] !== spins) this.control[at] = spins;
+  }
+
+  kicked(ctx: SystrapContext): void {
+    if (!this.kicks.has(ctx)) this.kicks.set(ctx, monotonicNs());
+  }
+
+  private checkKicks(): void {
+    const now = monotonicNs();
+    for (const [ctx, since] of this.kicks) {
+      if (now - since < KICK_LIMIT_NS) continue;
+      this.kicks.delete(ctx);
+      ctx.process?.end();
+    }
+  }
+
+  /** A context is released. */
+  forget(ctx: SystrapContext): void {
+    if (this.last === ctx) this.last = null;
+    const i = this.posted.indexOf(ctx);
+    if (i >= 0) this.posted.splice(i, 1);
+  }
+
+  /** The process is dead: so are the contexts that ran in it. */
+  forgetProcess(process: HostProcess): void {
+    this.processes.delete(process.pid);
+    this.early.delete(process.pid);
+    const i = this.pool.indexOf(process);
+    if (i >= 0) this.pool.splice(i, 1);
+    for (let k = this.running.length - 1; k >= 0; k--) {
+      const ctx = this.running[k]!;
+      if (ctx.process !== process) continue;
+      ctx.running = false;
+      this.left(ctx);
+      ctx.event = EV_DEAD;
+      this.post(ctx);
+    }
+  }
+
+  /** Carries out the queued orders of `process`; result of the last one, or -errno of the one that failed. */
+  runOrders(process: HostProcess): number {
+    const list = process.orders;
+    if (process.broken !== 0) {
+      list.count = 0;
+      return process.broken;
+    }
+    list.writeTo(this.ordersPage);
+    const count = list.count;
+    list.count = 0;
+    let r = this.listener.answer(process.idLow, process.idHigh, count, process.pidfd);
+    if (r === 0) r = this.takeUntil(process);
+    if (r < 0) {
+      process.broken = r;
+      process.end();
+      return r;
+    }
+    const result = this.listener.arg(0);
+    // Orders are left when one failed: the guest might see wrong memory.
+    if (this.listener.arg(1) !== 0) process.broken = result < 0 ? result : -ESRCH;
+    return result;
+  }
+
+  /** The listener has received a report: goes on until it is the one of `process`. 0 or -errno. */
+  private takeUntil(process: HostProcess): number {
+    while (this.listener.tid !== process.pid) {
+      this.early.set(this.listener.tid, [this.listener.idLow, this.listener.idHigh]);
+      const r = this.listener.receive(process.pidfd);
+      if (r < 0) return r;
+    }
+    this.takeReport(process);
+    return 0;
+  }
+
+  private takeReport(process: HostProcess): void {
+    process.idLow = this.listener.idLow;
+    process.idHigh = this.listener.idHigh;
+    this.processes.set(process.pid, process);
+  }
+
+  /** Waits for the report of a process's mapper. */
+  private awaitReport(pid: number, pidfd: number): number {
+    for (;;) {
+      const r = this.listener.receive(pidfd);
+      if (r < 0) return r;
+      if (this.listener.tid === pid) return 0;
+      this.early.set(this.listener.tid, [this.listener.idLow, this.listener.idHigh]);
+    }
+  }
+
+  private cloneProcess(): HostProcess | number {
+    // CLONE_PARENT: the new process is the Sentry's child, which is told of its death and reaps it.
+    this.template.orders.push(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0);
+    const pid = this.runOrders(this.template);
+    if (pid <= 0) {
+      this.template.broken = 0;
+      return pid < 0 ? pid : -ESRCH;
+    }
+    const process = new HostProcess(this, pid);
+    const early = this.early.get(pid);
+    if (early !== undefined) {
+      this.early.delete(pid);
+      [process.idLow, process.idHigh] = early;
+      this.processes.set(pid, process);
+    } else {
+      const r = this.awaitReport(pid, process.pidfd);
+      if (r < 0) {
+        process.end();
+        return r;
+      }
+      this.takeReport(process);
+    }
+    return process;
+  }
+
+  /** An address space is given up: its process is emptied and kept when no thread of it can be running, or ended. */
+  recycle(process: HostProcess): void {
+    process.orders.count = 0;
+    if (this.pool.length < POOL_SIZE && process.broken === 0 && process.idle.length === process.threads) {
+      process.orders.push(SYS_munmap, 0, GUEST_TOP, 0, 0, 0, 0);
+      this.runOrders(process);
+      if (process.broken === 0) {
+        this.pool.push(process);
+        return;
+      }
+    }
+    process.end();
+  }
+
+  shutdown(): void {
+    for (const process of [...this.processes.values()]) hostCall(SYS_kill, process.pid, SIGKILL);
+    hostCall(SYS_close, this.listener.fd);
+    hostCall(SYS_close, this.epollFd);
+    hostCall(SYS_close, this.eventFd);
+  }
+
+  private watch(fd: number, about: number): void {
+    const v = this.events.view;
+    v.setUint32(0, EPOLLIN, true);
+    v.setUint32(4, 0, true);
+    v.setUint32(8, about, true);
+    must('epoll_ctl', hostCall(SYS_epoll_ctl, this.epollFd, EPOLL_CTL_ADD, fd, this.events.addr));
+  }
+}
+
+function must(step: string, r: number): number {
+  if (r < 0) throw new Error(`systrap platform: ${step} failed (${r})`);
+  return r;
+}
+
+function countBits(bytes: Uint8Array): number {
+  let n = 0;
+  for (let b of bytes) for (; b !== 0; b >>= 1) n += b & 1;
+  return n;
+}
