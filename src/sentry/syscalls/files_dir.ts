@@ -2,9 +2,10 @@
 
 import { CAP_SYS_CHROOT } from '../../abi/capability.ts';
 import { dirent64Size, direntSize, encodeDirent, encodeDirent64 } from '../../abi/dirent.ts';
-import { EBADF, EFAULT, EINVAL, ENOTDIR, EPERM, ERANGE } from '../../abi/errno.ts';
+import { EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOTDIR, EPERM, ERANGE } from '../../abi/errno.ts';
 import { AT_FDCWD } from '../../abi/fcntl.ts';
 import { IN_ACCESS } from '../../abi/inotify.ts';
+import { PATH_MAX } from '../../abi/limits.ts';
 import { S_IFDIR, S_IFMT } from '../../abi/stat.ts';
 import {
   SYS_chdir,
@@ -133,6 +134,7 @@ function fchdir(t: Task, fd: number): number {
 function getcwd(t: Task, addr: number, size: number): number {
   const s = cwdString(t.fs.cwd, t.fs.root);
   if (typeof s === 'number') return s;
+  if (s.length >= PATH_MAX) return -ENAMETOOLONG;
   if (size < s.length + 1) return -ERANGE;
   const bytes = stringToBytes(`${s}\0`);
   return t.mem.copyOutExact(addr, bytes, 0, bytes.length) !== 0 ? -EFAULT : bytes.length;

@@ -26,6 +26,12 @@ export class SyntheticFs extends FileSystem {
   }
 }
 
+/** Times of made-up files: when somebody first looked. */
+function stampOnce(ctx: VfsContext, inode: Inode): number {
+  if (inode.mtimeSec === 0) stampBirth(ctx, inode);
+  return 0;
+}
+
 /** Bytes that one write(2) to a synthetic file may carry. */
 const WRITE_MAX = 65536;
 
@@ -44,8 +50,12 @@ export abstract class SyntheticFileInode extends Inode {
     return -EIO;
   }
 
+  override refresh(ctx: VfsContext): number {
+    return stampOnce(ctx, this);
+  }
+
   override open(ctx: VfsContext, flags: number): File | number {
-    if (this.mtimeSec === 0) stampBirth(ctx, this);
+    stampOnce(ctx, this);
     return new SyntheticFile(this, flags);
   }
 
@@ -128,8 +138,12 @@ export abstract class SyntheticDirInode extends Inode {
   /** The names, in the order of their cookies. */
   abstract entries(ctx: VfsContext): Iterable<SyntheticEntry>;
 
+  override refresh(ctx: VfsContext): number {
+    return stampOnce(ctx, this);
+  }
+
   override open(ctx: VfsContext, flags: number): File | number {
-    if (this.mtimeSec === 0) stampBirth(ctx, this);
+    stampOnce(ctx, this);
     return openDir(this, flags);
   }
 
@@ -180,6 +194,10 @@ export abstract class SyntheticSymlinkInode extends Inode {
 
   abstract override readlink(ctx: VfsContext): string | number;
 
+  override refresh(ctx: VfsContext): number {
+    return stampOnce(ctx, this);
+  }
+
   override open(): File | number {
     return -EINVAL;
   }
@@ -205,6 +223,10 @@ export class SpecialInode extends Inode {
   constructor(fs: FileSystem, mode: number, rdev: number) {
     super(fs, fs.nextIno(), mode);
     this.rdev = rdev;
+  }
+
+  override refresh(ctx: VfsContext): number {
+    return stampOnce(ctx, this);
   }
 
   override open(): File | number {
