@@ -3,10 +3,12 @@
 
 const ENTRIES = 256;
 const MASK = ENTRIES - 1;
+/** The tag of an empty entry. Equal to no page number: a guest may well ask for page -1. */
+const NONE = Number.NaN;
 
 export class Tlb {
-  private readonly readTags: Float64Array = new Float64Array(ENTRIES).fill(-1);
-  private readonly writeTags: Float64Array = new Float64Array(ENTRIES).fill(-1);
+  private readonly readTags: Float64Array = new Float64Array(ENTRIES).fill(NONE);
+  private readonly writeTags: Float64Array = new Float64Array(ENTRIES).fill(NONE);
   private readonly readFrames: Int32Array = new Int32Array(ENTRIES);
   private readonly writeFrames: Int32Array = new Int32Array(ENTRIES);
   private empty = true;
@@ -36,14 +38,14 @@ export class Tlb {
   /** Forgets one page. */
   drop(pn: number): void {
     const i = pn & MASK;
-    if (this.readTags[i] === pn) this.readTags[i] = -1;
-    if (this.writeTags[i] === pn) this.writeTags[i] = -1;
+    if (this.readTags[i] === pn) this.readTags[i] = NONE;
+    if (this.writeTags[i] === pn) this.writeTags[i] = NONE;
   }
 
   flush(): void {
     if (this.empty) return;
     this.empty = true;
-    this.readTags.fill(-1);
-    this.writeTags.fill(-1);
+    this.readTags.fill(NONE);
+    this.writeTags.fill(NONE);
   }
 }
