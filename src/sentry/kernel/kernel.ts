@@ -25,8 +25,8 @@ import { FutexTable } from './futex.ts';
 import { SemRegistry } from './ipc_sem.ts';
 import type { ProgramLoader } from './loader_interface.ts';
 import { PidTable } from './pids.ts';
-import { SignalCenter } from './signals.ts';
 import type { SigInfo } from './siginfo.ts';
+import { SignalCenter } from './signals.ts';
 import type { SyscallTable } from './syscall_table.ts';
 import { TASK_BLOCKED, TASK_DEAD, TASK_READY, TASK_RUNNING, type Task } from './task.ts';
 import { killedByHost } from './task_exit.ts';
@@ -49,6 +49,7 @@ export interface SyscallTracer {
 
 export class Kernel {
   readonly platform: Platform;
+  private readonly int80IsSyscall: boolean;
   readonly memfile: MemoryFile;
   readonly table: SyscallTable;
   readonly time: Timekeeper;
@@ -87,6 +88,7 @@ export class Kernel {
 
   constructor(platform: Platform, memfile: MemoryFile, table: SyscallTable) {
     this.platform = platform;
+    this.int80IsSyscall = platform.int80IsSyscall;
     this.memfile = memfile;
     this.table = table;
     this.time = new Timekeeper();
@@ -143,6 +145,10 @@ export class Kernel {
     const t = ctx.owner as Task;
     switch (ctx.event) {
       case EV_SYSCALL: {
+        if (this.int80IsSyscall && this.signals.refuseInt80(t)) {
+          returnToUser(t);
+          return;
+        }
         t.sysno = ctx.regs.int(ORIG_RAX);
         if (this.tracer !== null) this.tracer.enter(t);
         this.finish(t, this.dispatch(t));

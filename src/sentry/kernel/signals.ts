@@ -19,7 +19,8 @@ import {
   SIGRTMIN,
   SIGSEGV,
 } from '../../abi/signal.ts';
-import { ACCESS_EXEC, ACCESS_WRITE, EV_FAULT } from '../platform/platform.ts';
+import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, EV_FAULT } from '../platform/platform.ts';
+import { ORIG_RAX, RAX, RDI, RIP } from '../platform/regs.ts';
 import type { Kernel } from './kernel.ts';
 import type { ProcessGroup } from './session.ts';
 import { faultInfo, kernelInfo, SIL_CHLD, SigInfo, userInfo } from './siginfo.ts';
@@ -31,6 +32,9 @@ import type { ThreadGroup } from './threadgroup.ts';
 const TRAP_PAGE_FAULT = 14;
 const TRAP_GENERAL_PROTECTION = 13;
 const NS_PER_TICK = 1e7;
+
+/** The instruction that is being looked at. */
+const instruction = new Uint8Array(15);
 
 export class SignalCenter {
   private readonly kernel: Kernel;
@@ -233,6 +237,7 @@ export class SignalCenter {
     const ctx = t.ctx;
     if (ctx.event === EV_FAULT) {
       const mm = t.mm;
+      if (ctx.faultAccess === ACCESS_READ) ctx.faultAccess = this.askInstruction(t);
       t.trapNo = TRAP_PAGE_FAULT;
       t.trapErr =
         4 |
@@ -245,6 +250,33 @@ export class SignalCenter {
     t.trapNo = ctx.sig === SIGSEGV ? TRAP_GENERAL_PROTECTION : 0;
     t.trapErr = 0;
     this.force(t, faultInfo(ctx.sig, ctx.sigCode, ctx.faultAddr));
+  }
+
+  /** What a fault tried that the platform can only call a read: the instruction tells. */
+  private askInstruction(t: Task): number {
+    const { accessOf } = this.kernel.platform;
+    if (accessOf === null) return ACCESS_READ;
+    const n = t.mm.copyIn(t.ctx.regs.get(RIP), instruction, 0, instruction.length);
+    return n < 1 ? ACCESS_READ : accessOf(instruction, n, t.ctx.regs.get(RDI) === t.ctx.faultAddr);
+  }
+
+  /**
+   * int 0x80, where the platform cannot tell it from syscall: a 64-bit kernel without 32-bit emulation
+   * answers with a general protection fault. True when the signal is on its way.
+   */
+  refuseInt80(t: Task): boolean {
+    const regs = t.ctx.regs;
+    const at = regs.get(RIP) - 2;
+    // Only what reads as int 0x80 is refused: the bytes may have changed since.
+    if (t.mm.copyIn(at, instruction, 0, 2) !== 2 || instruction[0] !== 0xcd || instruction[1] !== 0x80)
+      return false;
+    regs.set(RIP, at);
+    regs.i32[2 * RAX] = regs.i32[2 * ORIG_RAX]!;
+    regs.i32[2 * RAX + 1] = regs.i32[2 * ORIG_RAX + 1]!;
+    t.trapNo = TRAP_GENERAL_PROTECTION;
+    t.trapErr = 0x402;
+    this.force(t, kernelInfo(SIGSEGV));
+    return true;
   }
 
   /** Tells the parent that the process stopped or goes on: SIGCHLD unless SA_NOCLDSTOP, and wait(2). */

@@ -44,6 +44,7 @@ import {
   type Platform,
 } from '../platform.ts';
 import { RIP } from '../regs.ts';
+import { accessOf } from './access.ts';
 import { PtraceAddressSpace } from './address_space.ts';
 import { Affinity } from './affinity.ts';
 import { PtraceContext, xstateBuffer } from './context.ts';
@@ -62,6 +63,8 @@ const POOL_SIZE = 8;
 
 export class PtracePlatform implements Platform {
   readonly name = 'ptrace';
+  readonly int80IsSyscall = true;
+  readonly accessOf = accessOf;
   readonly xstateSize: number;
   readonly xcr0Lo: number;
   readonly initialXstate: Uint8Array;
