@@ -40,6 +40,8 @@ export class FakePlatform implements Platform {
   readonly name = 'fake';
   readonly xstateSize = 512;
   readonly xcr0Lo = 3;
+  readonly int80IsSyscall = false;
+  readonly accessOf = null;
   newAddressSpace(): AddressSpace {
     return new FakeAddressSpace();
   }
