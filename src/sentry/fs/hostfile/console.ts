@@ -3,7 +3,6 @@
 //
 //   host terminal bytes -> terminal.feed()           terminal.drainOutput() -> host terminal
 
-import { EPOLLET } from '../../../abi/epoll.ts';
 import { EAGAIN, EINTR } from '../../../abi/errno.ts';
 import { O_RDWR } from '../../../abi/fcntl.ts';
 import { TCGETS, TCSETS, TCSETSW, TIOCGWINSZ } from '../../../abi/ioctl.ts';
@@ -48,8 +47,14 @@ export class ConsoleBridge implements HostPollTarget, Wakeable {
   private readonly scratch: HostBuffer = HostBuffer.alloc(64);
   private readonly waiter: Waiter;
   private raw = false;
+  /** Events that the poller watches. */
+  private watched = 0;
+  /** The host's terminal hung up. */
+  private gone = false;
   /** Output is under way: waking the writers inside may call onReady again. */
   private writing = false;
+  /** Input is under way: a signal character flushes queues and reports room before feed() returns. */
+  private feeding = false;
 
   private constructor(poller: HostPoller, terminal: Terminal, fd: number) {
     this.poller = poller;
@@ -72,8 +77,8 @@ export class ConsoleBridge implements HostPollTarget, Wakeable {
     r = this.setRaw();
     if (r < 0) return r;
     this.terminal.masterQueue.add(this.waiter);
-    // Edge-triggered: each report is read to its end, or taken up again when the terminal inside has room.
-    r = this.poller.add(this.fd, POLLIN | POLLOUT | EPOLLET, this);
+    this.watched = POLLIN;
+    r = this.poller.add(this.fd, POLLIN, this);
     this.pumpOutput();
     return r;
   }
@@ -113,17 +118,31 @@ export class ConsoleBridge implements HostPollTarget, Wakeable {
   onHostReady(_fd: number, events: number): void {
     if ((events & (POLLOUT | POLLERR)) !== 0) this.pumpOutput();
     if ((events & (POLLIN | POLLHUP | POLLERR)) !== 0) this.pumpInput();
+    this.watch();
   }
 
   onReady(_waiter: Waiter, events: number): void {
     if ((events & POLLIN) !== 0) this.pumpOutput();
     if ((events & POLLOUT) !== 0 && this.inputLen > 0) this.pumpInput();
+    this.watch();
+  }
+
+  /** The poller is level-triggered: it watches what can be acted on, no more. */
+  private watch(): void {
+    if (this.gone) return;
+    const events = (this.inputLen === 0 ? POLLIN : 0) | (this.outputLen > 0 ? POLLOUT : 0);
+    if (events === this.watched) return;
+    this.watched = events;
+    this.poller.modify(this.fd, events);
   }
 
   private pumpInput(): void {
+    if (this.feeding) return;
     for (;;) {
       if (this.inputLen > 0) {
+        this.feeding = true;
         const n = this.terminal.feed(this.input.u8, this.inputOff, this.inputLen);
+        this.feeding = false;
         this.inputOff += n;
         this.inputLen -= n;
         if (this.inputLen > 0) return;
@@ -133,6 +152,7 @@ export class ConsoleBridge implements HostPollTarget, Wakeable {
       if (n === -EAGAIN) return;
       if (n <= 0) {
         // The host's terminal is gone: so is the one inside.
+        this.gone = true;
         this.poller.remove(this.fd);
         this.terminal.hangup();
         return;

@@ -1,6 +1,5 @@
 // HostEnd: a descriptor of the host that files in here use, with who waits for it. It never makes the kernel wait.
 
-import { EPOLLET } from '../../../abi/epoll.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM } from '../../../abi/poll.ts';
 import { SYS_close, SYS_poll } from '../../../abi/syscall.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
@@ -8,15 +7,19 @@ import type { HostPoller, HostPollTarget } from '../../../host/poller.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { type Waiter, WaitQueue } from '../../base/wait.ts';
 
-const WATCHED = POLLIN | POLLOUT | POLLPRI | POLLERR | POLLHUP;
 /** struct pollfd. */
 const pollBuffer = HostBuffer.alloc(8);
 
-/** Readiness of a host descriptor. It is in the host's epoll only while somebody waits. */
+/**
+ * Readiness of a host descriptor. It is in the host's epoll only while somebody waits, and only for events that do not
+ * hold: the poller is level-triggered (another process may look at it in our place), and an event that nobody reacts to
+ * must not keep it awake. What was reported is watched again after the next transfer or poll.
+ */
 class HostQueue extends WaitQueue implements HostPollTarget {
   private readonly poller: HostPoller;
   private readonly fd: number;
-  private watched = false;
+  /** Events that the poller watches; 0 when the descriptor is not in it. */
+  private watched = 0;
 
   constructor(poller: HostPoller, fd: number) {
     super();
@@ -26,25 +29,47 @@ class HostQueue extends WaitQueue implements HostPollTarget {
 
   override add(w: Waiter): void {
     super.add(w);
-    // Edge-triggered: both calls report what is ready already, and a waiter that does not react costs no spinning.
-    if (this.watched) this.poller.modify(this.fd, WATCHED | EPOLLET);
-    else this.watched = this.poller.add(this.fd, WATCHED | EPOLLET, this) === 0;
+    this.watch(this.watched | wanted(w.events));
   }
 
   override remove(w: Waiter): void {
     super.remove(w);
-    if (this.empty && this.watched) {
-      this.watched = false;
-      this.poller.remove(this.fd);
-    }
+    if (this.empty) this.watch(0);
+  }
+
+  /** Watches all that somebody waits for, except what is known to hold: its waiters know it too. */
+  rearm(ready: number): void {
+    if (this.empty) return;
+    let events = 0;
+    for (let w = this.head; w !== null; w = w.next) events |= wanted(w.events);
+    this.watch(events & ~ready);
+  }
+
+  private watch(events: number): void {
+    if (events === this.watched) return;
+    if (this.watched === 0) {
+      if (this.poller.add(this.fd, events, this) < 0) return;
+    } else if (events === 0) this.poller.remove(this.fd);
+    else this.poller.modify(this.fd, events);
+    this.watched = events;
   }
 
   onHostReady(_fd: number, events: number): void {
+    // A hang-up is reported whatever is watched: after it there is nothing to wait for.
+    this.watch((events & (POLLHUP | POLLERR)) !== 0 ? 0 : this.watched & ~events);
     let all = events;
     if ((events & (POLLIN | POLLHUP | POLLERR)) !== 0) all |= POLLIN | POLLRDNORM;
     if ((events & (POLLOUT | POLLERR)) !== 0) all |= POLLOUT | POLLWRNORM;
     this.wake(all);
   }
+}
+
+/** The host events behind a waiter's interest. */
+function wanted(events: number): number {
+  let out = events & POLLPRI;
+  if ((events & (POLLIN | POLLRDNORM | POLLHUP | POLLERR)) !== 0) out |= POLLIN;
+  if ((events & (POLLOUT | POLLWRNORM)) !== 0) out |= POLLOUT;
+  return out;
 }
 
 /** How a host descriptor is used without ever waiting on it. */
@@ -63,7 +88,7 @@ export class HostEnd {
   readonly how: number;
   /** Access mode of the host's description, O_*. */
   readonly access: number;
-  readonly queue: WaitQueue;
+  readonly queue: HostQueue;
   refs = 0;
   /** Bytes taken from the host that a bad guest buffer could not take. */
   pending: Uint8Array | null = null;
@@ -85,6 +110,8 @@ export class HostEnd {
     pollBuffer.view.setInt16(4, POLLIN | POLLOUT | POLLPRI | POLLRDNORM | POLLWRNORM, true);
     pollBuffer.view.setInt16(6, 0, true);
     hostCall(SYS_poll, pollBuffer.addr, 1, 0);
-    return pollBuffer.view.getUint16(6, true);
+    const events = pollBuffer.view.getUint16(6, true);
+    this.queue.rearm(events);
+    return events;
   }
 }

@@ -99,6 +99,7 @@ export class HostFile extends File {
     if (end.pending !== null) return this.fromPending(io, end.pending);
     const want = Math.min(io.remaining, BOUNCE_SIZE);
     const n = this.hostRead(want, off);
+    end.queue.rearm(0);
     if (n <= 0) return n;
     const moved = io.put(bounce.u8, 0, n);
     const kept = Math.max(moved, 0);
@@ -152,6 +153,7 @@ export class HostFile extends File {
       }
       if (done < taken) break;
     }
+    this.end.queue.rearm(0);
     return total > 0 || io.remaining === 0 ? total : -EAGAIN;
   }
 

@@ -39,7 +39,6 @@ class FdLink extends PidLinkInode {
     const access = (file.readable ? READ_BITS : 0) | (file.writable ? WRITE_BITS : 0);
     this.mode = S_IFLNK | access;
     this.size = LINK_SIZE;
-    this.refresh();
   }
 
   protected override text(t: Task, ctx: VfsContext): string | number {
@@ -74,8 +73,8 @@ abstract class DescriptorDir extends PidDirInode {
     return t !== null && t.tgid === ctx.tgid ? 0 : r;
   }
 
-  override refresh(): number {
-    const r = super.refresh();
+  override refresh(ctx: VfsContext): number {
+    const r = super.refresh(ctx);
     const t = this.target.task();
     // Since Linux 6.2 the size of the directory is the number of open descriptors.
     this.size = 0;

@@ -146,8 +146,8 @@ class TaskListDir extends PidDirInode {
     this.net = net;
   }
 
-  override refresh(): number {
-    const r = super.refresh();
+  override refresh(ctx: VfsContext): number {
+    const r = super.refresh(ctx);
     this.nlink = 2 + (this.target.task()?.group.live ?? 0);
     return r;
   }

@@ -69,7 +69,8 @@ export class PidFileInode extends SyntheticFileInode {
     this.file = file;
   }
 
-  override refresh(): number {
+  override refresh(ctx: VfsContext): number {
+    super.refresh(ctx);
     return revalidate(this, this.target);
   }
 
@@ -107,7 +108,8 @@ export abstract class PidDirInode extends SyntheticDirInode {
     this.target = target;
   }
 
-  override refresh(): number {
+  override refresh(ctx: VfsContext): number {
+    super.refresh(ctx);
     return revalidate(this, this.target);
   }
 
@@ -138,7 +140,8 @@ export abstract class PidLinkInode extends SyntheticSymlinkInode {
     return mayInspect(ctx, t) ? t : -EACCES;
   }
 
-  override refresh(): number {
+  override refresh(ctx: VfsContext): number {
+    super.refresh(ctx);
     return revalidate(this, this.target);
   }
 

@@ -60,7 +60,8 @@ class ProcRoot extends SyntheticDirInode {
     return d;
   }
 
-  override refresh(): number {
+  override refresh(ctx: VfsContext): number {
+    super.refresh(ctx);
     this.nlink = 2 + this.kernel.pids.groups().length;
     return 0;
   }
