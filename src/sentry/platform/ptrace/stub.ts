@@ -6,7 +6,8 @@
 //   STUB_BASE + 0x1000   orders: records of 8 u64 (nr, 6 arguments, unused)   (r--, from the memory file)
 
 import { MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
-import { SYS_close, SYS_epoll_wait, SYS_mmap, SYS_munmap, SYS_pause } from '../../../abi/syscall.ts';
+import { POLLIN } from '../../../abi/poll.ts';
+import { SYS_close, SYS_mmap, SYS_munmap, SYS_pause, SYS_poll } from '../../../abi/syscall.ts';
 import {
   Assembler,
   imm,
@@ -91,8 +92,9 @@ export function buildStub(ordersOffset: number): StubImage {
 
   // The waker: a process of its own that turns host readiness into a ptrace stop, so that one wait4 covers everything.
   a.align(16).label('waker');
-  a.mov(RAX, imm(SYS_epoll_wait)).mov(RDI, imm(WAKER_EPOLL_FD)).mov(RSI, RSP).sub(RSI, imm(256));
-  a.mov(RDX, imm(1)).mov(R10, imm(-1)).syscall();
+  // poll(2) on the epoll descriptor, not epoll_wait: that would take edge-triggered events away from the Sentry.
+  a.mov(RAX, imm(WAKER_EPOLL_FD + POLLIN * 0x1_0000_0000)).mov(mem(RSP, -256), RAX);
+  a.mov(RAX, imm(SYS_poll)).mov(RDI, RSP).sub(RDI, imm(256)).mov(RSI, imm(1)).mov(RDX, imm(-1)).syscall();
   a.int3().jmp('waker');
 
   const elf = writeExecutable({
