@@ -9,6 +9,7 @@ import {
   ENOENT,
   ENOTDIR,
   EROFS,
+  ETXTBSY,
   EXDEV,
 } from '../../abi/errno.ts';
 import {
@@ -37,7 +38,7 @@ import { cwdString, pathString } from './dpath.ts';
 import type { File } from './file.ts';
 import { newMount } from './mount.ts';
 import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, lookupPath } from './namei.ts';
-import { openAt } from './open.ts';
+import { allowWrite, denyWrite, openAt } from './open.ts';
 import type { Path } from './path.ts';
 
 function fresh(): TestContext {
@@ -218,6 +219,20 @@ describe('open', () => {
     const l = file(open('/l', O_PATH | O_NOFOLLOW));
     assert.equal(l.inode.readlink(ctx), 'f');
     l.unref();
+  });
+
+  it('keeps programs that run from being written', () => {
+    const ctx = fresh();
+    touch(ctx, '/prog');
+    const inode = place(look(ctx, '/prog')).dentry.inode!;
+    const f = file(openAt(ctx, AT_FDCWD, '/prog', O_RDWR, 0));
+    assert.equal(denyWrite(inode), -ETXTBSY);
+    f.unref();
+    assert.equal(denyWrite(inode), 0);
+    assert.equal(openAt(ctx, AT_FDCWD, '/prog', O_RDWR, 0), -ETXTBSY);
+    allowWrite(inode);
+    file(openAt(ctx, AT_FDCWD, '/prog', O_RDWR, 0)).unref();
+    assert.equal(inode.writers, 0);
   });
 
   it('keeps unlinked content until the last close', () => {
