@@ -3,10 +3,12 @@
 import type { MemoryFile } from '../sentry/memfile/memfile.ts';
 import type { Platform } from '../sentry/platform/platform.ts';
 import { PtracePlatform } from '../sentry/platform/ptrace/ptrace.ts';
+import { SystrapPlatform } from '../sentry/platform/systrap/systrap.ts';
 import { STATUS_USAGE, StartError } from './options.ts';
 
 const PLATFORMS: Readonly<Record<string, (memfile: MemoryFile, pollerFd: number) => Platform>> = {
   ptrace: (memfile, pollerFd) => new PtracePlatform(memfile, pollerFd),
+  systrap: (memfile, pollerFd) => new SystrapPlatform(memfile, pollerFd),
 };
 
 /** Names that --platform takes. */

@@ -69,6 +69,10 @@ const MAX_EVENTS = 16;
 
 export class SystrapPlatform implements Platform {
   readonly name = 'systrap';
+  /** int 0x80 comes back as a fault. */
+  readonly int80IsSyscall = false;
+  /** Faults are exact: nobody need look at the instruction. */
+  readonly accessOf = null;
   readonly xstateSize: number;
   readonly xcr0Lo: number;
   readonly initialXstate: Uint8Array;
