@@ -35,8 +35,8 @@ export function makePipe(ctx: VfsContext, flags: number): readonly [PipeFile, Pi
   pipes.set(inode, pipe);
   const kept = flags & (O_NONBLOCK | O_DIRECT);
   // As on Linux, only the write end shows O_DIRECT: a read end gets packets by what was written.
-  const reader = new PipeFile(inode, O_RDONLY | (kept & O_NONBLOCK), pipe);
-  const writer = new PipeFile(inode, O_WRONLY | kept, pipe);
+  const reader = new PipeFile(ctx, inode, O_RDONLY | (kept & O_NONBLOCK), pipe);
+  const writer = new PipeFile(ctx, inode, O_WRONLY | kept, pipe);
   reader.cred = ctx.cred;
   writer.cred = ctx.cred;
   return [reader, writer];
@@ -56,7 +56,7 @@ export function openFifo(inode: Inode, ctx: VfsContext, flags: number): File | n
   }
   const anonymous = inode.fs === pipeFs;
   if (!anonymous && mode === O_WRONLY && (flags & O_NONBLOCK) !== 0 && pipe.readers === 0) return -ENXIO;
-  const file = new PipeFile(inode, flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC), pipe);
+  const file = new PipeFile(ctx, inode, flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC), pipe);
   file.cred = ctx.cred;
   if (!anonymous) file.rendezvous();
   return file;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { EAGAIN, EBUSY, ENXIO, EPIPE } from '../../../abi/errno.ts';
+import { EAGAIN, EBUSY, ENXIO, EPERM, EPIPE } from '../../../abi/errno.ts';
 import { O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../../abi/fcntl.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../../abi/poll.ts';
 import { SIGPIPE } from '../../../abi/signal.ts';
@@ -76,7 +76,7 @@ describe('pipe', () => {
               model = model.subarray(n);
             }
           } else {
-            const n = pipe.resize(o.resize);
+            const n = pipe.resize(o.resize, false);
             if (model.length > o.resize) assert.equal(n, -EBUSY);
             else capacity = n;
           }
@@ -140,6 +140,18 @@ describe('pipe', () => {
     assert.equal(out.wakes, 1);
     get(r, ctx, 65536);
     assert.equal(out.wakes, 1);
+  });
+
+  test('a user with very many pipes gets small ones', () => {
+    const ctx = new TestContext().as(1000, 1000);
+    const ends: PipeFile[] = [];
+    for (let i = 0; i < 1100; i++) ends.push(...makePipe(ctx, 0));
+    assert.equal(ends[2]!.pipeSize(ctx, -1), 65536);
+    assert.equal(ends[2199]!.pipeSize(ctx, -1), 8192);
+    assert.equal(ends[2199]!.pipeSize(ctx, 65536), -EPERM);
+    for (const f of ends) f.unref();
+    assert.equal(makePipe(ctx, 0)[0].pipeSize(ctx, 1 << 20), 1 << 20);
+    assert.equal(makePipe(ctx, 0)[0].pipeSize(ctx, 1 << 21), -EPERM);
   });
 
   test('a FIFO opens when both ends are there', () => {

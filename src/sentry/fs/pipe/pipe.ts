@@ -3,7 +3,7 @@
 // Linux counts pages ("slots"); this pipe counts bytes and calls itself writable when a page is free, which gives the
 // same answers: a write of PIPE_BUF bytes never finds a pipe that poll(2) called writable too full.
 
-import { EAGAIN, EBUSY, EINVAL } from '../../../abi/errno.ts';
+import { EAGAIN, EBUSY, EINVAL, EPERM } from '../../../abi/errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../../abi/poll.ts';
 import type { Io } from '../../base/io.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
@@ -15,6 +15,21 @@ export const PIPE_BUF = 4096;
 export const PIPE_DEFAULT_SIZE = 65536;
 /** /proc/sys/fs/pipe-max-size. */
 export const PIPE_MAX_SIZE = 1048576;
+
+/** /proc/sys/fs/pipe-user-pages-soft: beyond these pages of pipes, an unprivileged user's new ones are small. */
+const USER_PAGES_SOFT = 16384;
+/** Size of such a pipe. */
+const SMALL_SIZE = 8192;
+/** Pages that the pipes of each user may take. */
+const userPages = new Map<number, number>();
+
+/** Adds to a user's pages; how many there are then. */
+function chargeUser(uid: number, pages: number): number {
+  const now = (userPages.get(uid) ?? 0) + pages;
+  if (now === 0) userPages.delete(uid);
+  else userPages.set(uid, now);
+  return now;
+}
 
 export const READ_EVENTS = POLLIN | POLLRDNORM;
 export const WRITE_EVENTS = POLLOUT | POLLWRNORM;
@@ -33,6 +48,26 @@ export class Pipe {
   private consumed = 0;
   /** Packets (O_DIRECT) not read yet: pairs of stream positions [start, end). */
   private readonly packets: number[] = [];
+
+  /** Who pays for the pages; -1 for nobody. */
+  private uid = -1;
+
+  /** The first end is about to open: its user pays from now on (pipe_user_pages_soft, pipe(7)). */
+  begin(uid: number, privileged: boolean): void {
+    this.uid = uid;
+    this.ring.capacity = PIPE_DEFAULT_SIZE;
+    if (chargeUser(uid, PIPE_DEFAULT_SIZE / PAGE_SIZE) <= USER_PAGES_SOFT || privileged) return;
+    chargeUser(uid, (SMALL_SIZE - PIPE_DEFAULT_SIZE) / PAGE_SIZE);
+    this.ring.capacity = SMALL_SIZE;
+  }
+
+  /** The last end is closed: what nobody read is gone. */
+  end(): void {
+    if (this.uid >= 0) chargeUser(this.uid, -this.ring.capacity / PAGE_SIZE);
+    this.uid = -1;
+    this.ring.clear();
+    this.packets.length = 0;
+  }
 
   /** True when a write of PIPE_BUF bytes would succeed now. */
   get writable(): boolean {
@@ -129,14 +164,21 @@ export class Pipe {
 
   /**
    * Implements fcntl(F_SETPIPE_SZ): rounds up to a power of two of pages; the new size.
-   * -EINVAL for a size beyond 2^31 or 0, -EBUSY when the content would not fit. The caller checks CAP_SYS_RESOURCE.
+   * -EINVAL for a size beyond 2^31, -EBUSY when the content would not fit, -EPERM when an unprivileged user would have
+   * too much.
    */
-  resize(bytes: number): number {
+  resize(bytes: number, privileged: boolean): number {
     if (bytes < 0 || bytes > 0x80000000) return -EINVAL;
     let size = PAGE_SIZE;
     while (size < bytes) size *= 2;
     if (size > 0x7fffffff) return -EINVAL;
     if (this.ring.size > size || this.packets.length / 2 > size / PAGE_SIZE) return -EBUSY;
+    const more = (size - this.ring.capacity) / PAGE_SIZE;
+    if (more > 0 && !privileged) {
+      if (size > PIPE_MAX_SIZE) return -EPERM;
+      if ((userPages.get(this.uid) ?? 0) + more > USER_PAGES_SOFT) return -EPERM;
+    }
+    if (this.uid >= 0) chargeUser(this.uid, more);
     const wasWritable = this.writable;
     this.ring.capacity = size;
     this.afterRead(wasWritable);

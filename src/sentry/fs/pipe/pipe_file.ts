@@ -1,7 +1,7 @@
 // PipeFile: one open end of a pipe or FIFO.
 
-import { CAP_SYS_RESOURCE } from '../../../abi/capability.ts';
-import { EAGAIN, EBADF, EPERM, EPIPE } from '../../../abi/errno.ts';
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../../abi/capability.ts';
+import { EAGAIN, EBADF, EPIPE } from '../../../abi/errno.ts';
 import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../../abi/fcntl.ts';
 import { FIONREAD } from '../../../abi/ioctl.ts';
 import { POLLERR, POLLHUP } from '../../../abi/poll.ts';
@@ -12,7 +12,7 @@ import type { WaitQueue } from '../../base/wait.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { File } from '../../vfs/file.ts';
 import type { Inode } from '../../vfs/inode.ts';
-import { ALL_EVENTS, PIPE_MAX_SIZE, type Pipe, READ_EVENTS, WRITE_EVENTS } from './pipe.ts';
+import { ALL_EVENTS, type Pipe, READ_EVENTS, WRITE_EVENTS } from './pipe.ts';
 
 /** PipeFile.waitsFor: nothing, a writer, a reader. */
 const COMPLETE = 0;
@@ -28,9 +28,13 @@ export class PipeFile extends File {
   private waitCount = 0;
 
   /** Opens an end; the access mode in `flags` says which. */
-  constructor(inode: Inode, flags: number, pipe: Pipe) {
+  constructor(ctx: VfsContext, inode: Inode, flags: number, pipe: Pipe) {
     super(inode, flags);
     this.pipe = pipe;
+    if (pipe.readers === 0 && pipe.writers === 0) {
+      const cred = ctx.cred;
+      pipe.begin(cred.uid, cred.capable(CAP_SYS_RESOURCE) || cred.capable(CAP_SYS_ADMIN));
+    }
     if (this.readable) {
       pipe.readers++;
       pipe.readerOpens++;
@@ -69,7 +73,7 @@ export class PipeFile extends File {
     const pipe = this.pipe;
     if (this.readable) pipe.readers--;
     if (this.writable) pipe.writers--;
-    if (pipe.readers === 0 && pipe.writers === 0) pipe.ring.clear();
+    if (pipe.readers === 0 && pipe.writers === 0) pipe.end();
     else if (pipe.readers === 0 || pipe.writers === 0) pipe.queue.wake(ALL_EVENTS);
   }
 
@@ -116,10 +120,8 @@ export class PipeFile extends File {
 
   /** fcntl(F_SETPIPE_SZ), or F_GETPIPE_SZ for -1: bytes; -EPERM above pipe-max-size without CAP_SYS_RESOURCE, -EBUSY. */
   override pipeSize(ctx: VfsContext, bytes: number): number {
-    const capacity = this.pipe.ring.capacity;
-    if (bytes < 0) return capacity;
-    if (bytes > capacity && bytes > PIPE_MAX_SIZE && !ctx.cred.capable(CAP_SYS_RESOURCE)) return -EPERM;
-    return this.pipe.resize(bytes);
+    if (bytes < 0) return this.pipe.ring.capacity;
+    return this.pipe.resize(bytes, ctx.cred.capable(CAP_SYS_RESOURCE));
   }
 
   override describe(): string {
