@@ -83,6 +83,7 @@ import { ownerOrCapable } from '../vfs/permission.ts';
 import { fdget } from './fdget.ts';
 import { FD, FLAGS, HEX, LONG, ONE_OF } from './kinds.ts';
 import { sys } from './row.ts';
+import { setOwner, updateAsync } from './sigio.ts';
 
 /** Status flags that F_SETFL may change. */
 const SETFL_FLAGS = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC;
@@ -116,7 +117,7 @@ function fcntl(t: Task, fd: number, cmd: number, arg: number): number {
 function fcntlFile(t: Task, fd: number, f: File, cmd: number, arg: number): number {
   switch (cmd) {
     case F_SETFL:
-      return setFlags(t, f, arg | 0);
+      return setFlags(t, fd, f, arg | 0);
     case F_GETLK:
     case F_OFD_GETLK:
       return getLock(t, f, arg, cmd === F_OFD_GETLK);
@@ -131,9 +132,7 @@ function fcntlFile(t: Task, fd: number, f: File, cmd: number, arg: number): numb
     case F_SETOWN:
       // A pid or -pgid; INT_MIN has no group.
       if ((arg | 0) === -0x8000_0000) return -EINVAL;
-      f.owner = arg | 0;
-      f.ownerThread = false;
-      return 0;
+      return setOwner(t, f, arg | 0, false);
     case F_GETOWN_EX:
     case F_SETOWN_EX:
       return ownerEx(t, f, arg, cmd === F_SETOWN_EX);
@@ -181,13 +180,14 @@ function dupFrom(t: Task, f: File, min: number, cloexec: boolean): number {
   return fd === -EBADF ? -EMFILE : fd;
 }
 
-function setFlags(t: Task, f: File, flags: number): number {
+function setFlags(t: Task, fd: number, f: File, flags: number): number {
   if ((flags & O_NOATIME) !== 0 && (f.flags & O_NOATIME) === 0 && !ownerOrCapable(t.cred, f.inode))
     return -EPERM;
   if ((flags & O_DIRECT) !== 0 && (f.flags & O_DIRECT) === 0 && (f.inode.mode & S_IFMT) === S_IFDIR)
     return -EINVAL;
   f.flags = (f.flags & ~SETFL_FLAGS) | (flags & SETFL_FLAGS);
   f.onFlags();
+  updateAsync(t, fd, f);
   return 0;
 }
 
@@ -204,9 +204,7 @@ function ownerEx(t: Task, f: File, addr: number, set: boolean): number {
   const pid = scratchView.getInt32(4, true);
   if (type !== F_OWNER_TID && type !== F_OWNER_PID && type !== F_OWNER_PGRP) return -EINVAL;
   if (pid < 0) return -EINVAL;
-  f.owner = type === F_OWNER_PGRP ? -pid : pid;
-  f.ownerThread = type === F_OWNER_TID;
-  return 0;
+  return setOwner(t, f, type === F_OWNER_PGRP ? -pid : pid, type === F_OWNER_TID);
 }
 
 /** Leases are not kept: what Linux answers where a file system has none. */
@@ -318,6 +316,7 @@ function ioctl(t: Task, fd: number, cmd: number, arg: number): number {
       const bit = cmd >>> 0 === FIONBIO ? O_NONBLOCK : FASYNC;
       f.flags = scratchView.getInt32(0, true) !== 0 ? f.flags | bit : f.flags & ~bit;
       f.onFlags();
+      updateAsync(t, fd, f);
       return 0;
     }
     case FIOQSIZE: {

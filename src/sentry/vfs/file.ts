@@ -36,11 +36,15 @@ export abstract class File {
   pos = 0;
   /** Who opened it. */
   cred: Cred | null = null;
-  /** F_SETOWN: a pid, or -pgid; F_SETSIG's signal (0 = SIGIO); see vfs/fasync.ts. */
+  /** F_SETOWN: a pid, or -pgid; F_SETSIG's signal (0 = SIGIO). */
   owner = 0;
   ownerSig = 0;
   /** F_SETOWN_EX named a thread, not a process. */
   ownerThread = false;
+  /** Who set the owner. */
+  ownerCred: Cred | null = null;
+  /** What sends the owner signals while O_ASYNC is set (syscalls/sigio.ts). */
+  async: ReleaseHook | null = null;
   /** Head of the epoll items that watch this description; null when there are none. */
   watchers: ReleaseHook | null = null;
   /** Counts in inode.writers. */
@@ -95,6 +99,7 @@ export abstract class File {
   unref(): void {
     if (--this.refs !== 0) return;
     if (this.watchers !== null) this.watchers.onFileRelease(this);
+    if (this.async !== null) this.async.onFileRelease(this);
     const inode = this.inode;
     if (inode.locks !== null) inode.locks.releaseFile(this);
     this.release();

@@ -4,7 +4,7 @@ import { EAGAIN, EDEADLK } from '../../abi/errno.ts';
 import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from '../../abi/fcntl.ts';
 import { POLLIN } from '../../abi/poll.ts';
 import { S_IFREG } from '../../abi/stat.ts';
-import { type Wakeable, Waiter } from '../base/wait.ts';
+import { Waiter, type Wakeable } from '../base/wait.ts';
 import { AnonInode, anonInodeFs } from './anon.ts';
 import { File } from './file.ts';
 import { beginWait, endWait, type InodeLocks, LOCK_EOF, locksOf, locksText } from './locks.ts';
