@@ -1,6 +1,199 @@
-// `vedette doctor`: what this host offers.
+// `vedette doctor`: what this host offers, with a fix beside each lack. Features that may hang are tried in a child that
+// is killed after a time limit.
 
-/** Prints the findings; the exit status: 0 when programs can run. */
-export async function runDoctor(_json: boolean): Promise<number> {
-  throw new Error('doctor is not written yet');
+import { spawn } from 'node:child_process';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { availableParallelism, release, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const SELF_TEST_MS = 5000;
+
+/** ok: it works. missing: programs cannot run without it. optional: something is slower or not there. */
+type State = 'ok' | 'missing' | 'optional';
+
+interface Finding {
+  readonly name: string;
+  readonly state: State;
+  readonly detail: string;
+  /** What to do about it; empty when nothing needs to be done. */
+  readonly fix: string;
+}
+
+interface Check {
+  readonly name: string;
+  run(): Promise<Omit<Finding, 'name'>> | Omit<Finding, 'name'>;
+}
+
+function ok(detail: string): Omit<Finding, 'name'> {
+  return { state: 'ok', detail, fix: '' };
+}
+
+/** Runs one self-test in a child: what it printed, and whether it succeeded; `hung` when it had to be killed. */
+function selfTest(test: string): Promise<{ passed: boolean; hung: boolean; text: string }> {
+  const script = fileURLToPath(new URL('../runtime/selftest.js', import.meta.url));
+  return new Promise((done) => {
+    const child = spawn(process.execPath, [script, test], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    let text = '';
+    let finished = false;
+    const finish = (passed: boolean, hung: boolean): void => {
+      if (finished) return;
+      finished = true;
+      clearTimeout(timer);
+      // A child that not even SIGKILL ends (a hung ioctl) must not keep us.
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.unref();
+      done({ passed, hung, text: text.trim().split('\n')[0] ?? '' });
+    };
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      finish(false, true);
+    }, SELF_TEST_MS);
+    child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    child.on('error', (error) => {
+      text = error.message;
+      finish(false, false);
+    });
+    child.on('close', (code) => finish(code === 0, false));
+  });
+}
+
+function readSetting(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return null;
+  }
+}
+
+async function checkPtrace(): Promise<Omit<Finding, 'name'>> {
+  const r = await selfTest('ptrace');
+  if (r.passed) return ok(r.text);
+  const scope = readSetting('/proc/sys/kernel/yama/ptrace_scope');
+  const fix =
+    scope === '3'
+      ? 'Yama forbids ptrace until the next boot: set kernel.yama.ptrace_scope=1 in /etc/sysctl.d and reboot'
+      : 'in a container, allow it: docker run --cap-add=SYS_PTRACE, or a seccomp profile that allows ptrace';
+  return { state: 'missing', detail: r.hung ? 'the self-test hangs' : r.text, fix };
+}
+
+async function checkSeccomp(): Promise<Omit<Finding, 'name'>> {
+  const r = await selfTest('seccomp');
+  if (r.passed) return ok(r.text);
+  return { state: 'optional', detail: r.text, fix: 'a kernel of 5.0 or newer with CONFIG_SECCOMP_FILTER' };
+}
+
+async function checkUserns(): Promise<Omit<Finding, 'name'>> {
+  const r = await selfTest('userns');
+  if (r.passed) return ok(r.text);
+  let fix = 'a kernel with CONFIG_USER_NS; in a container, a seccomp profile that allows unshare';
+  if (readSetting('/proc/sys/user/max_user_namespaces') === '0')
+    fix = 'sysctl user.max_user_namespaces=15000';
+  else if (readSetting('/proc/sys/kernel/unprivileged_userns_clone') === '0')
+    fix = 'sysctl kernel.unprivileged_userns_clone=1';
+  else if (readSetting('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1')
+    fix = 'sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for node';
+  return { state: 'optional', detail: r.text, fix };
+}
+
+async function checkKvm(): Promise<Omit<Finding, 'name'>> {
+  if (!existsSync('/dev/kvm')) {
+    const fix =
+      'not needed; to have it: turn on virtualisation in the firmware, or nested virtualisation in a VM';
+    return { state: 'optional', detail: 'no /dev/kvm', fix };
+  }
+  try {
+    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+  } catch {
+    return { state: 'optional', detail: '/dev/kvm cannot be opened', fix: 'add yourself to the group kvm' };
+  }
+  const r = await selfTest('kvm');
+  if (r.passed) return ok(r.text);
+  const detail = r.hung ? 'a virtual machine hangs' : r.text;
+  return {
+    state: 'optional',
+    detail,
+    fix: 'not needed; this hypervisor does not offer nested virtualisation that works',
+  };
+}
+
+const CHECKS: readonly Check[] = [
+  {
+    name: 'node',
+    run: () =>
+      Number(process.versions.node.split('.')[0]) >= 20
+        ? ok(process.version)
+        : { state: 'missing', detail: process.version, fix: 'install Node.js 20 or newer' },
+  },
+  {
+    name: 'machine',
+    run: () =>
+      process.platform === 'linux' && process.arch === 'x64'
+        ? ok(`Linux ${release()}, ${availableParallelism()} cpus, ${Math.round(totalmem() / 2 ** 20)} MiB`)
+        : {
+            state: 'missing',
+            detail: `${process.platform} on ${process.arch}`,
+            fix: 'a Linux machine or VM with an x86-64 processor',
+          },
+  },
+  {
+    name: 'memfd',
+    run: async () => {
+      try {
+        const { MemoryFile } = await import('../sentry/memfile/memfile.ts');
+        const m = MemoryFile.create(16 << 20);
+        if (typeof m === 'number') throw new Error(`memfd_create fails (${m})`);
+        const frame = m.alloc(1);
+        if (frame < 0) throw new Error('no memory');
+        return ok('guest memory can be made and mapped');
+      } catch (error) {
+        return {
+          state: 'missing',
+          detail: (error as Error).message,
+          fix: 'npm ci; a kernel of 3.17 or newer',
+        };
+      }
+    },
+  },
+  { name: 'ptrace', run: checkPtrace },
+  { name: 'seccomp', run: checkSeccomp },
+  { name: 'userns', run: checkUserns },
+  { name: 'kvm', run: checkKvm },
+];
+
+const MARKS: Readonly<Record<State, readonly [string, string]>> = {
+  ok: ['ok', '32'],
+  missing: ['MISSING', '31'],
+  optional: ['no', '33'],
+};
+
+function render(f: Finding, color: boolean): string {
+  const [mark, code] = MARKS[f.state];
+  const padded = mark.padEnd(8);
+  const shown = color ? `\x1b[${code}m${padded}\x1b[0m` : padded;
+  const fix = f.fix === '' ? '' : `\n${' '.repeat(18)}fix: ${f.fix}`;
+  return `${f.name.padEnd(10)}${shown}${f.detail}${fix}`;
+}
+
+/** Prints the findings; the exit status: 0 when programs can run, 1 when something that they need is missing. */
+export async function runDoctor(json: boolean): Promise<number> {
+  const terminal = process.stdout.isTTY === true;
+  const color = terminal && (process.env.NO_COLOR ?? '') === '';
+  const findings: Finding[] = [];
+  for (const check of CHECKS) {
+    if (!json && terminal) process.stdout.write(`${check.name.padEnd(10)}...`);
+    const finding: Finding = { name: check.name, ...(await check.run()) };
+    findings.push(finding);
+    if (json) continue;
+    if (terminal) process.stdout.write('\r\x1b[K');
+    console.log(render(finding, color));
+  }
+  const works = findings.every((f) => f.state !== 'missing');
+  if (json) console.log(JSON.stringify({ works, findings }, null, 2));
+  else console.log(works ? '\nPrograms can run: vedette do -- uname -a' : '\nPrograms cannot run here yet.');
+  return works ? 0 : 1;
 }

@@ -1,0 +1,91 @@
+// Self-tests of what the host offers. Each runs in a process of its own, which `vedette doctor` can kill: a host feature
+// that is there may still hang. Prints one line and exits 0 when the feature works:
+//
+//   node selftest.js ptrace|seccomp|userns|kvm
+
+import { errnoName } from '../abi/errno.ts';
+import { PROT_EXEC, PROT_READ } from '../abi/mman.ts';
+import { CLONE_NEWUSER } from '../abi/sched.ts';
+import { SECCOMP_GET_ACTION_AVAIL, SECCOMP_RET_TRAP, SECCOMP_RET_USER_NOTIF } from '../abi/seccomp.ts';
+import { SYS_exit_group, SYS_getpid, SYS_seccomp, SYS_unshare } from '../abi/syscall.ts';
+import { Assembler, imm, RAX } from '../asm/index.ts';
+import { HostBuffer } from '../host/buffer.ts';
+import { HostPoller } from '../host/poller.ts';
+import { waitFor, waitStatus } from '../host/ptrace.ts';
+import { spawnWithCalls } from '../host/spawn.ts';
+import { hostCall } from '../host/syscall.ts';
+import { failed } from '../sentry/base/errno.ts';
+import { MemoryFile } from '../sentry/memfile/memfile.ts';
+import { EV_SYSCALL } from '../sentry/platform/platform.ts';
+import { PtracePlatform } from '../sentry/platform/ptrace/ptrace.ts';
+import { ORIG_RAX, RIP } from '../sentry/platform/regs.ts';
+import { testKvm } from './selftest_kvm.ts';
+
+const CODE_ADDR = 0x10000;
+
+/** Runs one system call of guest code under the ptrace platform. */
+function testPtrace(): string {
+  const memfile = MemoryFile.create(64 << 20);
+  if (failed(memfile)) throw new Error(`memfd_create: ${errnoName(-memfile)}`);
+  const platform = new PtracePlatform(memfile, new HostPoller().fd);
+  try {
+    const frame = memfile.alloc(1);
+    const code = new Assembler().mov(RAX, imm(SYS_getpid)).syscall().finish();
+    memfile.u8(frame).set(code, memfile.byteOffset(frame));
+    const as = platform.newAddressSpace();
+    if (failed(as)) throw new Error(`a stub could not be cloned: ${errnoName(-as)}`);
+    as.map(CODE_ADDR, frame, 1, PROT_READ | PROT_EXEC);
+    const ctx = platform.newContext();
+    ctx.regs.set(RIP, CODE_ADDR);
+    ctx.resume(as);
+    let came = platform.wait(true);
+    while (came === null) came = platform.wait(true);
+    if (came !== ctx || ctx.event !== EV_SYSCALL || ctx.regs.int(ORIG_RAX) !== SYS_getpid)
+      throw new Error(`guest code came back with event ${ctx.event} instead of its system call`);
+    return 'guest code runs and its system calls are caught';
+  } finally {
+    platform.shutdown();
+  }
+}
+
+/** Asks the kernel for the seccomp actions that systrap and the lock-down need. */
+function testSeccomp(): string {
+  const action = HostBuffer.alloc(4);
+  for (const [name, value] of [
+    ['RET_TRAP', SECCOMP_RET_TRAP],
+    ['RET_USER_NOTIF', SECCOMP_RET_USER_NOTIF],
+  ] as const) {
+    action.view.setUint32(0, value, true);
+    const r = hostCall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, action.addr);
+    if (r < 0) throw new Error(`SECCOMP_${name}: ${errnoName(-r)}`);
+  }
+  return 'filters with traps and notifications';
+}
+
+/** Makes a user namespace in a child. */
+function testUserns(): string {
+  const pid = spawnWithCalls([
+    [SYS_unshare, CLONE_NEWUSER],
+    [SYS_exit_group, 0],
+  ]);
+  if (pid < 0) throw new Error(`unshare: ${errnoName(-pid)}`);
+  waitFor(pid);
+  if (waitStatus() !== 0) throw new Error(`the child ended with status ${waitStatus()}`);
+  return 'can be made without privilege';
+}
+
+const TESTS: Readonly<Record<string, () => string>> = {
+  ptrace: testPtrace,
+  seccomp: testSeccomp,
+  userns: testUserns,
+  kvm: testKvm,
+};
+
+const name = process.argv[2] ?? '';
+try {
+  process.stdout.write(`${TESTS[name]!()}\n`);
+  process.exit(0);
+} catch (error) {
+  process.stdout.write(`${(error as Error).message}\n`);
+  process.exit(1);
+}
