@@ -22,12 +22,25 @@ export class FakeAddressSpace implements AddressSpace {
   unmap(addr: number, len: number): void {
     this.orders++;
     const end = (addr + len) / PAGE;
-    for (const pn of this.pages.keys()) if (pn >= addr / PAGE && pn < end) this.pages.delete(pn);
+    if (len / PAGE < this.pages.size) for (let pn = addr / PAGE; pn < end; pn++) this.pages.delete(pn);
+    else for (const pn of this.pages.keys()) if (pn >= addr / PAGE && pn < end) this.pages.delete(pn);
   }
   protect(addr: number, len: number, prot: number): void {
     this.orders++;
     const end = (addr + len) / PAGE;
-    for (const [pn, p] of this.pages) if (pn >= addr / PAGE && pn < end) p.prot = prot;
+    for (let pn = addr / PAGE; pn < end; pn++) {
+      const p = this.pages.get(pn);
+      if (p !== undefined) p.prot = prot;
+    }
+  }
+  /** How many mappings a host would need for what is there. */
+  hostMappings(): number {
+    let n = 0;
+    for (const [pn, p] of this.pages) {
+      const before = this.pages.get(pn - 1);
+      if (before === undefined || before.frame + 1 !== p.frame || before.prot !== p.prot) n++;
+    }
+    return n;
   }
   flush(): void {}
   release(): void {

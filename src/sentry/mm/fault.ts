@@ -35,6 +35,7 @@ export function hostProt(prot: number): number {
 /** 0 when the access may go on; else -EFAULT with mm.faultSig and mm.faultCode set. */
 export function handleFault(mm: MemoryManager, addr: number, access: number): number {
   if (!(addr >= 0 && addr < GUEST_TOP)) return fail(mm, SIGSEGV, SEGV_MAPERR);
+  mm.boundHostMappings();
   const vma = mm.vmas.find(addr) ?? growStack(mm, addr);
   if (vma === null) return fail(mm, SIGSEGV, SEGV_MAPERR);
   let write = (access & ACCESS_WRITE) !== 0;
@@ -77,7 +78,7 @@ function spurious(mm: MemoryManager, vma: Vma, page: number): number {
   const leaf = mm.pt.find(pn)!;
   const i = pn & SLOT;
   const prot = (leaf.flags[i]! & PTE_WRITE) !== 0 ? vma.prot : vma.prot & ~PROT_WRITE;
-  mm.as.map(page, leaf.frames[i]!, 1, hostProt(prot));
+  mm.mapHost(page, leaf.frames[i]!, 1, hostProt(prot));
   return 0;
 }
 
@@ -137,7 +138,7 @@ function populateAnon(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): numb
   leaf.count += hi - lo;
   mm.pt.anonPages += hi - lo;
   vma.nextFault = base + hi;
-  mm.as.map((base + lo) * PAGE_SIZE, frame, hi - lo, hostProt(vma.prot));
+  mm.mapHost((base + lo) * PAGE_SIZE, frame, hi - lo, hostProt(vma.prot));
   return 0;
 }
 
@@ -150,7 +151,7 @@ function mapFile(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): number {
   const frame = source.getPage(vma.pgoff + pn - first, writable);
   if (frame < 0) return fileError(frame);
   addFilePage(mm, leaf, pn - base, frame, writable);
-  const window = fileWindow(vma, leaf.count);
+  const window = fileWindow(vma);
   const i = pn - base;
   const lo = Math.max(i - (i % window), first - base);
   const hi = Math.min(i - (i % window) + window, vma.end / PAGE_SIZE - base);
@@ -193,7 +194,7 @@ function copyFilePage(mm: MemoryManager, vma: Vma, pn: number): number {
   mm.memfile.unref(old);
   if (frame < 0) return -ENOMEM;
   mm.pt.set(pn, frame, PTE_PRESENT | PTE_ANON | PTE_MAPPED | PTE_WRITE);
-  mm.as.map(pn * PAGE_SIZE, frame, 1, hostProt(vma.prot));
+  mm.mapHost(pn * PAGE_SIZE, frame, 1, hostProt(vma.prot));
   return 0;
 }
 
@@ -220,7 +221,7 @@ function copyOnWrite(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): numbe
   }
   vma.nextCow = base + hi;
   for (let s = i; s < hi; s++) memfile.copy(frame + (s - i), leaf.frames[s]!);
-  mm.as.map(pn * PAGE_SIZE, frame, hi - i, hostProt(vma.prot));
+  mm.mapHost(pn * PAGE_SIZE, frame, hi - i, hostProt(vma.prot));
   // Threads that run now must leave the old page before it is given up and before the new one is written.
   mm.as.flush();
   for (let s = i; s < hi; s++) {
@@ -249,7 +250,7 @@ function allowWrite(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): void {
   while (lo > from && leaf.flags[lo - 1] === state && mm.memfile.refs(leaf.frames[lo - 1]!) === 1) lo--;
   while (hi < to && leaf.flags[hi] === state && mm.memfile.refs(leaf.frames[hi]!) === 1) hi++;
   for (let s = lo; s < hi; s++) leaf.flags[s] = state | PTE_WRITE;
-  mm.as.protect((base + lo) * PAGE_SIZE, (hi - lo) * PAGE_SIZE, hostProt(vma.prot));
+  mm.protectHost((base + lo) * PAGE_SIZE, (hi - lo) * PAGE_SIZE, hostProt(vma.prot));
 }
 
 function allowSharedWrite(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): number {
@@ -257,7 +258,7 @@ function allowSharedWrite(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): 
   if (r < 0) return fileError(r);
   const i = pn & SLOT;
   leaf.flags[i]! |= PTE_WRITE | PTE_MAPPED;
-  mm.as.map(pn * PAGE_SIZE, leaf.frames[i]!, 1, hostProt(vma.prot));
+  mm.mapHost(pn * PAGE_SIZE, leaf.frames[i]!, 1, hostProt(vma.prot));
   return 0;
 }
 
@@ -295,7 +296,7 @@ export function mapPresent(
       (mayWrite && writable(mm, flags[s]!, frames[s]!, priv)) === write
     );
     const prot = write ? vma.prot : vma.prot & ~PROT_WRITE;
-    mm.as.map((base + start) * PAGE_SIZE, frame, s - start, hostProt(prot));
+    mm.mapHost((base + start) * PAGE_SIZE, frame, s - start, hostProt(prot));
     orders++;
   }
   return orders;

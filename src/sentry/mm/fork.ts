@@ -9,7 +9,7 @@ import { account, hold } from './region.ts';
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_WIPEONFORK, Vma } from './vma.ts';
 
 /** Orders that a fork may spend on mapping pages ahead of the child's faults. */
-const PREMAP_ORDERS = 48;
+const PREMAP_ORDERS = 96;
 
 /** Copies mappings and pages of `mm` into the empty `child`; 0 or -ENOMEM. */
 export function forkInto(mm: MemoryManager, child: MemoryManager): number {
@@ -87,7 +87,7 @@ function copyPages(mm: MemoryManager, child: MemoryManager, v: Vma): void {
   }
   if (lowest >= 0) {
     const prot = hostProt(v.prot & ~PROT_WRITE);
-    mm.as.protect(lowest * PAGE_SIZE, (highest - lowest) * PAGE_SIZE, prot);
+    mm.protectHost(lowest * PAGE_SIZE, (highest - lowest) * PAGE_SIZE, prot);
   }
 }
 

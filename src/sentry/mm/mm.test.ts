@@ -403,6 +403,25 @@ describe('MemoryManager', () => {
     mm.release();
   });
 
+  test('keeps the mappings of the stub below the limit of the host', () => {
+    const mm = newMm();
+    const stub = mm.as as FakeAddressSpace;
+    const pages = 40_000;
+    const at = mm.mmap(0, pages * PAGE, RW, ANON);
+    const one = Uint8Array.of(1);
+    for (let i = 0; i < pages; i++) mm.copyOut(at + i * PAGE, one, 0, 1);
+    const child = mm.fork() as MemoryManager;
+    // Every other page is copied, so that no two neighbours have frames that follow each other.
+    for (let i = 0; i < pages; i += 2) mm.copyOut(at + i * PAGE, one, 0, 1);
+    child.release();
+    for (let i = 1; i < pages; i += 4) assert.equal(mm.handleFault(at + i * PAGE, ACCESS_WRITE), 0);
+    assert.equal(mm.mprotect(at, pages * PAGE, PROT_READ), 0);
+    assert.equal(mm.mprotect(at, pages * PAGE, RW), 0);
+    assert.ok(stub.hostMappings() < 60_000);
+    checkInvariants(mm);
+    mm.release();
+  });
+
   test('moves strings and vectors over page edges', () => {
     const mm = newMm();
     const at = mm.mmap(0, 2 * PAGE, RW, ANON);

@@ -17,7 +17,7 @@ import { forkInto } from './fork.ts';
 import { brk, mmap, munmap } from './mmap.ts';
 import { PageTable } from './pagetable.ts';
 import { protect } from './protect.ts';
-import { dropPages, letGo, zapRange } from './region.ts';
+import { dropPages, letGo, unmapStub, zapRange } from './region.ts';
 import { chooseLayout, setStack } from './stack.ts';
 import { Tlb } from './tlb.ts';
 import * as user from './user.ts';
@@ -28,6 +28,9 @@ import { type MappedFile, VM_SHARED, type Vma, VmaList } from './vma.ts';
 export interface MmLimits {
   soft(resource: number): number;
 }
+
+/** The host allows 65530 mappings per process (vm.max_map_count); an order adds two at most. */
+const MAX_HOST_ORDERS = 24000;
 
 /** From the 32-bit atomics: the address is bad. No int32 has this value. */
 export const ATOMIC_FAULT = 0x1_0000_0000;
@@ -81,6 +84,9 @@ export class MemoryManager implements UserMemory, MappingOwner {
   /** The page of faults that found nothing to do, and how many in a row. */
   spuriousPage = -1;
   spuriousCount = 0;
+
+  /** Orders given since the stub was last empty: each may have cost the host up to two mappings. */
+  private hostOrders = 0;
 
   /** Identity of a futex: the pair (futexObject, futexOffset), set by futexKey(). */
   futexObject: object = this;
@@ -143,6 +149,27 @@ export class MemoryManager implements UserMemory, MappingOwner {
     if (r === 0) return child;
     child.release();
     return r;
+  }
+
+  /** Has the stub map pages; see AddressSpace. */
+  mapHost(addr: number, frame: number, pages: number, prot: number): void {
+    this.hostOrders++;
+    this.as.map(addr, frame, pages, prot);
+  }
+
+  protectHost(addr: number, len: number, prot: number): void {
+    this.hostOrders++;
+    this.as.protect(addr, len, prot);
+  }
+
+  /**
+   * Empties the stub when its mappings may come near the host's limit; faults bring back what is in use. Called where
+   * no page is between two states.
+   */
+  boundHostMappings(): void {
+    if (this.hostOrders < MAX_HOST_ORDERS) return;
+    this.hostOrders = 0;
+    unmapStub(this, 0, GUEST_TOP);
   }
 
   get rssPages(): number {

@@ -13,6 +13,8 @@ import { account, insert, isolate, MAX_MAP_COUNT, merge, unmapRange } from './re
 import { guardStart } from './stack.ts';
 import { VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_SPECIAL, Vma } from './vma.ts';
 
+/** Orders that a move may spend on mapping its pages at once. */
+const MAX_REMAP_ORDERS = 256;
 const KNOWN = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
 
 /** mremap(2): the new address or -errno. */
@@ -171,9 +173,12 @@ function movePages(mm: MemoryManager, from: number, to: number, len: number): vo
   const newLast = newFirst + len / PAGE_SIZE;
   const v = mm.vmas.find(to)!;
   if (v.prot === 0) return;
+  let orders = 0;
   for (const key of mm.pt.keys(newFirst, newLast)) {
+    // What is in too many pieces comes back by faults.
+    if (orders > MAX_REMAP_ORDERS) break;
     const base = key * LEAF_PAGES;
     const lo = Math.max(0, newFirst - base);
-    mapPresent(mm, v, mm.pt.leaves.get(key)!, base, lo, Math.min(LEAF_PAGES, newLast - base));
+    orders += mapPresent(mm, v, mm.pt.leaves.get(key)!, base, lo, Math.min(LEAF_PAGES, newLast - base));
   }
 }

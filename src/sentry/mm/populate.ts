@@ -33,6 +33,7 @@ export function populateWithin(mm: MemoryManager, start: number, end: number, wr
   for (let a = start; a < end; a += PAGE_SIZE) {
     const f = mm.pt.flagsAt(a / PAGE_SIZE);
     if ((f & PTE_MAPPED) !== 0 && (!write || (f & PTE_WRITE) !== 0)) continue;
+    mm.boundHostMappings();
     const r = resolve(mm, v, a, write);
     if (r < 0) return r;
   }

@@ -8,10 +8,12 @@ import { hostProt } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
 import { mayExpand } from './mmap.ts';
 import { LEAF_PAGES, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
-import { account, isData, isolate, merge } from './region.ts';
+import { account, isData, isolate, merge, unmapStub } from './region.ts';
 import { VM_GROWSDOWN, VM_SHARED, type Vma } from './vma.ts';
 
 const PROT_ALL = PROT_READ | PROT_WRITE | PROT_EXEC;
+/** Orders for one mapping. */
+const MAX_ORDERS = 256;
 const GROWS = PROT_GROWSDOWN | PROT_GROWSUP;
 
 /** mprotect(2). Ranges before a failing mapping keep their new rights, as in Linux. */
@@ -99,6 +101,7 @@ export function applyRights(mm: MemoryManager, v: Vma): void {
   let runStart = -1;
   let runEnd = -1;
   let runWrite = false;
+  let orders = 0;
   for (const key of mm.pt.keys(first, last)) {
     const leaf = mm.pt.leaves.get(key)!;
     const base = key * LEAF_PAGES;
@@ -111,7 +114,7 @@ export function applyRights(mm: MemoryManager, v: Vma): void {
       leaf.flags[i] = write ? f | PTE_WRITE : f & ~PTE_WRITE;
       if ((f & PTE_MAPPED) === 0) continue;
       if (runStart >= 0 && runWrite !== write) {
-        order(mm, v, runStart, runEnd, runWrite);
+        if (++orders <= MAX_ORDERS) order(mm, v, runStart, runEnd, runWrite);
         runStart = -1;
       }
       if (runStart < 0) {
@@ -121,10 +124,12 @@ export function applyRights(mm: MemoryManager, v: Vma): void {
       runEnd = base + i + 1;
     }
   }
-  if (runStart >= 0) order(mm, v, runStart, runEnd, runWrite);
+  // What is in too many pieces is taken from the stub whole and comes back by faults.
+  if (orders > MAX_ORDERS) unmapStub(mm, v.start, v.end);
+  else if (runStart >= 0) order(mm, v, runStart, runEnd, runWrite);
 }
 
 function order(mm: MemoryManager, v: Vma, from: number, to: number, write: boolean): void {
   const prot = hostProt(write ? v.prot : v.prot & ~PROT_WRITE);
-  mm.as.protect(from * PAGE_SIZE, (to - from) * PAGE_SIZE, prot);
+  mm.protectHost(from * PAGE_SIZE, (to - from) * PAGE_SIZE, prot);
 }

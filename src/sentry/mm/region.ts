@@ -4,7 +4,7 @@ import { ENOMEM } from '../../abi/errno.ts';
 import { PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { MemoryManager } from './mm.ts';
-import { LEAF_PAGES, type Leaf } from './pagetable.ts';
+import { LEAF_PAGES, type Leaf, PTE_MAPPED } from './pagetable.ts';
 import { VM_GROWSDOWN, VM_LOCKED, VM_SHARED, Vma } from './vma.ts';
 
 /** vm.max_map_count. */
@@ -120,6 +120,19 @@ export function zapRange(mm: MemoryManager, start: number, end: number): void {
     const base = key * LEAF_PAGES;
     dropPages(mm, leaf, Math.max(0, first - base), Math.min(LEAF_PAGES, last - base));
     mm.pt.prune(key);
+  }
+}
+
+/** Takes a range from the stub; the pages stay ours and come back by faults. */
+export function unmapStub(mm: MemoryManager, start: number, end: number): void {
+  mm.as.unmap(start, end - start);
+  const first = start / PAGE_SIZE;
+  const last = end / PAGE_SIZE;
+  for (const key of mm.pt.keys(first, last)) {
+    const flags = mm.pt.leaves.get(key)!.flags;
+    const base = key * LEAF_PAGES;
+    const to = Math.min(LEAF_PAGES, last - base);
+    for (let i = Math.max(0, first - base); i < to; i++) flags[i]! &= ~PTE_MAPPED;
   }
 }
 

@@ -30,6 +30,7 @@ export function writeFrame(mm: MemoryManager, pn: number): number {
 
 function lookUp(mm: MemoryManager, pn: number, write: boolean): number {
   if (!(pn >= 0 && pn < TOP_PAGE)) return -EFAULT;
+  mm.boundHostMappings();
   const addr = pn * PAGE;
   const vma = mm.vmas.find(addr) ?? growStack(mm, addr);
   if (vma === null || vma.prot === 0) return -EFAULT;

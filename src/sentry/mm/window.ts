@@ -17,9 +17,12 @@ export function anonWindow(vma: Vma, pn: number, present: number): number {
   return Math.max(w, dense(present));
 }
 
-/** Window for pages of a file. */
-export function fileWindow(vma: Vma, present: number): number {
-  return (vma.flags & VM_RAND_READ) !== 0 ? SMALL : Math.max(SMALL, Math.min(dense(present), 128));
+/**
+ * Window for pages of a file: only pages that are present already are mapped along, and a run of them costs one order
+ * whatever its length, so the window is wide.
+ */
+export function fileWindow(vma: Vma): number {
+  return (vma.flags & VM_RAND_READ) !== 0 ? SMALL : LEAF_PAGES;
 }
 
 /** At most about four times what is in use. */
