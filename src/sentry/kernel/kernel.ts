@@ -10,6 +10,7 @@ import { countUnsupported } from '../base/log.ts';
 import type { MemfdFs } from '../fs/memfd/memfd.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import {
+  ACCESS_READ,
   type Context,
   EV_DEAD,
   EV_FAULT,
@@ -155,6 +156,8 @@ export class Kernel {
         return;
       }
       case EV_FAULT:
+        // Knowing a write from the start saves the second fault that a page mapped for reading would bring.
+        if (ctx.faultAccess === ACCESS_READ) ctx.faultAccess = this.signals.askInstruction(t);
         if (t.mm.handleFault(ctx.faultAddr, ctx.faultAccess) !== 0) this.signals.faultSignal(t);
         returnToUser(t);
         return;

@@ -237,7 +237,6 @@ export class SignalCenter {
     const ctx = t.ctx;
     if (ctx.event === EV_FAULT) {
       const mm = t.mm;
-      if (ctx.faultAccess === ACCESS_READ) ctx.faultAccess = this.askInstruction(t);
       t.trapNo = TRAP_PAGE_FAULT;
       t.trapErr =
         4 |
@@ -253,7 +252,7 @@ export class SignalCenter {
   }
 
   /** What a fault tried that the platform can only call a read: the instruction tells. */
-  private askInstruction(t: Task): number {
+  askInstruction(t: Task): number {
     const { accessOf } = this.kernel.platform;
     if (accessOf === null) return ACCESS_READ;
     const n = t.mm.copyIn(t.ctx.regs.get(RIP), instruction, 0, instruction.length);

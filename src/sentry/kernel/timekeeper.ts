@@ -19,8 +19,9 @@ export class Timekeeper implements TimeSource {
   onNextDeadline: (hostNs: number) => void = () => {};
 
   constructor() {
-    // One second of head start: no clock reads 0, which several interfaces take for "unset".
-    this.bootHostNs = hostClockNs(CLOCK_MONOTONIC) - 1e9;
+    // A minute of head start, as firmware and init take: no clock reads 0, which several interfaces take for "unset",
+    // and a program may subtract a few seconds.
+    this.bootHostNs = hostClockNs(CLOCK_MONOTONIC) - 60e9;
   }
 
   /** From here on monotonic time is the VDSO's, to the tick: what a guest reads with and without a call agrees. */
