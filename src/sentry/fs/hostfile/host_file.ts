@@ -5,10 +5,11 @@ import { EAGAIN, EBADF, EINTR, ENOTTY, EPIPE, ESPIPE } from '../../../abi/errno.
 import { O_ACCMODE, O_RDONLY, O_WRONLY } from '../../../abi/fcntl.ts';
 import { SEEK_CUR, SEEK_END, SEEK_SET } from '../../../abi/fs.ts';
 import { FIONREAD, TCGETS, TIOCGWINSZ } from '../../../abi/ioctl.ts';
+import { MEM_MAJOR } from '../../../abi/major.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../../abi/poll.ts';
 import { SIGPIPE } from '../../../abi/signal.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../../../abi/socket.ts';
-import { S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../../../abi/stat.ts';
+import { S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../../../abi/stat.ts';
 import {
   SYS_fsync,
   SYS_ioctl,
@@ -26,6 +27,7 @@ import type { Io } from '../../base/io.ts';
 import type { WaitQueue } from '../../base/wait.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { File } from '../../vfs/file.ts';
+import { makedev } from '../../vfs/filesystem.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import { HOW_DIRECT, HOW_POLL, HOW_SOCKET, type HostEnd } from './host_end.ts';
 
@@ -38,6 +40,8 @@ const IOCTL_SIZES: ReadonlyMap<number, number> = new Map([
   [TCGETS, 36],
   [FIONREAD, 4],
 ]);
+
+const DEV_NULL = makedev(MEM_MAJOR, 3);
 
 const bounce = HostBuffer.alloc(BOUNCE_SIZE);
 
@@ -61,6 +65,7 @@ export class HostFile extends File {
     const type = this.inode.mode & S_IFMT;
     if (type === S_IFIFO) return `pipe:[${this.inode.ino}]`;
     if (type === S_IFSOCK) return `socket:[${this.inode.ino}]`;
+    if (type === S_IFCHR && this.inode.rdev === DEV_NULL) return '/dev/null';
     return `host:[${this.inode.ino}]`;
   }
 

@@ -9,7 +9,7 @@ import { pathString } from '../../vfs/dpath.ts';
 import type { FileSystem } from '../../vfs/filesystem.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { Path } from '../../vfs/path.ts';
-import { StaticDirInode, type SyntheticEntry, TextFileInode } from '../../vfs/synthetic.ts';
+import { type SyntheticEntry, TextFileInode } from '../../vfs/synthetic.ts';
 import { FdDir, FdInfoDir } from './fd_dir.ts';
 import { MemFile } from './mem_file.ts';
 import { mountinfoText, mountsText, mountstatsText } from './mounts.ts';
@@ -19,6 +19,7 @@ import { isGone, PidDirInode, type PidFile, PidFileInode, PidLinkInode, Target }
 import { mapsText, smapsRollupText, smapsText } from './pid_maps.ts';
 import { statmText, statText, statusText } from './pid_status.ts';
 import * as P from './pid_text.ts';
+import { ProcStaticDir } from './proc_dir.ts';
 
 const ID_MAP = '         0          0 4294967295\n';
 const NO_AUDIT_ID = '4294967295';
@@ -196,8 +197,8 @@ export function parsePid(name: string): number {
 }
 
 /** The net directory, the same for all: there is one network namespace. */
-export function netDir(fs: FileSystem, tables: NetTables): StaticDirInode {
-  const dir = new StaticDirInode(fs);
+export function netDir(fs: FileSystem, tables: NetTables): ProcStaticDir {
+  const dir = new ProcStaticDir(fs);
   for (const name of tables.names) dir.add(name, new TextFileInode(fs, 0o444, () => tables.text(name)));
   return dir;
 }

@@ -8,8 +8,9 @@ import type { FileSystem } from '../../vfs/filesystem.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { Path } from '../../vfs/path.ts';
 import { genericPermission } from '../../vfs/permission.ts';
-import { SyntheticDirInode, SyntheticFileInode, SyntheticSymlinkInode } from '../../vfs/synthetic.ts';
+import { SyntheticFileInode, SyntheticSymlinkInode } from '../../vfs/synthetic.ts';
 import { mayInspect, ownerGid, ownerUid } from './access.ts';
+import { ProcDirInode } from './proc_dir.ts';
 
 /** The thread that a directory shows. `whole`: /proc/PID, which speaks for the process, not /proc/PID/task/TID. */
 export class Target {
@@ -100,7 +101,7 @@ export class PidFileInode extends SyntheticFileInode {
 }
 
 /** A directory that belongs to a thread. */
-export abstract class PidDirInode extends SyntheticDirInode {
+export abstract class PidDirInode extends ProcDirInode {
   readonly target: Target;
 
   constructor(fs: FileSystem, target: Target, mode = 0o555) {

@@ -8,9 +8,7 @@ import type { VfsContext } from '../../vfs/context.ts';
 import { DT_DIR, direntType } from '../../vfs/dirent.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import {
-  StaticDirInode,
   StaticSymlinkInode,
-  SyntheticDirInode,
   type SyntheticEntry,
   SyntheticFs,
   SyntheticSymlinkInode,
@@ -19,6 +17,7 @@ import {
 import { cpuinfoText, prepareCpuinfo } from './cpuinfo.ts';
 import { NetTables } from './net.ts';
 import { netDir, ProcessDir, parsePid } from './pid_dir.ts';
+import { ProcDirInode, ProcStaticDir } from './proc_dir.ts';
 import { fillSysctls, randomUuid } from './sysctl.ts';
 import * as S from './system.ts';
 
@@ -39,7 +38,7 @@ class SelfLink extends SyntheticSymlinkInode {
   }
 }
 
-class ProcRoot extends SyntheticDirInode {
+class ProcRoot extends ProcDirInode {
   readonly fixed: Map<string, Inode> = new Map();
   private readonly proc: ProcFs;
   private readonly kernel: Kernel;
@@ -95,7 +94,7 @@ export interface ProcOptions {
 export class ProcFs extends SyntheticFs {
   /** Tables of /proc/net: socket layers register theirs. */
   readonly netTables: NetTables = new NetTables();
-  readonly net: StaticDirInode;
+  readonly net: ProcStaticDir;
   /** kernel.random.boot_id. */
   readonly bootId: string = randomUuid();
 
@@ -126,10 +125,10 @@ export class ProcFs extends SyntheticFs {
     text('softirqs', () => S.softirqsText(kernel));
     text('stat', () => S.statText(kernel));
     text('swaps', () => S.SWAPS_TEXT);
-    const sys = new StaticDirInode(this);
+    const sys = new ProcStaticDir(this);
     fillSysctls(this, sys, kernel, this.bootId);
     root.fixed.set('sys', sys);
-    const sysvipc = new StaticDirInode(this);
+    const sysvipc = new ProcStaticDir(this);
     sysvipc.add('msg', new TextFileInode(this, 0o444, () => S.SYSVIPC_MSG));
     sysvipc.add('sem', new TextFileInode(this, 0o444, () => S.SYSVIPC_SEM));
     sysvipc.add('shm', new TextFileInode(this, 0o444, () => S.SYSVIPC_SHM));

@@ -6,9 +6,10 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import { NR_OPEN_MAX } from '../../kernel/limits.ts';
 import { PID_MAX, THREADS_MAX } from '../../kernel/pids.ts';
 import type { FileSystem } from '../../vfs/filesystem.ts';
-import { StaticDirInode, TextFileInode } from '../../vfs/synthetic.ts';
+import { TextFileInode } from '../../vfs/synthetic.ts';
 import { ENTROPY_BITS, randomFill } from '../dev/random.ts';
 import { PIPE_MAX_SIZE } from '../pipe/pipe.ts';
+import { ProcStaticDir } from './proc_dir.ts';
 
 /** __NEW_UTS_LEN. */
 const UTS_NAME_MAX = 64;
@@ -218,13 +219,13 @@ const READ_ONLY =
   /^kernel\/(ostype|osrelease|version|arch|cap_last_cap|ngroups_max|tainted|random\/(boot_id|uuid|entropy_avail|poolsize)|seccomp\/actions_avail)$|^fs\/(file-nr|inode-nr|inode-state|dentry-state|aio-nr)$|tcp_available_congestion_control$/;
 
 /** Builds the tree under `root` (/proc/sys). */
-export function fillSysctls(fs: FileSystem, root: StaticDirInode, k: Kernel, bootId: string): void {
+export function fillSysctls(fs: FileSystem, root: ProcStaticDir, k: Kernel, bootId: string): void {
   for (const ctl of table(k, bootId)) {
     const parts = ctl.path.split('/');
     let dir = root;
     for (const part of parts.slice(0, -1)) {
       const there = dir.table.get(part);
-      dir = there instanceof StaticDirInode ? there : dir.add(part, new StaticDirInode(fs));
+      dir = there instanceof ProcStaticDir ? there : dir.add(part, new ProcStaticDir(fs));
     }
     const mode = READ_ONLY.test(ctl.path) ? 0o444 : ROOT_ONLY.has(ctl.path) ? 0o600 : 0o644;
     const write = (_ctx: unknown, data: string): number => {
