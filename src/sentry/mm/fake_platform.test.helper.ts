@@ -30,7 +30,9 @@ export class FakeAddressSpace implements AddressSpace {
     const end = (addr + len) / PAGE;
     for (let pn = addr / PAGE; pn < end; pn++) {
       const p = this.pages.get(pn);
-      if (p !== undefined) p.prot = prot;
+      // As the host's mprotect, which stops at a hole.
+      if (p === undefined) throw new Error('protect over a hole');
+      p.prot = prot;
     }
   }
   /** How many mappings a host would need for what is there. */

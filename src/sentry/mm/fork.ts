@@ -5,11 +5,14 @@ import { PAGE_SIZE } from '../base/page.ts';
 import { hostProt, mapPresent } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
 import { LEAF_PAGES, Leaf, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
-import { account, hold } from './region.ts';
+import { account, hold, unmapStub } from './region.ts';
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_WIPEONFORK, Vma } from './vma.ts';
 
 /** Orders that a fork may spend on mapping pages ahead of the child's faults. */
 const PREMAP_ORDERS = 96;
+
+/** Orders for one mapping of the parent; what is in more pieces is taken from its stub and comes back by faults. */
+const PROTECT_ORDERS = 128;
 
 /** Copies mappings and pages of `mm` into the empty `child`; 0 or -ENOMEM. */
 export function forkInto(mm: MemoryManager, child: MemoryManager): number {
@@ -46,14 +49,17 @@ export function forkInto(mm: MemoryManager, child: MemoryManager): number {
   return 0;
 }
 
-/** Shares the pages of one mapping; private ones lose their write access in the parent, by one order. */
+/** Shares the pages of one mapping; private ones lose their write access in the parent. */
 function copyPages(mm: MemoryManager, child: MemoryManager, v: Vma): void {
   const first = v.start / PAGE_SIZE;
   const last = v.end / PAGE_SIZE;
   const priv = (v.flags & VM_SHARED) === 0;
   const memfile = mm.memfile;
-  let lowest = -1;
-  let highest = -1;
+  const prot = hostProt(v.prot & ~PROT_WRITE);
+  // Runs of pages that the stub has: the host's mprotect stops at the first hole.
+  let runStart = -1;
+  let runEnd = -1;
+  let orders = 0;
   for (const key of mm.pt.keys(first, last)) {
     const leaf = mm.pt.leaves.get(key)!;
     const base = key * LEAF_PAGES;
@@ -81,14 +87,19 @@ function copyPages(mm: MemoryManager, child: MemoryManager, v: Vma): void {
       if ((f & PTE_WRITE) === 0) continue;
       leaf.flags[i] = f & ~PTE_WRITE;
       if ((f & PTE_MAPPED) === 0) continue;
-      if (lowest < 0) lowest = base + i;
-      highest = base + i + 1;
+      if (runEnd !== base + i) {
+        if (runStart >= 0 && ++orders < PROTECT_ORDERS) protectRun(mm, runStart, runEnd, prot);
+        runStart = base + i;
+      }
+      runEnd = base + i + 1;
     }
   }
-  if (lowest >= 0) {
-    const prot = hostProt(v.prot & ~PROT_WRITE);
-    mm.protectHost(lowest * PAGE_SIZE, (highest - lowest) * PAGE_SIZE, prot);
-  }
+  if (orders >= PROTECT_ORDERS) unmapStub(mm, v.start, v.end);
+  else if (runStart >= 0) protectRun(mm, runStart, runEnd, prot);
+}
+
+function protectRun(mm: MemoryManager, from: number, to: number, prot: number): void {
+  mm.protectHost(from * PAGE_SIZE, (to - from) * PAGE_SIZE, prot);
 }
 
 /** Maps what the child will touch first, in the order of its addresses from the stack down, while orders are cheap. */

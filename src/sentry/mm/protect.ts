@@ -91,7 +91,7 @@ function change(mm: MemoryManager, v: Vma, prot: number): void {
 
 /**
  * Brings the pages of a mapping in line with its rights: one order for each run of pages that end with equal rights.
- * Pages that are not mapped do not interrupt a run: the host skips them.
+ * A page that the stub lacks ends a run: the host's mprotect stops at the first hole.
  */
 export function applyRights(mm: MemoryManager, v: Vma): void {
   const first = v.start / PAGE_SIZE;
@@ -113,7 +113,7 @@ export function applyRights(mm: MemoryManager, v: Vma): void {
       const write = mayWrite && priv && (f & PTE_ANON) !== 0 && mm.memfile.refs(leaf.frames[i]!) === 1;
       leaf.flags[i] = write ? f | PTE_WRITE : f & ~PTE_WRITE;
       if ((f & PTE_MAPPED) === 0) continue;
-      if (runStart >= 0 && runWrite !== write) {
+      if (runStart >= 0 && (runWrite !== write || runEnd !== base + i)) {
         if (++orders <= MAX_ORDERS) order(mm, v, runStart, runEnd, runWrite);
         runStart = -1;
       }

@@ -28,7 +28,7 @@ export interface AddressSpace {
   map(addr: number, frame: number, pages: number, prot: number): void;
   /** Removes whatever is mapped in the range. With `now`, running threads lose it before the call returns. */
   unmap(addr: number, len: number): void;
-  /** Changes protection of what is mapped in the range; unmapped parts are skipped. */
+  /** Changes protection of a range that is mapped throughout: hosts stop at the first hole. */
   protect(addr: number, len: number, prot: number): void;
   /**
    * Makes queued orders effective for threads that run right now. Called before a frame that was unmapped or
