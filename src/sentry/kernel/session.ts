@@ -8,6 +8,8 @@ export class Session implements TtySession {
   /** The leader while it lives. */
   leader: ThreadGroup | null;
   readonly pgrps: Set<ProcessGroup> = new Set();
+  /** Foreground group of a terminal that was hung up; it is told when the leader exits. 0: none. */
+  oldForeground = 0;
 
   constructor(leader: ThreadGroup) {
     this.sid = leader.tgid;

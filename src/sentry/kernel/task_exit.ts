@@ -16,6 +16,7 @@ import { kernelInfo, userInfo } from './siginfo.ts';
 import { childInfo } from './signals.ts';
 import { TASK_BLOCKED, TASK_DEAD, type Task } from './task.ts';
 import type { ThreadGroup } from './threadgroup.ts';
+import { sessionLeaderExits } from './tty_adapter.ts';
 
 /** exit_group(2): the whole process ends with a wait status (exit code << 8, or a signal). */
 export function exitGroup(t: Task, status: number): number {
@@ -133,7 +134,7 @@ function groupDied(g: ThreadGroup, t: Task): void {
   if (g === k.initGroup) k.initExited(g.exitStatus);
   const session = g.session;
   if (session.leader === g) {
-    if (g.tty !== null) g.tty.leaderExited();
+    sessionLeaderExits(k, g);
     session.leader = null;
   }
   g.tty = null;

@@ -12,8 +12,6 @@ import type { ThreadGroup } from './threadgroup.ts';
 
 export class TtyAdapter implements TtyHost {
   private readonly kernel: Kernel;
-  /** Foreground groups of terminals that were hung up, by session: signalled when its leader exits. */
-  private readonly oldForeground: WeakMap<Session, number> = new WeakMap();
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -66,21 +64,19 @@ export class TtyAdapter implements TtyHost {
   }
 
   keepForeground(session: TtySession, pgrp: number): void {
-    this.oldForeground.set(session as Session, pgrp);
+    (session as Session).oldForeground = pgrp;
   }
+}
 
-  /** disassociate_ctty(1): a process exits. Call it for every process, before its session learns of its death. */
-  processExits(g: ThreadGroup): void {
-    const session = g.session;
-    if (session.leader !== g) return;
-    if (g.tty !== null) {
-      g.tty.leaderExited();
-      g.tty = null;
-      return;
-    }
-    const pgrp = this.oldForeground.get(session);
-    if (pgrp === undefined) return;
-    this.signalPgrp(session, pgrp, SIGHUP);
-    this.signalPgrp(session, pgrp, SIGCONT);
+/** disassociate_ctty(1): the leader of a session exits; its terminal, or the one that was hung up, is told. */
+export function sessionLeaderExits(kernel: Kernel, leader: ThreadGroup): void {
+  const session = leader.session;
+  if (leader.tty !== null) {
+    leader.tty.leaderExited();
+    return;
   }
+  const group = session.oldForeground === 0 ? null : kernel.pids.pgrp(session.oldForeground);
+  if (group === null || group.session !== session) return;
+  kernel.signals.sendToPgrp(group, SIGHUP);
+  kernel.signals.sendToPgrp(group, SIGCONT);
 }

@@ -3,7 +3,7 @@
 //
 // The kernel's duties:
 // - ThreadGroup has a field `tty: ControllingTty | null`; fork copies it, setsid(2) sets it to null;
-// - when a process exits, it calls TtyAdapter.processExits(group) (kernel/tty_adapter.ts);
+// - when a session leader exits, it calls sessionLeaderExits() (kernel/tty_adapter.ts);
 // - /proc/PID/stat shows `rdev` (tty_nr) and `foreground` (tpgid).
 
 import type { VfsContext } from '../../vfs/context.ts';
