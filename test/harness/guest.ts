@@ -92,6 +92,15 @@ function kill(pid: number): void {
   }
 }
 
+/** Ends of the commands that run now, for a test run that is itself stopped. */
+const running = new Set<() => void>();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    for (const end of running) end();
+    process.kill(process.pid, signal);
+  });
+}
+
 /** Three real pipes, since those that spawn makes are sockets, which programs can tell from pipes. */
 class Pipes {
   /** The ends for the child: its standard input, output and error. */
@@ -145,6 +154,7 @@ export function runNative(argv: string[], options: RunOptions = {}): Promise<Run
       for (const pid of processTree(child.pid)) kill(pid);
       kill(-child.pid);
     };
+    running.add(end);
     const timer = setTimeout(() => {
       timedOut = true;
       end();
@@ -162,11 +172,13 @@ export function runNative(argv: string[], options: RunOptions = {}): Promise<Run
         }),
     );
     child.on('error', (error) => {
+      running.delete(end);
       clearTimeout(timer);
       for (const stream of [stdin, ...pipes.outputs]) stream.destroy();
       fail(error);
     });
     child.on('exit', async (code, signal) => {
+      running.delete(end);
       clearTimeout(timer);
       stdin.destroy();
       // What the command left behind holds the pipes open: it gets a moment, then its group goes, then the pipes.
