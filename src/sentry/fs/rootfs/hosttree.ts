@@ -187,7 +187,8 @@ export class LocalHostTree implements HostTree {
   }
 
   lookup(dir: HostNode, name: string): HostNode | number {
-    if (dir.hidden) return -ENOENT;
+    // Path walking never asks for these; the host must not see them whoever asks.
+    if (dir.hidden || name === '' || name === '.' || name === '..' || /[/\0]/.test(name)) return -ENOENT;
     const fd = this.fdOf(dir);
     if (fd < 0) return fd;
     const node = new HostNode(dir, name);
