@@ -23,7 +23,7 @@ import { ORIG_RAX, R8, R9, R10, RAX, RDI, RDX, RSI } from '../platform/regs.ts';
 import { UnixNamespace } from '../socket/unix/namespace.ts';
 import { BLOCKED, EXITED, NO_RESULT } from './block.ts';
 import { FutexTable } from './futex.ts';
-import { SemRegistry } from './ipc_sem.ts';
+import { IpcNamespace } from './ipc_namespace.ts';
 import type { ProgramLoader } from './loader_interface.ts';
 import { PidTable } from './pids.ts';
 import type { SigInfo } from './siginfo.ts';
@@ -60,8 +60,9 @@ export class Kernel {
   readonly futexes: FutexTable = new FutexTable();
   /** Waiters for PI locks, apart: only their owner wakes them. */
   readonly piFutexes: FutexTable = new FutexTable();
-  readonly sems: SemRegistry = new SemRegistry();
+  /** The first UTS and IPC namespaces. */
   readonly uts: UtsNames = new UtsNames();
+  readonly ipc: IpcNamespace = new IpcNamespace();
   /** AF_UNIX: abstract names, /proc/net/unix. */
   readonly unix: UnixNamespace = new UnixNamespace();
   /** Holds memfds; made with the first. */

@@ -11,12 +11,14 @@ import type { FdTable } from '../vfs/fdtable.ts';
 import type { File } from '../vfs/file.ts';
 import type { FsContext } from '../vfs/fscontext.ts';
 import { BLOCKED, BlockedCall, TIMED_OUT } from './block.ts';
+import type { IpcNamespace } from './ipc_namespace.ts';
 import type { SemUndo } from './ipc_sem.ts';
 import type { Kernel } from './kernel.ts';
 import { SchedState } from './sched_state.ts';
 import { TaskSignals } from './signal_state.ts';
 import type { ThreadGroup } from './threadgroup.ts';
 import type { UserCount } from './users.ts';
+import type { UtsNames } from './uts.ts';
 
 /** Runs guest code, or waits for the platform to do so. */
 export const TASK_RUNNING = 0;
@@ -72,6 +74,9 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
   waits = 0;
   /** SysV semaphore adjustments (CLONE_SYSVSEM shares them); made on first use. */
   semUndo: SemUndo | null = null;
+  /** Namespaces. */
+  uts: UtsNames;
+  ipc: IpcNamespace;
   /** wait status once dead (exit code << 8 or signal). */
   exitStatus = 0;
   /** The parent of a vfork child waits here until the child execs or exits. */
@@ -100,6 +105,8 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
     this.name = name;
     this.timer = new Timer(this);
     this.signals = new TaskSignals();
+    this.uts = kernel.uts;
+    this.ipc = kernel.ipc;
     this.user = kernel.users.get(cred.uid);
     this.user.tasks++;
     this.startNs = kernel.time.monotonicNs();
@@ -203,6 +210,13 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
     if (queue === null) return -EAGAIN;
     this.watch(queue, events);
     return this.park();
+  }
+
+  /** Takes back what SEM_UNDO operations did, unless other threads share the list: exit, unshare. */
+  leaveSemUndo(): void {
+    const undo = this.semUndo;
+    this.semUndo = null;
+    if (undo !== null) undo.leave(this);
   }
 
   /** Takes all registered waiters off their queues. */

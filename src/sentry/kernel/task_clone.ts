@@ -9,13 +9,10 @@ import {
   CLONE_DETACHED,
   CLONE_FILES,
   CLONE_FS,
-  CLONE_NEWCGROUP,
   CLONE_NEWIPC,
-  CLONE_NEWNET,
   CLONE_NEWNS,
   CLONE_NEWPID,
   CLONE_NEWUSER,
-  CLONE_NEWUTS,
   CLONE_PARENT,
   CLONE_PARENT_SETTID,
   CLONE_PIDFD,
@@ -26,18 +23,17 @@ import {
   CLONE_VFORK,
   CLONE_VM,
 } from '../../abi/sched.ts';
-import { countUnsupported } from '../base/log.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { FS_BASE, ORIG_RAX, RAX, RSP } from '../platform/regs.ts';
 import { BLOCKED } from './block.ts';
 import { addThread } from './init.ts';
+import { shareUndo } from './ipc_sem.ts';
+import { checkNamespaces, newNamespaces } from './namespaces.ts';
 import { installPidFile } from './pidfd.ts';
 import { disarmAltStack } from './signal_frame.ts';
 import { Task } from './task.ts';
 import { ThreadGroup } from './threadgroup.ts';
 
-const NEW_NAMESPACES =
-  CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 /** clone3's flags above 32 bits. */
 export const CLONE_CLEAR_SIGHAND_HI = 1;
 /** End of user addresses in Linux (TASK_SIZE_MAX). */
@@ -64,19 +60,15 @@ export class CloneRequest {
 /** Checks the flags that clone(2) and clone3(2) have in common; 0 or -errno. */
 function checkFlags(t: Task, req: CloneRequest): number {
   const f = req.flags;
+  // A new IPC namespace has none of the semaphores that a shared undo list speaks of.
+  if ((f & CLONE_NEWIPC) !== 0 && (f & CLONE_SYSVSEM) !== 0) return -EINVAL;
   if ((f & CLONE_FS) !== 0 && (f & (CLONE_NEWNS | CLONE_NEWUSER)) !== 0) return -EINVAL;
   if ((f & CLONE_THREAD) !== 0 && (f & CLONE_SIGHAND) === 0) return -EINVAL;
   if ((f & CLONE_SIGHAND) !== 0 && (f & CLONE_VM) === 0) return -EINVAL;
   if ((f & CLONE_PARENT) !== 0 && t.group.parent === null) return -EINVAL;
   if ((f & CLONE_THREAD) !== 0 && (f & (CLONE_NEWUSER | CLONE_NEWPID)) !== 0) return -EINVAL;
   if ((f & CLONE_PIDFD) !== 0 && (f & CLONE_DETACHED) !== 0) return -EINVAL;
-  if ((f & NEW_NAMESPACES) !== 0) {
-    if ((f & CLONE_NEWUSER) === 0 && !t.cred.capable(CAP_SYS_ADMIN)) return -EPERM;
-    // As a Linux kernel without these namespaces compiled in.
-    countUnsupported(`clone with namespaces 0x${((f & NEW_NAMESPACES) >>> 0).toString(16)}`);
-    return -EINVAL;
-  }
-  return 0;
+  return checkNamespaces(t, f);
 }
 
 /** -EAGAIN when the user has as many threads as RLIMIT_NPROC allows. */
@@ -223,10 +215,13 @@ function copyThreadState(t: Task, child: Task, req: CloneRequest): void {
     s.altSize = t.signals.altSize;
     s.altFlags = t.signals.altFlags;
   }
+  child.uts = t.uts;
+  child.ipc = t.ipc;
+  newNamespaces(child, f);
   child.personality = t.personality;
   child.sched.inherit(t.sched);
   if ((f & CLONE_CHILD_CLEARTID) !== 0) child.clearChildTid = req.childTid;
-  if ((f & CLONE_SYSVSEM) !== 0) child.semUndo = t.kernel.sems.shareUndo(t);
+  if ((f & CLONE_SYSVSEM) !== 0) child.semUndo = shareUndo(t);
   const regs = child.ctx.regs;
   regs.copyFrom(t.ctx.regs);
   regs.set(RAX, 0);

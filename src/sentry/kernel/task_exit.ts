@@ -53,7 +53,7 @@ export function exitTask(t: Task, status: number): number {
   }
   exitFutexes(t);
   releaseVforkParent(t);
-  if (t.semUndo !== null) k.sems.exit(t);
+  t.leaveSemUndo();
   if (--t.fds.refs === 0) t.fds.closeAll(t);
   t.fs.unref();
   const cpuNs = t.ctx.cpuTimeNs();

@@ -83,6 +83,8 @@ export class ThreadGroup implements TtyProcess {
   dumpable = 1;
   oomScoreAdj = 0;
   noThp = false;
+  /** MEMBARRIER_CMD_REGISTER_* made so far. */
+  membarrier = 0;
   startNs: number;
 
   constructor(kernel: Kernel, tgid: number, handlers: SignalHandlers, limits: Limits) {

@@ -8,4 +8,12 @@ export class UtsNames {
   readonly version = '#1 SMP PREEMPT_DYNAMIC Vedette';
   readonly machine = 'x86_64';
   domainname = '(none)';
+
+  /** A new namespace starts with the old one's names. */
+  clone(): UtsNames {
+    const u = new UtsNames();
+    u.nodename = this.nodename;
+    u.domainname = this.domainname;
+    return u;
+  }
 }

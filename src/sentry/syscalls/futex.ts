@@ -151,7 +151,7 @@ function requeue(
   const woken = wakeCount === 0 ? 0 : futexes.wake(t.mm.futexObject, t.mm.futexOffset, wakeCount);
   const rest = futexes.find(t.mm.futexObject, t.mm.futexOffset);
   const moved = futexes.requeue(rest, space2, offset2, moveCount);
-  return expected === null ? woken : woken + moved;
+  return woken + moved;
 }
 
 /** The arithmetic of FUTEX_WAKE_OP; the new value, or NaN for an unknown operation. */

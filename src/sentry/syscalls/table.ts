@@ -23,25 +23,33 @@ import { rows as filesSplice } from './files_splice.ts';
 import { rows as filesXattr } from './files_xattr.ts';
 import { rows as futex } from './futex.ts';
 import { rows as inotify } from './inotify.ts';
+import { rows as ipcMsg } from './ipc_msg.ts';
+import { rows as ipcSem } from './ipc_sem.ts';
+import { rows as ipcShm } from './ipc_shm.ts';
+import { rows as kcmp } from './kcmp.ts';
 import { rows as kill } from './kill.ts';
 import { rows as limits } from './limits.ts';
+import { rows as membarrier } from './membarrier.ts';
 import { rows as memfd } from './memfd.ts';
 import { rows as memory } from './memory.ts';
 import { rows as memoryAdvice } from './memory_advice.ts';
 import { rows as memoryPolicy } from './memory_policy.ts';
 import { rows as memoryRemote } from './memory_remote.ts';
+import { rows as namespaces } from './namespaces.ts';
 import { rows as pidfd } from './pidfd.ts';
 import { rows as pipe } from './pipe.ts';
 import { rows as poll } from './poll.ts';
 import { rows as prctl } from './prctl.ts';
 import { rows as process } from './process.ts';
 import { rows as rtSignals } from './rt_signals.ts';
+import { rows as sched } from './sched.ts';
 import { rows as select } from './select.ts';
 import { rows as sendrecv } from './sendrecv.ts';
 import { rows as session } from './session.ts';
 import { rows as signalfd } from './signalfd.ts';
 import { rows as sleep } from './sleep.ts';
 import { rows as socket } from './socket.ts';
+import { rows as system } from './system.ts';
 import { rows as timerfd } from './timerfd.ts';
 import { rows as timers } from './timers.ts';
 import { rows as usage } from './usage.ts';
@@ -92,6 +100,14 @@ const families: readonly (readonly SyscallRow[])[] = [
   cred,
   limits,
   prctl,
+  ipcMsg,
+  ipcSem,
+  ipcShm,
+  kcmp,
+  membarrier,
+  namespaces,
+  sched,
+  system,
 ];
 
 /** A fresh table with every system call that the kernel serves. */

@@ -1,0 +1,154 @@
+// What System V shared memory, semaphores and message queues have in common: keys, ids, owners and modes: sysvipc(7).
+
+import { CAP_IPC_OWNER, CAP_SYS_ADMIN } from '../../abi/capability.ts';
+import { EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, EPERM } from '../../abi/errno.ts';
+import { IPC_CREAT, IPC_EXCL, IPC_PRIVATE, type Ipc64Perm } from '../../abi/ipc.ts';
+import type { Cred } from '../base/cred.ts';
+
+/** An id is seq * IPCMNI + index, so that a slot that is used again gives another id. */
+const IPCMNI = 32768;
+const SEQ_MAX = 0xffff;
+
+export abstract class IpcObject {
+  id = -1;
+  key: number;
+  uid: number;
+  gid: number;
+  readonly cuid: number;
+  readonly cgid: number;
+  /** Permission bits, and SHM_DEST and SHM_LOCKED for shared memory. */
+  mode: number;
+  seq = 0;
+  /** No longer in its table: what waits for it gets EIDRM. */
+  removed = false;
+
+  constructor(key: number, mode: number, cred: Cred) {
+    this.key = key;
+    this.mode = mode & 0o777;
+    this.uid = this.cuid = cred.euid;
+    this.gid = this.cgid = cred.egid;
+  }
+
+  /** 0 or -EACCES for access bits of one class (4 read, 2 write), or for a whole mode. */
+  checkAccess(cred: Cred, wanted: number): number {
+    const requested = (wanted >> 6) | (wanted >> 3) | wanted;
+    let granted = this.mode;
+    if (cred.euid === this.cuid || cred.euid === this.uid) granted >>= 6;
+    else if (inGroup(cred, this.cgid) || inGroup(cred, this.gid)) granted >>= 3;
+    if ((requested & ~granted & 7) === 0 || cred.capable(CAP_IPC_OWNER)) return 0;
+    return -EACCES;
+  }
+
+  /** 0 or -EPERM: IPC_SET and IPC_RMID are for owner and creator. */
+  checkOwner(cred: Cred): number {
+    return cred.euid === this.cuid || cred.euid === this.uid || cred.capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
+  }
+
+  perm(): Ipc64Perm {
+    return {
+      key: this.key,
+      uid: this.uid,
+      gid: this.gid,
+      cuid: this.cuid,
+      cgid: this.cgid,
+      mode: this.mode,
+      seq: this.seq,
+    };
+  }
+
+  /** IPC_SET's part that all three have. */
+  setPerm(p: Ipc64Perm): number {
+    if (p.uid === 0xffffffff || p.gid === 0xffffffff) return -EINVAL;
+    this.uid = p.uid;
+    this.gid = p.gid;
+    this.mode = (this.mode & ~0o777) | (p.mode & 0o777);
+    return 0;
+  }
+}
+
+function inGroup(cred: Cred, gid: number): boolean {
+  return cred.egid === gid || cred.groups.includes(gid);
+}
+
+/** The objects of one kind in one IPC namespace. */
+export class IpcTable<T extends IpcObject> {
+  private readonly slots: (T | null)[] = [];
+  private readonly keys: Map<number, T> = new Map();
+  private readonly max: number;
+  private seq = 0;
+  used = 0;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  /** The object of an id, or null. */
+  get(id: number): T | null {
+    if (id < 0) return null;
+    const o = this.slots[id % IPCMNI] ?? null;
+    return o !== null && o.id === id ? o : null;
+  }
+
+  /** The object in a slot: the *_STAT commands. */
+  at(index: number): T | null {
+    return index < 0 ? null : (this.slots[index] ?? null);
+  }
+
+  /** Highest slot in use, 0 when there is none: the result of the *_INFO commands. */
+  get maxIndex(): number {
+    for (let i = this.slots.length - 1; i > 0; i--) if (this.slots[i] !== null) return i;
+    return 0;
+  }
+
+  /**
+   * The common part of shmget(2), semget(2) and msgget(2): the id of an old object that `accept` (0 or -errno) likes, or
+   * of the one that `make` returns.
+   */
+  open(cred: Cred, key: number, flags: number, accept: (o: T) => number, make: () => T | number): number {
+    const old = key === IPC_PRIVATE ? undefined : this.keys.get(key);
+    if (old !== undefined) {
+      if ((flags & IPC_CREAT) !== 0 && (flags & IPC_EXCL) !== 0) return -EEXIST;
+      const err = accept(old);
+      if (err !== 0) return err;
+      const denied = old.checkAccess(cred, flags & 0o777);
+      return denied !== 0 ? denied : old.id;
+    }
+    if (key !== IPC_PRIVATE && (flags & IPC_CREAT) === 0) return -ENOENT;
+    if (this.used >= this.max) return -ENOSPC;
+    const o = make();
+    return typeof o === 'number' ? o : this.add(o);
+  }
+
+  private add(o: T): number {
+    let index = this.slots.indexOf(null);
+    if (index < 0) {
+      index = this.slots.length;
+      this.slots.push(null);
+    }
+    this.slots[index] = o;
+    o.seq = this.seq;
+    o.id = this.seq * IPCMNI + index;
+    this.seq = (this.seq + 1) % SEQ_MAX;
+    if (o.key !== IPC_PRIVATE) this.keys.set(o.key, o);
+    this.used++;
+    return o.id;
+  }
+
+  /** Makes a key free again while the object lives on (SHM_DEST). */
+  forgetKey(o: T): void {
+    if (this.keys.get(o.key) === o) this.keys.delete(o.key);
+    o.key = IPC_PRIVATE;
+  }
+
+  remove(o: T): void {
+    if (o.removed) return;
+    o.removed = true;
+    this.forgetKey(o);
+    this.slots[o.id % IPCMNI] = null;
+    this.used--;
+  }
+
+  *all(): IterableIterator<T> {
+    for (const o of this.slots) if (o !== null) yield o;
+  }
+}
