@@ -26,7 +26,8 @@ interface Program {
 
 const prologue =
   'd=$(mktemp -d /tmp/vedette-prog-XXXXXX) && cd "$d" || exit 99; trap \'cd /; rm -rf "$d"\' EXIT\n';
-const nobody = 'setpriv --reuid 54323 --regid 54323 --clear-groups';
+/** Limits on processes count all of one user: each test that sets one has a user of its own. */
+const asUser = (uid: number) => `setpriv --reuid ${uid} --regid ${uid} --clear-groups`;
 
 const shells: Program[] = [
   {
@@ -344,7 +345,7 @@ const hostile: Program[] = [
   {
     name: 'too many processes of one user',
     needs: ['setpriv', 'python3'],
-    script: `chmod 755 . && ${nobody} bash -c "ulimit -u 40; exec /usr/bin/python3 -c '
+    script: `chmod 755 . && ${asUser(54323)} bash -c "ulimit -u 40; exec /usr/bin/python3 -c '
 import errno, os
 made = 0
 try:
@@ -363,7 +364,7 @@ print(\\"all gone\\")
   {
     name: 'a bomb of forks under a limit',
     needs: ['setpriv', 'python3'],
-    script: `chmod 755 . && ${nobody} bash -c "ulimit -u 60; exec /usr/bin/python3 -c '
+    script: `chmod 755 . && ${asUser(54324)} bash -c "ulimit -u 60; exec /usr/bin/python3 -c '
 import os, time
 top, end, failed = os.getpid(), time.time() + 1, 0
 r, w = os.pipe()

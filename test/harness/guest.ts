@@ -244,19 +244,14 @@ export function difference(native: RunResult, inside: RunResult): string {
   if (inside.timedOut) parts.push(`inside: stopped at its time limit after ${inside.elapsedMs} ms`);
   if (native.status !== inside.status) parts.push(`status: native ${native.status}, inside ${inside.status}`);
   if (native.stdout !== inside.stdout) {
-    const left = native.stdout.split('\n');
-    const right = inside.stdout.split('\n');
-    parts.push(
-      'stdout:',
-      ...left
-        .filter((line) => !right.includes(line))
-        .slice(0, 20)
-        .map((line) => `  native only: ${line.slice(0, 300)}`),
-      ...right
-        .filter((line) => !left.includes(line))
-        .slice(0, 20)
-        .map((line) => `  inside only: ${line.slice(0, 300)}`),
-    );
+    const only = (a: string, b: string, side: string) => {
+      const known = new Set(b.split('\n'));
+      const lines = a.split('\n').filter((line) => !known.has(line));
+      return lines.slice(0, 20).map((line) => `  ${side} only: ${line.slice(0, 300)}`);
+    };
+    parts.push('stdout:');
+    parts.push(...only(native.stdout, inside.stdout, 'native'));
+    parts.push(...only(inside.stdout, native.stdout, 'inside'));
     if (parts.at(-1) === 'stdout:') parts.push('  the same lines in another order or number');
   }
   if (parts.length > 0 && inside.stderr !== '')
