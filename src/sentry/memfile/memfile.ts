@@ -82,6 +82,11 @@ export class MemoryFile implements FrameBacking {
     else this.frames.unrefRun(frame, pages);
   }
 
+  /** The reference counts themselves, for loops over many frames. */
+  get counts(): Int32Array {
+    return this.frames.counts;
+  }
+
   refs(frame: number): number {
     return this.frames.counts[frame]!;
   }

@@ -4,7 +4,7 @@ import { PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import { hostProt, mapPresent } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
-import { LEAF_PAGES, Leaf, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
+import { LEAF_PAGES, newLeaf, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
 import { account, hold, unmapStub } from './region.ts';
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_WIPEONFORK, Vma } from './vma.ts';
 
@@ -54,7 +54,7 @@ function copyPages(mm: MemoryManager, child: MemoryManager, v: Vma): void {
   const first = v.start / PAGE_SIZE;
   const last = v.end / PAGE_SIZE;
   const priv = (v.flags & VM_SHARED) === 0;
-  const memfile = mm.memfile;
+  const counts = mm.memfile.counts;
   const prot = hostProt(v.prot & ~PROT_WRITE);
   // Runs of pages that the stub has: the host's mprotect stops at the first hole.
   let runStart = -1;
@@ -67,14 +67,14 @@ function copyPages(mm: MemoryManager, child: MemoryManager, v: Vma): void {
     const to = Math.min(LEAF_PAGES, last - base);
     let copy = child.pt.leaves.get(key);
     if (copy === undefined) {
-      copy = new Leaf();
+      copy = newLeaf();
       child.pt.leaves.set(key, copy);
     }
     for (let i = from; i < to; i++) {
       const f = leaf.flags[i]!;
       if ((f & PTE_PRESENT) === 0) continue;
       const frame = leaf.frames[i]!;
-      memfile.ref(frame);
+      counts[frame]!++;
       copy.frames[i] = frame;
       copy.count++;
       if ((f & PTE_ANON) !== 0) child.pt.anonPages++;

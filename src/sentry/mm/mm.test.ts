@@ -278,7 +278,7 @@ describe('MemoryManager', () => {
         }
         assert.equal(memfile.usedPages, before, 'frames leaked');
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 

@@ -133,7 +133,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
     this.as.release();
     this.tlb.flush();
     for (const leaf of this.pt.leaves.values()) dropPages(this, leaf, 0, leaf.frames.length);
-    this.pt.leaves.clear();
+    this.pt.reset();
     const gone = this.vmas.list.slice();
     this.vmas.removeAt(0, gone.length);
     for (const v of gone) letGo(this, v);

@@ -20,6 +20,20 @@ export class Leaf {
   count = 0;
 }
 
+/** Leaves that were given up, all flags zero: fork and exit come in pairs, and typed arrays are costly to make. */
+const spare: Leaf[] = [];
+const SPARE_MAX = 1024;
+
+/** An empty leaf; `frames` may hold old numbers, which mean nothing while the flags are zero. */
+export function newLeaf(): Leaf {
+  return spare.pop() ?? new Leaf();
+}
+
+/** Takes back a leaf whose count is zero. */
+export function recycleLeaf(leaf: Leaf): void {
+  if (spare.length < SPARE_MAX) spare.push(leaf);
+}
+
 export class PageTable {
   readonly leaves: Map<number, Leaf> = new Map();
   private lastKey = -1;
@@ -42,7 +56,7 @@ export class PageTable {
   make(pn: number): Leaf {
     const found = this.find(pn);
     if (found !== null) return found;
-    const leaf = new Leaf();
+    const leaf = newLeaf();
     this.lastKey = Math.floor(pn / LEAF_PAGES);
     this.lastLeaf = leaf;
     this.leaves.set(this.lastKey, leaf);
@@ -73,6 +87,7 @@ export class PageTable {
     const leaf = this.leaves.get(key);
     if (leaf === undefined || leaf.count > 0) return;
     this.leaves.delete(key);
+    recycleLeaf(leaf);
     this.lastKey = -1;
     this.lastLeaf = null;
   }
@@ -80,6 +95,14 @@ export class PageTable {
   flagsAt(pn: number): number {
     const leaf = this.find(pn);
     return leaf === null ? 0 : leaf.flags[pn & (LEAF_PAGES - 1)]!;
+  }
+
+  /** Forgets all leaves, which are empty. */
+  reset(): void {
+    for (const leaf of this.leaves.values()) recycleLeaf(leaf);
+    this.leaves.clear();
+    this.lastKey = -1;
+    this.lastLeaf = null;
   }
 
   /** Keys of the leaves that exist for pages [first, end), in order. */
