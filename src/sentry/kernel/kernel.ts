@@ -72,6 +72,8 @@ export class Kernel {
   vdso: VdsoPages | null = null;
   /** Set by the runtime before the first execve. */
   loader: ProgramLoader | null = null;
+  /** Set by the runtime: serves a call of the vsyscall page, which no address space maps; true when it was one. */
+  emulateVsyscall: (t: Task) => boolean = () => false;
   /** CPUs and memory that the guest sees. */
   numCpu = 1;
   totalMemBytes = 2 ** 32;
@@ -159,7 +161,9 @@ export class Kernel {
       case EV_FAULT:
         // Knowing a write from the start saves the second fault that a page mapped for reading would bring.
         if (ctx.faultAccess === ACCESS_READ) ctx.faultAccess = this.signals.askInstruction(t);
-        if (t.mm.handleFault(ctx.faultAddr, ctx.faultAccess) !== 0) this.signals.faultSignal(t);
+        if (t.mm.handleFault(ctx.faultAddr, ctx.faultAccess) !== 0 && !this.emulateVsyscall(t)) {
+          this.signals.faultSignal(t);
+        }
         returnToUser(t);
         return;
       case EV_TRAP:

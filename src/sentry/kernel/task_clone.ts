@@ -200,6 +200,7 @@ function enterGroup(t: Task, g: ThreadGroup, child: Task, req: CloneRequest): vo
   }
   g.parent?.children.add(g);
   g.tty = from.tty;
+  g.cpuLimit.update();
   t.kernel.pids.addGroup(g);
   t.kernel.pids.join(g, from.pgrp);
 }

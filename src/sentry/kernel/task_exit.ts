@@ -48,6 +48,7 @@ export function exitTask(t: Task, status: number): number {
   leaveStop(t);
   if (last) {
     g.itimers.stop();
+    g.cpuLimit.stop();
     for (const timer of g.posixTimers.values()) timer.dispose();
     g.posixTimers.clear();
   }

@@ -4,6 +4,7 @@ import { SIGCHLD } from '../../abi/signal.ts';
 import { WaitQueue } from '../base/wait.ts';
 import type { ControllingTty, TtyProcess } from '../fs/tty/job_control.ts';
 import type { File } from '../vfs/file.ts';
+import { CpuLimit } from './cpu_limit.ts';
 import { IntervalTimers } from './itimer.ts';
 import type { Kernel } from './kernel.ts';
 import type { Limits } from './limits.ts';
@@ -69,6 +70,7 @@ export class ThreadGroup implements TtyProcess {
   readonly signalWait: WaitQueue = new WaitQueue();
 
   readonly itimers: IntervalTimers;
+  readonly cpuLimit: CpuLimit;
   readonly posixTimers: Map<number, PosixTimer> = new Map();
   nextTimerId = 0;
 
@@ -93,6 +95,7 @@ export class ThreadGroup implements TtyProcess {
     this.handlers = handlers;
     this.limits = limits;
     this.itimers = new IntervalTimers(this);
+    this.cpuLimit = new CpuLimit(this);
     this.startNs = kernel.time.monotonicNs();
   }
 

@@ -74,6 +74,7 @@ function prlimit64(t: Task, pid: number, resource: number, neu: number, old: num
   if (neu !== 0) {
     const err = change(t, limits, resource, soft, hard);
     if (err !== 0) return err;
+    if (resource === RLIMIT_CPU) target.group.cpuLimit.update();
   }
   if (old === 0) return 0;
   encodeRlimit(scratchView, 0, { cur: toAbi(oldSoft), max: toAbi(oldHard) });
@@ -108,7 +109,7 @@ const RLIMIT = STRUCT('rlimit');
 const RLIMIT_OUT = STRUCT('rlimit', true);
 
 export const rows = [
-  sys(SYS_prlimit64, [PID, RESOURCE, RLIMIT, RLIMIT_OUT], prlimit64, 'RLIMIT_CPU is kept, not enforced'),
+  sys(SYS_prlimit64, [PID, RESOURCE, RLIMIT, RLIMIT_OUT], prlimit64),
   sys(SYS_getrlimit, [RESOURCE, RLIMIT_OUT], getrlimit),
-  sys(SYS_setrlimit, [RESOURCE, RLIMIT], setrlimit, 'RLIMIT_CPU is kept, not enforced'),
+  sys(SYS_setrlimit, [RESOURCE, RLIMIT], setrlimit),
 ];
