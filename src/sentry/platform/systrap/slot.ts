@@ -76,6 +76,11 @@ export class HostSlot {
   starting = true;
   /** The Sentry told the thread not to spin. */
   parked = false;
+  /** Placement: pinned to the Sentry's cpu; let off it to compute; when it last ran, and short runs since. */
+  home = false;
+  away = false;
+  resumedNs = 0;
+  shortRuns = 0;
 
   constructor(pid: number, index: number, memfile: MemoryFile, frame: number) {
     this.pid = pid;

@@ -20,7 +20,6 @@ import {
   SYS_kill,
   SYS_munmap,
   SYS_read,
-  SYS_sched_getaffinity,
   SYS_socketpair,
 } from '../../../abi/syscall.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
@@ -43,6 +42,7 @@ import {
   REPORT_FD,
   STATE_EVENT,
 } from './layout.ts';
+import { Placement } from './placement.ts';
 import { HostProcess } from './process.ts';
 import { buildStub } from './stub.ts';
 
@@ -99,7 +99,7 @@ export class SystrapPlatform implements Platform {
   private last: SystrapContext | null = null;
   /** Kicks not yet answered: context -> when. */
   private readonly kicks = new Map<SystrapContext, number>();
-  private readonly cpus: number;
+  private readonly placement = new Placement();
   private sinceHost = 0;
   private readonly events = HostBuffer.alloc(EVENT_SIZE * MAX_EVENTS);
   private readonly scratch = HostBuffer.alloc(128);
@@ -120,8 +120,6 @@ export class SystrapPlatform implements Platform {
     this.epollFd = must('epoll_create1', hostCall(SYS_epoll_create1, EPOLL_CLOEXEC));
     this.watch(pollerFd, ABOUT_POLLER);
     this.watch(this.eventFd, ABOUT_EVENTS);
-    const mask = hostCall(SYS_sched_getaffinity, 0, this.scratch.size, this.scratch.addr);
-    this.cpus = mask > 0 ? countBits(this.scratch.u8.subarray(0, mask)) : 1;
 
     const pair = this.scratch;
     must('socketpair', hostCall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.addr));
@@ -157,6 +155,7 @@ export class SystrapPlatform implements Platform {
     slot.starting = false;
     first.idle.push(slot);
     this.pool.push(first);
+    this.placement.begin();
   }
 
   newAddressSpace(): AddressSpace | number {
@@ -189,12 +188,20 @@ export class SystrapPlatform implements Platform {
     }
     let ctx = this.scan();
     if (ctx !== null || !block) return ctx;
-    if (this.running.length > 0 && this.running.length < this.cpus) {
-      const end = monotonicNs() + SPIN_NS;
-      do {
-        for (let i = 0; i < SPIN_ROUNDS; i++) if ((ctx = this.scan()) !== null) return ctx;
-      } while (monotonicNs() < end);
-    }
+    const { placement } = this;
+    if (placement.free) {
+      if (this.running.length > 0 && this.running.length < placement.cpus) {
+        const end = monotonicNs() + SPIN_NS;
+        do {
+          for (let i = 0; i < SPIN_ROUNDS; i++)
+            if ((ctx = this.scan()) !== null) {
+              placement.hit();
+              return ctx;
+            }
+        } while (monotonicNs() < end);
+        placement.miss();
+      }
+    } else placement.look();
     for (;;) {
       ctx = this.sleep();
       if (ctx !== null) return ctx;
@@ -275,6 +282,7 @@ export class SystrapPlatform implements Platform {
     if (this.last === ctx) this.last = null;
     ctx.runIndex = this.running.length;
     this.running.push(ctx);
+    this.placement.entering(ctx.slot!, this.running);
     this.allowSpins();
   }
 
@@ -287,12 +295,13 @@ export class SystrapPlatform implements Platform {
       moved.runIndex = ctx.runIndex;
     }
     ctx.runIndex = -1;
+    if (ctx.slot !== null) this.placement.left(ctx.slot);
     if (this.kicks.size > 0) this.kicks.delete(ctx);
   }
 
   /** Guest threads may spin for an answer while every runnable thread, and the Sentry, has a cpu. */
   private allowSpins(): void {
-    const spins = this.running.length < this.cpus ? GUEST_SPINS : 0;
+    const spins = this.placement.free && this.running.length < this.placement.cpus ? GUEST_SPINS : 0;
     const at = this.controlAt + C_SPINS / 4;
     if (this.control[at] !== spins) this.control[at] = spins;
   }
@@ -441,10 +450,4 @@ export class SystrapPlatform implements Platform {
 function must(step: string, r: number): number {
   if (r < 0) throw new Error(`systrap platform: ${step} failed (${r})`);
   return r;
-}
-
-function countBits(bytes: Uint8Array): number {
-  let n = 0;
-  for (let b of bytes) for (; b !== 0; b >>= 1) n += b & 1;
-  return n;
 }
