@@ -1,6 +1,6 @@
 // `vedette do`: boots a sandbox in this process, runs it and passes its exit status on.
 
-import { StartError } from '../runtime/options.ts';
+import { STATUS_KERNEL_BUG, StartError } from '../runtime/options.ts';
 import { doOptions } from './do_options.ts';
 
 /** Exit status for a wait status: the exit code, or 128 + the signal. */
@@ -20,9 +20,14 @@ export async function runDo(command: readonly string[], flags: Record<string, un
     const loader = new Loader(options, tracer);
     status = exitStatusOf(loader.run());
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    process.stderr.write(`vedette: ${error.message}\n`);
-    status = error.status;
+    if (error instanceof StartError) {
+      process.stderr.write(`vedette: ${error.message}\n`);
+      status = error.status;
+    } else {
+      const { bugReport } = await import('../runtime/report.ts');
+      process.stderr.write(bugReport(null, error));
+      status = STATUS_KERNEL_BUG;
+    }
   }
   // Descriptors of the host that the kernel watched must not keep Node's own event loop alive.
   process.exit(status);

@@ -48,6 +48,7 @@ function makeProgram(): Command {
     .helpCommand(false)
     .enablePositionalOptions()
     .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vedette: ')) })
     .addHelpText('after', EXAMPLES);
 
   program

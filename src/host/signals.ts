@@ -6,16 +6,14 @@
 
 import { EFD_CLOEXEC, EFD_NONBLOCK } from '../abi/eventfd.ts';
 import {
-  NSIG,
   SA_RESTART,
   SA_RESTORER,
   SA_SIGINFO,
-  SIG_DFL,
   SIGACTION_SA_FLAGS,
   SIGACTION_SA_HANDLER,
   SIGACTION_SA_MASK,
   SIGACTION_SA_RESTORER,
-  SIGKILL,
+  SIGSTOP,
   SIZEOF_SIGACTION,
 } from '../abi/signal.ts';
 import {
@@ -91,11 +89,6 @@ export function catchHostSignal(sig: number): number {
   return setAction(sig, handlerAddr, SA_RESTORER | SA_RESTART | SA_SIGINFO);
 }
 
-/** Takes away what this process does about `sig`: the host's default action. */
-export function defaultHostSignal(sig: number): number {
-  return setAction(sig, SIG_DFL, SA_RESTORER);
-}
-
 /** Tells of every signal that arrived since the last call, in ascending order: its number and FROM_*. */
 export function takeHostSignals(each: (sig: number, from: number) => void): void {
   const s = shared!;
@@ -109,9 +102,7 @@ export function takeHostSignals(each: (sig: number, from: number) => void): void
   }
 }
 
-/** Lets this process end by `sig` itself, as its parent expects of a program that a signal stopped or killed. */
-export function dieBySignal(sig: number): void {
-  if (sig <= 0 || sig > NSIG || sig === SIGKILL) return;
-  if (action !== null) defaultHostSignal(sig);
-  hostCall(SYS_kill, hostCall(SYS_getpid), sig);
+/** Stops this process as job control does; returns when SIGCONT lets it go on. */
+export function stopSelf(): void {
+  hostCall(SYS_kill, hostCall(SYS_getpid), SIGSTOP);
 }

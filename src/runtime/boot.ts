@@ -5,6 +5,7 @@ import { errnoName } from '../abi/errno.ts';
 import { SIGKILL } from '../abi/signal.ts';
 import { S_IFDIR, S_IFMT } from '../abi/stat.ts';
 import { HostPoller } from '../host/poller.ts';
+import { stopSelf } from '../host/signals.ts';
 import { fromText } from '../sentry/base/bytes.ts';
 import { credFor } from '../sentry/base/cred.ts';
 import { failed } from '../sentry/base/errno.ts';
@@ -203,7 +204,11 @@ export class Loader implements SignalTarget {
     this.console?.bridge.resize();
   }
 
-  continued(): void {
+  suspend(): void {
+    this.console?.bridge.restore();
+    // Threads that run guest code come to a stop of their own and wait until we handle it.
+    for (const t of this.kernel.pids.tasks()) if (t.ctx.running) t.ctx.interrupt();
+    stopSelf();
     this.console?.bridge.resume();
   }
 }

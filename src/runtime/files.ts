@@ -2,7 +2,7 @@
 
 import { EEXIST } from '../abi/errno.ts';
 import { AT_FDCWD, O_RDONLY } from '../abi/fcntl.ts';
-import { S_IFDIR, S_IFMT } from '../abi/stat.ts';
+import { S_IFDIR, S_IFMT, S_IFREG } from '../abi/stat.ts';
 import { failed } from '../sentry/base/errno.ts';
 import { KernelIo } from '../sentry/base/io.ts';
 import type { DevMaker } from '../sentry/fs/dev/dev.ts';
@@ -40,6 +40,22 @@ export function makeDirs(ctx: VfsContext, path: string, mode: number): Path | nu
     at = next;
   }
   return at;
+}
+
+/** The place of a regular file, made empty, with its missing parents, when it does not exist; -errno. */
+export function makeFile(ctx: VfsContext, path: string): Path | number {
+  const slash = path.lastIndexOf('/');
+  const dir = makeDirs(ctx, path.slice(0, slash), 0o755);
+  if (failed(dir)) return dir;
+  const name = path.slice(slash + 1);
+  const d = lookupChild(ctx, dir.dentry, name);
+  if (typeof d === 'number') return d;
+  if (d.inode === null) {
+    const made = dir.dentry.inode!.create(ctx, name, S_IFREG | 0o644, 0);
+    if (failed(made)) return made;
+    instantiate(d, made);
+  }
+  return new Path(dir.mount, d);
 }
 
 function child(ctx: VfsContext, dir: Path, name: string, mode: number): Path | number {

@@ -33,8 +33,8 @@ export interface SignalTarget {
   dump(): void;
   /** The window of the host's terminal changed. */
   windowChanged(): void;
-  /** The host's job control let us go on. */
-  continued(): void;
+  /** The host's job control wants us to stop: returns when it lets us go on. */
+  suspend(): void;
 }
 
 export class HostSignals implements HostPollTarget {
@@ -70,7 +70,10 @@ export class HostSignals implements HostPollTarget {
       this.target.windowChanged();
       return;
     }
-    if (sig === SIGCONT) this.target.continued();
+    if (sig === SIGTSTP) {
+      this.target.suspend();
+      return;
+    }
     if ((sig === SIGINT || sig === SIGTERM) && this.insists()) {
       this.target.stop(sig);
       return;

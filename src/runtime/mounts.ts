@@ -1,6 +1,7 @@
 // The tree that the guest sees: the root, the kernel's own file systems, and what the options mount.
 
 import { existsSync, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { errnoName } from '../abi/errno.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME } from '../abi/mount.ts';
 import { fromText } from '../sentry/base/bytes.ts';
@@ -13,10 +14,11 @@ import { TmpfsFs } from '../sentry/fs/tmpfs/tmpfs.ts';
 import { Devpts } from '../sentry/fs/tty/devpts.ts';
 import type { Kernel } from '../sentry/kernel/kernel.ts';
 import { TtyAdapter } from '../sentry/kernel/tty_adapter.ts';
+import { lookupChild } from '../sentry/vfs/dentry.ts';
 import type { FileSystem } from '../sentry/vfs/filesystem.ts';
-import { MountNamespace, namespaceRoot, newMount } from '../sentry/vfs/mount.ts';
+import { copyTree, MountNamespace, namespaceRoot, newMount } from '../sentry/vfs/mount.ts';
 import type { BootContext } from './boot_context.ts';
-import { InodeMaker, makeDirs } from './files.ts';
+import { InodeMaker, makeDirs, makeFile } from './files.ts';
 import { type MountOption, STATUS_USAGE, StartError } from './options.ts';
 import { makeRootFs } from './root_fs.ts';
 
@@ -94,9 +96,21 @@ export function mountExtra(
   for (const m of mounts) mountHostPath(kernel, ctx, ns, m);
 }
 
+/** Shows a file or directory of the host at a place that is made when it does not exist. */
 function mountHostPath(kernel: Kernel, ctx: BootContext, ns: MountNamespace, m: MountOption): void {
   if (!existsSync(m.source))
     throw new StartError(`--mount ${m.source}: no such file or directory`, STATUS_USAGE);
-  const fs = must(`mount ${m.source}`, makeRootFs(kernel, m.source));
-  mountAt(ns, ctx, fs, fromText(m.target), MS_NOSUID | MS_NODEV | MS_RELATIME | (m.readonly ? MS_RDONLY : 0));
+  const flags = MS_NOSUID | MS_NODEV | MS_RELATIME | (m.readonly ? MS_RDONLY : 0);
+  const target = fromText(m.target);
+  if (statSync(m.source).isDirectory()) {
+    mountAt(ns, ctx, must(`mount ${m.source}`, makeRootFs(kernel, m.source)), target, flags);
+    return;
+  }
+  // A file: its directory's file system, of which the mount shows one entry.
+  const fs = must(`mount ${m.source}`, makeRootFs(kernel, dirname(m.source)));
+  const whole = newMount(fs, m.source, flags);
+  const file = must(`mount ${m.source}`, lookupChild(ctx, whole.root, fromText(basename(m.source))));
+  const at = must(`mount point ${m.target}`, makeFile(ctx, target));
+  const r = ns.attach(copyTree(whole, file, false), at);
+  if (r < 0) throw new StartError(`--mount ${m.source}: ${m.target}: ${errnoName(-r)}`, STATUS_USAGE);
 }
