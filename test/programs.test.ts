@@ -536,9 +536,10 @@ for name in sys.argv[2:] + ['not-executable', 'missing', '.', 'good/x']:
     ['good', [7]],
     // Linux looks at the machine alone, not at the class and the byte order.
     ['wrong-class', [7]],
-    ...names
-      .filter((n) => /^(empty|half|wrong-machine|wrong-header|text|core)/.test(n))
-      .map((n) => [n, [126]] as const),
+    ...names.filter((n) => /^(half|wrong-machine|wrong-header|core)/.test(n)).map((n) => [n, [126]] as const),
+    // A file without a format may be handed to sh, as shells and execvp(3) do, or be refused.
+    ['empty', [0, 126]],
+    ['text-file', [126, 127]],
     ['missing-interpreter', [126, 127]],
     ['script-without-interpreter', [126, 127]],
   ] as const) {
@@ -548,7 +549,7 @@ for name in sys.argv[2:] + ['not-executable', 'missing', '.', 'good/x']:
         (statuses as readonly number[]).includes(result.status),
         `status ${result.status}: ${result.stderr}`,
       );
-      if (statuses[0] !== 7) assert.match(result.stderr, /\w/);
+      if (result.status > 100) assert.match(result.stderr, /\w/);
     });
   }
 
