@@ -17,6 +17,7 @@ import { defaultLimits } from '../sentry/kernel/limits.ts';
 import type { Task } from '../sentry/kernel/task.ts';
 import { VdsoPages } from '../sentry/kernel/vdso_pages.ts';
 import { ExecLoader } from '../sentry/loader/exec.ts';
+import { emulateVsyscall } from '../sentry/loader/vsyscall.ts';
 import { MemoryFile } from '../sentry/memfile/memfile.ts';
 import type { Platform } from '../sentry/platform/platform.ts';
 import { makeSyscallTable } from '../sentry/syscalls/table.ts';
@@ -111,6 +112,7 @@ export class Loader implements SignalTarget {
     const o = this.options;
     const k = new Kernel(this.platform, this.memfile, makeSyscallTable());
     k.loader = new ExecLoader();
+    k.emulateVsyscall = emulateVsyscall;
     k.numCpu = o.numCpu;
     k.totalMemBytes = o.totalMemBytes;
     if (o.hostname !== null) k.uts.nodename = fromText(o.hostname);

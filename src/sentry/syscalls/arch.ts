@@ -17,7 +17,7 @@ import { countUnsupported } from '../base/log.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import type { Task } from '../kernel/task.ts';
 import { FS_BASE, GS_BASE } from '../platform/regs.ts';
-import { ADDR, INT } from './kinds.ts';
+import { ADDR, ARCH_PRCTL_OP } from './kinds.ts';
 import { sys } from './row.ts';
 
 /** End of user addresses in Linux (TASK_SIZE_MAX). */
@@ -55,4 +55,4 @@ function arch_prctl(t: Task, op: number, addr: number): number {
   }
 }
 
-export const rows = [sys(SYS_arch_prctl, [INT, ADDR], arch_prctl)];
+export const rows = [sys(SYS_arch_prctl, [ARCH_PRCTL_OP, ADDR], arch_prctl)];

@@ -22,7 +22,7 @@ import { scratch, scratchView } from '../base/scratch.ts';
 import { PID_MAX } from '../kernel/pids.ts';
 import type { Task } from '../kernel/task.ts';
 import { CLONE_CLEAR_SIGHAND_HI, CloneRequest, cloneTask } from '../kernel/task_clone.ts';
-import { ADDR, HEX, SIZE, STRUCT } from './kinds.ts';
+import { ADDR, CLONE_FLAGS, SIZE, STRUCT } from './kinds.ts';
 import { sys } from './row.ts';
 
 /** CLONE_INTO_CGROUP, in the high word. */
@@ -112,6 +112,6 @@ function clone3(t: Task, addr: number, size: number): number {
 export const rows = [
   sys(SYS_fork, [], fork),
   sys(SYS_vfork, [], vfork),
-  sys(SYS_clone, [HEX, ADDR, ADDR, ADDR, ADDR], clone, 'new namespaces: UTS and IPC'),
+  sys(SYS_clone, [CLONE_FLAGS, ADDR, ADDR, ADDR, ADDR], clone, 'new namespaces: UTS and IPC'),
   sys(SYS_clone3, [STRUCT('clone_args'), SIZE], clone3, 'new namespaces: UTS and IPC; no control groups'),
 ];

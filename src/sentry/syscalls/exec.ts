@@ -10,7 +10,7 @@ import { scratch, scratchView } from '../base/scratch.ts';
 import type { LoadedProgram } from '../kernel/loader_interface.ts';
 import type { Task } from '../kernel/task.ts';
 import { discardProgram, execTask } from '../kernel/task_exec.ts';
-import { ADDR, FD, FLAGS, PATH } from './kinds.ts';
+import { ARGV, ENVP, FD, FLAGS, PATH } from './kinds.ts';
 import { sys } from './row.ts';
 
 const POINTER = 8;
@@ -119,6 +119,6 @@ const AT_FLAGS = FLAGS('flags', [
 ]);
 
 export const rows = [
-  sys(SYS_execve, [PATH, ADDR, ADDR], execve),
-  sys(SYS_execveat, [FD, PATH, ADDR, ADDR, AT_FLAGS], execveat),
+  sys(SYS_execve, [PATH, ARGV, ENVP], execve),
+  sys(SYS_execveat, [FD, PATH, ARGV, ENVP, AT_FLAGS], execveat),
 ];

@@ -30,7 +30,7 @@ import { fileAccessed } from '../vfs/times.ts';
 import { notifyDentry, watchCount } from '../vfs/watches.ts';
 import { fdget } from './fdget.ts';
 import { pathArg } from './file_args.ts';
-import { ADDR, FD, MODE, PATH, SIZE, STRUCT, UINT } from './kinds.ts';
+import { FD, MODE, PATH, SIZE, STRUCT, UINT } from './kinds.ts';
 import { sys } from './row.ts';
 
 /** Bytes of entries that one getdents call gathers before it copies them out. */
@@ -167,7 +167,7 @@ export const rows = [
   sys(SYS_mkdirat, [FD, PATH, MODE], mkdirat),
   sys(SYS_chdir, [PATH], chdir),
   sys(SYS_fchdir, [FD], fchdir),
-  sys(SYS_getcwd, [ADDR, SIZE], getcwd),
+  sys(SYS_getcwd, [STRUCT('char', true), SIZE], getcwd),
   sys(SYS_chroot, [PATH], chroot),
   sys(SYS_umask, [MODE], umask),
 ];

@@ -81,7 +81,7 @@ import type { File } from '../vfs/file.ts';
 import { beginWait, endWait, LOCK_EOF, locksOf } from '../vfs/locks.ts';
 import { ownerOrCapable } from '../vfs/permission.ts';
 import { fdget } from './fdget.ts';
-import { FD, FLAGS, HEX, LONG, ONE_OF } from './kinds.ts';
+import { FD, FLAGS, IOCTL_ARG, IOCTL_CMD, ONE_OF, STRUCT } from './kinds.ts';
 import { sys } from './row.ts';
 import { setOwner, updateAsync } from './sigio.ts';
 
@@ -363,7 +363,7 @@ const FLOCK_OP = FLAGS('op', [
 ]);
 
 export const rows = [
-  sys(SYS_fcntl, [FD, CMD, LONG], fcntl, 'no leases, no F_NOTIFY'),
+  sys(SYS_fcntl, [FD, CMD, STRUCT('fcntl_arg')], fcntl, 'no leases, no F_NOTIFY'),
   sys(SYS_flock, [FD, FLOCK_OP], flock),
-  sys(SYS_ioctl, [FD, HEX, LONG], ioctl),
+  sys(SYS_ioctl, [FD, IOCTL_CMD, IOCTL_ARG], ioctl),
 ];

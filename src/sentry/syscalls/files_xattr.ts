@@ -30,7 +30,7 @@ import { MAY_READ, MAY_WRITE, ownerOrCapable } from '../vfs/permission.ts';
 import { notifyDentry } from '../vfs/watches.ts';
 import { fdget } from './fdget.ts';
 import { targetArg, targetPlace } from './file_args.ts';
-import { ADDR, FD, FLAGS, PATH, SIZE } from './kinds.ts';
+import { ADDR, FD, FLAGS, IN_BUF, OUT_BUF, PATH, SIZE, STRING } from './kinds.ts';
 import { sys } from './row.ts';
 
 /** An attribute's name; -ERANGE when it is empty or too long. */
@@ -199,12 +199,12 @@ const XATTR_FLAGS = FLAGS('flags', [
 ]);
 
 export const rows = [
-  sys(SYS_setxattr, [PATH, PATH, ADDR, SIZE, XATTR_FLAGS], setxattr),
-  sys(SYS_lsetxattr, [PATH, PATH, ADDR, SIZE, XATTR_FLAGS], lsetxattr),
-  sys(SYS_fsetxattr, [FD, PATH, ADDR, SIZE, XATTR_FLAGS], fsetxattr),
-  sys(SYS_getxattr, [PATH, PATH, ADDR, SIZE], getxattr),
-  sys(SYS_lgetxattr, [PATH, PATH, ADDR, SIZE], lgetxattr),
-  sys(SYS_fgetxattr, [FD, PATH, ADDR, SIZE], fgetxattr),
+  sys(SYS_setxattr, [PATH, STRING, IN_BUF, SIZE, XATTR_FLAGS], setxattr),
+  sys(SYS_lsetxattr, [PATH, STRING, IN_BUF, SIZE, XATTR_FLAGS], lsetxattr),
+  sys(SYS_fsetxattr, [FD, STRING, IN_BUF, SIZE, XATTR_FLAGS], fsetxattr),
+  sys(SYS_getxattr, [PATH, STRING, OUT_BUF, SIZE], getxattr),
+  sys(SYS_lgetxattr, [PATH, STRING, OUT_BUF, SIZE], lgetxattr),
+  sys(SYS_fgetxattr, [FD, STRING, OUT_BUF, SIZE], fgetxattr),
   sys(SYS_listxattr, [PATH, ADDR, SIZE], listxattr),
   sys(SYS_llistxattr, [PATH, ADDR, SIZE], llistxattr),
   sys(SYS_flistxattr, [FD, ADDR, SIZE], flistxattr),

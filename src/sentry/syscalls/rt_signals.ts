@@ -36,7 +36,7 @@ import { onAltStack, popSignalFrame, SS_ONSTACK, setAltStack } from '../kernel/s
 import { sigBit, UNBLOCKABLE_LO } from '../kernel/signal_state.ts';
 import type { Task } from '../kernel/task.ts';
 import { RSP } from '../platform/regs.ts';
-import { ADDR, ONE_OF, SIGNO, SIZE, STRUCT } from './kinds.ts';
+import { ONE_OF, SIGNO, SIZE, STRUCT } from './kinds.ts';
 import { sys } from './row.ts';
 import { BAD_TIME, readTimespecNs } from './user_time.ts';
 
@@ -212,6 +212,6 @@ export const rows = [
   sys(SYS_rt_sigsuspend, [SIGSET, SIZE], rt_sigsuspend),
   sys(SYS_rt_sigtimedwait, [SIGSET, STRUCT('siginfo_t', true), STRUCT('timespec'), SIZE], rt_sigtimedwait),
   sys(SYS_rt_sigreturn, [], rt_sigreturn),
-  sys(SYS_sigaltstack, [ADDR, ADDR], sigaltstack),
+  sys(SYS_sigaltstack, [STRUCT('stack_t'), STRUCT('stack_t', true)], sigaltstack),
   sys(SYS_pause, [], pause),
 ];

@@ -21,7 +21,7 @@ import { RESTART_FUTEX, RESTART_NANOSLEEP, RESTART_NONE, RESTART_POLL } from '..
 import type { Task } from '../kernel/task.ts';
 import { CLOCK } from './clock.ts';
 import { restartFutex } from './futex.ts';
-import { ADDR, FLAGS, STRUCT } from './kinds.ts';
+import { FLAGS, STRUCT } from './kinds.ts';
 import { restartPoll } from './poll.ts';
 import { sys } from './row.ts';
 import { BAD_TIME, readRealtimeDeadline, readTimespecNs, writeTimespecNs } from './user_time.ts';
@@ -109,7 +109,12 @@ const ABSTIME = FLAGS('flags', [['TIMER_ABSTIME', TIMER_ABSTIME]]);
 const TIMESPEC = STRUCT('timespec');
 
 export const rows = [
-  sys(SYS_nanosleep, [TIMESPEC, ADDR], nanosleep),
-  sys(SYS_clock_nanosleep, [CLOCK, ABSTIME, TIMESPEC, ADDR], clock_nanosleep, 'not on CPU-time clocks'),
+  sys(SYS_nanosleep, [TIMESPEC, STRUCT('timespec', true)], nanosleep),
+  sys(
+    SYS_clock_nanosleep,
+    [CLOCK, ABSTIME, TIMESPEC, STRUCT('timespec', true)],
+    clock_nanosleep,
+    'not on CPU-time clocks',
+  ),
   sys(SYS_restart_syscall, [], restart_syscall),
 ];

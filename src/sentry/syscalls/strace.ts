@@ -79,7 +79,7 @@ export class Strace implements SyscallTracer {
     }
     for (let i = 0; i < count; i++) {
       const kind = row!.kinds[i]!;
-      texts.push(kind.out ? null : kind.format(t, args[i]!, args, 0, i));
+      texts.push(kind.out ? null : kind.format(t, args[i]!, args, Number.POSITIVE_INFINITY, i));
     }
     this.close(t);
     this.pending.set(t, { nr: t.sysno, row, args, texts, startNs: monotonicNs(), printed: -1 });

@@ -151,14 +151,8 @@ function epollEventText(at: number): string {
   return `{events=${events}, data=0x${data.toString(16)}}`;
 }
 
-function iovecText(at: number, t: Task, result: number): string {
-  const base = getU64(view, at);
-  const len = getU64(view, at + 8);
-  return `{iov_base=${bufferText(t, base, Math.min(len, result >= 0 ? result : SHOWN_BYTES))}, iov_len=${len}}`;
-}
-
-/** An iovec array that the call fills: of each buffer only what it got is shown. */
-const iovecOut: Decoder = (t, addr, args, index, result) => {
+/** An iovec array; where the call fills it, of each buffer only what it got is shown. */
+const iovec: Decoder = (t, addr, args, index, result) => {
   let left = result;
   return array(16, nextArgument, (at) => {
     const base = getU64(view, at);
@@ -250,12 +244,8 @@ function msghdrText(at: number, t: Task): string {
   const iov = getU64(view, at + 16);
   const n = getU64(view, at + 24);
   const control = getU64(view, at + 40);
-  const parts = array(
-    16,
-    () => Math.min(n, SHOWN_ITEMS),
-    (a, task) => iovecText(a, task, SHOWN_BYTES),
-  );
-  return `{msg_iov=${parts(t, iov, [], 0, 0)}, msg_iovlen=${n}, msg_controllen=${control}}`;
+  const parts = iovec(t, iov, [iov, n], 0, Number.POSITIVE_INFINITY);
+  return `{msg_iov=${parts}, msg_iovlen=${n}, msg_controllen=${control}}`;
 }
 
 /** All decoders by the names that kinds.ts uses. */
@@ -284,8 +274,7 @@ export const structDecoders: Readonly<Record<string, Decoder>> = {
     const flags = flagsText(s.flags, namesOf(signal, 'SS_', ['SS_FLAG_BITS']));
     return `{ss_sp=${hexText(s.sp)}, ss_flags=${flags}, ss_size=${s.size}}`;
   }),
-  iovec: array(16, nextArgument, iovecText),
-  iovec_out: iovecOut,
+  iovec,
   pollfd: array(8, nextArgument, pollfdText),
   'pollfd[]': array(8, nextArgument, pollfdText),
   epoll_event: fixed(12, epollEventText),

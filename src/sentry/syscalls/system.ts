@@ -39,7 +39,7 @@ import { countUnsupported } from '../base/log.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import { SCRATCH_SIZE, scratch, scratchView } from '../base/scratch.ts';
 import type { Task } from '../kernel/task.ts';
-import { ADDR, FLAGS, HEX, INT, OUT_BUF, PATH, SIZE, STRUCT } from './kinds.ts';
+import { ADDR, FLAGS, HEX, IN_BUF, INT, OUT_BUF, PATH, SIZE, STRUCT } from './kinds.ts';
 import { sys } from './row.ts';
 
 /** Most bytes that one getrandom(2) gives: random(7), "Usage notes". */
@@ -158,7 +158,7 @@ const NEVER = 'never permitted';
 
 export const rows = [
   sys(SYS_uname, [STRUCT('utsname', true)], uname),
-  sys(SYS_sethostname, [ADDR, INT], sethostname),
+  sys(SYS_sethostname, [IN_BUF, INT], sethostname),
   sys(SYS_setdomainname, [ADDR, INT], setdomainname),
   sys(SYS_sysinfo, [STRUCT('sysinfo', true)], sysinfo, 'no load averages'),
   sys(SYS_getrandom, [OUT_BUF, SIZE, GRND], getrandom),

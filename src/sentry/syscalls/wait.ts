@@ -23,7 +23,7 @@ import { PidFile } from '../kernel/pidfd.ts';
 import { encodeSigInfo, SIL_CHLD, SigInfo } from '../kernel/siginfo.ts';
 import type { Task } from '../kernel/task.ts';
 import { WaitRequest, waitForChild } from '../kernel/task_wait.ts';
-import { ADDR, FLAGS, ONE_OF, PID, STRUCT } from './kinds.ts';
+import { FLAGS, ONE_OF, PID, STRUCT, WAIT_STATUS } from './kinds.ts';
 import { sys } from './row.ts';
 import { writeRusage } from './user_usage.ts';
 
@@ -126,6 +126,6 @@ const ID_TYPE = ONE_OF('idtype', [
 ]);
 
 export const rows = [
-  sys(SYS_wait4, [PID, ADDR, WAIT_FLAGS, STRUCT('rusage', true)], wait4),
+  sys(SYS_wait4, [PID, WAIT_STATUS, WAIT_FLAGS, STRUCT('rusage', true)], wait4),
   sys(SYS_waitid, [ID_TYPE, PID, STRUCT('siginfo_t', true), WAIT_FLAGS, STRUCT('rusage', true)], waitid),
 ];
