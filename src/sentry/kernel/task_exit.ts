@@ -139,6 +139,10 @@ function groupDied(g: ThreadGroup, t: Task): void {
     session.leader = null;
   }
   g.tty = null;
+  if (g.exeFile !== null) {
+    g.exeFile.unref();
+    g.exeFile = null;
+  }
   reparentChildren(g, t);
   const parent = g.parent;
   if (parent !== null && parent.pgrp !== g.pgrp && parent.session === g.session) hangUpIfOrphaned(g, g);
