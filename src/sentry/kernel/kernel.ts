@@ -5,6 +5,7 @@
 // One JS thread, synchronous. A task is running (the platform has it), ready (on the run queue), blocked, stopped or dead.
 
 import { ENOSYS } from '../../abi/errno.ts';
+import { PROT_WRITE } from '../../abi/mman.ts';
 import { SIGKILL } from '../../abi/signal.ts';
 import { countUnsupported } from '../base/log.ts';
 import type { MemfdFs } from '../fs/memfd/memfd.ts';
@@ -159,11 +160,7 @@ export class Kernel {
         return;
       }
       case EV_FAULT:
-        // Knowing a write from the start saves the second fault that a page mapped for reading would bring.
-        if (ctx.faultAccess === ACCESS_READ) ctx.faultAccess = this.signals.askInstruction(t);
-        if (t.mm.handleFault(ctx.faultAddr, ctx.faultAccess) !== 0 && !this.emulateVsyscall(t)) {
-          this.signals.faultSignal(t);
-        }
+        if (!this.resolveFault(t, ctx)) this.signals.faultSignal(t);
         returnToUser(t);
         return;
       case EV_TRAP:
@@ -177,6 +174,21 @@ export class Kernel {
         killedByHost(t);
         return;
     }
+  }
+
+  /** True when the access may go on. */
+  private resolveFault(t: Task, ctx: Context): boolean {
+    if (ctx.faultAccess === ACCESS_READ) {
+      // Knowing a write from the start saves the second fault that a page mapped for reading would bring. The guess is
+      // acted on only where a write is allowed: taken for a write, a read elsewhere would be refused.
+      const guess = this.signals.askInstruction(t);
+      const vma = t.mm.vmaAt(ctx.faultAddr);
+      const access = vma !== null && (vma.prot & PROT_WRITE) !== 0 ? guess : ACCESS_READ;
+      if (t.mm.handleFault(ctx.faultAddr, access) === 0) return true;
+      ctx.faultAccess = guess;
+      return false;
+    }
+    return t.mm.handleFault(ctx.faultAddr, ctx.faultAccess) === 0;
   }
 
   /** Runs the handler of the task's current system call with its register arguments. */

@@ -44,6 +44,7 @@ it('agrees with a disassembler on the stores that compilers emit', () => {
     ['62f17f487f00', true], // vmovdqu8 [rax], zmm0
     ['440f1100', true],
     ['ff00', true], // inc dword [rax]
+    ['c4e2f998442410', false], // vfmadd132pd: a load in map 2
     ['f7d8', false],
   ];
   for (const [text, expected] of samples) {

@@ -105,9 +105,12 @@ export function accessOf(code: Uint8Array, length: number, atDestination: boolea
   const op = code[i]!;
   let stores = false;
   if (op === 0xc4 || op === 0xc5 || op === 0x62) {
-    // VEX and EVEX: the map is in the prefix, the opcode behind it; the stores keep their two-byte numbers.
+    // VEX and EVEX: the opcode map is in the prefix; in map 1 (0f) the stores keep their two-byte numbers.
+    const map = op === 0xc5 ? 1 : code[i + 1]! & (op === 0xc4 ? 0x1f : 7);
     const at = i + (op === 0xc5 ? 2 : op === 0xc4 ? 3 : 4);
-    stores = at + 1 < length && memoryOperand(code[at + 1]!) && twoByteStores(code[at]!, code[at + 1]!);
+    const opcode = code[at]!;
+    const moves = map === 1 && (opcode < 0x90 || opcode > 0x9f);
+    stores = moves && at + 1 < length && memoryOperand(code[at + 1]!) && twoByteStores(opcode, code[at + 1]!);
   } else if (op === 0x0f) {
     stores = i + 2 < length && memoryOperand(code[i + 2]!) && twoByteStores(code[i + 1]!, code[i + 2]!);
   } else if ((op & 0xf8) === 0x50 || op === 0x68 || op === 0x6a || op === 0x9c || op === 0xe8) {
