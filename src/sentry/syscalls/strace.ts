@@ -19,6 +19,7 @@ import {
   SYS_mremap,
   SYS_rt_sigreturn,
   SYS_shmat,
+  syscallName,
 } from '../../abi/syscall.ts';
 import { monotonicNs } from '../../host/clock.ts';
 import { EXITED, NO_RESULT } from '../kernel/block.ts';
@@ -152,5 +153,5 @@ export class Strace implements SyscallTracer {
 }
 
 function nameOf(p: Pending): string {
-  return p.row === null ? `syscall_${p.nr}` : p.row.name;
+  return p.row === null ? syscallName(p.nr) : p.row.name;
 }

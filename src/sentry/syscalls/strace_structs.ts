@@ -311,7 +311,11 @@ export const structDecoders: Readonly<Record<string, Decoder>> = {
   sockaddr,
   msghdr: fixed(56, msghdrText),
   fcntl_arg: fcntlArg,
-  wstatus: fixed(4, (at) => `[${waitStatusText(view.getInt32(at, true))}]`),
+  // wait4 without a child to report leaves the status alone.
+  wstatus: (t, addr, args, index, result) =>
+    result === 0
+      ? hexText(addr)
+      : fixed(4, (at) => `[${waitStatusText(view.getInt32(at, true))}]`)(t, addr, args, index, result),
   char: (t, addr, _a, _i, result) => (result < 0 ? hexText(addr) : bufferText(t, addr, result)),
   argv: argvText,
   envp: (t, addr) => `${hexText(addr)} /* ${countPointers(t, addr)} vars */`,

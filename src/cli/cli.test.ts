@@ -1,0 +1,219 @@
+// The command as its users see it: statuses, messages, flags, signals, nothing left behind.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+
+const main = join(import.meta.dirname, 'main.js');
+const dir = mkdtempSync(join(tmpdir(), 'vedette-cli-'));
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+function run(args: string[], input = ''): { status: number; stdout: string; stderr: string } {
+  const r = spawnSync(process.execPath, [main, ...args], {
+    input,
+    encoding: 'utf8',
+    timeout: 60_000,
+    cwd: dir,
+  });
+  return { status: r.status ?? -1, stdout: r.stdout, stderr: r.stderr };
+}
+
+const inside = (...args: string[]) => run(['do', ...args]);
+
+/** Starts a command and waits until it has printed `ready`. */
+async function start(args: string[], ready: string): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [main, 'do', ...args], {
+    cwd: dir,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let text = '';
+  await new Promise<void>((done) => {
+    child.stdout!.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      if (text.includes(ready)) done();
+    });
+  });
+  return child;
+}
+
+function ended(child: ChildProcess): Promise<number> {
+  return new Promise((done) => child.on('exit', (code) => done(code ?? -1)));
+}
+
+/** Processes of the host whose parent is `pid`. */
+function childrenOf(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((p) => {
+      try {
+        const stat = readFileSync(`/proc/${p}/stat`, 'utf8');
+        return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] === String(pid);
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Gone, or dead and not reaped by whoever inherited it. */
+function isDead(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return true;
+  }
+}
+
+describe('vedette', { concurrency: 2 }, () => {
+  test('help, version, mistakes', () => {
+    assert.match(run(['--version']).stdout, /^\d+\.\d+\.\d+\n$/);
+    assert.match(run(['--help']).stdout, /Examples:/);
+    assert.match(run(['do', '--help']).stdout, /--strace/);
+    assert.deepEqual(
+      [run([]).status, run(['dox']).status, run(['do', '--strac', '--', 'x']).status],
+      [125, 125, 125],
+    );
+    assert.match(run(['dox']).stderr, /^vedette: unknown command 'dox'\n\(Did you mean do\?\)/);
+    assert.match(run(['do']).stderr, /missing required argument/);
+  });
+
+  test('exit statuses', () => {
+    assert.equal(inside('--', 'true').status, 0);
+    assert.equal(inside('--', 'sh', '-c', 'exit 7').status, 7);
+    assert.equal(inside('--', 'sh', '-c', 'kill -TERM $$').status, 143);
+    const missing = inside('--', 'no-such-command');
+    assert.deepEqual(
+      [missing.status, missing.stderr],
+      [127, 'vedette: no-such-command: command not found\n'],
+    );
+    assert.equal(inside('--', '/no/such/file').status, 127);
+    assert.equal(inside('--', '/etc/passwd').status, 126);
+    assert.equal(inside('--', '/').status, 126);
+  });
+
+  test('programs that cannot run say why', () => {
+    writeFileSync(join(dir, 'lost'), '#!/no/such/interpreter\n', { mode: 0o755 });
+    const lost = inside('--', './lost');
+    assert.deepEqual([lost.status, /interpreter/.test(lost.stderr)], [127, true]);
+    writeFileSync(join(dir, 'binary'), 'a\0b', { mode: 0o755 });
+    const binary = inside('--', './binary');
+    assert.deepEqual([binary.status, /Exec format error/.test(binary.stderr)], [126, true]);
+    writeFileSync(join(dir, 'plain'), 'echo plain $1\n', { mode: 0o755 });
+    assert.equal(inside('--', './plain', 'x').stdout, 'plain x\n');
+  });
+
+  test('standard input, output and error are the caller’s', () => {
+    assert.equal(run(['do', '--', 'cat'], 'through\n').stdout, 'through\n');
+    const r = inside('--', 'sh', '-c', 'echo out; echo err >&2');
+    assert.deepEqual([r.stdout, r.stderr], ['out\n', 'err\n']);
+  });
+
+  test('flags that shape the inside', () => {
+    assert.equal(inside('--hostname', 'guest', '--', 'uname', '-n').stdout, 'guest\n');
+    assert.equal(inside('--cwd', '/usr', '--', 'pwd').stdout, '/usr\n');
+    assert.equal(inside('--clear-env', '-e', 'A=b', '--', '/usr/bin/env').stdout, 'A=b\n');
+    assert.equal(inside('--user', '1234:99', '--', 'sh', '-c', 'id -u; id -g').stdout, '1234\n99\n');
+    assert.equal(inside('--cpus', '3', '--', 'nproc').stdout, '3\n');
+    assert.equal(
+      inside('--tmpfs', '/mnt/t', '--', 'sh', '-c', 'echo x > /mnt/t/f; cat /mnt/t/f').stdout,
+      'x\n',
+    );
+    for (const bad of [
+      ['--user', 'nobody-here'],
+      ['--cwd', '/no/such'],
+      ['--rootfs', '/no/such'],
+      ['--platform', 'none'],
+    ]) {
+      const r = inside(...bad, '--', 'true');
+      assert.deepEqual([r.status, r.stderr.split('\n').length], [125, 2], r.stderr);
+    }
+  });
+
+  test('mounts show the host and keep writes to themselves', () => {
+    const source = join(dir, 'source');
+    mkdirSync(source);
+    writeFileSync(join(source, 'file'), 'data\n');
+    const script = 'cat /srv/m/file; echo new > /srv/m/file; cat /srv/m/file';
+    assert.equal(inside('--mount', `${source}:/srv/m`, '--', 'sh', '-c', script).stdout, 'data\nnew\n');
+    assert.equal(readFileSync(join(source, 'file'), 'utf8'), 'data\n');
+    assert.equal(inside('--mount', `${source}:/srv/m:ro`, '--', 'touch', '/srv/m/x').status, 1);
+    assert.equal(inside('--mount', `${source}/file:/srv/f`, '--', 'cat', '/srv/f').stdout, 'data\n');
+  });
+
+  test('strace goes to stderr or to a file', () => {
+    const r = inside('--strace', '--', 'sh', '-c', 'exit 3');
+    assert.equal(r.status, 3);
+    assert.match(
+      r.stderr,
+      /^\[1\] .*\n[\s\S]*\[1\] exit_group\(3\) = \? <.*>\n\[1\] \+\+\+ exited with 3 \+\+\+\n$/,
+    );
+    const file = join(dir, 'trace');
+    assert.equal(inside(`--strace=${file}`, '--', 'echo', 'hi').stderr, '');
+    assert.match(readFileSync(file, 'utf8'), /write\(1, "hi\\n", 3\) = 3/);
+  });
+
+  test('the debug log lists the steps of the boot in order', () => {
+    const logs = join(dir, 'logs');
+    inside('--debug-log', logs, '--', 'true');
+    const [name] = readdirSync(logs);
+    assert.match(name!, /^\d{8}-\d{6}\.\d+\.do\.log$/);
+    const steps = readFileSync(join(logs, name!), 'utf8').match(/boot \d+: [^(]+/g)!;
+    assert.deepEqual(
+      steps.map((s) => Number(/\d+/.exec(s)![0])),
+      steps.map((_, i) => i + 1),
+    );
+    assert.match(steps.join('\n'), /memory file[\s\S]*platform[\s\S]*kernel[\s\S]*root[\s\S]*first program/);
+  });
+
+  test('signals reach the guest', async () => {
+    const trap = await start(
+      ['--', 'sh', '-c', 'trap "exit 5" INT; echo ready; while :; do sleep 0.05; done'],
+      'ready',
+    );
+    trap.kill('SIGINT');
+    assert.equal(await ended(trap), 5);
+    const plain = await start(['--', 'sh', '-c', 'echo ready; exec sleep 60'], 'ready');
+    plain.kill('SIGTERM');
+    assert.equal(await ended(plain), 143);
+  });
+
+  test('a guest that ignores requests to end is ended by the third', async () => {
+    const deaf = await start(
+      ['--', 'sh', '-c', 'trap "" INT TERM; echo ready; while :; do :; done'],
+      'ready',
+    );
+    const end = ended(deaf);
+    for (let i = 0; i < 3; i++) {
+      deaf.kill('SIGINT');
+      await new Promise((done) => setTimeout(done, 100));
+    }
+    assert.equal(await end, 130);
+  });
+
+  test('kill -9 of the Sentry leaves no process', async () => {
+    const victim = await start(['--', 'sh', '-c', 'sleep 61 & echo ready; sleep 60'], 'ready');
+    const helpers = childrenOf(victim.pid!);
+    assert.ok(helpers.length > 0);
+    const all = helpers.flatMap((p) => [p, ...childrenOf(p)]);
+    victim.kill('SIGKILL');
+    await ended(victim);
+    for (let i = 0; i < 50 && !all.every(isDead); i++) await new Promise((done) => setTimeout(done, 20));
+    assert.deepEqual(
+      all.filter((p) => !isDead(p)),
+      [],
+    );
+  });
+
+  test('doctor finds that programs can run', () => {
+    const r = run(['doctor', '--json']);
+    const report = JSON.parse(r.stdout) as { works: boolean; findings: { name: string; state: string }[] };
+    assert.equal(r.status, report.works ? 0 : 1);
+    assert.deepEqual(
+      report.findings.map((f) => f.name),
+      ['node', 'machine', 'memfd', 'ptrace', 'seccomp', 'userns', 'kvm'],
+    );
+  });
+});

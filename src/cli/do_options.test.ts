@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { STATUS_USAGE, StartError } from '../runtime/options.ts';
+import { buildEnv, doOptions, parseMount, parseSignal, parseSize } from './do_options.ts';
+
+function refused(body: () => unknown, pattern: RegExp): void {
+  assert.throws(body, (error) => {
+    assert.ok(error instanceof StartError);
+    assert.equal(error.status, STATUS_USAGE);
+    assert.match(error.message, pattern);
+    return true;
+  });
+}
+
+test('sizes', () => {
+  assert.equal(parseSize('512m'), 512 * 2 ** 20);
+  assert.equal(parseSize('1.5GiB'), 1.5 * 2 ** 30);
+  assert.equal(parseSize('4294967296'), 2 ** 32);
+  for (const bad of ['', 'x', '-1g', '12q', '0x100m']) refused(() => parseSize(bad), /expected a size/);
+  refused(() => parseSize('1m'), /at least/);
+});
+
+test('mounts', () => {
+  assert.deepEqual(parseMount('/a:/b'), { source: '/a', target: '/b', readonly: false });
+  assert.deepEqual(parseMount('/a:/b:ro'), { source: '/a', target: '/b', readonly: true });
+  for (const bad of ['/a', ':/b', '/a:', '/a:/b:rx', '/a:/b:ro:x']) refused(() => parseMount(bad), /SRC:DST/);
+  refused(() => parseMount('/a:b'), /absolute/);
+});
+
+test('the environment: inherited, set, passed on, cleared', () => {
+  const host = { A: '1', B: '2' };
+  assert.deepEqual(buildEnv([], false, host), ['A=1', 'B=2']);
+  assert.deepEqual(buildEnv(['A=x', 'C='], false, host), ['A=x', 'B=2', 'C=']);
+  assert.deepEqual(buildEnv(['B', 'D'], true, host), ['B=2']);
+  refused(() => buildEnv(['=x'], false, host), /NAME=VALUE/);
+});
+
+test('signals by name and number', () => {
+  assert.equal(parseSignal('USR2'), 12);
+  assert.equal(parseSignal('SIGQUIT'), 3);
+  assert.equal(parseSignal('10'), 10);
+  for (const bad of ['FOO', '0', '99', '_BLOCK']) refused(() => parseSignal(bad), /no such signal/);
+});
+
+test('options of a whole command', () => {
+  const o = doOptions(['ls', '-l'], { strace: true, memory: '64m', cpus: 2, mount: ['/a:/b'] });
+  assert.deepEqual(o.argv, ['ls', '-l']);
+  assert.equal(o.strace, '-');
+  assert.equal(o.totalMemBytes, 64 * 2 ** 20);
+  assert.equal(o.numCpu, 2);
+  assert.equal(o.mounts.length, 1);
+  refused(() => doOptions([], {}), /no command/);
+  refused(() => doOptions(['x'], { cwd: 'rel' }), /absolute/);
+  refused(() => doOptions(['x'], { user: 'a:b:c' }), /--user/);
+  refused(() => doOptions(['x'], { tmpfs: ['rel'] }), /absolute/);
+  refused(() => doOptions(['x'], { hostname: '' }), /hostname/);
+});
