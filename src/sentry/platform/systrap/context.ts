@@ -137,10 +137,9 @@ export class SystrapContext implements Context {
   collect(): boolean {
     const slot = this.slot!;
     if (!slot.locateFrame()) {
-      // No honest thread reports such a frame: end the process, which the kernel sees as a death.
+      // No honest thread reports such a frame: end the process, which posts a death for each of its contexts.
       this.process!.end();
-      this.event = EV_DEAD;
-      return true;
+      return false;
     }
     if (slot.starting) {
       slot.starting = false;
@@ -272,6 +271,7 @@ export class SystrapContext implements Context {
     if (slot === null) return;
     this.words = slot.words;
     this.stateAt = slot.at + H_STATE / 4;
+    if (!slot.starting) slot.cleanFrame();
     this.cpuBaseNs -= this.hostCpuNs();
     if (this.pendingXstate === null) this.pendingXstate = this.platform.initialXstate;
   }

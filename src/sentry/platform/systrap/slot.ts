@@ -7,7 +7,12 @@ import {
   FPX_SW_BYTES_XFEATURES,
   FPX_SW_BYTES_XSTATE_SIZE,
   SIZEOF_FPX_SW_BYTES,
+  UC_FP_XSTATE,
+  UC_SIGCONTEXT_SS,
+  UC_STRICT_RESTORE_SS,
+  UCONTEXT_UC_FLAGS,
   UCONTEXT_UC_SIGMASK,
+  UCONTEXT_UC_STACK,
 } from '../../../abi/sigcontext.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import {
@@ -89,14 +94,25 @@ export class HostSlot {
     this.bytes = memfile.u8(frame);
     this.at = memfile.byteOffset(frame) / 4;
     this.hostAddr = memfile.hostAddr(frame);
-    // stack_t: address, flags, size.
-    const w = this.at + H_ALTSTACK / 4;
+    this.writeStack(this.at + H_ALTSTACK / 4);
+  }
+
+  /** stack_t of the signal stack at word `w`: address, flags, size. */
+  private writeStack(w: number): void {
     const stack = this.addr + HEADER_SIZE;
     this.words[w] = stack | 0;
     this.words[w + 1] = Math.floor(stack / TWO32);
     this.words[w + 2] = 0;
     this.words[w + 4] = SLOT_SIZE - HEADER_SIZE - STACK_GAP;
     this.words[w + 5] = 0;
+  }
+
+  /** Makes the frame an honest one again, for the next context that uses the thread. */
+  cleanFrame(): void {
+    const uc = this.at + (this.frame + FRAME_UC) / 4;
+    this.words[uc + UCONTEXT_UC_FLAGS / 4] = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
+    this.words[uc + UCONTEXT_UC_FLAGS / 4 + 1] = 0;
+    this.writeStack(uc + UCONTEXT_UC_STACK / 4);
   }
 
   /** Finds the frame that the thread reported; false when no honest thread could have reported it. */

@@ -114,8 +114,14 @@ const RUN_MASK = HANDLED.reduce((m, sig) => m & ~bit(sig), ALL_SIGNALS);
 export const RUN_MASK_LOW: number = Number(RUN_MASK & 0xffff_ffffn) | 0;
 export const RUN_MASK_HIGH: number = Number(RUN_MASK >> 32n) | 0;
 
+export interface StubImage {
+  readonly elf: Uint8Array;
+  /** Where a parked thread's address is while it sleeps: after the call. */
+  readonly sleepAddr: number;
+}
+
 /** Emits the stub program. `controlOffset` is where the control and orders pages lie in the memory file. */
-export function buildStub(controlOffset: number): Uint8Array {
+export function buildStub(controlOffset: number): StubImage {
   const a = new Assembler({ base: LOAD_ADDR });
   const moved = (label: string): number => STUB_BASE + a.offsetOf(label);
   emitHandler(a);
@@ -145,10 +151,11 @@ export function buildStub(controlOffset: number): Uint8Array {
   emitStart(a, controlOffset);
   const code = a.finish();
   if (code.length > CODE_SIZE) throw new Error('systrap stub: code too long');
-  return writeExecutable({
+  const elf = writeExecutable({
     entry: a.addressOf('start'),
     segments: [{ vaddr: LOAD_ADDR, bytes: code, flags: PF_R | PF_X }],
   });
+  return { elf, sleepAddr: moved('slept') };
 }
 
 /** void handler(sig edi, siginfo *, ucontext *), on the thread's signal stack at the end of its slot. */
@@ -166,9 +173,11 @@ function emitHandler(a: Assembler): void {
   a.cmp(EAX, imm(STATE_PARK)).je('sleep').test(ECX, ECX).je('sleep');
   a.pause().dec(ECX).jmp('spinAgain');
   a.label('sleep').mov(EAX, imm(1)).xchg(mem(RBX, H_ASLEEP), EAX);
-  a.label('sleepAgain').mov(EAX, mem(RBX, H_STATE)).cmp(EAX, imm(STATE_RUN)).je('awake');
+  // From here on everything follows from rsp alone, which the Sentry can verify (proof.ts).
+  a.label('sleepAgain').mov(RBX, RSP).and(RBX, imm(-SLOT_SIZE));
+  a.mov(EAX, mem(RBX, H_STATE)).cmp(EAX, imm(STATE_RUN)).je('awake');
   a.lea(RDI, mem(RBX, H_STATE)).mov(RSI, imm(FUTEX_WAIT)).mov(RDX, RAX).mov(R10, imm(0));
-  a.mov(EAX, imm(SYS_futex)).syscall().jmp('sleepAgain');
+  a.mov(EAX, imm(SYS_futex)).syscall().label('slept').jmp('sleepAgain');
   a.label('awake').mov(dword(mem(RBX, H_ASLEEP)), imm(0));
   a.label('resume').mov(RAX, mem(RBX, H_FS_BASE)).wrfsbase(RAX);
   a.mov(RAX, mem(RBX, H_GS_BASE)).wrgsbase(RAX);

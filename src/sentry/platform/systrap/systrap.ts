@@ -44,6 +44,7 @@ import {
 } from './layout.ts';
 import { Placement } from './placement.ts';
 import { HostProcess } from './process.ts';
+import { sleepsInHandler } from './proof.ts';
 import { buildStub } from './stub.ts';
 
 /** Emptied processes that are kept. */
@@ -100,6 +101,7 @@ export class SystrapPlatform implements Platform {
   /** Kicks not yet answered: context -> when. */
   private readonly kicks = new Map<SystrapContext, number>();
   private readonly placement = new Placement();
+  private readonly sleepAddr: number;
   private sinceHost = 0;
   private readonly events = HostBuffer.alloc(EVENT_SIZE * MAX_EVENTS);
   private readonly scratch = HostBuffer.alloc(128);
@@ -121,6 +123,8 @@ export class SystrapPlatform implements Platform {
     this.watch(pollerFd, ABOUT_POLLER);
     this.watch(this.eventFd, ABOUT_EVENTS);
 
+    const stub = buildStub(frame * 4096);
+    this.sleepAddr = stub.sleepAddr;
     const pair = this.scratch;
     must('socketpair', hostCall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.addr));
     const [ours, theirs] = [pair.view.getInt32(0, true), pair.view.getInt32(4, true)];
@@ -129,7 +133,7 @@ export class SystrapPlatform implements Platform {
       [this.eventFd, EVENT_FD] as const,
       [theirs, REPORT_FD] as const,
     ];
-    const pid = must('the stub', startProgram(buildStub(frame * 4096), 'vedette-stub', fds, IMAGE_FD));
+    const pid = must('the stub', startProgram(stub.elf, 'vedette-stub', fds, IMAGE_FD));
     hostCall(SYS_close, theirs);
     const fd = must('seccomp user notification', receiveFd(ours));
     hostCall(SYS_close, ours);
@@ -224,12 +228,16 @@ export class SystrapPlatform implements Platform {
     for (let k = 0; k < n; k++) {
       if (i >= n) i = 0;
       const ctx = list[i]!;
-      if (Atomics.load(ctx.words, ctx.stateAt) === STATE_EVENT && ctx.collect()) {
-        ctx.running = false;
-        this.left(ctx);
-        this.next = i;
-        this.last = ctx;
-        return ctx;
+      if (Atomics.load(ctx.words, ctx.stateAt) === STATE_EVENT) {
+        if (ctx.collect()) {
+          ctx.running = false;
+          this.left(ctx);
+          this.next = i;
+          this.last = ctx;
+          return ctx;
+        }
+        // Its process was ended: the list has changed.
+        if (this.posted.length > 0) return this.posted.shift()!;
       }
       i++;
     }
@@ -423,12 +431,17 @@ export class SystrapPlatform implements Platform {
     if (this.pool.length < POOL_SIZE && process.broken === 0 && process.idle.length === process.threads) {
       process.orders.push(SYS_munmap, 0, GUEST_TOP, 0, 0, 0, 0);
       this.runOrders(process);
-      if (process.broken === 0) {
+      if (process.broken === 0 && process.idle.every((slot) => sleepsInHandler(slot, this.sleepAddr))) {
         this.pool.push(process);
         return;
       }
     }
     process.end();
+  }
+
+  /** All stub processes, for tests and reports. */
+  pids(): number[] {
+    return [...this.processes.keys()];
   }
 
   shutdown(): void {

@@ -1,0 +1,68 @@
+// No stub outlives the Sentry, however it ends; and the death of a stub is an event.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
+import { Assembler } from '../../../asm/index.ts';
+import { HostPoller } from '../../../host/poller.ts';
+import { MemoryFile } from '../../memfile/memfile.ts';
+import { type Context, EV_DEAD } from '../platform.ts';
+import { RIP } from '../regs.ts';
+import { SystrapPlatform } from './systrap.ts';
+
+/** A sandbox with one thread that computes for ever, and one stub in the pool; [platform, context, pids]. */
+function busy(): [SystrapPlatform, Context, number[]] {
+  const memfile = MemoryFile.create();
+  assert.ok(typeof memfile !== 'number');
+  const platform = new SystrapPlatform(memfile, new HostPoller().fd);
+  const a = platform.newAddressSpace();
+  const b = platform.newAddressSpace();
+  assert.ok(typeof a !== 'number' && typeof b !== 'number');
+  const frame = memfile.alloc(1);
+  memfile.u8(frame).set(new Assembler().label('spin').jmp('spin').finish(), memfile.byteOffset(frame));
+  a.map(0x10000, frame, 1, PROT_READ | PROT_EXEC);
+  const ctx = platform.newContext();
+  ctx.regs.set(RIP, 0x10000);
+  ctx.resume(a);
+  while (platform.wait(false) !== null);
+  b.release();
+  return [platform, ctx, platform.pids()];
+}
+
+const alive = (pid: number): boolean =>
+  existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+
+if (process.argv[2] === 'child') {
+  const [, , pids] = busy();
+  process.stdout.write(`${pids.join(' ')}\n`);
+  setInterval(() => {}, 1000);
+} else {
+  describe('deaths of the systrap platform', () => {
+    it('leaves no stub behind after kill -9 of the Sentry', async () => {
+      const child = spawn(process.execPath, [import.meta.filename, 'child'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const [line] = (await once(child.stdout, 'data')) as [Buffer];
+      const pids = line.toString().trim().split(' ').map(Number);
+      assert.ok(pids.length >= 3 && pids.every(alive), line.toString());
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      for (let i = 0; i < 200 && pids.some(alive); i++) await sleep(10);
+      assert.deepEqual(pids.filter(alive), []);
+    });
+
+    it('reports the contexts of a stub that was killed', () => {
+      const [platform, ctx] = busy();
+      process.kill((ctx as Context & { process: { pid: number } }).process.pid, 'SIGKILL');
+      let came = null;
+      while (came === null) came = platform.wait(true);
+      assert.deepEqual([came === ctx, ctx.event, ctx.running], [true, EV_DEAD, false]);
+      ctx.release();
+      platform.shutdown();
+    });
+  });
+}
