@@ -1,11 +1,7 @@
 import { EINVAL, ENOEXEC } from '../abi/errno.ts';
 import { PAGE_SIZE, PATH_MAX } from '../abi/limits.ts';
 import {
-  EI_CLASS,
-  EI_DATA,
   ELF_MAGIC,
-  ELFCLASS64,
-  ELFDATA2LSB,
   EM_X86_64,
   ET_DYN,
   ET_EXEC,
@@ -90,7 +86,7 @@ function u64(view: DataView, at: number): number {
 
 /**
  * Reads the ELF64 header of a program for this machine. `prefix` is the start of the file, however much was read.
- * Returns -ENOEXEC for everything that Linux would not run, and for 32-bit programs, which are not supported.
+ * Returns -ENOEXEC for everything that Linux would not run, -EINVAL for an entry that is no user address.
  */
 export function readElfHeader(prefix: Uint8Array): ElfHeader | number {
   if (prefix.length < SIZEOF_EHDR) return -ENOEXEC;
@@ -98,7 +94,7 @@ export function readElfHeader(prefix: Uint8Array): ElfHeader | number {
   // e_ident 0 | e_type 16 | e_machine 18 | e_version 20 | e_entry 24 | e_phoff 32 | e_shoff 40 | e_flags 48
   // e_ehsize 52 | e_phentsize 54 | e_phnum 56 | e_shentsize 58 | e_shnum 60 | e_shstrndx 62
   if (view.getUint32(0, true) !== ELF_MAGIC) return -ENOEXEC;
-  if (prefix[EI_CLASS] !== ELFCLASS64 || prefix[EI_DATA] !== ELFDATA2LSB) return -ENOEXEC;
+  // Linux does not look at the class and byte order in e_ident: the machine decides.
   const type = view.getUint16(16, true);
   if (type !== ET_EXEC && type !== ET_DYN) return -ENOEXEC;
   if (view.getUint16(18, true) !== EM_X86_64) return -ENOEXEC;
@@ -108,7 +104,6 @@ export function readElfHeader(prefix: Uint8Array): ElfHeader | number {
   if (view.getUint16(54, true) !== SIZEOF_PHDR) return -ENOEXEC;
   if (phnum === 0 || phnum * SIZEOF_PHDR > MAX_PHDR_TABLE_SIZE) return -ENOEXEC;
   if (!Number.isSafeInteger(phoff + MAX_PHDR_TABLE_SIZE)) return -ENOEXEC;
-  // Linux maps such a program and then kills it; refusing it before the old image is gone is kinder.
   if (entry >= TASK_SIZE) return -EINVAL;
   return { type, entry, phoff, phnum, flags: view.getUint32(48, true) };
 }

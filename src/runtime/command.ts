@@ -7,7 +7,7 @@ import { fromText } from '../sentry/base/bytes.ts';
 import { failed } from '../sentry/base/errno.ts';
 import type { Kernel } from '../sentry/kernel/kernel.ts';
 import type { Limits } from '../sentry/kernel/limits.ts';
-import type { LoadedProgram } from '../sentry/kernel/loader_interface.ts';
+import { LOAD_KILLS, type LoadedProgram } from '../sentry/kernel/loader_interface.ts';
 import type { VfsContext } from '../sentry/vfs/context.ts';
 import { lookup } from '../sentry/vfs/namei.ts';
 import { readText } from './files.ts';
@@ -94,6 +94,8 @@ function refusal(args: CommandArgs, name: string, path: string, error: number): 
   }
   if ((found.dentry.inode!.mode & S_IFMT) === S_IFDIR)
     return new StartError(`${name}: Is a directory`, STATUS_NOT_EXECUTABLE);
+  if (error === LOAD_KILLS)
+    return new StartError(`${name}: cannot execute: its segments cannot be mapped`, STATUS_NOT_EXECUTABLE);
   // The file is there, so what is missing is its interpreter.
   if (error === -ENOENT)
     return new StartError(`${name}: cannot execute: its interpreter does not exist`, STATUS_NOT_FOUND);

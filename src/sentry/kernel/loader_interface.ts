@@ -8,6 +8,12 @@ import type { File } from '../vfs/file.ts';
 import type { Kernel } from './kernel.ts';
 import type { Limits } from './limits.ts';
 
+/**
+ * From loadProgram: the file is a program, but its image cannot be built. On Linux the old program is gone by then, so
+ * the process dies of SIGSEGV instead of seeing an error.
+ */
+export const LOAD_KILLS = -0x1001_0000;
+
 export interface LoadArgs {
   kernel: Kernel;
   /** Who executes: path lookup, permission checks. */
@@ -44,6 +50,6 @@ export interface LoadedProgram {
 }
 
 export interface ProgramLoader {
-  /** Builds a new address space with the program in it; -errno as execve(2). Nothing of the caller is changed. */
+  /** Builds a new address space with the program in it; -errno as execve(2), or LOAD_KILLS. The caller is unchanged. */
   loadProgram(args: LoadArgs): LoadedProgram | number;
 }

@@ -96,9 +96,12 @@ export function mapImage(
     bias = at - image.start;
   }
   let end = 0;
+  // Only the first segment must find its place free: later ones may overlap those before them, as on Linux.
+  let fixed = MAP_FIXED_NOREPLACE;
   for (const segment of image.loads) {
-    const r = mapSegment(mm, ctx, program.file, segment, bias);
+    const r = mapSegment(mm, ctx, program.file, segment, bias, fixed);
     if (r < 0) return r;
+    fixed = MAP_FIXED;
     end = Math.max(end, segment.vaddr + segment.memsz + bias);
   }
   return { bias, entry: image.header.entry + bias, end };
@@ -133,6 +136,7 @@ function mapSegment(
   file: File,
   segment: ProgramHeader,
   bias: number,
+  fixed: number,
 ): number {
   const prot = protOf(segment);
   const vaddr = segment.vaddr + bias;
@@ -145,7 +149,7 @@ function mapSegment(
     const start = pageDown(vaddr);
     const skip = pageOffset(vaddr);
     const pgoff = (segment.offset - skip) / 4096;
-    const flags = MAP_PRIVATE | MAP_FIXED_NOREPLACE;
+    const flags = MAP_PRIVATE | fixed;
     const r = mm.mmap(start, pageUp(segment.filesz + skip), prot, flags, file, source, pgoff);
     if (r < 0) return r;
     zeroFrom = pageUp(fileEnd);
@@ -158,7 +162,7 @@ function mapSegment(
   const zeroEnd = pageUp(memEnd);
   if (zeroEnd <= zeroFrom) return 0;
   const zeroProt = PROT_READ | PROT_WRITE | (prot & PROT_EXEC);
-  const flags = MAP_PRIVATE | MAP_ANONYMOUS | (segment.filesz > 0 ? MAP_FIXED_NOREPLACE : MAP_FIXED);
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | fixed;
   const r = mm.mmap(zeroFrom, zeroEnd - zeroFrom, zeroProt, flags, null, null, 0);
   return r < 0 ? (r === -ENOMEM ? r : -EINVAL) : 0;
 }

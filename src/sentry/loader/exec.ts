@@ -1,14 +1,19 @@
 // Loader: what execve(2) and the first program's start have in common: path and arguments to an address space that is
 // ready to run. Implements kernel/loader_interface.ts.
 
-import { ELOOP, ENOENT } from '../../abi/errno.ts';
+import { EINVAL, ELOOP, ENOENT } from '../../abi/errno.ts';
 import { AT_FDCWD } from '../../abi/fcntl.ts';
 import { MS_NOSUID } from '../../abi/mount.ts';
 import { ADDR_NO_RANDOMIZE } from '../../abi/personality.ts';
 import { RLIMIT_STACK } from '../../abi/resource.ts';
 import { failed } from '../base/errno.ts';
 import { credForExec, type ExecCred } from '../kernel/exec_cred.ts';
-import type { LoadArgs, LoadedProgram, ProgramLoader } from '../kernel/loader_interface.ts';
+import {
+  LOAD_KILLS,
+  type LoadArgs,
+  type LoadedProgram,
+  type ProgramLoader,
+} from '../kernel/loader_interface.ts';
 import { pathString } from '../vfs/dpath.ts';
 import type { File } from '../vfs/file.ts';
 import { allowWrite } from '../vfs/open.ts';
@@ -71,7 +76,7 @@ export class ExecLoader implements ProgramLoader {
     const fit = checkArguments(filename, target.argv, args.envp, args.limits.soft(RLIMIT_STACK));
     if (fit < 0) return fit;
     const image = readProgram(ctx, target.file, target.prefix);
-    if (failed(image)) return image;
+    if (failed(image)) return image === -EINVAL ? LOAD_KILLS : image;
     const program: Program = { file: target.file, image };
     const interpreter = this.openInterpreter(args, program);
     if (failed(interpreter)) return interpreter;
@@ -107,7 +112,7 @@ export class ExecLoader implements ProgramLoader {
     const image = readInterpreter(args.ctx, file);
     if (failed(image)) {
       file.unref();
-      return image;
+      return image === -EINVAL ? LOAD_KILLS : image;
     }
     return { program: { file, image } };
   }

@@ -6,7 +6,7 @@ import { ET_DYN } from '../../elf/index.ts';
 import type { Cred } from '../base/cred.ts';
 import { failed } from '../base/errno.ts';
 import { PAGE_SIZE, pageDown, pageUp } from '../base/page.ts';
-import type { LoadArgs } from '../kernel/loader_interface.ts';
+import { LOAD_KILLS, type LoadArgs } from '../kernel/loader_interface.ts';
 import { MemoryManager } from '../mm/mm.ts';
 import { ELF_ET_DYN_BASE, mapImage, noteLayout, type Program } from './elf.ts';
 import { randomBits } from './random.ts';
@@ -35,7 +35,7 @@ export interface BuiltImage {
   readonly interpreterBase: number;
 }
 
-/** A new address space with the program, its interpreter and its stack; -errno, and nothing is left of it. */
+/** A new address space with the program, its interpreter and its stack; -ENOMEM or LOAD_KILLS, and nothing is left. */
 export function buildImage(
   args: LoadArgs,
   program: Program,
@@ -46,8 +46,9 @@ export function buildImage(
   const mm = MemoryManager.create(memfile, platform, args.limits, image.randomize);
   if (failed(mm)) return mm;
   const built = fill(mm, args, program, interpreter, image);
-  if (failed(built)) mm.release();
-  return built;
+  if (!failed(built)) return built;
+  mm.release();
+  return LOAD_KILLS;
 }
 
 function fill(

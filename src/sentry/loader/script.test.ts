@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ENOEXEC } from '../../abi/errno.ts';
+import { EACCES, ENOEXEC } from '../../abi/errno.ts';
 import { BINPRM_BUF_SIZE } from './binprm.ts';
 import { parseScript } from './script.ts';
 
@@ -30,8 +30,8 @@ test('the end of the file ends the line', () => {
   assert.deepEqual(parse('#!/bin/sh -e'), { interpreter: '/bin/sh', argument: '-e' });
 });
 
-test('no interpreter is -ENOEXEC', () => {
-  assert.equal(parse('#!'), -ENOEXEC);
+test('no interpreter is -ENOEXEC, an empty name -EACCES', () => {
+  assert.equal(parse('#!'), -EACCES, 'Linux opens the empty name');
   assert.equal(parse('#!\n'), -ENOEXEC);
   assert.equal(parse('#!  \t \n/bin/sh'), -ENOEXEC);
   assert.equal(parse(`#!${' '.repeat(400)}/bin/sh\n`), -ENOEXEC);

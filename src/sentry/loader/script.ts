@@ -1,6 +1,6 @@
 // Interpreter scripts: execve(2), "Interpreter scripts".
 
-import { ENOEXEC } from '../../abi/errno.ts';
+import { EACCES, ENOEXEC } from '../../abi/errno.ts';
 
 const NEWLINE = 10;
 const TAB = 9;
@@ -18,7 +18,7 @@ function isBlank(c: number): boolean {
 
 /**
  * Reads the `#!` line from the first 256 bytes of a file, zero-filled when it is shorter. Null when it is no script;
- * -ENOEXEC when no interpreter is named, or its name may have been cut off.
+ * -ENOEXEC when no interpreter is named, or its name may have been cut off; -EACCES for an empty name.
  */
 export function parseScript(buf: Uint8Array): ScriptLine | null | number {
   if (buf[0] !== 0x23 || buf[1] !== 0x21) return null;
@@ -39,7 +39,8 @@ export function parseScript(buf: Uint8Array): ScriptLine | null | number {
   let sep = name;
   while (sep < end && buf[sep] !== 0 && !isBlank(buf[sep]!)) sep++;
   const interpreter = textOf(buf, name, sep);
-  if (interpreter === '') return -ENOEXEC;
+  // Linux opens the empty name, finds the working directory, and may not execute it.
+  if (interpreter === '') return -EACCES;
   if (sep >= end || buf[sep] === 0) return { interpreter, argument: null };
   let arg = sep;
   while (arg < end && isBlank(buf[arg]!)) arg++;

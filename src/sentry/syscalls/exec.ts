@@ -4,10 +4,11 @@ import { E2BIG, EFAULT, EINVAL, ENAMETOOLONG, ENOEXEC } from '../../abi/errno.ts
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../abi/fcntl.ts';
 import { ARG_MAX, MAX_ARG_STRLEN, PATH_MAX } from '../../abi/limits.ts';
 import { _STK_LIM, RLIMIT_STACK } from '../../abi/resource.ts';
+import { SIGSEGV } from '../../abi/signal.ts';
 import { SYS_execve, SYS_execveat } from '../../abi/syscall.ts';
 import { getU64 } from '../../abi/u64.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
-import type { LoadedProgram } from '../kernel/loader_interface.ts';
+import { LOAD_KILLS, type LoadedProgram } from '../kernel/loader_interface.ts';
 import type { Task } from '../kernel/task.ts';
 import { discardProgram, execTask } from '../kernel/task_exec.ts';
 import { ARGV, ENVP, FD, FLAGS, PATH } from './kinds.ts';
@@ -88,6 +89,11 @@ function exec(
     limits: t.group.limits,
     personality: t.personality,
   });
+  if (program === LOAD_KILLS) {
+    kernel.signals.forceSegv(t, SIGSEGV);
+    // Never seen: the thread dies on its way back.
+    return -EINVAL;
+  }
   if (typeof program === 'number') return program;
   return afterLoad(t, program);
 }
