@@ -87,6 +87,7 @@ export function mapImage(
   ctx: VfsContext,
   program: Program,
   base: number,
+  interpreter: boolean,
 ): Placed | number {
   const { image } = program;
   let bias = 0;
@@ -96,8 +97,9 @@ export function mapImage(
     bias = at - image.start;
   }
   let end = 0;
-  // Only the first segment must find its place free: later ones may overlap those before them, as on Linux.
-  let fixed = MAP_FIXED_NOREPLACE;
+  // Only the first segment of a program must find its place free: later ones, and interpreters with fixed addresses,
+  // may cover what was mapped before them, as on Linux.
+  let fixed = interpreter ? MAP_FIXED : MAP_FIXED_NOREPLACE;
   for (const segment of image.loads) {
     const r = mapSegment(mm, ctx, program.file, segment, bias, fixed);
     if (r < 0) return r;

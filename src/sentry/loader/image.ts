@@ -63,7 +63,7 @@ function fill(
   const random = image.randomize ? randomBits(MMAP_RND_BITS) * PAGE_SIZE : 0;
   const align = program.image.align;
   const base = isPie && interpreter !== null ? alignDown(ELF_ET_DYN_BASE + random, align) : 0;
-  const main = mapImage(mm, args.ctx, program, base);
+  const main = mapImage(mm, args.ctx, program, base, false);
   if (failed(main)) return main;
   noteLayout(mm, program.image, main.bias);
   const brk = isPie && interpreter === null ? ELF_ET_DYN_BASE : pageUp(main.end);
@@ -72,7 +72,7 @@ function fill(
   let entry = main.entry;
   let interpreterBase = 0;
   if (interpreter !== null) {
-    const placed = mapImage(mm, args.ctx, interpreter, 0);
+    const placed = mapImage(mm, args.ctx, interpreter, 0, true);
     if (failed(placed)) return placed;
     interpreterBase = placed.bias;
     entry = placed.entry;
