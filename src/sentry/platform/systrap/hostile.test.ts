@@ -36,6 +36,7 @@ import { MemoryFile } from '../../memfile/memfile.ts';
 import { type AddressSpace, type Context, EV_DEAD, EV_KICK, EV_SYSCALL, EV_TRAP } from '../platform.ts';
 import * as r from '../regs.ts';
 import { CODE_SIZE, CONTROL_ADDR, SLOT_SIZE, SLOTS_ADDR, STUB_BASE } from './layout.ts';
+import { selfTest } from './selftest.ts';
 import { buildStub } from './stub.ts';
 import { SystrapPlatform } from './systrap.ts';
 
@@ -155,6 +156,10 @@ describe('hostile guests of the systrap platform', () => {
     ctx.release();
     made.release();
   }
+
+  it('passes its own self-test', () => {
+    assert.match(selfTest(), /natively/);
+  });
 
   it('turns int 0x80 and sysenter into faults', () => {
     const ctx = one('int80');

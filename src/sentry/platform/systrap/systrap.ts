@@ -147,7 +147,7 @@ export class SystrapPlatform implements Platform {
     if (typeof first === 'number') throw new Error(`systrap platform: no stub process (${first})`);
     const slot = first.takeSlot();
     if (slot === null) throw new Error('systrap platform: no guest thread');
-    const give = monotonicNs() + 5e9;
+    const give = monotonicNs() + 2e9;
     while (Atomics.load(slot.words, slot.at) !== STATE_EVENT)
       if (monotonicNs() > give) throw new Error('systrap platform: a guest thread did not start');
     const layout = slot.locateFrame() ? slot.xstateLayout() : null;
