@@ -181,6 +181,8 @@ function render(f: Finding, color: boolean): string {
 
 /** Prints the findings; the exit status: 0 when programs can run, 1 when something that they need is missing. */
 export async function runDoctor(json: boolean): Promise<number> {
+  // Whoever reads may have seen enough: `vedette doctor | head`.
+  process.stdout.on('error', () => process.exit(1));
   const terminal = process.stdout.isTTY === true;
   const color = terminal && (process.env.NO_COLOR ?? '') === '';
   const findings: Finding[] = [];
