@@ -174,9 +174,9 @@ const TIMESPEC_OUT = STRUCT('timespec', true);
 export const rows = [
   sys(SYS_clock_gettime, [CLOCK, TIMESPEC_OUT], clock_gettime),
   sys(SYS_clock_getres, [CLOCK, TIMESPEC_OUT], clock_getres),
-  sys(SYS_clock_settime, [CLOCK, STRUCT('timespec')], clock_settime, 'never permitted'),
+  sys(SYS_clock_settime, [CLOCK, STRUCT('timespec')], clock_settime, 'not: EPERM, as without the privilege'),
   sys(SYS_gettimeofday, [STRUCT('timeval', true), ADDR], gettimeofday),
-  sys(SYS_settimeofday, [STRUCT('timeval'), ADDR], settimeofday, 'never permitted'),
+  sys(SYS_settimeofday, [STRUCT('timeval'), ADDR], settimeofday, 'not: EPERM, as without the privilege'),
   sys(SYS_time, [ADDR], time),
   sys(SYS_adjtimex, [STRUCT('timex')], adjtimex, 'read only'),
   sys(SYS_clock_adjtime, [CLOCK, STRUCT('timex')], clock_adjtime, 'read only'),

@@ -210,6 +210,11 @@ const UMOUNT = FLAGS('flags', [
 export const rows = [
   sys(SYS_mount, [PATH, PATH, PATH, MOUNT, ADDR], mount, 'tmpfs, proc, bind mounts; no propagation'),
   sys(SYS_umount2, [PATH, UMOUNT], umount2, 'no MNT_EXPIRE'),
-  sys(SYS_name_to_handle_at, [FD, PATH, ADDR, ADDR, AT_FLAGS], name_to_handle_at, 'no file handles'),
-  sys(SYS_open_by_handle_at, [FD, ADDR], open_by_handle_at, 'no file handles'),
+  sys(
+    SYS_name_to_handle_at,
+    [FD, PATH, ADDR, ADDR, AT_FLAGS],
+    name_to_handle_at,
+    'not: EOPNOTSUPP, no file handles',
+  ),
+  sys(SYS_open_by_handle_at, [FD, ADDR], open_by_handle_at, 'not: EOPNOTSUPP, no file handles'),
 ];

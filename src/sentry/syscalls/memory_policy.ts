@@ -41,7 +41,7 @@ function pkey_mprotect(t: Task, addr: number, len: number, prot: number, pkey: n
   return pkey === -1 ? mprotect(t, addr, len, prot) : -EINVAL;
 }
 
-const NUMA = 'as a kernel without NUMA';
+const NUMA = 'not: ENOSYS, as a kernel without NUMA';
 const KEYS = 'as a CPU without protection keys';
 
 export const rows = [

@@ -154,7 +154,7 @@ const GRND = FLAGS('flags', [
   ['GRND_RANDOM', GRND_RANDOM],
   ['GRND_INSECURE', GRND_INSECURE],
 ]);
-const NEVER = 'never permitted';
+const NEVER = 'not: EPERM, as without the privilege';
 
 export const rows = [
   sys(SYS_uname, [STRUCT('utsname', true)], uname),
