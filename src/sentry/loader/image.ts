@@ -3,13 +3,13 @@
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.ts';
 import { RLIMIT_STACK } from '../../abi/resource.ts';
 import { ET_DYN } from '../../elf/index.ts';
+import { randomBits } from '../../host/random.ts';
 import type { Cred } from '../base/cred.ts';
 import { failed } from '../base/errno.ts';
 import { PAGE_SIZE, pageDown, pageUp } from '../base/page.ts';
 import { LOAD_KILLS, type LoadArgs } from '../kernel/loader_interface.ts';
 import { MemoryManager } from '../mm/mm.ts';
 import { ELF_ET_DYN_BASE, mapImage, noteLayout, type Program } from './elf.ts';
-import { randomBits } from './random.ts';
 import { buildStack } from './stack.ts';
 
 /** Pages of randomness as x86-64 has them: mmap_rnd_bits, and the 32 MiB of arch_randomize_brk. */

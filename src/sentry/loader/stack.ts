@@ -12,9 +12,9 @@
 //                argv pointers, NULL
 //   sp           argc
 
+import { randomBits, randomFill } from '../../host/random.ts';
 import { stringToBytes } from '../base/bytes.ts';
 import { AUX_SIZE_MAX, type AuxInfo, auxEntries, putAuxv } from './auxv.ts';
-import { randomBits, randomBytes } from './random.ts';
 
 const PLATFORM = 'x86_64';
 const RANDOM_BYTES = 16;
@@ -65,7 +65,7 @@ export function buildStack(
   bytes.set(stringToBytes(PLATFORM), at);
   at -= RANDOM_BYTES;
   const random = low + at;
-  randomBytes(bytes.subarray(at, at + RANDOM_BYTES));
+  randomFill(bytes.subarray(at, at + RANDOM_BYTES));
 
   const entries = auxEntries(aux, random, execfnAt, platform);
   const auxSize = (entries.length + 1) * 2 * POINTER;

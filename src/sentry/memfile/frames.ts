@@ -1,7 +1,7 @@
 // FrameAllocator: hands out runs of consecutive page frames. A buddy allocator over int32 frame numbers, with a stack of
 // single pages in front, so that the usual alloc and free of one page touch no list.
 //
-// Arrays per frame (allocated for the whole limit at once; the host commits only what is touched):
+// Arrays per frame, which grow with the chunks:
 //
 //   counts   references; 0 = free
 //   heads    order + 1 when the frame heads a free block, else 0
@@ -48,12 +48,12 @@ export class FrameAllocator {
   /** Chunks in use so far, and the most there can be: twice the limit, so that fragmentation does not end it. */
   chunks = 0;
   private readonly maxChunks: number;
-  readonly counts: Int32Array;
-  private readonly heads: Uint8Array;
-  private readonly next: Int32Array;
-  private readonly prev: Int32Array;
-  private readonly dirtyIn: Int32Array;
-  private readonly dirty: Uint8Array;
+  counts: Int32Array = new Int32Array(0);
+  private heads: Uint8Array = new Uint8Array(0);
+  private next: Int32Array = new Int32Array(0);
+  private prev: Int32Array = new Int32Array(0);
+  private dirtyIn: Int32Array = new Int32Array(0);
+  private dirty: Uint8Array = new Uint8Array(0);
   private readonly lists: Int32Array = new Int32Array(MAX_ORDER + 1).fill(-1);
   private readonly stack: Int32Array = new Int32Array(STACK_SIZE);
   private stackTop = 0;
@@ -64,13 +64,7 @@ export class FrameAllocator {
     this.backing = backing;
     this.limitPages = limitPages;
     this.maxChunks = Math.min(Math.ceil(limitPages / CHUNK_FRAMES) * 2, 4096);
-    const cap = this.maxChunks * CHUNK_FRAMES;
-    this.counts = new Int32Array(cap);
-    this.heads = new Uint8Array(cap);
-    this.next = new Int32Array(cap);
-    this.prev = new Int32Array(cap);
-    this.dirtyIn = new Int32Array(cap);
-    this.dirty = new Uint8Array(cap);
+    this.resize(CHUNK_FRAMES);
   }
 
   /**
@@ -215,8 +209,24 @@ export class FrameAllocator {
       if (this.chunks === this.maxChunks) return -ENOMEM;
       const r = this.backing.grow(this.chunks);
       if (r < 0) return -ENOMEM;
+      const frames = (this.chunks + 1) * CHUNK_FRAMES;
+      if (frames > this.counts.length) this.resize(Math.max(frames, this.counts.length * 2));
       this.addBlock(this.chunks++ * CHUNK_FRAMES, MAX_ORDER, 0);
     }
+  }
+
+  /** Makes room for `cap` frames in the arrays, keeping what they hold. */
+  private resize(cap: number): void {
+    const grow = <T extends Int32Array | Uint8Array>(from: T, to: T): T => {
+      to.set(from);
+      return to;
+    };
+    this.counts = grow(this.counts, new Int32Array(cap));
+    this.heads = grow(this.heads, new Uint8Array(cap));
+    this.next = grow(this.next, new Int32Array(cap));
+    this.prev = grow(this.prev, new Int32Array(cap));
+    this.dirtyIn = grow(this.dirtyIn, new Int32Array(cap));
+    this.dirty = grow(this.dirty, new Uint8Array(cap));
   }
 
   private split(f: number, from: number, to: number): number {

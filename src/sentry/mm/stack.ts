@@ -1,8 +1,8 @@
 // Where things lie in an address space, and stacks that grow.
 
-import { randomInt } from 'node:crypto';
 import { ENOMEM } from '../../abi/errno.ts';
 import { RLIMIT_AS, RLIMIT_STACK } from '../../abi/resource.ts';
+import { randomBits } from '../../host/random.ts';
 import { PAGE_SIZE, pageDown, pageUp } from '../base/page.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
 import type { MemoryManager } from './mm.ts';
@@ -14,8 +14,8 @@ export const STACK_GUARD: number = 256 * PAGE_SIZE;
 /** vm.mmap_min_addr. */
 export const MMAP_MIN_ADDR = 0x10000;
 /** Random bits, in pages, of the stack's end (16 GiB) and of the mmap base (1 TiB), as Linux has them. */
-const STACK_RANDOM = 2 ** 22;
-const MMAP_RANDOM = 2 ** 28;
+const STACK_RANDOM_BITS = 22;
+const MMAP_RANDOM_BITS = 28;
 const MIN_GAP = 128 * 1024 * 1024;
 /** A stack grows by this much at once where it may: each growth costs a fault. */
 const GROW_STEP = 64 * 1024;
@@ -23,10 +23,11 @@ const GROW_STEP = 64 * 1024;
 /** Chooses stackTop and mmapBase (arch_pick_mmap_layout in Linux). */
 export function chooseLayout(mm: MemoryManager, randomize: boolean): void {
   const limit = Math.min(mm.limits.soft(RLIMIT_STACK), (GUEST_TOP / 6) * 5);
-  const gap = Math.max(pageUp(limit), MIN_GAP) + STACK_GUARD + (randomize ? STACK_RANDOM * PAGE_SIZE : 0);
-  mm.stackTop = GUEST_TOP - (randomize ? randomInt(STACK_RANDOM) * PAGE_SIZE : 0);
+  const gap =
+    Math.max(pageUp(limit), MIN_GAP) + STACK_GUARD + (randomize ? 2 ** STACK_RANDOM_BITS * PAGE_SIZE : 0);
+  mm.stackTop = GUEST_TOP - (randomize ? randomBits(STACK_RANDOM_BITS) * PAGE_SIZE : 0);
   const base = GUEST_TOP - Math.min(gap, (GUEST_TOP / 6) * 5);
-  mm.mmapBase = pageDown(base - (randomize ? randomInt(MMAP_RANDOM) * PAGE_SIZE : 0));
+  mm.mmapBase = pageDown(base - (randomize ? randomBits(MMAP_RANDOM_BITS) * PAGE_SIZE : 0));
 }
 
 export function setStack(mm: MemoryManager, len: number, prot: number): number {

@@ -1,7 +1,6 @@
 // The system as a whole: uname(2), sethostname(2), sysinfo(2), getrandom(2), syslog(2), personality(2), and calls that
 // nobody in a sandbox may make.
 
-import { randomFillSync } from 'node:crypto';
 import {
   CAP_SYS_ADMIN,
   CAP_SYS_BOOT,
@@ -34,6 +33,7 @@ import {
 } from '../../abi/syscall.ts';
 import { encodeSysinfo, SIZEOF_SYSINFO } from '../../abi/sysinfo.ts';
 import { __NEW_UTS_LEN, encodeUtsname, SIZEOF_UTSNAME } from '../../abi/utsname.ts';
+import { randomFill } from '../../host/random.ts';
 import { bytesToString } from '../base/bytes.ts';
 import { countUnsupported } from '../base/log.ts';
 import { PAGE_SIZE } from '../base/page.ts';
@@ -110,7 +110,7 @@ function getrandom(t: Task, addr: number, len: number, flags: number): number {
   let done = 0;
   while (done < total) {
     const n = Math.min(SCRATCH_SIZE, total - done);
-    randomFillSync(scratch, 0, n);
+    randomFill(scratch, 0, n);
     const moved = t.mm.copyOut(addr + done, scratch, 0, n);
     if (moved < 0) return done === 0 ? -EFAULT : done;
     done += moved;

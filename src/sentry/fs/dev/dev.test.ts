@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ENOSPC, EPERM } from '../../../abi/errno.ts';
+import { randomFill } from '../../../host/random.ts';
 import { KernelIo } from '../../base/io.ts';
 import { MemoryFile } from '../../memfile/memfile.ts';
 import { AnonFs, AnonInode } from '../../vfs/anon.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { populateDev } from './dev.ts';
 import { FullFile, NullFile, ZeroFile } from './memory_devices.ts';
-import { RandomFile, randomFill } from './random.ts';
+import { RandomFile } from './random.ts';
 
 const inode = new AnonInode(new AnonFs('test', 0), 0);
 const ctx = {} as VfsContext;

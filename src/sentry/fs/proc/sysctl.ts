@@ -1,13 +1,14 @@
 // /proc/sys: what sysctl(8) shows. Values are those of this kernel; writable ones are few, the others refuse writes.
 
 import { EINVAL, EPERM } from '../../../abi/errno.ts';
+import { randomFill } from '../../../host/random.ts';
 import { countUnsupported } from '../../base/log.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { NR_OPEN_MAX } from '../../kernel/limits.ts';
 import { PID_MAX, THREADS_MAX } from '../../kernel/pids.ts';
 import type { FileSystem } from '../../vfs/filesystem.ts';
 import { TextFileInode } from '../../vfs/synthetic.ts';
-import { ENTROPY_BITS, randomFill } from '../dev/random.ts';
+import { ENTROPY_BITS } from '../dev/random.ts';
 import { PIPE_MAX_SIZE } from '../pipe/pipe.ts';
 import { ProcStaticDir } from './proc_dir.ts';
 
