@@ -9,24 +9,6 @@ import {
   AT_REMOVEDIR,
   AT_SYMLINK_FOLLOW,
   AT_SYMLINK_NOFOLLOW,
-  O_APPEND,
-  O_CLOEXEC,
-  O_CREAT,
-  O_DIRECT,
-  O_DIRECTORY,
-  O_DSYNC,
-  O_EXCL,
-  O_LARGEFILE,
-  O_NOATIME,
-  O_NOCTTY,
-  O_NOFOLLOW,
-  O_NONBLOCK,
-  O_PATH,
-  O_RDWR,
-  O_SYNC,
-  O_TMPFILE,
-  O_TRUNC,
-  O_WRONLY,
 } from '../../abi/fcntl.ts';
 import { PATH_MAX } from '../../abi/limits.ts';
 import { failed } from '../base/errno.ts';
@@ -76,31 +58,6 @@ export function targetArg(t: Task, dirfd: number, pathAddr: number, at: number):
   const path = pathArg(t, pathAddr);
   return typeof path === 'number' ? path : targetOf(t, dirfd, path, at);
 }
-
-export const OPEN_FLAGS: ArgKind = FLAGS(
-  'flags',
-  [
-    ['O_WRONLY', O_WRONLY],
-    ['O_RDWR', O_RDWR],
-    ['O_CREAT', O_CREAT],
-    ['O_EXCL', O_EXCL],
-    ['O_NOCTTY', O_NOCTTY],
-    ['O_TRUNC', O_TRUNC],
-    ['O_APPEND', O_APPEND],
-    ['O_NONBLOCK', O_NONBLOCK],
-    ['O_SYNC', O_SYNC],
-    ['O_DSYNC', O_DSYNC],
-    ['O_DIRECT', O_DIRECT],
-    ['O_LARGEFILE', O_LARGEFILE],
-    ['O_TMPFILE', O_TMPFILE],
-    ['O_DIRECTORY', O_DIRECTORY],
-    ['O_NOFOLLOW', O_NOFOLLOW],
-    ['O_NOATIME', O_NOATIME],
-    ['O_CLOEXEC', O_CLOEXEC],
-    ['O_PATH', O_PATH],
-  ],
-  'O_RDONLY',
-);
 
 export const AT_FLAGS: ArgKind = FLAGS('flags', [
   ['AT_SYMLINK_NOFOLLOW', AT_SYMLINK_NOFOLLOW],

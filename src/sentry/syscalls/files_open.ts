@@ -51,8 +51,8 @@ import { BLOCKED } from '../kernel/block.ts';
 import type { Task } from '../kernel/task.ts';
 import type { File } from '../vfs/file.ts';
 import { openAt } from '../vfs/open.ts';
-import { OPEN_FLAGS, pathArg } from './file_args.ts';
-import { FD, FLAGS, MODE, PATH, SIZE, STRUCT, UINT } from './kinds.ts';
+import { pathArg } from './file_args.ts';
+import { FD, FLAGS, MODE, OPEN_FLAGS, OPEN_MODE, PATH, SIZE, STRUCT, UINT } from './kinds.ts';
 import { sys } from './row.ts';
 
 /** VALID_OPEN_FLAGS of Linux: others are ignored by open(2) and refused by openat2(2). */
@@ -226,19 +226,20 @@ function dup3(t: Task, oldFd: number, newFd: number, flags: number): number {
   return f === null ? -EBADF : dupTo(t, f, newFd, (flags & O_CLOEXEC) !== 0);
 }
 
+const DUP_FLAGS = FLAGS('flags', [['O_CLOEXEC', O_CLOEXEC]]);
 const CLOSE_RANGE_FLAGS = FLAGS('flags', [
   ['CLOSE_RANGE_UNSHARE', CLOSE_RANGE_UNSHARE],
   ['CLOSE_RANGE_CLOEXEC', CLOSE_RANGE_CLOEXEC],
 ]);
 
 export const rows = [
-  sys(SYS_open, [PATH, OPEN_FLAGS, MODE], open),
-  sys(SYS_openat, [FD, PATH, OPEN_FLAGS, MODE], openat),
+  sys(SYS_open, [PATH, OPEN_FLAGS, OPEN_MODE], open),
+  sys(SYS_openat, [FD, PATH, OPEN_FLAGS, OPEN_MODE], openat),
   sys(SYS_openat2, [FD, PATH, STRUCT('open_how'), SIZE], openat2, 'RESOLVE_CACHED always answers EAGAIN'),
   sys(SYS_creat, [PATH, MODE], creat),
   sys(SYS_close, [FD], close),
   sys(SYS_close_range, [UINT, UINT, CLOSE_RANGE_FLAGS], close_range),
   sys(SYS_dup, [FD], dup),
   sys(SYS_dup2, [FD, FD], dup2),
-  sys(SYS_dup3, [FD, FD, OPEN_FLAGS], dup3),
+  sys(SYS_dup3, [FD, FD, DUP_FLAGS], dup3),
 ];

@@ -2,15 +2,19 @@
 // structs to show is looked up in `decoders`, which strace_structs.ts fills when a trace is asked for: without one, none
 // of that is loaded.
 
+import { O_CREAT, O_DIRECTORY, O_TMPFILE } from '../../abi/fcntl.ts';
 import type { ArgFormat, ArgKind } from '../kernel/syscall_table.ts';
 import type { Task } from '../kernel/task.ts';
 import { bufferText, flagsText, hexText, stringText } from './strace_text.ts';
+
+/** The flag of O_TMPFILE that is its own. */
+const TMPFILE_BIT = O_TMPFILE & ~O_DIRECTORY;
 
 function kind(name: string, int: boolean, format: ArgFormat, out = false): ArgKind {
   return { name, int, format, out };
 }
 
-/** Shows what is at `addr`; `args`, `index` and `result` for lengths in other arguments. */
+/** Shows what is at `addr`, or '' for an argument that does not count in this call; `args`, `index` and `result` for lengths in other arguments. */
 export type Decoder = (
   t: Task,
   addr: number,
@@ -89,6 +93,13 @@ export const RESOURCE: ArgKind = decoded('resource', true, decimal);
 export const PRCTL_OP: ArgKind = decoded('prctl', true, decimal);
 export const CLOCK_ID: ArgKind = decoded('clockid', true, decimal);
 export const ARCH_PRCTL_OP: ArgKind = decoded('arch_prctl', true, hex32);
+export const OPEN_FLAGS: ArgKind = decoded('open_flags', true, hex32);
+/** The mode of open(2), which counts when the flags before it make a file. */
+export const OPEN_MODE: ArgKind = kind('open_mode', true, (t, v, args, result, index) =>
+  ((args[index - 1] ?? 0) & (O_CREAT | TMPFILE_BIT)) === 0 ? '' : octal(t, v, args, result, index),
+);
+export const SOCKET_LEVEL: ArgKind = decoded('sol', true, decimal);
+export const SOCKET_OPTION: ArgKind = decoded('sockopt', true, decimal);
 /** A uid or gid: (uid_t)-1 leaves the id alone. */
 export const ID: ArgKind = kind('id', true, decimal);
 

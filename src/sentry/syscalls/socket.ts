@@ -42,7 +42,7 @@ import type { ArgKind } from '../kernel/syscall_table.ts';
 import type { Task } from '../kernel/task.ts';
 import type { SocketFile } from '../socket/socket.ts';
 import { installNew } from './eventfd.ts';
-import { ADDR, FD, INT, ONE_OF, STRUCT, UINT } from './kinds.ts';
+import { ADDR, FD, IN_BUF, INT, ONE_OF, SOCKET_LEVEL, SOCKET_OPTION, STRUCT, UINT } from './kinds.ts';
 import { sys } from './row.ts';
 import { copyInAddr, copyOutAddr, sockaddr, sockfd, waitFor } from './sockfd.ts';
 
@@ -268,6 +268,6 @@ export const rows = [
   sys(SYS_getsockname, [FD, SOCKADDR_OUT, LEN_PTR], getsockname),
   sys(SYS_getpeername, [FD, SOCKADDR_OUT, LEN_PTR], getpeername),
   sys(SYS_shutdown, [FD, HOW], shutdown),
-  sys(SYS_getsockopt, [FD, INT, INT, ADDR, LEN_PTR], getsockopt),
-  sys(SYS_setsockopt, [FD, INT, INT, ADDR, INT], setsockopt),
+  sys(SYS_getsockopt, [FD, SOCKET_LEVEL, SOCKET_OPTION, ADDR, LEN_PTR], getsockopt),
+  sys(SYS_setsockopt, [FD, SOCKET_LEVEL, SOCKET_OPTION, IN_BUF, INT], setsockopt),
 ];

@@ -98,10 +98,10 @@ export class Strace implements SyscallTracer {
     if (p.printed < 0) {
       if (this.open === t) this.open = null;
       this.close(t);
-      this.write(t, `${name}(${args.join(', ')}) = ${shown} <${seconds}>`);
+      this.write(t, `${name}(${joined(args)}) = ${shown} <${seconds}>`);
     } else {
       this.close(t);
-      this.write(t, `<... ${name} resumed>${args.slice(p.printed).join(', ')}) = ${shown} <${seconds}>`);
+      this.write(t, `<... ${name} resumed>${joined(args.slice(p.printed))}) = ${shown} <${seconds}>`);
     }
   }
 
@@ -150,6 +150,11 @@ export class Strace implements SyscallTracer {
   private write(t: Task, text: string): void {
     this.sink(`[${t.tid}] ${text}`);
   }
+}
+
+/** Arguments without those that do not count in this call. */
+function joined(texts: readonly string[]): string {
+  return texts.filter((text) => text !== '').join(', ');
 }
 
 function nameOf(p: Pending): string {

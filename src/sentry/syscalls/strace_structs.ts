@@ -180,6 +180,13 @@ const fcntlArg: Decoder = (t, value, args, index, result) => {
         const type = FLOCK_TYPES[l.type] ?? String(l.type);
         return `{l_type=${type}, l_whence=${WHENCE[l.whence] ?? l.whence}, l_start=${l.start}, l_len=${l.len}}`;
       })(t, value, args, index, result);
+    case fcntl.F_GETFD:
+    case fcntl.F_GETFL:
+    case fcntl.F_GETOWN:
+    case fcntl.F_GETSIG:
+    case fcntl.F_GETPIPE_SZ:
+    case fcntl.F_GET_SEALS:
+      return '';
     case fcntl.F_SETFD:
       return value === fcntl.FD_CLOEXEC ? 'FD_CLOEXEC' : String(value);
     case fcntl.F_SETFL:

@@ -1,10 +1,12 @@
 // Decoders of strace for plain values whose names come from the headers: flags, commands, signals.
 
+import * as fcntl from '../../abi/fcntl.ts';
 import * as ioctl from '../../abi/ioctl.ts';
 import * as mman from '../../abi/mman.ts';
 import * as prctl from '../../abi/prctl.ts';
 import * as resource from '../../abi/resource.ts';
 import { signalName } from '../../abi/signal.ts';
+import * as socket from '../../abi/socket.ts';
 import type { Decoder } from './kinds.ts';
 import { CLOCK_NAMES, CLONE_NAMES, structDecoders } from './strace_structs.ts';
 import { flagsText, hexText, namesOf } from './strace_text.ts';
@@ -59,6 +61,21 @@ const ioctlArg: Decoder = (t, v, args, index, result) => {
   return name === undefined ? hexText(v) : structDecoders[name]!(t, v, args, index, result);
 };
 
+const ACCESS_MODES = ['O_RDONLY', 'O_WRONLY', 'O_RDWR', 'O_ACCMODE'];
+const OPEN_NAMES = namesOf(fcntl, 'O_', ['O_ACCMODE', 'O_NDELAY', 'O_RDONLY', 'O_WRONLY', 'O_RDWR']);
+
+const openFlags: Decoder = (_t, v) => {
+  const rest = flagsText(v & ~3, OPEN_NAMES, '');
+  return rest === '' ? ACCESS_MODES[v & 3]! : `${ACCESS_MODES[v & 3]}|${rest}`;
+};
+
+const SOCKET_OPTIONS = namesOf(socket, 'SO_');
+
+const socketOption: Decoder = (_t, v, args, index) =>
+  args[index - 1] === socket.SOL_SOCKET
+    ? (SOCKET_OPTIONS.find((e) => e[1] === v)?.[0] ?? String(v))
+    : String(v);
+
 /** All decoders of values by the names that kinds.ts uses. */
 export const valueDecoders: Readonly<Record<string, Decoder>> = {
   signal: (_t, v) => (v > 0 && v <= 64 ? signalName(v) : String(v)),
@@ -72,4 +89,7 @@ export const valueDecoders: Readonly<Record<string, Decoder>> = {
   prctl: oneOf(namesOf(prctl, 'PR_').filter((e) => /^PR_(SET|GET|CAP|TASK|MCE)/.test(e[0]))),
   arch_prctl: oneOf(namesOf(prctl, 'ARCH_')),
   clockid: oneOf(CLOCK_NAMES),
+  open_flags: openFlags,
+  sol: oneOf(namesOf(socket, 'SOL_')),
+  sockopt: socketOption,
 };
