@@ -148,6 +148,7 @@ export class Loader implements SignalTarget {
       limits,
     });
     if (this.console !== null) {
+      this.kernel.onInitStop = () => this.suspend();
       const r = attachConsole(init, this.console);
       if (r < 0) throw new Error(`console: ${errnoName(-r)}`);
     }

@@ -75,6 +75,8 @@ export class Kernel {
   loader: ProgramLoader | null = null;
   /** Set by the runtime: serves a call of the vsyscall page, which no address space maps; true when it was one. */
   emulateVsyscall: (t: Task) => boolean = () => false;
+  /** The terminal asks the first process to stop, which nobody inside could continue; the runtime may stop the sandbox. */
+  onInitStop: () => void = () => {};
   /** CPUs and memory that the guest sees. */
   numCpu = 1;
   totalMemBytes = 2 ** 32;

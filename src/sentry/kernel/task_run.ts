@@ -9,7 +9,7 @@ import {
   ERESTARTNOINTR,
   ERESTARTSYS,
 } from '../../abi/errno.ts';
-import { SA_NODEFER, SA_RESTART, SIG_DFL, SIG_IGN, SIGSTOP } from '../../abi/signal.ts';
+import { SA_NODEFER, SA_RESTART, SIG_DFL, SIG_IGN, SIGSTOP, SIGTSTP } from '../../abi/signal.ts';
 import { SYS_restart_syscall } from '../../abi/syscall.ts';
 import { log } from '../base/log.ts';
 import { RAX, RIP } from '../platform/regs.ts';
@@ -80,7 +80,11 @@ function handlePending(t: Task): boolean {
       if ((IGNORED_BY_DEFAULT_LO & bit) !== 0) continue;
       if ((STOP_LO & bit) !== 0) {
         // A group that nobody could continue does not stop for the terminal.
-        if (sig !== SIGSTOP && g.pgrp.orphaned()) continue;
+        if (sig !== SIGSTOP && g.pgrp.orphaned()) {
+          // Outside, the shell that started the sandbox can continue it: then all of it stops.
+          if (sig === SIGTSTP && g === t.kernel.initGroup) t.kernel.onInitStop();
+          continue;
+        }
         beginStop(t, sig);
         continue;
       }
