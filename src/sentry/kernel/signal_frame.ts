@@ -82,6 +82,8 @@ import {
   RSI,
   RSP,
   SS,
+  USER_CS,
+  USER32_CS,
 } from '../platform/regs.ts';
 import { encodeSigInfo, type SigInfo } from './siginfo.ts';
 import type { SigAction, TaskSignals } from './signal_state.ts';
@@ -105,7 +107,6 @@ const MXCSR_INIT = 0x1f80;
 const EFLAGS_RESTORED = 0x50dd5;
 /** DF, TF and RF are clear when a handler starts. */
 const EFLAGS_CLEARED = 0x400 | 0x100 | 0x10000;
-const USER_CS = 0x33;
 const USER_DS = 0x2b;
 
 export const SS_ONSTACK = 1;
@@ -246,6 +247,8 @@ export function popSignalFrame(t: Task): boolean {
   s.setMask(scratchView.getUint32(FRAME_MASK, true), scratchView.getUint32(FRAME_MASK + 4, true));
   // Hostile registers end in SIGSEGV here; the host must never be asked to load a non-canonical address.
   if (rip >= 2 ** 47) return false;
+  const cs = scratchView.getUint16(FRAME_SC + SIGCONTEXT_CS, true) | 3;
+  if (cs !== USER_CS && cs !== USER32_CS) return false;
   for (const [off, r] of SC_REGS) {
     regs.setWords(
       r,
@@ -255,7 +258,7 @@ export function popSignalFrame(t: Task): boolean {
   }
   const flags = scratchView.getUint32(FRAME_SC + SIGCONTEXT_EFLAGS, true);
   regs.u32[2 * EFLAGS] = ((regs.u32[2 * EFLAGS]! & ~EFLAGS_RESTORED) | (flags & EFLAGS_RESTORED)) >>> 0;
-  regs.set(CS, USER_CS);
+  regs.set(CS, cs);
   regs.set(SS, USER_DS);
   regs.set(ORIG_RAX, -1);
   const altSp = getU64(scratchView, FRAME_UC + UCONTEXT_UC_STACK);

@@ -2,7 +2,7 @@
 // decided here; what the receiving thread does with it, in task_run.ts.
 
 import { CAP_KILL } from '../../abi/capability.ts';
-import { EAGAIN } from '../../abi/errno.ts';
+import { EAGAIN, ENOSYS } from '../../abi/errno.ts';
 import { POLLIN } from '../../abi/poll.ts';
 import { RLIMIT_SIGPENDING } from '../../abi/resource.ts';
 import {
@@ -20,7 +20,7 @@ import {
   SIGSEGV,
 } from '../../abi/signal.ts';
 import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, EV_FAULT } from '../platform/platform.ts';
-import { ORIG_RAX, RAX, RDI, RIP } from '../platform/regs.ts';
+import { CS, ORIG_RAX, RAX, RDI, RIP, USER32_CS } from '../platform/regs.ts';
 import type { Kernel } from './kernel.ts';
 import type { ProcessGroup } from './session.ts';
 import { faultInfo, kernelInfo, SIL_CHLD, SigInfo, userInfo } from './siginfo.ts';
@@ -260,15 +260,18 @@ export class SignalCenter {
   }
 
   /**
-   * int 0x80, where the platform cannot tell it from syscall: a 64-bit kernel without 32-bit emulation
-   * answers with a general protection fault. True when the signal is on its way.
+   * Calls of the 32-bit ABI, where the platform cannot tell them from syscall. A 64-bit kernel without 32-bit emulation
+   * answers int 0x80 with a general protection fault, and syscall from 32-bit code with ENOSYS. True when that is done.
    */
   refuseInt80(t: Task): boolean {
     const regs = t.ctx.regs;
     const at = regs.get(RIP) - 2;
     // Only what reads as int 0x80 is refused: the bytes may have changed since.
-    if (t.mm.copyIn(at, instruction, 0, 2) !== 2 || instruction[0] !== 0xcd || instruction[1] !== 0x80)
-      return false;
+    if (t.mm.copyIn(at, instruction, 0, 2) !== 2 || instruction[0] !== 0xcd || instruction[1] !== 0x80) {
+      if (regs.u32[2 * CS] !== USER32_CS) return false;
+      regs.set(RAX, -ENOSYS);
+      return true;
+    }
     regs.set(RIP, at);
     regs.i32[2 * RAX] = regs.i32[2 * ORIG_RAX]!;
     regs.i32[2 * RAX + 1] = regs.i32[2 * ORIG_RAX + 1]!;

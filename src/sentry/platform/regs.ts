@@ -30,6 +30,9 @@ export const DS = 23;
 export const ES = 24;
 export const FS = 25;
 export const GS = 26;
+/** The code segments that Linux gives to user space: 64-bit, and 32-bit (which needs no kernel support to run). */
+export const USER_CS = 0x33;
+export const USER32_CS = 0x23;
 export const REG_COUNT = 27;
 export const REGS_SIZE = REG_COUNT * 8;
 

@@ -1,18 +1,23 @@
 // PtraceContext: a guest thread's registers, and the host thread that runs them while it has one.
 
+import { EIO } from '../../../abi/errno.ts';
 import { PTRACE_SYSEMU } from '../../../abi/ptrace.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import {
   ptraceGetXstate,
   ptraceInterrupt,
+  ptraceResume,
   ptraceSetregsResume,
   ptraceSetXstate,
 } from '../../../host/ptrace.ts';
 import { type AddressSpace, type Context, EV_DEAD } from '../platform.ts';
-import { CS, DS, EFLAGS, ES, FS, GS, ORIG_RAX, REGS_SIZE, Regs, SS } from '../regs.ts';
+import { CS, EFLAGS, FS_BASE, GS_BASE, ORIG_RAX, REGS_SIZE, Regs, SS, USER_CS, USER32_CS } from '../regs.ts';
 import type { PtraceAddressSpace } from './address_space.ts';
 import type { HostThread } from './host_thread.ts';
 import type { PtracePlatform } from './ptrace.ts';
+
+/** Linux's bound for the bases that ptrace and arch_prctl set. */
+const TASK_SIZE_MAX = 0x7fff_ffff_f000;
 
 /** Bytes of host memory for one context's registers, reused through a free list. */
 const freeBuffers: HostBuffer[] = [];
@@ -42,7 +47,7 @@ export class PtraceContext implements Context {
     this.buffer = freeBuffers.pop() ?? HostBuffer.alloc(REGS_SIZE);
     this.buffer.u8.fill(0);
     this.regs = new Regs(this.buffer.buffer, 0);
-    this.regs.set(CS, 0x33);
+    this.regs.set(CS, USER_CS);
     this.regs.set(SS, 0x2b);
     this.regs.set(EFLAGS, 0x202);
   }
@@ -66,24 +71,34 @@ export class PtraceContext implements Context {
       return;
     }
     if (space.orders.count > 0) this.platform.runOrders(space, thread);
-    // What the guest may not choose: selectors, and orig_rax, which would make the host restart a system call.
+    // What the guest may not choose: orig_rax, which would make the host restart a system call, and code and stack
+    // segments other than the usual. Its data segments are as it loaded them, and the host checks them.
     const r = this.regs.i32;
     r[2 * ORIG_RAX] = -1;
     r[2 * ORIG_RAX + 1] = -1;
-    r[2 * CS] = 0x33;
+    if (r[2 * CS] !== USER32_CS) r[2 * CS] = USER_CS;
     r[2 * SS] = 0x2b;
-    r[2 * DS] = 0;
-    r[2 * ES] = 0;
-    r[2 * FS] = 0;
-    r[2 * GS] = 0;
     this.running = true;
     this.platform.entering(this, thread);
-    if (ptraceSetregsResume(thread.tid, this.buffer.addr, PTRACE_SYSEMU) < 0) {
+    let err = ptraceSetregsResume(thread.tid, this.buffer.addr, PTRACE_SYSEMU);
+    // wrfsbase takes any canonical address, ptrace only those of user space; it sets registers in order, so that all
+    // before the bases are in place now, and the thread itself still has the bases.
+    if (err === -EIO && this.hasKernelBase()) err = ptraceResume(thread.tid, PTRACE_SYSEMU);
+    if (err < 0) {
       this.running = false;
       this.platform.left(this);
       this.event = EV_DEAD;
       this.platform.post(this);
     }
+  }
+
+  /** True when the guest put an address above user space into its fs or gs base. */
+  private hasKernelBase(): boolean {
+    for (const r of [FS_BASE, GS_BASE]) {
+      const base = this.regs.get(r);
+      if (base < 0 || base >= TASK_SIZE_MAX) return true;
+    }
+    return false;
   }
 
   interrupt(): void {
