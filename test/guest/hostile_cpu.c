@@ -38,7 +38,8 @@ static const char *outcome(void (*body)(long), long arg) {
   seen->sig = 0;
   pid_t pid = SPAWN({
     catch_faults(on_signal);
-    alarm(10);
+    // A limit that survives the body's own timers.
+    OK(setrlimit(RLIMIT_CPU, &(struct rlimit){5, 5}));
     body(arg);
     _exit(33);
   });
@@ -376,7 +377,7 @@ SUBTEST(far_transfers) {
 // 32-bit code at a low address, entered by lretq; it comes back by ljmp to 0x33.
 static void in_compat(long code) {
   char *low = OK(mmap(0, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0));
-  __asm__ volatile("mov %1, %%rsp; pushq $0x23; push %0; lretq" ::"r"(code), "r"(low + 4 * PAGE - 64) : "memory");
+  __asm__ volatile("mov $0x2b, %%eax; mov %%eax, %%ds; mov %%eax, %%es; mov %1, %%rsp; pushq $0x23; push %0; lretq" ::"r"(code), "r"(low + 4 * PAGE - 64) : "rax", "memory");
 }
 static char *compat_code(const unsigned char *body, size_t n) {
   // body; ljmp 0x33:back; back (64-bit): mov edi, eax & 0xff -> exit
