@@ -9,7 +9,7 @@ export interface Runner {
   run(argv: readonly string[], timeoutMs: number): SpawnSyncReturns<string>;
 }
 
-const entry = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+const entry = fileURLToPath(new URL('../vedette.cjs', import.meta.url));
 
 function exec(argv: readonly string[], timeoutMs: number): SpawnSyncReturns<string> {
   return spawnSync(argv[0]!, argv.slice(1), {

@@ -207,6 +207,20 @@ describe('vedette', { concurrency: 2 }, () => {
     );
   });
 
+  const noScript = spawnSync('script', ['--version']).error !== undefined;
+  test('a terminal inside stands for the one outside', { skip: noScript ? 'needs script(1)' : false }, () => {
+    const program = 'tty; stty -a | grep -o "rows [0-9]*"; read line; echo "got $line"; exit 6';
+    writeFileSync(join(dir, 'on-terminal'), `#!/bin/sh\n${program}\n`, { mode: 0o755 });
+    const command = `stty rows 33; ${process.execPath} ${main} do -- ./on-terminal`;
+    const r = spawnSync('script', ['-qec', command, '/dev/null'], {
+      input: 'typed\n',
+      encoding: 'utf8',
+      cwd: dir,
+    });
+    assert.equal(r.status, 6, r.stdout);
+    assert.match(r.stdout, /\/dev\/pts\/0\r\nrows 33\r\n[\s\S]*got typed\r\n$/);
+  });
+
   test('doctor finds that programs can run', () => {
     const r = run(['doctor', '--json']);
     const report = JSON.parse(r.stdout) as { works: boolean; findings: { name: string; state: string }[] };

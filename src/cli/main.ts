@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // Entry of the `vedette` command. Knows the commands and their flags; loads what a command needs only when it runs.
 
 import { readFileSync } from 'node:fs';
@@ -145,4 +144,4 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+void main();

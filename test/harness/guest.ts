@@ -23,7 +23,12 @@ export const repoDir = findRepo(distDir);
 export const guestDir = join(repoDir, 'test/guest');
 
 /** How a command starts inside Vedette; VEDETTE_FLAGS adds flags for every run, such as `--platform=ptrace`. */
-export const vedette = [process.execPath, join(distDir, 'src/cli/main.js'), 'do'];
+const bundled = join(distDir, 'vedette.cjs');
+export const vedette = [
+  process.execPath,
+  existsSync(bundled) ? bundled : join(distDir, 'src/cli/main.js'),
+  'do',
+];
 const extraFlags = (process.env.VEDETTE_FLAGS ?? '').split(' ').filter((flag) => flag !== '');
 /** Natively twice instead of natively and inside, to check the tests themselves. */
 export const nativeOnly = process.env.VEDETTE_NATIVE_ONLY === '1';
