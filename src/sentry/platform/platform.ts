@@ -71,6 +71,24 @@ export interface Context {
 /** Guest addresses are below this; the stub lives above. */
 export const GUEST_TOP = 0x7fff_f000_0000;
 
+/**
+ * Where a platform that rewrites system call instructions keeps its jump table. Address spaces of such a platform have
+ * it mapped read-only from the start; mm must then keep the range free of anything else.
+ */
+export const PATCH_TABLE_ADDR = 0x7fff_0000;
+export const PATCH_TABLE_SIZE = 0x1_0000;
+
+/** What a platform needs of mm in order to rewrite system call instructions. Off until mm offers it. */
+export interface PatchTarget {
+  /** Fills `to` with guest bytes at `addr`; false when not all of them are there. */
+  readText(addr: number, to: Uint8Array): boolean;
+  /**
+   * Puts `bytes` at `addr` into a private copy of the page that only execution sees (reads by other means, core dumps
+   * and the file itself keep the original), replacing the page at once for all threads. False when that cannot be.
+   */
+  patchText(addr: number, bytes: Uint8Array): boolean;
+}
+
 export interface Platform {
   readonly name: string;
   /** Bytes of the extended state that getXstate moves, and the XCR0 mask it is laid out by. */

@@ -2,7 +2,7 @@
 
 import { MAP_FIXED, MAP_SHARED } from '../../../abi/mman.ts';
 import { SYS_mmap, SYS_mprotect, SYS_munmap } from '../../../abi/syscall.ts';
-import { type AddressSpace, GUEST_TOP } from '../platform.ts';
+import { type AddressSpace, GUEST_TOP, type PatchTarget } from '../platform.ts';
 import { MEMFILE_FD } from './layout.ts';
 import type { HostProcess } from './process.ts';
 import type { SystrapPlatform } from './systrap.ts';
@@ -15,6 +15,11 @@ export class SystrapAddressSpace implements AddressSpace {
   constructor(platform: SystrapPlatform, process: HostProcess) {
     this.platform = platform;
     this.process = process;
+  }
+
+  /** Lets system call instructions be rewritten; see PatchTarget. */
+  set patchTarget(target: PatchTarget | null) {
+    this.process.patchTarget = target;
   }
 
   map(addr: number, frame: number, pages: number, prot: number): void {

@@ -15,6 +15,7 @@ import {
   SYS_SECCOMP,
 } from '../../../abi/signal.ts';
 import { SYS_futex, SYS_tgkill } from '../../../abi/syscall.ts';
+import { monotonicNs } from '../../../host/clock.ts';
 import { hostCall3 } from '../../../host/syscall.ts';
 import {
   ACCESS_EXEC,
@@ -28,10 +29,25 @@ import {
   EV_SYSCALL,
   EV_TRAP,
 } from '../platform.ts';
-import { CS, EFLAGS, ORIG_RAX, RAX, REGS_SIZE, Regs, RIP, SS } from '../regs.ts';
+import { CS, EFLAGS, ORIG_RAX, RAX, REGS_SIZE, Regs, RIP, RSP, SS } from '../regs.ts';
 import { processCpuNs, threadCpuNs } from '../stub/cpu_time.ts';
 import type { SystrapAddressSpace } from './address_space.ts';
-import { FRAME_INFO, H_ASLEEP, H_SIG, H_STATE, STATE_EVENT, STATE_PARK, STATE_RUN } from './layout.ts';
+import {
+  FRAME_INFO,
+  H_ASLEEP,
+  H_CALL,
+  H_SIG,
+  H_STATE,
+  PATCHED_FRAME,
+  SITE_FALLBACK,
+  SITE_SIZE,
+  SITES_ADDR,
+  SITES_PAGES,
+  STATE_EVENT,
+  STATE_PARK,
+  STATE_RUN,
+  STATE_TRAP,
+} from './layout.ts';
 import type { HostProcess } from './process.ts';
 import { G_ERR, G_TRAPNO, type HostSlot } from './slot.ts';
 import { SIG_KICK } from './stub.ts';
@@ -42,6 +58,11 @@ const X86_TRAP_PF = 14;
 /** Page-fault error code: a write, an instruction fetch. */
 const PF_WRITE = 2;
 const PF_INSTR = 16;
+
+/** Index of rip in struct sigcontext. */
+const RIP_GREG = 16;
+/** How long the Sentry waits for a thread that only has a trap to make. */
+const FRAME_LIMIT_NS = 1e9;
 
 const TWO32 = 0x1_0000_0000;
 
@@ -66,6 +87,11 @@ export class SystrapContext implements Context {
   private pendingXstate: Uint8Array | null = null;
   private cpuBaseNs = 0;
   private cpuSeenNs = 0;
+  /** Where the last patched call came from. */
+  private callRip = 0;
+  private callRipHigh = 0;
+  private callRsp = 0;
+  private callRspHigh = 0;
   private kickedAtStart = false;
   private released = false;
 
@@ -98,15 +124,48 @@ export class SystrapContext implements Context {
 
   /** Lets the thread go on with the registers. */
   private sendOff(slot: HostSlot): void {
+    if (slot.patched && (this.pendingXstate !== null || !this.samePlace())) {
+      // The way back of a patched call is not enough: a trap makes a signal frame first (see collect).
+      slot.starting = true;
+      this.signal(slot, STATE_TRAP);
+      return;
+    }
     if (this.pendingXstate !== null) {
       slot.setXstate(this.pendingXstate, this.platform.xstateSize);
       this.pendingXstate = null;
     }
     slot.store(this.regs);
+    this.signal(slot, STATE_RUN);
+  }
+
+  /** Sets the state that the thread waits for, and wakes it. */
+  private signal(slot: HostSlot, state: number): void {
     slot.parked = false;
-    Atomics.store(this.words, this.stateAt, STATE_RUN);
+    Atomics.store(this.words, this.stateAt, state);
     if (Atomics.load(this.words, slot.at + H_ASLEEP / 4) !== 0)
       hostCall3(SYS_futex, slot.hostAddr + H_STATE, FUTEX_WAKE, 1);
+  }
+
+  /** Nothing but results changed since the patched call came. */
+  private samePlace(): boolean {
+    const r = this.regs.i32;
+    return (
+      r[2 * RIP] === this.callRip &&
+      r[2 * RIP + 1] === this.callRipHigh &&
+      r[2 * RSP] === this.callRsp &&
+      r[2 * RSP + 1] === this.callRspHigh
+    );
+  }
+
+  /** Has a thread that stands in a patched call make a signal frame, and waits for it. False when it does not. */
+  private materialise(slot: HostSlot): boolean {
+    this.signal(slot, STATE_TRAP);
+    const end = monotonicNs() + FRAME_LIMIT_NS;
+    while (Atomics.load(this.words, this.stateAt) !== STATE_EVENT) if (monotonicNs() > end) break;
+    if (Atomics.load(this.words, this.stateAt) === STATE_EVENT && slot.locateFrame() && !slot.patched)
+      return true;
+    this.process!.end();
+    return false;
   }
 
   /** The thread will not go on soon: it need not spin for it. */
@@ -142,6 +201,11 @@ export class SystrapContext implements Context {
       return false;
     }
     if (slot.starting) {
+      // A new thread, or one that was told to trap. No honest one is in a patched call then.
+      if (slot.patched) {
+        this.process!.end();
+        return false;
+      }
       slot.starting = false;
       if (!this.kickedAtStart) {
         this.sendOff(slot);
@@ -152,6 +216,33 @@ export class SystrapContext implements Context {
       return true;
     }
     const m = slot.words;
+    const { sites } = this.platform;
+    if (slot.patched) {
+      slot.load(this.regs);
+      return this.patchedCall(slot);
+    }
+    if (sites !== null && m[slot.at + H_SIG / 4] === SIG_KICK) {
+      const at = m[slot.gregs + 2 * RIP_GREG]!;
+      const high = m[slot.gregs + 2 * RIP_GREG + 1]!;
+      const rip = high * TWO32 + (at >>> 0);
+      const { stub } = this.platform;
+      if (rip >= SITES_ADDR && rip < SITES_ADDR + SITES_PAGES * 4096) {
+        // On the way to the report, or to the fallback's trap: that comes first.
+        if ((rip - SITES_ADDR) % SITE_SIZE <= SITE_FALLBACK) return this.goOn(slot);
+      } else if (rip >= stub.patched && rip < stub.patchedSaved) return this.goOn(slot);
+      else if (rip >= stub.patchedSaved && rip < stub.patchedEnd) {
+        if (m[slot.at + H_CALL / 4] === 0) {
+          // On the way back: the registers are those that were sent, and they go into this frame next time.
+          this.event = EV_KICK;
+          return true;
+        }
+        const { frame } = slot;
+        slot.frame = PATCHED_FRAME;
+        slot.load(this.regs);
+        slot.frame = frame;
+        return this.patchedCall(slot);
+      }
+    }
     slot.load(this.regs);
     const info = slot.at + (slot.frame + FRAME_INFO) / 4;
     const sig = m[slot.at + H_SIG / 4]!;
@@ -167,6 +258,9 @@ export class SystrapContext implements Context {
       r[2 * RAX] = -ENOSYS;
       r[2 * RAX + 1] = -1;
       this.event = EV_SYSCALL;
+      const target = this.process!.patchTarget;
+      if (sites !== null && target !== null)
+        sites.trapped(this.process!.traps, target, r[2 * ORIG_RAX]!, this.regs.get(RIP));
       return true;
     }
     r[2 * ORIG_RAX] = -1;
@@ -185,8 +279,18 @@ export class SystrapContext implements Context {
           this.event = EV_FAULT;
         } else this.event = EV_TRAP;
         return true;
-      case SIGFPE:
       case SIGILL:
+        if (sites !== null && this.process!.patchTarget !== null) {
+          const at = this.regs.get(RIP);
+          if (sites.isTail(this.process!.patchTarget, at)) {
+            this.regs.set(RIP, at + 2);
+            return this.asCall();
+          }
+        }
+        if (code <= 0) break;
+        this.event = EV_TRAP;
+        return true;
+      case SIGFPE:
       case SIGTRAP:
         if (code <= 0) break;
         this.event = EV_TRAP;
@@ -205,7 +309,36 @@ export class SystrapContext implements Context {
     return true;
   }
 
+  /** A patched call: as if it had trapped. */
+  private patchedCall(slot: HostSlot): boolean {
+    slot.words[slot.at + H_CALL / 4] = 0;
+    const r = this.regs.i32;
+    this.callRip = r[2 * RIP]!;
+    this.callRipHigh = r[2 * RIP + 1]!;
+    this.callRsp = r[2 * RSP]!;
+    this.callRspHigh = r[2 * RSP + 1]!;
+    return this.asCall();
+  }
+
+  private asCall(): boolean {
+    const r = this.regs.i32;
+    r[2 * ORIG_RAX] = r[2 * RAX]!;
+    r[2 * ORIG_RAX + 1] = r[2 * RAX + 1]!;
+    r[2 * RAX] = -ENOSYS;
+    r[2 * RAX + 1] = -1;
+    this.event = EV_SYSCALL;
+    return true;
+  }
+
+  /** Sends the thread on as it is. */
+  private goOn(slot: HostSlot): boolean {
+    this.signal(slot, STATE_RUN);
+    return false;
+  }
+
   getXstate(to: Uint8Array): void {
+    if (this.slot?.patched === true && this.pendingXstate === null && !this.slot.starting)
+      this.materialise(this.slot);
     const size = this.platform.xstateSize;
     const initial = this.pendingXstate ?? this.platform.initialXstate;
     if (this.slot === null || this.slot.starting || this.pendingXstate !== null)
@@ -215,7 +348,8 @@ export class SystrapContext implements Context {
 
   setXstate(from: Uint8Array): void {
     const size = this.platform.xstateSize;
-    if (this.slot === null || this.slot.starting) this.pendingXstate = from.slice(0, size);
+    if (this.slot === null || this.slot.starting || this.slot.patched)
+      this.pendingXstate = from.slice(0, size);
     else this.slot.setXstate(from, size);
   }
 
@@ -250,6 +384,7 @@ export class SystrapContext implements Context {
       return;
     }
     if (process.broken === 0) this.cpuBaseNs += this.hostCpuNs();
+    if (!this.running && slot.patched && !slot.starting && process.broken === 0) this.materialise(slot);
     this.park();
     this.slot = null;
     this.process = null;

@@ -12,7 +12,7 @@
 //   0x400  ... signal stack ...  0x4000   rt_sigframe: return address, ucontext, siginfo, then the XSAVE area above
 
 import { SIZEOF_UCONTEXT, UCONTEXT_UC_MCONTEXT } from '../../../abi/sigcontext.ts';
-import { GUEST_TOP } from '../platform.ts';
+import { GUEST_TOP, PATCH_TABLE_SIZE } from '../platform.ts';
 
 export const STUB_BASE = GUEST_TOP;
 export const CODE_SIZE = 0x2000;
@@ -27,6 +27,15 @@ export const SLOT_PAGES: number = SLOT_SIZE / 4096;
 /** Slots are mapped this many at a time. */
 export const SLOTS_PER_BLOCK = 4;
 export const MAX_SLOTS = 8192;
+/** Per patched call site: code that loads its number and jumps to the common entry. Read-only to the guest. */
+export const SITES_ADDR: number = STUB_BASE + 0x900_0000;
+export const SITE_SIZE = 64;
+export const MAX_SITES: number = PATCH_TABLE_SIZE / 8;
+export const SITES_PAGES: number = (MAX_SITES * SITE_SIZE) / 4096;
+export const TABLE_PAGES: number = PATCH_TABLE_SIZE / 4096;
+/** In a site: its system call instruction for threads without a slot in gs, and the address to return to. */
+export const SITE_FALLBACK = 24;
+export const SITE_RETURN = 56;
 export const TASK_TOP = 0x7fff_ffff_f000;
 
 /** Descriptors in every stub. */
@@ -49,6 +58,10 @@ export const H_SIG = 0x80;
 export const H_FRAME = 0x88;
 export const H_FS_BASE = 0x90;
 export const H_GS_BASE = 0x98;
+/** A patched call was reported and nobody has looked at it. */
+export const H_CALL = 0xb8;
+/** struct sigcontext of a patched call, and its address as if it were that of an rt_sigframe. */
+export const H_PATCHED = 0x140;
 /** stack_t of the signal stack, for the thread's start. */
 export const H_ALTSTACK = 0xa0;
 export const HEADER_SIZE = 0x400;
@@ -61,9 +74,15 @@ export const STATE_EVENT = 1;
 export const STATE_RUN = 2;
 /** Sentry -> thread: the answer takes long; do not spin. */
 export const STATE_PARK = 3;
+/** Sentry -> thread in a patched call: trap, so that there is a real signal frame. */
+export const STATE_TRAP = 4;
+
+/** H_SIG of a patched call. */
+export const SIG_PATCHED = 0x100;
 
 /** struct rt_sigframe of the host, from its start (H_FRAME). */
 export const FRAME_UC = 8;
 export const FRAME_GREGS: number = FRAME_UC + UCONTEXT_UC_MCONTEXT;
 export const FRAME_INFO: number = FRAME_UC + SIZEOF_UCONTEXT;
 export const FRAME_SIZE: number = FRAME_INFO + 128;
+export const PATCHED_FRAME: number = H_PATCHED - FRAME_GREGS;

@@ -27,6 +27,7 @@ import {
 import { __WALL, WNOHANG } from '../../../abi/wait.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';
+import type { PatchTarget } from '../platform.ts';
 import { OrderList } from '../ptrace/orders.ts';
 import {
   MAX_ORDERS,
@@ -108,6 +109,7 @@ export class HostProcess {
       index,
       this.platform.memfile,
       this.blocks[block]! + inBlock * SLOT_PAGES,
+      this.platform.sites !== null,
     );
     this.orders.push(SYS_clone, THREAD_FLAGS, slot.addr + SLOT_SIZE - 16, 0, 0, 0, 0);
     slot.tid = this.platform.runOrders(this);
@@ -117,6 +119,9 @@ export class HostProcess {
   }
 
   private reaped = false;
+  /** The address space that it serves may have its calls patched; traps per call site. */
+  patchTarget: PatchTarget | null = null;
+  readonly traps: Map<number, number> = new Map();
 
   /** Kills the process and waits until no thread of it can run: then its memory may be used again. */
   end(): void {

@@ -49,6 +49,7 @@ import {
   H_FS_BASE,
   H_GS_BASE,
   HEADER_SIZE,
+  PATCHED_FRAME,
   SLOT_SIZE,
   SLOTS_ADDR,
 } from './layout.ts';
@@ -81,15 +82,24 @@ export class HostSlot {
   starting = true;
   /** The Sentry told the thread not to spin. */
   parked = false;
+  /** The thread stands in a patched call: its registers are in the slot, and there is no signal frame. */
+  patched = false;
+  /** The Sentry keeps the slot's address in gs for patched calls; the guest's own base is 0 then. */
+  private readonly usesGs: boolean;
+  private readonly addrLow: number;
+  private readonly addrHigh: number;
   /** Placement: pinned to the Sentry's cpu; let off it to compute; when it last ran, and short runs since. */
   home = false;
   away = false;
   resumedNs = 0;
   shortRuns = 0;
 
-  constructor(pid: number, index: number, memfile: MemoryFile, frame: number) {
+  constructor(pid: number, index: number, memfile: MemoryFile, frame: number, usesGs: boolean) {
     this.pid = pid;
     this.addr = SLOTS_ADDR + index * SLOT_SIZE;
+    this.usesGs = usesGs;
+    this.addrLow = this.addr | 0;
+    this.addrHigh = Math.floor(this.addr / TWO32);
     this.words = memfile.i32(frame);
     this.bytes = memfile.u8(frame);
     this.at = memfile.byteOffset(frame) / 4;
@@ -119,8 +129,14 @@ export class HostSlot {
   locateFrame(): boolean {
     const w = this.at + H_FRAME / 4;
     this.frame = -1;
+    this.patched = false;
     if (this.words[w + 1] !== SLOTS_HIGH) return false;
     const off = SLOTS_HIGH * TWO32 + (this.words[w]! >>> 0) - this.addr;
+    if (off === PATCHED_FRAME && this.usesGs) {
+      this.patched = true;
+      this.frame = off;
+      return true;
+    }
     if (off < HEADER_SIZE || off + FRAME_SIZE > SLOT_SIZE || off % 8 !== 0) return false;
     this.frame = off;
     return true;
@@ -177,8 +193,11 @@ export class HostSlot {
     const h = this.at;
     r[2 * FS_BASE] = m[h + H_FS_BASE / 4]!;
     r[2 * FS_BASE + 1] = m[h + H_FS_BASE / 4 + 1]!;
-    r[2 * GS_BASE] = m[h + H_GS_BASE / 4]!;
-    r[2 * GS_BASE + 1] = m[h + H_GS_BASE / 4 + 1]!;
+    const low = m[h + H_GS_BASE / 4]!;
+    const high = m[h + H_GS_BASE / 4 + 1]!;
+    const own = this.usesGs && low === this.addrLow && high === this.addrHigh;
+    r[2 * GS_BASE] = own ? 0 : low;
+    r[2 * GS_BASE + 1] = own ? 0 : high;
   }
 
   /** Copies `regs` into the frame, with selectors and signal mask as guest code has them. */
@@ -231,8 +250,9 @@ export class HostSlot {
     const h = this.at;
     m[h + H_FS_BASE / 4] = r[2 * FS_BASE]!;
     m[h + H_FS_BASE / 4 + 1] = r[2 * FS_BASE + 1]!;
-    m[h + H_GS_BASE / 4] = r[2 * GS_BASE]!;
-    m[h + H_GS_BASE / 4 + 1] = r[2 * GS_BASE + 1]!;
+    const ours = this.usesGs && r[2 * GS_BASE] === 0 && r[2 * GS_BASE + 1] === 0;
+    m[h + H_GS_BASE / 4] = ours ? this.addrLow : r[2 * GS_BASE]!;
+    m[h + H_GS_BASE / 4 + 1] = ours ? this.addrHigh : r[2 * GS_BASE + 1]!;
   }
 
   /**
@@ -240,7 +260,7 @@ export class HostSlot {
    * slot: then the guest forged it and gets no extended state.
    */
   xstateAt(size: number): number {
-    if (this.frame < 0) return -1;
+    if (this.frame < 0 || this.patched) return -1;
     const p = this.gregs + 2 * G_FPSTATE;
     if (this.words[p + 1] !== SLOTS_HIGH) return -1;
     const off = SLOTS_HIGH * TWO32 + (this.words[p]! >>> 0) - this.addr;

@@ -68,6 +68,7 @@ import {
   rip,
 } from '../../../asm/index.ts';
 import { PF_R, PF_X, writeExecutable } from '../../../elf/index.ts';
+import { PATCH_TABLE_ADDR } from '../platform.ts';
 import { guestFilter, mapperFilter, SYS_NOTIFY } from './filter.ts';
 import {
   C_ASLEEP,
@@ -88,13 +89,18 @@ import {
   ORDERS_ADDR,
   ORDERS_PAGES,
   REPORT_FD,
+  SITES_ADDR,
+  SITES_PAGES,
   SLOT_SIZE,
   STATE_EVENT,
   STATE_PARK,
   STATE_RUN,
+  STATE_TRAP,
   STUB_BASE,
+  TABLE_PAGES,
   TASK_TOP,
 } from './layout.ts';
+import { emitPatchedEntry } from './patched_entry.ts';
 
 const LOAD_ADDR = 0x40_0000;
 const FILE_OFFSET = 0x1000;
@@ -118,15 +124,23 @@ export interface StubImage {
   readonly elf: Uint8Array;
   /** Where a parked thread's address is while it sleeps: after the call. */
   readonly sleepAddr: number;
+  /** Entry of patched calls; from where on their registers are in the slot; and the end of that. */
+  readonly patched: number;
+  readonly patchedSaved: number;
+  readonly patchedEnd: number;
 }
 
-/** Emits the stub program. `controlOffset` is where the control and orders pages lie in the memory file. */
-export function buildStub(controlOffset: number): StubImage {
+/**
+ * Emits the stub program. `controlOffset` is where the control and orders pages lie in the memory file, `patchOffset`
+ * the jump table and the sites; -1 without patched calls.
+ */
+export function buildStub(controlOffset: number, patchOffset: number): StubImage {
   const a = new Assembler({ base: LOAD_ADDR });
   const moved = (label: string): number => STUB_BASE + a.offsetOf(label);
   emitHandler(a);
   emitThread(a);
   emitMapper(a);
+  emitPatchedEntry(a);
 
   a.align(8).label('guestInsns');
   const guest = guestFilter();
@@ -148,20 +162,30 @@ export function buildStub(controlOffset: number): StubImage {
     .u64(moved('sigreturn'))
     .u64(ALL_SIGNALS);
 
-  emitStart(a, controlOffset);
+  emitStart(a, controlOffset, patchOffset);
   const code = a.finish();
   if (code.length > CODE_SIZE) throw new Error('systrap stub: code too long');
   const elf = writeExecutable({
     entry: a.addressOf('start'),
     segments: [{ vaddr: LOAD_ADDR, bytes: code, flags: PF_R | PF_X }],
   });
-  return { elf, sleepAddr: moved('slept') };
+  return {
+    elf,
+    sleepAddr: moved('slept'),
+    patched: moved('patched'),
+    patchedSaved: moved('patchedSaved'),
+    patchedEnd: moved('patchedEnd'),
+  };
 }
 
-/** void handler(sig edi, siginfo *, ucontext *), on the thread's signal stack at the end of its slot. */
+/**
+ * STATE_TRAP asks for a real signal frame. A kick can come in the middle of a patched call: then this is the frame.
+ *
+ * void handler(sig edi, siginfo *, ucontext *), on the thread's signal stack at the end of its slot.
+ */
 function emitHandler(a: Assembler): void {
   a.align(64).label('handler').mov(RBX, RSP).and(RBX, imm(-SLOT_SIZE));
-  a.mov(mem(RBX, H_SIG), EDI).mov(mem(RBX, H_FRAME), RSP);
+  a.mov(mem(RBX, H_SIG), EDI).label('report').mov(mem(RBX, H_FRAME), RSP);
   a.rdfsbase(RAX).mov(mem(RBX, H_FS_BASE), RAX).rdgsbase(RAX).mov(mem(RBX, H_GS_BASE), RAX);
   a.mov(R12, imm(CONTROL_ADDR));
   // The exchange is a full barrier: either the Sentry sees the event before it sleeps, or we see that it sleeps.
@@ -170,12 +194,12 @@ function emitHandler(a: Assembler): void {
   a.mov(EAX, imm(SYS_write)).mov(EDI, imm(EVENT_FD)).lea(RSI, rip('one')).mov(RDX, imm(8)).syscall();
   a.label('spin').mov(ECX, mem(R12, C_SPINS));
   a.label('spinAgain').mov(EAX, mem(RBX, H_STATE)).cmp(EAX, imm(STATE_RUN)).je('resume');
-  a.cmp(EAX, imm(STATE_PARK)).je('sleep').test(ECX, ECX).je('sleep');
-  a.pause().dec(ECX).jmp('spinAgain');
+  a.cmp(EAX, imm(STATE_PARK)).je('sleep').cmp(EAX, imm(STATE_TRAP)).je('report');
+  a.test(ECX, ECX).je('sleep').pause().dec(ECX).jmp('spinAgain');
   a.label('sleep').mov(EAX, imm(1)).xchg(mem(RBX, H_ASLEEP), EAX);
   // From here on everything follows from rsp alone, which the Sentry can verify (proof.ts).
   a.label('sleepAgain').mov(RBX, RSP).and(RBX, imm(-SLOT_SIZE));
-  a.mov(EAX, mem(RBX, H_STATE)).cmp(EAX, imm(STATE_RUN)).je('awake');
+  a.mov(EAX, mem(RBX, H_STATE)).cmp(EAX, imm(STATE_RUN)).je('awake').cmp(EAX, imm(STATE_TRAP)).je('report');
   a.lea(RDI, mem(RBX, H_STATE)).mov(RSI, imm(FUTEX_WAIT)).mov(RDX, RAX).mov(R10, imm(0));
   a.mov(EAX, imm(SYS_futex)).syscall().label('slept').jmp('sleepAgain');
   a.label('awake').mov(dword(mem(RBX, H_ASLEEP)), imm(0));
@@ -223,7 +247,7 @@ function emitMapper(a: Assembler): void {
 }
 
 /** Start of the template: one report of the filter's listener to the Sentry, and it is a mapper like any other. */
-function emitStart(a: Assembler, controlOffset: number): void {
+function emitStart(a: Assembler, controlOffset: number, patchOffset: number): void {
   a.align(16).label('start');
   for (const sig of HANDLED) {
     a.mov(EAX, imm(SYS_rt_sigaction)).mov(RDI, imm(sig)).lea(RSI, rip('action')).mov(RDX, imm(0));
@@ -283,5 +307,11 @@ function emitStart(a: Assembler, controlOffset: number): void {
   munmap(0, STUB_BASE);
   munmap(STUB_BASE + CODE_SIZE, CONTROL_ADDR);
   munmap(CONTROL_ADDR + shared, TASK_TOP);
+  if (patchOffset >= 0) {
+    const tableSize = TABLE_PAGES * 4096;
+    mmap(PATCH_TABLE_ADDR, tableSize, PROT_READ, MAP_SHARED | MAP_FIXED, MEMFILE_FD, patchOffset);
+    const rx = PROT_READ | PROT_EXEC;
+    mmap(SITES_ADDR, SITES_PAGES * 4096, rx, MAP_SHARED | MAP_FIXED, MEMFILE_FD, patchOffset + tableSize);
+  }
   a.jmp('newProcess');
 }

@@ -28,7 +28,15 @@ import { receiveFd } from '../../../host/fd_passing.ts';
 import { NotifyListener } from '../../../host/notify.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
-import { type AddressSpace, type Context, EV_DEAD, GUEST_TOP, type Platform } from '../platform.ts';
+import {
+  type AddressSpace,
+  type Context,
+  EV_DEAD,
+  GUEST_TOP,
+  PATCH_TABLE_ADDR,
+  PATCH_TABLE_SIZE,
+  type Platform,
+} from '../platform.ts';
 import { startProgram } from '../stub/program.ts';
 import { SystrapAddressSpace } from './address_space.ts';
 import { SystrapContext } from './context.ts';
@@ -45,7 +53,8 @@ import {
 import { Placement } from './placement.ts';
 import { HostProcess } from './process.ts';
 import { sleepsInHandler } from './proof.ts';
-import { buildStub } from './stub.ts';
+import { SiteTable } from './sites.ts';
+import { buildStub, type StubImage } from './stub.ts';
 
 /** Emptied processes that are kept. */
 const POOL_SIZE = 16;
@@ -67,6 +76,11 @@ const ABOUT_PIDFD = 1;
 const ABOUT_EVENTS = 2;
 const EVENT_SIZE = 12;
 const MAX_EVENTS = 16;
+
+export interface SystrapOptions {
+  /** Rewrite system call instructions to jumps, in address spaces that have a PatchTarget. */
+  readonly patchCalls?: boolean;
+}
 
 export class SystrapPlatform implements Platform {
   readonly name = 'systrap';
@@ -101,7 +115,9 @@ export class SystrapPlatform implements Platform {
   /** Kicks not yet answered: context -> when. */
   private readonly kicks = new Map<SystrapContext, number>();
   private readonly placement = new Placement();
-  private readonly sleepAddr: number;
+  readonly stub: StubImage;
+  /** Patched call sites; null when calls are left alone. */
+  readonly sites: SiteTable | null;
   private sinceHost = 0;
   private readonly events = HostBuffer.alloc(EVENT_SIZE * MAX_EVENTS);
   private readonly scratch = HostBuffer.alloc(128);
@@ -110,8 +126,9 @@ export class SystrapPlatform implements Platform {
    * Starts the template stub and one process of it. `pollerFd` is the epoll descriptor whose readiness ends a wait.
    * Throws an Error that names the failing step when the host does not allow it.
    */
-  constructor(memfile: MemoryFile, pollerFd: number) {
+  constructor(memfile: MemoryFile, pollerFd: number, options: SystrapOptions = {}) {
     this.memfile = memfile;
+    this.sites = options.patchCalls === true ? new SiteTable(memfile) : null;
     const frame = memfile.alloc(1 + ORDERS_PAGES);
     if (frame < 0) throw new Error('systrap platform: no memory for the control page');
     this.control = memfile.i32(frame);
@@ -123,8 +140,9 @@ export class SystrapPlatform implements Platform {
     this.watch(pollerFd, ABOUT_POLLER);
     this.watch(this.eventFd, ABOUT_EVENTS);
 
-    const stub = buildStub(frame * 4096);
-    this.sleepAddr = stub.sleepAddr;
+    const stub = buildStub(frame * 4096, this.sites === null ? -1 : this.sites.frame * 4096);
+    this.stub = stub;
+    this.sites?.setEntry(stub.patched);
     const pair = this.scratch;
     must('socketpair', hostCall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.addr));
     const [ours, theirs] = [pair.view.getInt32(0, true), pair.view.getInt32(4, true)];
@@ -429,9 +447,15 @@ export class SystrapPlatform implements Platform {
   recycle(process: HostProcess): void {
     process.orders.count = 0;
     if (this.pool.length < POOL_SIZE && process.broken === 0 && process.idle.length === process.threads) {
-      process.orders.push(SYS_munmap, 0, GUEST_TOP, 0, 0, 0, 0);
+      process.patchTarget = null;
+      process.traps.clear();
+      // All but the jump table.
+      const table = this.sites === null ? GUEST_TOP : PATCH_TABLE_ADDR;
+      process.orders.push(SYS_munmap, 0, table, 0, 0, 0, 0);
+      const after = PATCH_TABLE_ADDR + PATCH_TABLE_SIZE;
+      if (this.sites !== null) process.orders.push(SYS_munmap, after, GUEST_TOP - after, 0, 0, 0, 0);
       this.runOrders(process);
-      if (process.broken === 0 && process.idle.every((slot) => sleepsInHandler(slot, this.sleepAddr))) {
+      if (process.broken === 0 && process.idle.every((slot) => sleepsInHandler(slot, this.stub.sleepAddr))) {
         this.pool.push(process);
         return;
       }

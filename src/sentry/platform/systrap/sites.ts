@@ -1,0 +1,114 @@
+// Patched call sites. `mov $nr,%eax; syscall` (b8 imm32 0f 05) becomes `jmp *table(n)` (ff 24 25 disp32), also seven
+// bytes. The table lies just under 2 GiB, where a 32-bit displacement reaches it, and points to the site's code:
+//
+//   site +0   mov eax, nr;  lea r11, [site];  jmp entry
+//        +24  syscall;  jmp *[site + 56]         for threads whose gs is their own
+//        +56  address after the call
+//
+// The last two bytes of the jump are ff 7f, which is no instruction: who jumps there, past the mov, or restarts the call
+// by setting its address back by two, comes back with SIGILL, and that is taken as the system call that was there.
+// Table and sites are one for all stubs, so that a fork keeps its patches.
+
+import type { MemoryFile } from '../../memfile/memfile.ts';
+import { PATCH_TABLE_ADDR, PATCH_TABLE_SIZE, type PatchTarget } from '../platform.ts';
+import {
+  MAX_SITES,
+  SITE_FALLBACK,
+  SITE_RETURN,
+  SITE_SIZE,
+  SITES_ADDR,
+  SITES_PAGES,
+  TABLE_PAGES,
+} from './layout.ts';
+
+/** Bytes of the call as compilers write it, and of the jump that replaces it. */
+const CALL_SIZE = 7;
+/** Traps of one site before it is patched: code that runs once is left alone. */
+const TRAPS_BEFORE = 4;
+/** Sites that are counted or given up, per address space. */
+const MAX_COUNTED = 4096;
+const GIVEN_UP = 1e9;
+
+const text = new Uint8Array(CALL_SIZE);
+const textView = new DataView(text.buffer);
+
+export class SiteTable {
+  /** First frame of the table, then of the sites: consecutive. */
+  readonly frame: number;
+  private readonly view: DataView;
+  private readonly bytes: Uint8Array;
+  private entry = 0;
+  /** Sites by number of call and address after it. */
+  private readonly known: Map<number, Map<number, number>> = new Map();
+  count = 0;
+
+  constructor(memfile: MemoryFile) {
+    this.frame = memfile.alloc(TABLE_PAGES + SITES_PAGES);
+    if (this.frame < 0) throw new Error('systrap platform: no memory for call sites');
+    const chunk = memfile.u8(this.frame);
+    const at = memfile.byteOffset(this.frame);
+    this.bytes = chunk.subarray(at, at + (TABLE_PAGES + SITES_PAGES) * 4096);
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
+  }
+
+  /** Where the common entry is. */
+  setEntry(entry: number): void {
+    this.entry = entry;
+  }
+
+  /** The call before `ret` trapped with number `nr`: counts it, and patches it in time. True when patched now. */
+  trapped(counts: Map<number, number>, target: PatchTarget, nr: number, ret: number): boolean {
+    const n = (counts.get(ret) ?? 0) + 1;
+    if (n > GIVEN_UP || (n === 1 && counts.size >= MAX_COUNTED)) return false;
+    counts.set(ret, n);
+    if (n !== TRAPS_BEFORE) return false;
+    counts.set(ret, GIVEN_UP);
+    if (!target.readText(ret - CALL_SIZE, text)) return false;
+    if (text[0] !== 0xb8 || textView.getUint32(1, true) !== nr || text[5] !== 0x0f || text[6] !== 0x05)
+      return false;
+    const site = this.site(nr, ret);
+    if (site < 0) return false;
+    text.set([0xff, 0x24, 0x25]);
+    textView.setUint32(3, PATCH_TABLE_ADDR + 8 * site, true);
+    return target.patchText(ret - CALL_SIZE, text);
+  }
+
+  /** An invalid instruction at `addr`: is it the end of a patched call? */
+  isTail(target: PatchTarget, addr: number): boolean {
+    if (!target.readText(addr + 2 - CALL_SIZE, text)) return false;
+    if (text[0] !== 0xff || text[1] !== 0x24 || text[2] !== 0x25) return false;
+    const site = (textView.getUint32(3, true) - PATCH_TABLE_ADDR) / 8;
+    if (!Number.isInteger(site) || site < 0 || site >= this.count) return false;
+    return (
+      Number(this.view.getBigUint64(PATCH_TABLE_SIZE + site * SITE_SIZE + SITE_RETURN, true)) === addr + 2
+    );
+  }
+
+  /** Index of the site for this call and address, made when it is new; -1 when the table is full. */
+  private site(nr: number, ret: number): number {
+    let byAddr = this.known.get(nr);
+    if (byAddr === undefined) {
+      byAddr = new Map();
+      this.known.set(nr, byAddr);
+    }
+    const old = byAddr.get(ret);
+    if (old !== undefined) return old;
+    if (this.count === MAX_SITES) return -1;
+    const index = this.count++;
+    byAddr.set(ret, index);
+    const at = PATCH_TABLE_SIZE + index * SITE_SIZE;
+    const addr = SITES_ADDR + index * SITE_SIZE;
+    this.bytes[at] = 0xb8; // mov eax, nr
+    this.view.setUint32(at + 1, nr, true);
+    this.bytes.set([0x4c, 0x8d, 0x1d], at + 5); // lea r11, [rip - 12]
+    this.view.setInt32(at + 8, -12, true);
+    this.bytes[at + 12] = 0xe9; // jmp entry
+    this.view.setInt32(at + 13, this.entry - (addr + 17), true);
+    this.bytes.set([0x0f, 0x05, 0xff, 0x25], at + SITE_FALLBACK); // syscall; jmp [rip + n]
+    this.view.setInt32(at + SITE_FALLBACK + 4, SITE_RETURN - (SITE_FALLBACK + 8), true);
+    this.view.setBigUint64(at + SITE_RETURN, BigInt(ret), true);
+    // The table's word last: nobody jumps through it before.
+    this.view.setBigUint64(8 * index, BigInt(addr), true);
+    return index;
+  }
+}
