@@ -4,7 +4,6 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, release, totalmem } from 'node:os';
-import { fileURLToPath } from 'node:url';
 
 const SELF_TEST_MS = 5000;
 
@@ -30,9 +29,8 @@ function ok(detail: string): Omit<Finding, 'name'> {
 
 /** Runs one self-test in a child: what it printed, and whether it succeeded; `hung` when it had to be killed. */
 function selfTest(test: string): Promise<{ passed: boolean; hung: boolean; text: string }> {
-  const script = fileURLToPath(new URL('../runtime/selftest.js', import.meta.url));
   return new Promise((done) => {
-    const child = spawn(process.execPath, [script, test], {
+    const child = spawn(process.execPath, [process.argv[1]!, 'self-test', test], {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });

@@ -101,6 +101,11 @@ function makeProgram(): Command {
       const { runDoctor } = await import('./doctor.ts');
       process.exitCode = await runDoctor(flags.json === true);
     });
+  // What doctor starts for each feature that may hang.
+  program.command('self-test <feature>', { hidden: true }).action(async (feature: string) => {
+    const { runSelfTest } = await import('../runtime/selftest.ts');
+    runSelfTest(feature);
+  });
   return program;
 }
 

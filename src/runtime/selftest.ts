@@ -1,7 +1,7 @@
 // Self-tests of what the host offers. Each runs in a process of its own, which `vedette doctor` can kill: a host feature
 // that is there may still hang. Prints one line and exits 0 when the feature works:
 //
-//   node selftest.js ptrace|seccomp|userns|kvm
+//   vedette self-test ptrace|seccomp|userns|kvm
 
 import { errnoName } from '../abi/errno.ts';
 import { PROT_EXEC, PROT_READ } from '../abi/mman.ts';
@@ -81,11 +81,14 @@ const TESTS: Readonly<Record<string, () => string>> = {
   kvm: testKvm,
 };
 
-const name = process.argv[2] ?? '';
-try {
-  process.stdout.write(`${TESTS[name]!()}\n`);
-  process.exit(0);
-} catch (error) {
-  process.stdout.write(`${(error as Error).message}\n`);
-  process.exit(1);
+/** Runs one self-test, prints one line and ends this process: 0 when the feature works. */
+export function runSelfTest(name: string): never {
+  try {
+    const test = Object.hasOwn(TESTS, name) ? TESTS[name] : undefined;
+    process.stdout.write(`${test === undefined ? `there is no self-test ${name}` : test()}\n`);
+    process.exit(test === undefined ? 1 : 0);
+  } catch (error) {
+    process.stdout.write(`${(error as Error).message}\n`);
+    process.exit(1);
+  }
 }
