@@ -98,6 +98,7 @@ const FRAME_SC = FRAME_UC + UCONTEXT_UC_MCONTEXT;
 const FRAME_MASK = FRAME_UC + UCONTEXT_UC_SIGMASK;
 /** Where an XSAVE header starts and ends in the image. */
 const XSTATE_HEADER_END = SIZEOF_FPSTATE + 64;
+const XSTATE_ALIGN = 64;
 const MXCSR_OFFSET = 24;
 const MXCSR_VALID = 0xffff;
 /** What a fresh FPU has. */
@@ -304,7 +305,7 @@ function restoreXstate(t: Task, fp: number): boolean {
     t.ctx.setXstate(scratch.subarray(0, xsize));
     return true;
   }
-  if (t.mm.copyInExact(fp, scratch, 0, SIZEOF_FPSTATE) !== 0) return false;
+  if (fp % XSTATE_ALIGN !== 0 || t.mm.copyInExact(fp, scratch, 0, SIZEOF_FPSTATE) !== 0) return false;
   const sw = FPSTATE_SW_RESERVED;
   const full =
     scratchView.getUint32(sw + FPX_SW_BYTES_MAGIC1, true) === FP_XSTATE_MAGIC1 &&
@@ -324,8 +325,9 @@ function restoreXstate(t: Task, fp: number): boolean {
     const xfeatures = scratchView.getUint32(XSTATE_XSTATE_HDR_XFEATURES, true);
     const high = scratchView.getUint32(XSTATE_XSTATE_HDR_XFEATURES + 4, true);
     if ((xfeatures & ~platform.xcr0Lo) !== 0 || high !== 0) return false;
-    // xcomp_bv and the reserved header words must be zero: XRSTOR faults on anything else.
-    for (let i = SIZEOF_FPSTATE + 8; i < XSTATE_HEADER_END; i++) if (scratch[i] !== 0) return false;
+    // XRSTOR faults when xcomp_bv or the word behind it is not zero, and does not look at the rest of the header.
+    for (let i = SIZEOF_FPSTATE + 8; i < SIZEOF_FPSTATE + 24; i++) if (scratch[i] !== 0) return false;
+    scratch.fill(0, SIZEOF_FPSTATE + 24, XSTATE_HEADER_END);
     scratchView.setUint32(XSTATE_XSTATE_HDR_XFEATURES, xfeatures & allowed, true);
   }
   if ((scratchView.getUint32(MXCSR_OFFSET, true) & ~MXCSR_VALID) !== 0) return false;
