@@ -5,6 +5,9 @@ import { ENOSYS } from '../../../abi/errno.ts';
 import { FUTEX_WAKE } from '../../../abi/futex.ts';
 import { SIGINFO_SI_ADDR, SIGINFO_SI_ARCH, SIGINFO_SI_CODE } from '../../../abi/siginfo.ts';
 import {
+  BUS_ADRERR,
+  SEGV_ACCERR,
+  SEGV_MAPERR,
   SI_KERNEL,
   SIGBUS,
   SIGFPE,
@@ -272,7 +275,7 @@ export class SystrapContext implements Context {
       case SIGSEGV:
       case SIGBUS:
         if (code <= 0) break;
-        if (m[slot.gregs + 2 * G_TRAPNO] === X86_TRAP_PF) {
+        if (m[slot.gregs + 2 * G_TRAPNO] === X86_TRAP_PF && isPageFault(sig, code)) {
           const err = m[slot.gregs + 2 * G_ERR]!;
           this.faultAccess =
             (err & PF_INSTR) !== 0 ? ACCESS_EXEC : (err & PF_WRITE) !== 0 ? ACCESS_WRITE : ACCESS_READ;
@@ -410,4 +413,9 @@ export class SystrapContext implements Context {
     this.cpuBaseNs -= this.hostCpuNs();
     if (this.pendingXstate === null) this.pendingXstate = this.platform.initialXstate;
   }
+}
+
+/** A fault that mm can resolve; a bad entry into the vsyscall page, for one, is a page fault with another code. */
+function isPageFault(sig: number, code: number): boolean {
+  return sig === SIGSEGV ? code === SEGV_MAPERR || code === SEGV_ACCERR : code === BUS_ADRERR;
 }

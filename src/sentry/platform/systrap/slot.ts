@@ -39,6 +39,8 @@ import {
   RSI,
   RSP,
   SS,
+  USER_CS,
+  USER32_CS,
 } from '../regs.ts';
 import {
   FRAME_GREGS,
@@ -63,6 +65,7 @@ const G_FPSTATE = 23;
 /** Signal stacks end this far below the slot's end, so that rsp, rounded down to a slot, is always this one. */
 const STACK_GAP = 64;
 
+const USER_DS = 0x2b;
 const TWO32 = 0x1_0000_0000;
 const SLOTS_HIGH = Math.floor(SLOTS_ADDR / TWO32) | 0;
 
@@ -188,8 +191,8 @@ export class HostSlot {
     r[2 * RIP + 1] = m[f + 33]!;
     r[2 * EFLAGS] = m[f + 34]!;
     r[2 * EFLAGS + 1] = 0;
-    r[2 * CS] = 0x33;
-    r[2 * SS] = 0x2b;
+    r[2 * CS] = (m[f + 2 * G_SELECTORS]! & 0xffff) === USER32_CS ? USER32_CS : USER_CS;
+    r[2 * SS] = USER_DS;
     const h = this.at;
     r[2 * FS_BASE] = m[h + H_FS_BASE / 4]!;
     r[2 * FS_BASE + 1] = m[h + H_FS_BASE / 4 + 1]!;
@@ -241,9 +244,9 @@ export class HostSlot {
     m[f + 33] = r[2 * RIP + 1]!;
     m[f + 34] = r[2 * EFLAGS]!;
     m[f + 35] = 0;
-    // u16 cs, gs, fs, ss.
-    m[f + 2 * G_SELECTORS] = 0x33;
-    m[f + 2 * G_SELECTORS + 1] = 0x2b0000;
+    // u16 cs, gs, fs, ss. Guests may run in the host's 32-bit segment, whose calls the filter catches as well.
+    m[f + 2 * G_SELECTORS] = r[2 * CS] === USER32_CS ? USER32_CS : USER_CS;
+    m[f + 2 * G_SELECTORS + 1] = USER_DS << 16;
     const mask = this.at + (this.frame + FRAME_UC + UCONTEXT_UC_SIGMASK) / 4;
     m[mask] = RUN_MASK_LOW;
     m[mask + 1] = RUN_MASK_HIGH;
