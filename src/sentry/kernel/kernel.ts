@@ -27,6 +27,7 @@ import { FutexTable } from './futex.ts';
 import { IpcNamespace } from './ipc_namespace.ts';
 import type { ProgramLoader } from './loader_interface.ts';
 import { PidTable } from './pids.ts';
+import { ADMIT, checkSeccomp } from './seccomp.ts';
 import type { SigInfo } from './siginfo.ts';
 import { SignalCenter } from './signals.ts';
 import type { SyscallTable } from './syscall_table.ts';
@@ -158,7 +159,9 @@ export class Kernel {
         }
         t.sysno = ctx.regs.int(ORIG_RAX);
         if (this.tracer !== null) this.tracer.enter(t);
-        this.finish(t, this.dispatch(t));
+        const verdict = t.seccomp === null ? ADMIT : checkSeccomp(t);
+        if (verdict === ADMIT) this.finish(t, this.dispatch(t));
+        else this.refuse(t, verdict);
         return;
       }
       case EV_FAULT:
@@ -229,6 +232,15 @@ export class Kernel {
     // A handler that set the registers left no call to restart.
     if (result === NO_RESULT) t.sysno = -1;
     else t.ctx.regs.set(RAX, result);
+    returnToUser(t);
+  }
+
+  /** Ends a call that a filter did not admit. Its result is the filter's: never taken for a call to restart. */
+  private refuse(t: Task, result: number): void {
+    if (this.tracer !== null) this.tracer.exit(t, result);
+    if (result === EXITED) return;
+    if (result !== NO_RESULT) t.ctx.regs.set(RAX, result);
+    t.sysno = -1;
     returnToUser(t);
   }
 

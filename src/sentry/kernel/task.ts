@@ -15,6 +15,7 @@ import type { IpcNamespace } from './ipc_namespace.ts';
 import type { SemUndo } from './ipc_sem.ts';
 import type { Kernel } from './kernel.ts';
 import { SchedState } from './sched_state.ts';
+import type { SeccompState } from './seccomp.ts';
 import { TaskSignals } from './signal_state.ts';
 import type { ThreadGroup } from './threadgroup.ts';
 import type { UserCount } from './users.ts';
@@ -72,6 +73,8 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
   readonly sched: SchedState = new SchedState();
   /** Waits of this thread: ru_nvcsw. */
   waits = 0;
+  /** System-call filters; null without any, so that a call costs one comparison. */
+  seccomp: SeccompState | null = null;
   /** SysV semaphore adjustments (CLONE_SYSVSEM shares them); made on first use. */
   semUndo: SemUndo | null = null;
   /** Namespaces. */

@@ -30,6 +30,7 @@ import { addThread } from './init.ts';
 import { shareUndo } from './ipc_sem.ts';
 import { checkNamespaces, newNamespaces } from './namespaces.ts';
 import { installPidFile } from './pidfd.ts';
+import { inheritSeccomp } from './seccomp.ts';
 import { disarmAltStack } from './signal_frame.ts';
 import { Task } from './task.ts';
 import { ThreadGroup } from './threadgroup.ts';
@@ -219,6 +220,7 @@ function copyThreadState(t: Task, child: Task, req: CloneRequest): void {
   child.uts = t.uts;
   child.ipc = t.ipc;
   newNamespaces(child, f);
+  inheritSeccomp(t, child);
   child.personality = t.personality;
   child.sched.inherit(t.sched);
   if ((f & CLONE_CHILD_CLEARTID) !== 0) child.clearChildTid = req.childTid;

@@ -17,6 +17,7 @@ import {
   PR_GET_NAME,
   PR_GET_NO_NEW_PRIVS,
   PR_GET_PDEATHSIG,
+  PR_GET_SECCOMP,
   PR_GET_SECUREBITS,
   PR_GET_THP_DISABLE,
   PR_GET_TID_ADDRESS,
@@ -30,6 +31,7 @@ import {
   PR_SET_NAME,
   PR_SET_NO_NEW_PRIVS,
   PR_SET_PDEATHSIG,
+  PR_SET_SECCOMP,
   PR_SET_SECUREBITS,
   PR_SET_THP_DISABLE,
   PR_SET_TIMERSLACK,
@@ -54,6 +56,7 @@ import type { Task } from '../kernel/task.ts';
 import { commitCred, setCap } from '../kernel/task_cred.ts';
 import { ADDR, INT } from './kinds.ts';
 import { sys } from './row.ts';
+import { prctlSeccomp, seccompMode } from './seccomp.ts';
 
 const NAME_SIZE = 16;
 /** PR_GET_AUXV, as <linux/prctl.h> of 6.4 has it. */
@@ -193,6 +196,10 @@ function prctl(t: Task, op: number, a2: number, a3: number, a4: number, a5: numb
     case PR_GET_NO_NEW_PRIVS:
       if (a2 !== 0 || a3 !== 0 || a4 !== 0 || a5 !== 0) return -EINVAL;
       return t.cred.noNewPrivs ? 1 : 0;
+    case PR_SET_SECCOMP:
+      return prctlSeccomp(t, a2, a3);
+    case PR_GET_SECCOMP:
+      return seccompMode(t);
     case PR_CAPBSET_READ:
       if (a2 < 0 || a2 > CAP_LAST_CAP) return -EINVAL;
       return t.cred.bounding.has(a2) ? 1 : 0;
@@ -248,6 +255,6 @@ export const rows = [
     SYS_prctl,
     [INT, ADDR, ADDR, ADDR, ADDR],
     prctl,
-    'no seccomp, PR_SET_MM, PR_SET_VMA, PR_SET_TSC(SIGSEGV), speculation or tagged-address control',
+    'no PR_SET_MM, PR_SET_VMA, PR_SET_TSC(SIGSEGV), speculation or tagged-address control',
   ),
 ];

@@ -43,6 +43,7 @@ import { rows as prctl } from './prctl.ts';
 import { rows as process } from './process.ts';
 import { rows as rtSignals } from './rt_signals.ts';
 import { rows as sched } from './sched.ts';
+import { rows as seccomp } from './seccomp.ts';
 import { rows as select } from './select.ts';
 import { rows as sendrecv } from './sendrecv.ts';
 import { rows as session } from './session.ts';
@@ -107,6 +108,7 @@ const families: readonly (readonly SyscallRow[])[] = [
   membarrier,
   namespaces,
   sched,
+  seccomp,
   system,
 ];
 

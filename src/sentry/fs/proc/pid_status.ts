@@ -205,7 +205,10 @@ export function statusText(t: Task): string {
   out += `SigIgn:\t${hex64(ignored[1], ignored[0])}\nSigCgt:\t${hex64(caught[1], caught[0])}\n`;
   out += caps('CapInh', c.inheritable) + caps('CapPrm', c.permitted) + caps('CapEff', c.effective);
   out += caps('CapBnd', c.bounding) + caps('CapAmb', c.ambient);
-  out += `NoNewPrivs:\t${c.noNewPrivs ? 1 : 0}\nSeccomp:\t0\nSeccomp_filters:\t0\n`;
+  out += `NoNewPrivs:\t${c.noNewPrivs ? 1 : 0}\n`;
+  const s = t.seccomp;
+  const filters = s === null || s.chain === null ? 0 : s.chain.count;
+  out += `Seccomp:\t${s === null ? 0 : s.mode}\nSeccomp_filters:\t${filters}\n`;
   out += 'Speculation_Store_Bypass:\tthread vulnerable\nSpeculationIndirectBranch:\tconditional enabled\n';
   out += `Cpus_allowed:\t${cpuMask(shown)}\nCpus_allowed_list:\t${cpuList(shown)}\n`;
   out += `Mems_allowed:\t${'00000000,'.repeat(NODE_WORDS - 1)}00000001\nMems_allowed_list:\t0\n`;

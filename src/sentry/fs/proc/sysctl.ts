@@ -125,7 +125,7 @@ function table(k: Kernel, bootId: string): Sysctl[] {
     fixed('kernel/sched_rt_runtime_us', 950000),
     fixed('kernel/sched_autogroup_enabled', 0),
     fixed('kernel/numa_balancing', 0),
-    fixed('kernel/seccomp/actions_avail', 'kill_process kill_thread trap errno user_notif trace log allow'),
+    fixed('kernel/seccomp/actions_avail', 'kill_process kill_thread trap errno trace log allow'),
     { path: 'kernel/ns_last_pid', get: () => String(k.pids.lastPid) },
     fixed('kernel/pty/max', 4096),
     fixed('kernel/pty/reserve', 1024),
