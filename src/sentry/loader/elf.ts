@@ -3,6 +3,7 @@
 import { EINVAL, EIO, ELIBBAD, ENOEXEC, ENOMEM } from '../../abi/errno.ts';
 import {
   MAP_ANONYMOUS,
+  MAP_DENYWRITE,
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
   MAP_PRIVATE,
@@ -151,7 +152,7 @@ function mapSegment(
     const start = pageDown(vaddr);
     const skip = pageOffset(vaddr);
     const pgoff = (segment.offset - skip) / 4096;
-    const flags = MAP_PRIVATE | fixed;
+    const flags = MAP_PRIVATE | MAP_DENYWRITE | fixed;
     const r = mm.mmap(start, pageUp(segment.filesz + skip), prot, flags, file, source, pgoff);
     if (r < 0) return r;
     zeroFrom = pageUp(fileEnd);

@@ -105,6 +105,7 @@ function fill(
   if (r < 0) return r;
   const copied = mm.copyOutExact(stack.sp, stack.bytes, 0, stack.bytes.length);
   if (copied < 0) return copied;
+  mm.mapAhead();
   mm.startStack = stack.sp;
   mm.argStart = stack.argStart;
   mm.argEnd = stack.argEnd;

@@ -19,6 +19,8 @@ export interface Mappable {
   /** How many pages from `index` on, `max` at most, are present already or cheap to bring in (fault-around). */
   residentRun(index: number, max: number): number;
   /** One more mapping of `owner`; calls nest, one per VMA. `writable`: shared, and may become writable (seals). */
+  /** How many pages from `index` on, `max` at most, are present now. */
+  presentRun(index: number, max: number): number;
   addOwner(owner: MappingOwner, writable: boolean): void;
   removeOwner(owner: MappingOwner, writable: boolean): void;
   /** Content pages are truth already; called by msync for file systems that must know. */

@@ -173,6 +173,14 @@ export class PageCache implements Mappable, Shrinkable {
     return Math.max(0, i - index);
   }
 
+  /** Mappable: pages from `index` that are present now. */
+  presentRun(index: number, max: number): number {
+    const end = Math.min(index + max, Math.ceil(this.size / PAGE_SIZE));
+    let i = index;
+    while (i < end && this.entry(i) > 0) i++;
+    return Math.max(0, i - index);
+  }
+
   addOwner(owner: MappingOwner, writable: boolean): void {
     this.owners.set(owner, (this.owners.get(owner) ?? 0) + 1);
     if (writable) this.writableMappings++;

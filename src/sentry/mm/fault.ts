@@ -14,7 +14,7 @@ import { ACCESS_EXEC, ACCESS_WRITE, GUEST_TOP } from '../platform/platform.ts';
 import type { MemoryManager } from './mm.ts';
 import { LEAF_PAGES, type Leaf, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
 import { growStack } from './stack.ts';
-import { VM_SHARED, type Vma } from './vma.ts';
+import { VM_IMAGE, VM_SHARED, type Vma } from './vma.ts';
 import { anonWindow, fileWindow } from './window.ts';
 
 const SLOT = LEAF_PAGES - 1;
@@ -23,6 +23,10 @@ const AROUND = 64;
 /** Faults at one page that found nothing to do, before the guest gets a SIGSEGV rather than another round. */
 const MAX_SPURIOUS = 512;
 const COW_MAX = 64;
+/** Pages of a private file mapping that one first write copies. */
+const COPY_AROUND = 8;
+/** Pages that one mapping has mapped ahead of its first use. */
+const AHEAD_MAX = 2048;
 
 /** From resolve: the page was there with all rights already. */
 const NOTHING = 1;
@@ -93,7 +97,7 @@ export function resolve(mm: MemoryManager, vma: Vma, page: number, write: boolea
   const flags = leaf.flags[i]!;
   if (flags === 0) {
     if (vma.source === null) return populateAnon(mm, vma, leaf, pn);
-    if (write && (vma.flags & VM_SHARED) === 0) return copyFilePage(mm, vma, pn);
+    if (write && (vma.flags & VM_SHARED) === 0) return copyFilePage(mm, vma, leaf, pn);
     return mapFile(mm, vma, leaf, pn);
   }
   if (write && (flags & PTE_WRITE) === 0) {
@@ -155,9 +159,29 @@ function mapFile(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): number {
   const i = pn - base;
   const lo = Math.max(i - (i % window), first - base);
   const hi = Math.min(i - (i % window) + window, vma.end / PAGE_SIZE - base);
+  addPages(mm, vma, leaf, base, lo, hi, writable, false);
+  vma.nextFault = base + hi;
+  mapPresent(mm, vma, leaf, base, lo, hi);
+  return 0;
+}
+
+/** Enters the pages of slots [lo, hi) that the file's cache has, or with `present` false can cheaply have. */
+function addPages(
+  mm: MemoryManager,
+  vma: Vma,
+  leaf: Leaf,
+  base: number,
+  lo: number,
+  hi: number,
+  writable: boolean,
+  present: boolean,
+): void {
+  const source = vma.source!;
+  const first = vma.start / PAGE_SIZE;
   let s = lo;
   while (s < hi) {
-    const run = source.residentRun(vma.pgoff + base + s - first, hi - s);
+    const at = vma.pgoff + base + s - first;
+    const run = present ? source.presentRun(at, hi - s) : source.residentRun(at, hi - s);
     for (const end = s + run; s < end; s++) {
       if (leaf.flags[s] !== 0) continue;
       const f = source.getPage(vma.pgoff + base + s - first, writable);
@@ -166,9 +190,26 @@ function mapFile(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): number {
     }
     s++;
   }
-  vma.nextFault = base + hi;
-  mapPresent(mm, vma, leaf, base, lo, hi);
-  return 0;
+}
+
+/**
+ * Maps ahead what is present of a mapping: the segments of a program are used at once, and one order for a run of pages
+ * costs less than the faults that it saves. Pages that will rather be written are left to the copy at their first write.
+ */
+export function mapAhead(mm: MemoryManager, vma: Vma): void {
+  if (vma.prot === 0 || (vma.flags & VM_SHARED) !== 0) return;
+  if (vma.source !== null && (vma.prot & PROT_WRITE) !== 0) return;
+  const first = vma.start / PAGE_SIZE;
+  const last = Math.min(vma.end / PAGE_SIZE, first + AHEAD_MAX);
+  for (let pn = first; pn < last; ) {
+    const base = pn - (pn & SLOT);
+    const hi = Math.min(LEAF_PAGES, last - base);
+    const leaf = mm.pt.make(pn);
+    if (vma.source !== null) addPages(mm, vma, leaf, base, pn - base, hi, false, true);
+    mapPresent(mm, vma, leaf, base, pn - base, hi);
+    mm.pt.prune(base / LEAF_PAGES);
+    pn = base + hi;
+  }
 }
 
 function fileError(e: number): number {
@@ -184,17 +225,44 @@ function addFilePage(mm: MemoryManager, leaf: Leaf, slot: number, frame: number,
   mm.pt.filePages++;
 }
 
-/** A first write to a private file page: a copy of the cache's page. */
-function copyFilePage(mm: MemoryManager, vma: Vma, pn: number): number {
-  const old = vma.source!.getPage(vma.pgoff + pn - vma.start / PAGE_SIZE, false);
-  if (old < 0) return fileError(old);
-  mm.memfile.ref(old);
-  const frame = mm.memfile.alloc(1);
-  if (frame >= 0) mm.memfile.copy(frame, old);
-  mm.memfile.unref(old);
-  if (frame < 0) return -ENOMEM;
-  mm.pt.set(pn, frame, PTE_PRESENT | PTE_ANON | PTE_MAPPED | PTE_WRITE);
-  mm.mapHost(pn * PAGE_SIZE, frame, 1, hostProt(vma.prot));
+/**
+ * A first write to a private file page: a copy of the cache's page. Of a program or library, which is relocated page
+ * after page, untouched neighbours too; of other files what somebody else writes must show until then.
+ */
+function copyFilePage(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): number {
+  const source = vma.source!;
+  const memfile = mm.memfile;
+  const first = vma.start / PAGE_SIZE;
+  const r = source.getPage(vma.pgoff + pn - first, false);
+  if (r < 0) return fileError(r);
+  const i = pn & SLOT;
+  const base = pn - i;
+  const end = Math.min(
+    LEAF_PAGES,
+    vma.end / PAGE_SIZE - base,
+    i + ((vma.flags & VM_IMAGE) === 0 ? 1 : COPY_AROUND),
+  );
+  let hi = i + 1;
+  const run = i + source.presentRun(vma.pgoff + pn - first, end - i);
+  while (hi < run && leaf.flags[hi] === 0) hi++;
+  let frame = memfile.alloc(hi - i);
+  if (frame < 0) {
+    hi = i + 1;
+    frame = memfile.alloc(1);
+    if (frame < 0) return -ENOMEM;
+  }
+  for (let s = i; s < hi; s++) {
+    const old = source.getPage(vma.pgoff + base + s - first, false);
+    if (old < 0) {
+      memfile.unrefRun(frame + (s - i), hi - s);
+      if (s === i) return fileError(old);
+      hi = s;
+      break;
+    }
+    memfile.copy(frame + (s - i), old);
+    mm.pt.set(base + s, frame + (s - i), PTE_PRESENT | PTE_ANON | PTE_MAPPED | PTE_WRITE);
+  }
+  mm.mapHost(pn * PAGE_SIZE, frame, hi - i, hostProt(vma.prot));
   return 0;
 }
 

@@ -12,7 +12,7 @@ import type { Mappable, MappingOwner } from '../memfile/mappable.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import { type AddressSpace, GUEST_TOP, type Platform } from '../platform/platform.ts';
 import { compareExchange32, futexKey, load32, store32 } from './atomics.ts';
-import { handleFault } from './fault.ts';
+import { handleFault, mapAhead } from './fault.ts';
 import { forkInto } from './fork.ts';
 import { brk, mmap, munmap } from './mmap.ts';
 import { PageTable } from './pagetable.ts';
@@ -149,6 +149,16 @@ export class MemoryManager implements UserMemory, MappingOwner {
     if (r === 0) return child;
     child.release();
     return r;
+  }
+
+  /** Has the stub map what is present of the mapping at `addr`, or with no address of all, before the guest faults. */
+  mapAhead(addr = -1): void {
+    if (addr >= 0) {
+      const v = this.vmas.find(addr);
+      if (v !== null) mapAhead(this, v);
+      return;
+    }
+    for (let i = 0; i < this.vmas.length; i++) mapAhead(this, this.vmas.at(i));
   }
 
   /** Has the stub map pages; see AddressSpace. */

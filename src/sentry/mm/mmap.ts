@@ -4,6 +4,7 @@ import { EAGAIN, EEXIST, EINVAL, ENOMEM, EPERM } from '../../abi/errno.ts';
 import {
   MAP_32BIT,
   MAP_ANONYMOUS,
+  MAP_DENYWRITE,
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
   MAP_GROWSDOWN,
@@ -29,6 +30,7 @@ import { guardStart, MMAP_MIN_ADDR, STACK_GUARD } from './stack.ts';
 import {
   type MappedFile,
   VM_GROWSDOWN,
+  VM_IMAGE,
   VM_LOCKED,
   VM_LOCKONFAULT,
   VM_NOHUGEPAGE,
@@ -124,6 +126,7 @@ function vmFlagsOf(mm: MemoryManager, flags: number): number {
   if ((flags & MAP_LOCKED) !== 0) f |= VM_LOCKED;
   if ((flags & MAP_NORESERVE) !== 0) f |= VM_NORESERVE;
   if ((flags & MAP_STACK) !== 0) f |= VM_NOHUGEPAGE;
+  if ((flags & (MAP_DENYWRITE | MAP_ANONYMOUS)) === MAP_DENYWRITE) f |= VM_IMAGE;
   // Lengths of shared memory are known and its pages stay where they are: nothing grows down there.
   return (flags & MAP_SHARED) !== 0 && (flags & MAP_ANONYMOUS) !== 0 ? f & ~VM_GROWSDOWN : f;
 }

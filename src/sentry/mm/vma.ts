@@ -18,6 +18,8 @@ export const VM_RAND_READ = 0x800;
 export const VM_MERGEABLE = 0x1000;
 /** Of the kernel's making ([vdso], [vvar]): no resizing, no DONTNEED. */
 export const VM_SPECIAL = 0x2000;
+/** The file is a program or library, whose bytes do not change under it (MAP_DENYWRITE, a hint from loaders). */
+export const VM_IMAGE = 0x4000;
 
 /** What a mapping keeps of the file that it came from: mm sees only the reference; /proc reads the rest. */
 export interface MappedFile {

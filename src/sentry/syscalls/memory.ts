@@ -156,7 +156,11 @@ function mapFile(
   const source = file.mmap(t, prot, flags);
   if (typeof source === 'number') return source;
   if ((flags & MAP_GROWSDOWN) !== 0) return -EINVAL;
-  return t.mm.mmap(addr, len, prot, shared ? flags | MAP_SHARED : flags, file, source, pgoff, '', maxProt);
+  const all = shared ? flags | MAP_SHARED : flags;
+  const at = t.mm.mmap(addr, len, prot, all, file, source, pgoff, '', maxProt);
+  // Code of a library: it will run.
+  if (at >= 0 && !shared && (prot & PROT_EXEC) !== 0) t.mm.mapAhead(at);
+  return at;
 }
 
 /** Implements munmap(2). */
