@@ -8,7 +8,7 @@
 #define END 0x7ffffffff000UL
 
 struct progress {
-  volatile unsigned long next;
+  volatile unsigned long next, end;
   volatile long count;
 };
 static struct progress *shared;
@@ -40,24 +40,43 @@ static bool own(unsigned long at) { return at >= own_start && at < own_end; }
 
 // Runs `probe` for every address of [from, to) at `step` in children; a child that dies is followed by another one
 // that goes on behind the address at which it died.
-static void probe_all(unsigned long from, unsigned long to, unsigned long step, void (*probe)(unsigned long)) {
+static void share(void) {
   if (!shared) shared = OK(mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+}
+static void probe_all(unsigned long from, unsigned long to, unsigned long step, void (*probe)(unsigned long)) {
+  share();
   find_own_mappings();
   shared->next = from;
+  shared->end = to;
   shared->count = 0;
   for (int children = 0; shared->next < to; children++) {
     if (children > 3000) FAIL("no progress at %#lx", shared->next);
+    unsigned long before = shared->next;
     pid_t pid = SPAWN({
       set_handlers();
-      setpgid(0, 0);
-      while (shared->next < to) {
+      // No children of its own: they would go on with whatever stack they find.
+      OK(setrlimit(RLIMIT_NPROC, &(struct rlimit){0, 0}));
+      if (getuid() == 0) OK(setresuid(54321, 54321, 54321));
+      // Code that returns may have changed any register and the stack.
+      while (shared->next < shared->end) {
         unsigned long at = shared->next;
+        if (at < from || (at - from) % step != 0) _exit(1);
         shared->next = at + step;
         if (own(at)) continue;
         probe(at);
       }
     });
-    child_result(pid);
+    // It may have changed its stack or what is shared: what makes no progress is ended.
+    unsigned long last = shared->next;
+    for (int ms = 0, status; waitpid(pid, &status, WNOHANG) == 0; ms++) {
+      bool sane = shared->next > last && shared->next <= to + step;
+      if (sane) last = shared->next, ms = 0;
+      if (ms == 200) kill(pid, SIGKILL);
+      sleep_ms(1);
+    }
+    shared->end = to;
+    // It may have written anywhere.
+    if (shared->next <= before || shared->next > to + step) shared->next = before + step;
   }
 }
 
@@ -107,7 +126,7 @@ static void jump_there(unsigned long to) {
   if (sigsetjmp(out, 1) == 0)
     __asm__ volatile(
       "mov %1, %%rbx; mov %%rbx, %%rdi; mov %%rbx, %%rsi; mov $8, %%edx; mov %%rbx, %%r10; mov %%rbx, %%r8; xor %%r9d, %%r9d\n\t"
-      "mov $3, %%r12; mov %%rbx, %%r13; mov %%rbx, %%r14; mov %%rbx, %%r15; mov %2, %%rcx; call *%%rcx"
+      "mov $3, %%r12; mov %%rbx, %%r13; mov %%rbx, %%r14; mov %%rbx, %%r15; mov %2, %%rcx; push %%rbp; call *%%rcx; pop %%rbp"
       ::"a"(rax_value), "m"(fake_orders), "m"(at)
       : "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
   setitimer(ITIMER_REAL, &never, NULL);
@@ -223,7 +242,10 @@ static void signal_there(unsigned long at) {
   if (child_result(pid) == 256 + SIGSEGV) shared->count++;
 }
 SUBTEST(signals_with_stacks_there) {
-  probe_all(TOP, TOP + 24 * PAGE, PAGE, signal_there);
+  share();
+  find_own_mappings();
+  shared->count = 0;
+  for (unsigned long at = TOP; at < TOP + 24 * PAGE; at += PAGE) signal_there(at);
   if (own_start < TOP + 40 * PAGE) shared->count = 48;
   CHECK_EQ(shared->count, 48);
 }
