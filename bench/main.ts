@@ -21,9 +21,23 @@ if (values.help) {
 type Figures = Record<string, number | string>;
 
 const scratch = mkdtempSync(join(tmpdir(), 'vedette-bench-'));
-const micro = join(scratch, 'micro');
-const cc = spawnSync('cc', ['-O2', '-pthread', '-o', micro, 'bench/micro.c'], { encoding: 'utf8' });
-if (cc.status !== 0) throw new Error(`cc failed: ${cc.stderr}`);
+
+function compile(name: string): string {
+  const program = join(scratch, name);
+  const cc = spawnSync('cc', ['-O2', '-pthread', '-o', program, `bench/${name}.c`], { encoding: 'utf8' });
+  if (cc.status !== 0) throw new Error(`cc failed: ${cc.stderr}`);
+  return program;
+}
+
+const micro = compile('micro');
+
+/** What a stop under ptrace costs on this host at the least: no tracer can be faster. */
+function ptraceFloor(): string {
+  const r = spawnSync(compile('ptrace_floor'), { encoding: 'utf8', timeout: 60_000 });
+  const ns = (name: string) =>
+    Number(r.stdout.match(new RegExp(`^${name} ([\\d.]+)$`, 'm'))?.[1] ?? Number.NaN);
+  return `a ptrace stop in C, pinned: ${show(ns('bare'))} bare, ${show(ns('registers'))} with registers read and set`;
+}
 
 function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
@@ -52,7 +66,9 @@ function runWorkloads(runner: Runner, figures: Figures): void {
 }
 
 const results: Record<string, Figures> = {};
+let floor = '';
 try {
+  floor = ptraceFloor();
   for (const runner of runners(values.only)) {
     process.stderr.write(`${runner.name} ...\n`);
     const figures =
@@ -89,6 +105,7 @@ const rows = Object.keys(native).map((c) => [
 const widths = header.map((h, i) => Math.max(h.length, ...rows.map((r) => r[i]!.length)));
 for (const r of [header, ...rows])
   console.log(r.map((c, i) => (i === 0 ? c.padEnd(widths[i]!) : c.padStart(widths[i]!))).join('  '));
+console.log(floor);
 for (const n of names) {
   for (const [c, v] of Object.entries(results[n]!))
     if (typeof v === 'string') console.log(`${n} ${c}: failed: ${v}`);

@@ -49,7 +49,7 @@ function runsc(platform: string): Runner {
 
 /** The runners that this machine has, native first. */
 export function runners(only: string | undefined): Runner[] {
-  const all: Runner[] = [{ name: 'native', run: exec }, vedette('ptrace')];
+  const all: Runner[] = [{ name: 'native', run: exec }, vedette('ptrace'), vedette('systrap')];
   if (spawnSync('runsc', ['--version']).status === 0) all.push(runsc('systrap'), runsc('ptrace'));
   return all.filter((r) => r.name === 'native' || only === undefined || r.name.startsWith(only));
 }

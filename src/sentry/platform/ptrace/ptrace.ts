@@ -14,8 +14,21 @@ import {
   CLONE_THREAD,
   CLONE_VM,
 } from '../../../abi/sched.ts';
-import { SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGCHLD, SIGKILL, SIGSEGV, SIGTRAP } from '../../../abi/signal.ts';
-import { SYS_clone, SYS_kill, SYS_munmap } from '../../../abi/syscall.ts';
+import {
+  encodeSigaction,
+  SA_NOCLDSTOP,
+  SEGV_ACCERR,
+  SEGV_MAPERR,
+  SIG_DFL,
+  SIGBUS,
+  SIGCHLD,
+  SIGKILL,
+  SIGSEGV,
+  SIGTRAP,
+  SIZEOF_SIGACTION,
+} from '../../../abi/signal.ts';
+import { SYS_clone, SYS_kill, SYS_munmap, SYS_rt_sigaction } from '../../../abi/syscall.ts';
+import { HostBuffer } from '../../../host/buffer.ts';
 import {
   ptraceGetregs,
   ptraceGetXstate,
@@ -61,6 +74,19 @@ const WAKER_LOOK_EVERY = 64;
 /** Emptied stub processes that are kept. */
 const POOL_SIZE = 8;
 
+/** Every stop of a tracee would send us SIGCHLD as well, which nobody reads: SA_NOCLDSTOP saves that. */
+function quietStops(): void {
+  const action = HostBuffer.alloc(SIZEOF_SIGACTION);
+  encodeSigaction(action.view, 0, {
+    handler: SIG_DFL,
+    flags: SA_NOCLDSTOP,
+    restorer: 0,
+    maskLo: 0,
+    maskHi: 0,
+  });
+  hostCall(SYS_rt_sigaction, SIGCHLD, action.addr, 0, 8);
+}
+
 export class PtracePlatform implements Platform {
   readonly name = 'ptrace';
   readonly int80IsSyscall = true;
@@ -92,6 +118,7 @@ export class PtracePlatform implements Platform {
     const off = memfile.byteOffset(frame);
     this.ordersPage = memfile.i32(frame).subarray(off / 4, off / 4 + ORDERS_PAGES * 1024);
     this.stub = buildStub(frame * 4096);
+    quietStops();
     this.affinity = new Affinity();
     this.template = spawnStub(this.stub, memfile.fd);
     this.wakerPid = spawnWaker(this.stub, pollerFd);
