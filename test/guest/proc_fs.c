@@ -344,3 +344,17 @@ SUBTEST(read_only_and_seeking) {
   OK(close(fd));
   CHECK_ERR(unlink("/proc/self/status"), EPERM);
 }
+
+// The offsets are what system calls of a kernel return to say other things.
+SUBTEST_FORK(mem_seeks_far) {
+  int fd = OK(open("/proc/self/mem", O_RDONLY));
+  const long far[] = {-1, -4, -512, -516, -4096, -0x10000001L, -0x10000002L, -0x10000003L, -0x10000004L, LONG_MIN};
+  char c;
+  for (size_t i = 0; i < COUNT(far); i++) {
+    syscall(SYS_lseek, fd, far[i], SEEK_SET);
+    CHECK(pread(fd, &c, 1, 0) < 0);
+  }
+  CHECK_EQ(syscall(SYS_lseek, fd, (long)&c, SEEK_SET), (long)&c);
+  CHECK(OK(read(fd, &c, 1)) == 1);
+  OK(close(fd));
+}

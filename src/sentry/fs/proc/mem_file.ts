@@ -31,8 +31,11 @@ export class MemFile extends File {
 
   override lseek(_ctx: VfsContext, off: number, whence: number): number {
     if (whence !== SEEK_SET && whence !== SEEK_CUR) return -EINVAL;
-    this.pos = whence === SEEK_SET ? off : this.pos + off;
-    return this.pos;
+    const to = whence === SEEK_SET ? off : this.pos + off;
+    // Linux takes addresses with the top bit set too. Nothing is there, and a negative result would mean something else.
+    if (to < 0 || to > Number.MAX_SAFE_INTEGER) return -EINVAL;
+    this.pos = to;
+    return to;
   }
 
   override pread(_ctx: VfsContext, io: Io, off: number): number {
