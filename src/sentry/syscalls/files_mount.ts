@@ -1,7 +1,7 @@
 // mount(2), umount2(2), name_to_handle_at(2), open_by_handle_at(2).
 
 import { CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN } from '../../abi/capability.ts';
-import { EBADF, EINVAL, ENODEV, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
+import { EBADF, EINVAL, ENODEV, ENOSPC, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW } from '../../abi/fcntl.ts';
 import { PAGE_SIZE } from '../../abi/limits.ts';
 import {
@@ -35,7 +35,7 @@ import { ProcFs } from '../fs/proc/proc.ts';
 import { TmpfsFs } from '../fs/tmpfs/tmpfs.ts';
 import type { Task } from '../kernel/task.ts';
 import type { FileSystem } from '../vfs/filesystem.ts';
-import { copyTree, MOUNT_FLAGS, newMount } from '../vfs/mount.ts';
+import { copyTree, countTree, MOUNT_FLAGS, newMount } from '../vfs/mount.ts';
 import { LOOKUP_FOLLOW, lookupPath } from '../vfs/namei.ts';
 import type { Path } from '../vfs/path.ts';
 import { AT_FLAGS, pathArg, targetArg } from './file_args.ts';
@@ -126,6 +126,8 @@ function bind(t: Task, at: Path, source: number, recursive: boolean): number {
   const from = lookupPath(t, AT_FDCWD, path, LOOKUP_FOLLOW);
   if (failed(from)) return from;
   if (from.mount.ns !== at.mount.ns || at.mount.ns === null) return -EINVAL;
+  // Mounts on mounts double with every recursive bind: counted before they are made.
+  if (!at.mount.ns.hasRoom(countTree(from.mount, recursive))) return -ENOSPC;
   return at.mount.ns.attach(copyTree(from.mount, from.dentry, recursive), at);
 }
 

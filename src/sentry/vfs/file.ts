@@ -63,7 +63,7 @@ export abstract class File {
     this.path = path;
     this.cred = cred;
     path.dentry.pin();
-    path.mount.users++;
+    path.mount.hold();
     if (this.writable) {
       this.counted = true;
       this.inode.writers++;
@@ -109,13 +109,14 @@ export abstract class File {
       if ((this.flags & O_PATH) === 0)
         notifyDentry(path.dentry, this.writable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
       path.dentry.unpin();
-      path.mount.users--;
       if (this.counted) inode.writers--;
     }
     if (--inode.users === 0) {
       if (inode.nlink === 0) inode.evict();
       else if (inode.aliases === 0) inode.forget();
     }
+    // Last: with the mount the whole file system may go.
+    if (path !== null) path.mount.drop();
   }
 
   /**

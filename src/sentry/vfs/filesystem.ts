@@ -32,6 +32,8 @@ export abstract class FileSystem {
   readonly dev: number = anonymousDev();
   /** Special files of it are opened by their inode's open() (pipes and devices of the host), not by our drivers. */
   readonly opensSpecials: boolean = false;
+  /** Mounts of it that are in a namespace or in use. */
+  mounts = 0;
   private lastIno = 0;
 
   constructor(name: string, magic: number) {
@@ -64,6 +66,6 @@ export abstract class FileSystem {
     return 0;
   }
 
-  /** The last mount is gone. */
+  /** The last mount is gone, and with it the last open file: frees the content. */
   release(): void {}
 }

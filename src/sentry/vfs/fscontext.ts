@@ -43,10 +43,10 @@ export class FsContext {
 
 function hold(p: Path): void {
   p.dentry.pin();
-  p.mount.users++;
+  p.mount.hold();
 }
 
 function drop(p: Path): void {
   p.dentry.unpin();
-  p.mount.users--;
+  p.mount.drop();
 }

@@ -177,6 +177,17 @@ export class MemDir extends MemInode {
     this.entries.delete(name);
   }
 
+  /** Every inode below it, directories before what they hold; one with several names comes as often. */
+  *inodesBelow(): IterableIterator<Inode> {
+    const todo: MemDir[] = [this];
+    for (let dir = todo.pop(); dir !== undefined; dir = todo.pop()) {
+      for (const { inode } of dir.entries.values()) {
+        yield inode;
+        if (inode instanceof MemDir) todo.push(inode);
+      }
+    }
+  }
+
   /** 0, or -ENOTEMPTY. */
   protected checkEmpty(_ctx: VfsContext): number {
     return this.entries.size === 0 ? 0 : -ENOTEMPTY;
@@ -264,6 +275,7 @@ export class MemDir extends MemInode {
       this.add(ctx, name, replaced);
       to.add(ctx, newName, victim);
       stampChange(ctx, replaced);
+      replaced.wrote();
     } else {
       if (replaced !== null) {
         const r =

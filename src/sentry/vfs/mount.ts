@@ -1,6 +1,6 @@
 // Mounts and mount namespaces: mount_namespaces(7). All propagation is private.
 
-import { EBUSY, EINVAL, ENOTDIR } from '../../abi/errno.ts';
+import { EBUSY, EINVAL, ENOSPC, ENOTDIR } from '../../abi/errno.ts';
 import {
   MS_NOATIME,
   MS_NODEV,
@@ -30,6 +30,9 @@ export const MOUNT_FLAGS =
   MS_STRICTATIME |
   MS_NOSYMFOLLOW;
 
+/** fs.mount-max: most mounts in one namespace. */
+const MOUNT_MAX = 100000;
+
 export class Mount {
   readonly id: number;
   readonly fs: FileSystem;
@@ -46,6 +49,8 @@ export class Mount {
   readonly children: Map<Dentry, Mount> = new Map();
   /** Open files and working directories in it. */
   users = 0;
+  /** Unmounted and left by everybody: it no longer counts for its file system. */
+  private ended = false;
 
   constructor(id: number, fs: FileSystem, root: Dentry, source: string, flags: number) {
     this.id = id;
@@ -54,6 +59,26 @@ export class Mount {
     this.source = source;
     this.flags = flags & MOUNT_FLAGS;
     root.pin();
+    fs.mounts++;
+  }
+
+  /** One open file or working directory more. */
+  hold(): void {
+    this.users++;
+  }
+
+  /** One fewer. */
+  drop(): void {
+    this.users--;
+    this.settle();
+  }
+
+  /** Lets the file system go when this mount is in no namespace and nobody uses it. */
+  settle(): void {
+    if (this.users > 0 || this.ns !== null || this.ended) return;
+    this.ended = true;
+    this.root.unpin();
+    if (--this.fs.mounts === 0) this.fs.release();
   }
 
   get readonly(): boolean {
@@ -94,13 +119,23 @@ export class MountNamespace {
     this.mounts.push(root);
   }
 
-  /** Mounts `m` at `at`, over whatever is mounted there. -ENOTDIR when one is a directory and the other is not. */
+  /**
+   * Mounts `m`, with what is mounted below it, at `at`, over whatever is mounted there. -ENOTDIR when one is a directory
+   * and the other is not, -ENOSPC; a mount that found no place is given up.
+   */
   attach(m: Mount, at: Path): number {
+    if (m.ns !== null) return -EINVAL;
+    const r = this.place(m, at);
+    if (r < 0) discard(m);
+    return r;
+  }
+
+  private place(m: Mount, at: Path): number {
     const top = crossDown(at);
-    if (top.mount.ns !== this || m.ns !== null) return -EINVAL;
-    if (top.dentry.deleted) return -EINVAL;
+    if (top.mount.ns !== this || top.dentry.deleted) return -EINVAL;
     const dir = (top.dentry.inode!.mode & S_IFMT) === S_IFDIR;
     if (dir !== ((m.root.inode!.mode & S_IFMT) === S_IFDIR)) return -ENOTDIR;
+    if (this.mounts.length >= MOUNT_MAX) return -ENOSPC;
     m.parent = top.mount;
     m.mountpoint = top.dentry;
     top.dentry.mounted++;
@@ -139,6 +174,11 @@ export class MountNamespace {
     return new MountNamespace(copyTree(this.root, this.root.root, true, moved)).adoptAll();
   }
 
+  /** True when `count` more mounts fit. */
+  hasRoom(count: number): boolean {
+    return this.mounts.length + count <= MOUNT_MAX;
+  }
+
   private adoptAll(): this {
     this.mounts.length = 0;
     adopt(this, this.root);
@@ -146,19 +186,42 @@ export class MountNamespace {
   }
 }
 
-function adopt(ns: MountNamespace, m: Mount): void {
-  m.ns = ns;
-  ns.mounts.push(m);
-  for (const c of m.children.values()) adopt(ns, c);
+/** A mount and all below it, each before those on it. Chains may be as long as MOUNT_MAX: nothing here recurses. */
+function treeOf(top: Mount): Mount[] {
+  const all: Mount[] = [];
+  const todo = [top];
+  for (let m = todo.pop(); m !== undefined; m = todo.pop()) {
+    all.push(m);
+    todo.push(...[...m.children.values()].reverse());
+  }
+  return all;
 }
 
-function disown(ns: MountNamespace, m: Mount): void {
-  m.ns = null;
-  const i = ns.mounts.indexOf(m);
-  if (i >= 0) ns.mounts.splice(i, 1);
-  for (const c of [...m.children.values()]) {
-    unhook(c);
-    disown(ns, c);
+function adopt(ns: MountNamespace, top: Mount): void {
+  for (const m of treeOf(top)) {
+    m.ns = ns;
+    ns.mounts.push(m);
+  }
+}
+
+function disown(ns: MountNamespace, top: Mount): void {
+  const gone = treeOf(top);
+  for (const m of gone) m.ns = null;
+  let kept = 0;
+  for (const m of ns.mounts) if (m.ns === ns) ns.mounts[kept++] = m;
+  ns.mounts.length = kept;
+  end(gone);
+}
+
+/** Gives up a tree that is in no namespace. */
+function discard(top: Mount): void {
+  end(treeOf(top));
+}
+
+function end(mounts: readonly Mount[]): void {
+  for (const m of mounts) {
+    if (m.parent !== null) unhook(m);
+    m.settle();
   }
 }
 
@@ -168,6 +231,11 @@ export function unhook(m: Mount): void {
   m.mountpoint!.mounted--;
   m.parent = null;
   m.mountpoint = null;
+}
+
+/** Mounts that copyTree() makes at most. */
+export function countTree(m: Mount, recursive: boolean): number {
+  return recursive ? treeOf(m).length : 1;
 }
 
 /**
@@ -180,18 +248,29 @@ export function copyTree(
   recursive: boolean,
   moved: Map<Mount, Mount> | null = null,
 ): Mount {
-  const copy = new Mount(++lastMountId, m.fs, root, m.source, m.flags);
-  moved?.set(m, copy);
-  if (recursive) {
-    for (const [at, child] of m.children) {
-      if (!root.contains(at)) continue;
-      const c = copyTree(child, child.root, true, moved);
-      c.parent = copy;
+  const top = copyOf(m, root, moved);
+  if (!recursive) return top;
+  const originals = [m];
+  const copies = [top];
+  for (let from = originals.pop(); from !== undefined; from = originals.pop()) {
+    const to = copies.pop()!;
+    for (const [at, child] of from.children) {
+      if (from === m && !root.contains(at)) continue;
+      const c = copyOf(child, child.root, moved);
+      c.parent = to;
       c.mountpoint = at;
       at.mounted++;
-      copy.children.set(at, c);
+      to.children.set(at, c);
+      originals.push(child);
+      copies.push(c);
     }
   }
+  return top;
+}
+
+function copyOf(m: Mount, root: Dentry, moved: Map<Mount, Mount> | null): Mount {
+  const copy = new Mount(++lastMountId, m.fs, root, m.source, m.flags);
+  moved?.set(m, copy);
   return copy;
 }
 

@@ -77,6 +77,10 @@ export class TmpfsFs extends MemFs {
     this.maxPages = size === 0 ? Number.POSITIVE_INFINITY : Math.ceil(size / PAGE_SIZE);
   }
 
+  override release(): void {
+    for (const inode of this.top.inodesBelow()) if (inode.pages !== null) inode.evict();
+  }
+
   override remount(options: string): number {
     return this.apply(options, false);
   }
