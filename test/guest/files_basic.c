@@ -401,3 +401,20 @@ SUBTEST(sync_calls) {
   OK(close(p[0]));
   OK(close(p[1]));
 }
+
+// A table that is full is noticed before the file is made or cut off.
+SUBTEST_FORK(open_with_a_full_table) {
+  put_file("kept", "text");
+  int next = OK(dup(0));
+  OK(close(next));
+  struct rlimit full = {next, next};
+  OK(setrlimit(RLIMIT_NOFILE, &full));
+  CHECK_ERR(open("made", O_CREAT | O_RDWR, 0600), EMFILE);
+  CHECK_ERR(open("kept", O_TRUNC | O_RDWR), EMFILE);
+  CHECK_ERR(open("nothing", O_RDONLY), EMFILE);
+  CHECK_ERR(open("", O_RDONLY), ENOENT);
+  CHECK_ERR(access("made", F_OK), ENOENT);
+  struct stat st;
+  OK(stat("kept", &st));
+  CHECK_EQ(st.st_size, 4);
+}

@@ -1,7 +1,7 @@
 // open(2), openat(2), openat2(2), creat(2), close(2), close_range(2), dup(2), dup2(2), dup3(2).
 
 import { CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE } from '../../abi/close_range.ts';
-import { E2BIG, EAGAIN, EBADF, EFAULT, EINTR, EINVAL, ERESTARTSYS } from '../../abi/errno.ts';
+import { E2BIG, EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EMFILE, ENOENT, ERESTARTSYS } from '../../abi/errno.ts';
 import {
   AT_FDCWD,
   decodeOpenHow,
@@ -103,6 +103,9 @@ function openFd(
     if ((flags & (O_CREAT | O_DIRECTORY)) === (O_CREAT | O_DIRECTORY)) return -EINVAL;
     const path = pathArg(t, pathAddr);
     if (typeof path === 'number') return path;
+    if (path.length === 0) return -ENOENT;
+    // Before anything is made or cut off.
+    if (!t.fds.hasRoom(t.rlimit(RLIMIT_NOFILE))) return -EMFILE;
     const made = openAt(t, dirfd, path, (flags & O_PATH) !== 0 ? flags & PATH_FLAGS : flags, mode, resolve);
     if (failed(made)) return made;
     f = made;

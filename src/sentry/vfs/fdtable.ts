@@ -32,6 +32,14 @@ export class FdTable {
     return fd;
   }
 
+  /** True when install() would find a slot below `limit`: asked before a call makes what it could not undo. */
+  hasRoom(limit: number): boolean {
+    let fd = this.lowestFree;
+    while (fd < this.files.length && this.files[fd] !== null) fd++;
+    this.lowestFree = fd;
+    return fd < limit;
+  }
+
   /** Installs at exactly `fd`; the caller closed what was there. */
   put(fd: number, file: File, cloexec: boolean): void {
     while (this.files.length < fd) {
