@@ -209,3 +209,16 @@ SUBTEST_FORK(counter_under_lock) {
   for (int k = 0; k < 4; k++) CHILD_DONE(pids[k]);
   CHECK_STR(get_file("n"), "200");
 }
+
+SUBTEST_FORK(lock_to_the_largest_offset) {
+  int fd = new_file("far");
+  struct flock far = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 5, .l_len = LONG_MAX - 4};
+  OK(fcntl(fd, F_SETLK, &far));
+  CHILD {
+    struct flock all = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    OK(fcntl(fd, F_GETLK, &all));
+    CHECK_EQ(all.l_type, F_WRLCK);
+    CHECK_EQ(all.l_start, 5);
+    CHECK_EQ(all.l_len, 0);
+  }
+}

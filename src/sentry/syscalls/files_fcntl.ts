@@ -88,6 +88,8 @@ import { setOwner, updateAsync } from './sigio.ts';
 /** Status flags that F_SETFL may change. */
 const SETFL_FLAGS = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC;
 const SIGNAL_MAX = 64;
+/** 2^63 - 1, as near as a double comes to it. */
+const OFFSET_MAX = 2 ** 63;
 
 /** Implements fcntl(2). */
 function fcntl(t: Task, fd: number, cmd: number, arg: number): number {
@@ -231,6 +233,8 @@ function flockRange(f: File, whence: number, start: number, len: number): number
   // A negative length is the range before the start.
   lockStart = len < 0 ? from + len : from;
   lockEnd = len === 0 ? LOCK_EOF : len < 0 ? from - 1 : from + len - 1;
+  // The largest offset means the end of the file, whatever that becomes.
+  if (lockEnd >= OFFSET_MAX) lockEnd = LOCK_EOF;
   return lockStart < 0 ? -EINVAL : 0;
 }
 
