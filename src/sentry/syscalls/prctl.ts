@@ -106,7 +106,7 @@ function setSecurebits(t: Task, bits: number): number {
   const locked = (old & SECURE_ALL_LOCKS) >> 1;
   if ((locked & (old ^ bits)) !== 0) return -EPERM;
   if ((old & SECURE_ALL_LOCKS & ~bits) !== 0) return -EPERM;
-  if (bits < 0 || (bits & ~(SECURE_ALL_LOCKS | SECURE_ALL_BITS)) !== 0) return -EPERM;
+  if (bits < 0 || bits > (SECURE_ALL_LOCKS | SECURE_ALL_BITS)) return -EPERM;
   if (!t.cred.capable(CAP_SETPCAP)) return -EPERM;
   const c = t.cred.clone();
   c.securebits = bits;
