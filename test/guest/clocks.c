@@ -233,3 +233,27 @@ SUBTEST(adjustments_are_readable) {
   CHECK(OK(adjtimex(&t)) >= 0);
   CHECK(t.tick >= 9000 && t.tick <= 11000);
 }
+
+// A timer can always queue its signal, whatever else the user has queued since timer_create(2).
+SUBTEST_FORK(timer_at_the_signal_limit) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGRTMIN);
+  sigaddset(&set, SIGRTMIN + 1);
+  OK(sigprocmask(SIG_BLOCK, &set, NULL));
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 1};
+  timer_t id;
+  OK(timer_create(CLOCK_MONOTONIC, &event, &id));
+  struct rlimit few = {0, 0};
+  OK(setrlimit(RLIMIT_SIGPENDING, &few));
+  CHECK_ERR(sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_int = 1}), EAGAIN);
+  struct itimerspec often = {{0, 5000000}, {0, 5000000}};
+  OK(timer_settime(id, 0, &often, NULL));
+  for (int i = 0; i < 3; i++) {
+    siginfo_t info;
+    struct timespec limit = {5, 0};
+    CHECK_EQ(OK(sigtimedwait(&set, &info, &limit)), SIGRTMIN + 1);
+    CHECK_EQ(info.si_code, SI_TIMER);
+  }
+  OK(timer_delete(id));
+}

@@ -96,7 +96,8 @@ export class SignalCenter {
     let queued = info;
     if (sig !== SIGKILL) {
       const user = this.kernel.users.get(t.cred.uid);
-      const overrides = sig < SIGRTMIN && info.code >= 0;
+      // A timer has room for its one signal since timer_create(2).
+      const overrides = info.timer !== null || (sig < SIGRTMIN && info.code >= 0);
       if (!overrides && user.sigpending >= g.limits.soft(RLIMIT_SIGPENDING)) {
         if (sig >= SIGRTMIN && info.code !== SI_USER && info.code !== SI_KERNEL) return -EAGAIN;
         // The signal is delivered, what it carried is lost: sigqueue's documented behaviour for kill(2).
