@@ -148,6 +148,7 @@ function abandon(t: Task, child: Task, group: ThreadGroup): void {
   child.user.tasks--;
   child.ctx.release();
   child.mm.release();
+  child.leaveSemUndo();
   child.fs.unref();
   if (--child.fds.refs === 0) child.fds.closeAll(t);
   if (group !== t.group) {
