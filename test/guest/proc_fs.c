@@ -358,3 +358,19 @@ SUBTEST_FORK(mem_seeks_far) {
   CHECK(OK(read(fd, &c, 1)) == 1);
   OK(close(fd));
 }
+
+static int fdinfo_pid(int fd) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+  char *line = strstr(get_file(path), "\nPid:\t");
+  CHECK(line != NULL);
+  return atoi(line + 6);
+}
+
+SUBTEST_FORK(fdinfo_of_a_pidfd) {
+  pid_t pid = SPAWN(_exit(0));
+  int fd = OK(syscall(SYS_pidfd_open, pid, 0));
+  CHECK_EQ(fdinfo_pid(fd), pid);
+  CHECK_EQ(child_result(pid), 0);
+  CHECK_EQ(fdinfo_pid(fd), -1);
+}

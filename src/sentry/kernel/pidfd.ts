@@ -30,6 +30,12 @@ export class PidFile extends File {
     return this.group.exitWait;
   }
 
+  override fdinfo(): string {
+    const dead = this.thread === null ? this.group.reaped : this.thread.dead;
+    const pid = dead ? -1 : this.thread === null ? this.group.tgid : this.thread.tid;
+    return `Pid:\t${pid}\nNSpid:\t${pid}\n`;
+  }
+
   override describe(): string {
     return 'anon_inode:[pidfd]';
   }
