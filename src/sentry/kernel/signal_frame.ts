@@ -114,25 +114,25 @@ export const SS_ONSTACK = 1;
 export const SS_DISABLE = 2;
 export const SS_AUTODISARM = 0x80000000;
 
-/** [offset in sigcontext, register]. */
-const SC_REGS: readonly (readonly [number, number])[] = [
-  [SIGCONTEXT_R8, R8],
-  [SIGCONTEXT_R9, R9],
-  [SIGCONTEXT_R10, R10],
-  [SIGCONTEXT_R11, R11],
-  [SIGCONTEXT_R12, R12],
-  [SIGCONTEXT_R13, R13],
-  [SIGCONTEXT_R14, R14],
-  [SIGCONTEXT_R15, R15],
-  [SIGCONTEXT_RDI, RDI],
-  [SIGCONTEXT_RSI, RSI],
-  [SIGCONTEXT_RBP, RBP],
-  [SIGCONTEXT_RBX, RBX],
-  [SIGCONTEXT_RDX, RDX],
-  [SIGCONTEXT_RAX, RAX],
-  [SIGCONTEXT_RCX, RCX],
-  [SIGCONTEXT_RSP, RSP],
-  [SIGCONTEXT_RIP, RIP],
+/** Pairs of an offset in sigcontext and a register. Flat: signals are delivered without allocating. */
+const SC_REGS: readonly number[] = [
+  ...[SIGCONTEXT_R8, R8],
+  ...[SIGCONTEXT_R9, R9],
+  ...[SIGCONTEXT_R10, R10],
+  ...[SIGCONTEXT_R11, R11],
+  ...[SIGCONTEXT_R12, R12],
+  ...[SIGCONTEXT_R13, R13],
+  ...[SIGCONTEXT_R14, R14],
+  ...[SIGCONTEXT_R15, R15],
+  ...[SIGCONTEXT_RDI, RDI],
+  ...[SIGCONTEXT_RSI, RSI],
+  ...[SIGCONTEXT_RBP, RBP],
+  ...[SIGCONTEXT_RBX, RBX],
+  ...[SIGCONTEXT_RDX, RDX],
+  ...[SIGCONTEXT_RAX, RAX],
+  ...[SIGCONTEXT_RCX, RCX],
+  ...[SIGCONTEXT_RSP, RSP],
+  ...[SIGCONTEXT_RIP, RIP],
 ];
 
 function putReg(off: number, regs: Regs, r: number): void {
@@ -194,7 +194,7 @@ export function pushSignalFrame(t: Task, info: SigInfo, action: SigAction): bool
     true,
   );
   putU64(scratchView, FRAME_UC + UCONTEXT_UC_STACK + 16, s.altSize);
-  for (const [off, r] of SC_REGS) putReg(FRAME_SC + off, regs, r);
+  for (let i = 0; i < SC_REGS.length; i += 2) putReg(FRAME_SC + SC_REGS[i]!, regs, SC_REGS[i + 1]!);
   putReg(FRAME_SC + SIGCONTEXT_EFLAGS, regs, EFLAGS);
   scratchView.setUint16(FRAME_SC + SIGCONTEXT_CS, regs.u32[2 * CS]!, true);
   scratchView.setUint16(FRAME_SC + SIGCONTEXT_SS, regs.u32[2 * SS]!, true);
@@ -250,12 +250,9 @@ export function popSignalFrame(t: Task): boolean {
   if (rip >= 2 ** 47) return false;
   const cs = scratchView.getUint16(FRAME_SC + SIGCONTEXT_CS, true) | 3;
   if (cs !== USER_CS && cs !== USER32_CS) return false;
-  for (const [off, r] of SC_REGS) {
-    regs.setWords(
-      r,
-      scratchView.getUint32(FRAME_SC + off, true),
-      scratchView.getUint32(FRAME_SC + off + 4, true),
-    );
+  for (let i = 0; i < SC_REGS.length; i += 2) {
+    const at = FRAME_SC + SC_REGS[i]!;
+    regs.setWords(SC_REGS[i + 1]!, scratchView.getUint32(at, true), scratchView.getUint32(at + 4, true));
   }
   const flags = scratchView.getUint32(FRAME_SC + SIGCONTEXT_EFLAGS, true);
   regs.u32[2 * EFLAGS] = ((regs.u32[2 * EFLAGS]! & ~EFLAGS_RESTORED) | (flags & EFLAGS_RESTORED)) >>> 0;

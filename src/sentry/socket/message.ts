@@ -27,13 +27,14 @@ export class SockAddr {
 }
 
 const NO_BYTES = new Uint8Array(0);
+const NO_VIEW = new DataView(NO_BYTES.buffer);
 
 export class Message {
   /** To: the destination, len 0 for none. From: where the message came from. */
   readonly addr: SockAddr = new SockAddr();
   /** To send: the caller's control bytes. Received: room for them. */
   control: Uint8Array = NO_BYTES;
-  view: DataView = new DataView(NO_BYTES.buffer);
+  view: DataView = NO_VIEW;
   /** Bytes of `control` that count: its size to send; what was written, when received. */
   controlLen = 0;
   /** MSG_* of the received message: MSG_TRUNC, MSG_CTRUNC, MSG_EOR. */
@@ -49,8 +50,15 @@ export class Message {
   /** No address, no control messages, no flags. */
   clear(): void {
     this.addr.len = 0;
-    this.setControl(NO_BYTES, 0);
+    this.clearControl();
     this.flags = 0;
+  }
+
+  /** No control messages: what went with the first bytes of a stream does not go with the rest. */
+  clearControl(): void {
+    this.control = NO_BYTES;
+    this.view = NO_VIEW;
+    this.controlLen = 0;
   }
 
   /** Bytes of control data that still fit behind a header; negative when not even a header does. */

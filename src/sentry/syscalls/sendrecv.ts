@@ -56,7 +56,6 @@ const recvControl = new Uint8Array(RECV_CONTROL_MAX);
 /** The caller's struct msghdr. Not the scratch buffer: sockets use that. */
 const header = new Uint8Array(SIZEOF_MSGHDR);
 const headerView = new DataView(header.buffer);
-const NO_CONTROL = new Uint8Array(0);
 
 /** Moves an Io past `n` bytes that an earlier run of this call has moved. */
 function skip(io: Io, n: number): void {
@@ -72,7 +71,7 @@ function sendAll(t: Task, fd: number, sock: SocketFile, io: Io, flags: number): 
   let done = t.call.active ? t.call.done : 0;
   if (done > 0) {
     skip(io, done);
-    msg.setControl(NO_CONTROL, 0);
+    msg.clearControl();
   }
   const mayWait = !sock.mustNotWait(flags);
   for (;;) {
@@ -81,7 +80,7 @@ function sendAll(t: Task, fd: number, sock: SocketFile, io: Io, flags: number): 
     if (n >= 0) {
       done += n;
       if (!sock.streaming || n === 0 || io.remaining === 0) return done;
-      msg.setControl(NO_CONTROL, 0);
+      msg.clearControl();
     } else if (n === -EAGAIN && mayWait) {
       t.call.done = done;
       const r = waitFor(t, fd, sock, sock.options.sndTimeoutNs);
