@@ -167,3 +167,22 @@ SUBTEST_FORK(copy_range) {
   CHECK_ERR(copy_file_range(dir, NULL, out, NULL, 10, 0), EISDIR);
   CHECK_ERR(copy_file_range(in, NULL, append, NULL, 10, 0), EBADF);
 }
+
+SUBTEST_FORK(sendfile_from_streams) {
+  int in[2], out[2], s[2], null = OK(open("/dev/null", O_WRONLY));
+  OK(pipe(in));
+  OK(pipe(out));
+  OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+  CHECK_EQ(OK(write(in[1], "abc", 3)), 3);
+  CHECK_EQ(OK(write(s[1], "xyz", 3)), 3);
+  CHECK_ERR(sendfile(null, in[0], NULL, 3), EINVAL);
+  CHECK_ERR(sendfile(out[1], in[0], NULL, 3), EINVAL);
+  CHECK_ERR(sendfile(s[0], in[0], NULL, 3), EINVAL);
+  CHECK_ERR(sendfile(null, s[0], NULL, 3), EINVAL);
+  char got[4] = "";
+  CHECK_EQ(OK(sendfile(out[1], s[0], NULL, 3)), 3);
+  CHECK_EQ(OK(read(out[0], got, 3)), 3);
+  CHECK_STR(got, "xyz");
+  CHECK_EQ(OK(read(in[0], got, 3)), 3);
+  CHECK_STR(got, "abc");
+}

@@ -3,7 +3,7 @@
 import { EAGAIN, EBADF, EFAULT, EINVAL, EISDIR, EOVERFLOW, ESPIPE, EXDEV } from '../../abi/errno.ts';
 import { O_APPEND } from '../../abi/fcntl.ts';
 import { POLLERR, POLLOUT } from '../../abi/poll.ts';
-import { S_IFDIR, S_IFMT, S_IFREG } from '../../abi/stat.ts';
+import { S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../../abi/stat.ts';
 import { SYS_copy_file_range, SYS_sendfile } from '../../abi/syscall.ts';
 import { getI64, putU64 } from '../../abi/u64.ts';
 import { KernelIo } from '../base/io.ts';
@@ -50,6 +50,9 @@ function sendfile(t: Task, outFd: number, inFd: number, offAddr: number, count: 
   if (count < 0) return -EINVAL;
   if ((input.inode.mode & S_IFMT) === S_IFDIR) return -EINVAL;
   if ((output.flags & O_APPEND) !== 0) return -EINVAL;
+  // What cannot seek is taken from sockets into pipes alone: elsewhere, bytes that the output refuses would be lost.
+  const streams = (input.inode.mode & S_IFMT) === S_IFSOCK && (output.inode.mode & S_IFMT) === S_IFIFO;
+  if (!input.seekable && offAddr === 0 && !streams) return -EINVAL;
   let start = input.pos;
   if (offAddr !== 0) {
     const r = readOffset(t, offAddr);
