@@ -11,6 +11,8 @@ import { hostCall } from '../host/syscall.ts';
 import type { Timekeeper } from '../sentry/kernel/timekeeper.ts';
 
 const NS = 1e9;
+/** A time that never comes: 146 years after the host's boot. */
+const LATEST_NS = 2 ** 62;
 /** struct itimerspec: interval sec, nsec; value sec, nsec. Behind it, the count that read(2) returns. */
 const VALUE_SEC = 16;
 const VALUE_NSEC = 24;
@@ -30,8 +32,8 @@ export class HostTimer implements HostPollTarget {
   }
 
   private arm(hostNs: number): void {
-    // Zero would disarm; what is due already fires at once.
-    const at = Math.max(1, hostNs);
+    // Zero would disarm; what is due already fires at once. A guest's deadline may be beyond what the host can say.
+    const at = Math.min(Math.max(1, hostNs), LATEST_NS);
     const v = this.spec.view;
     putU64(v, VALUE_SEC, Math.floor(at / NS));
     putU64(v, VALUE_NSEC, Math.floor(at % NS));

@@ -3,7 +3,7 @@
 // Linux counts pages ("slots"); this pipe counts bytes and calls itself writable when a page is free, which gives the
 // same answers: a write of PIPE_BUF bytes never finds a pipe that poll(2) called writable too full.
 
-import { EAGAIN, EBUSY, EINVAL, EPERM } from '../../../abi/errno.ts';
+import { EAGAIN, EBUSY, EINVAL, ENOMEM, EPERM } from '../../../abi/errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../../abi/poll.ts';
 import type { Io } from '../../base/io.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
@@ -18,6 +18,8 @@ export const PIPE_MAX_SIZE = 1048576;
 
 /** /proc/sys/fs/pipe-user-pages-soft: beyond these pages of pipes, an unprivileged user's new ones are small. */
 const USER_PAGES_SOFT = 16384;
+/** A bound of ours even for the privileged: the ring lies in the kernel's own memory. */
+const LARGEST = 64 << 20;
 /** Size of such a pipe. */
 const SMALL_SIZE = 8192;
 /** Pages that the pipes of each user may take. */
@@ -164,7 +166,7 @@ export class Pipe {
 
   /**
    * Implements fcntl(F_SETPIPE_SZ): rounds up to a power of two of pages; the new size.
-   * -EINVAL for a size beyond 2^31, -EBUSY when the content would not fit, -EPERM when an unprivileged user would have
+   * -EINVAL for a size beyond 2^31, -ENOMEM for one that is too large here, -EBUSY when the content would not fit, -EPERM when an unprivileged user would have
    * too much.
    */
   resize(bytes: number, privileged: boolean): number {
@@ -172,6 +174,7 @@ export class Pipe {
     let size = PAGE_SIZE;
     while (size < bytes) size *= 2;
     if (size > 0x7fffffff) return -EINVAL;
+    if (size > LARGEST) return -ENOMEM;
     if (this.ring.size > size || this.packets.length / 2 > size / PAGE_SIZE) return -EBUSY;
     const more = (size - this.ring.capacity) / PAGE_SIZE;
     if (more > 0 && !privileged) {
