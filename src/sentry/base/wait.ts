@@ -15,6 +15,8 @@ export class Waiter {
   /** Free for the owner: a futex bitset, a poll index, an epoll key. */
   cookie: number;
   queue: WaitQueue | null = null;
+  /** Who waits behind this one: of those that have it, a wake tells no more than one with somebody there. */
+  wakesOne: WaitQueue | null = null;
   prev: Waiter | null = null;
   next: Waiter | null = null;
 
@@ -63,15 +65,17 @@ export class WaitQueue {
     w.next = null;
   }
 
-  /** Tells every waiter that watches one of `events`; returns how many. Waiters stay queued. */
+  /** Tells every waiter that watches one of `events`, of exclusive ones up to the first that helps; how many. */
   wake(events: number): number {
     let count = 0;
     const outer = this.cursor;
+    let taken = false;
     let w = this.head;
     while (w !== null) {
       this.cursor = w.next;
-      if ((w.events & events) !== 0) {
+      if ((w.events & events) !== 0 && !(taken && w.wakesOne !== null)) {
         count++;
+        if (w.wakesOne !== null) taken = !w.wakesOne.empty;
         w.target.onReady(w, events);
       }
       w = this.cursor;

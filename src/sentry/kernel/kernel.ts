@@ -25,6 +25,7 @@ import { UnixNamespace } from '../socket/unix/namespace.ts';
 import { BLOCKED, EXITED, NO_RESULT } from './block.ts';
 import { FutexTable } from './futex.ts';
 import { IpcNamespace } from './ipc_namespace.ts';
+import { LoadAverage } from './load_average.ts';
 import type { ProgramLoader } from './loader_interface.ts';
 import { PidTable } from './pids.ts';
 import { ADMIT, checkSeccomp } from './seccomp.ts';
@@ -89,6 +90,7 @@ export class Kernel {
   forkCount = 0;
   /** Tasks that are not dead. The loop ends when none is left. */
   liveTasks = 0;
+  readonly load: LoadAverage = new LoadAverage(this);
   private runHead: Task | null = null;
   private runTail: Task | null = null;
   /** Called when host descriptors, host signals or timers may be ready; the runtime sets it (HostPoller.dispatch). */
@@ -123,6 +125,7 @@ export class Kernel {
 
   /** Runs until no task is left. */
   run(): void {
+    this.load.start();
     while (this.liveTasks > 0) {
       for (let t = this.runHead; t !== null; t = this.runHead) {
         this.runHead = t.runNext;
@@ -165,7 +168,8 @@ export class Kernel {
         return;
       }
       case EV_FAULT:
-        if (!this.resolveFault(t, ctx)) this.signals.faultSignal(t);
+        if (this.resolveFault(t, ctx)) t.minorFaults++;
+        else if (!this.emulateVsyscall(t)) this.signals.faultSignal(t);
         returnToUser(t);
         return;
       case EV_TRAP:

@@ -73,6 +73,8 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
   readonly sched: SchedState = new SchedState();
   /** Waits of this thread: ru_nvcsw. */
   waits = 0;
+  /** Page faults that were served: ru_minflt. */
+  minorFaults = 0;
   /** System-call filters; null without any, so that a call costs one comparison. */
   seccomp: SeccompState | null = null;
   /** SysV semaphore adjustments (CLONE_SYSVSEM shares them); made on first use. */

@@ -62,6 +62,7 @@ export function exitTask(t: Task, status: number): number {
   t.finalCpuNs = cpuNs;
   g.deadUsage.userNs += cpuNs;
   g.deadUsage.voluntarySwitches += t.waits;
+  g.deadUsage.minorFaults += t.minorFaults;
   g.deadUsage.maxRssPages = Math.max(g.deadUsage.maxRssPages, t.mm.peakRssPages);
   t.ctx.release();
   t.mm.release();

@@ -135,12 +135,7 @@ const TIMESPEC = STRUCT('struct timespec');
 export const rows = [
   sys(SYS_epoll_create, [INT], epoll_create),
   sys(SYS_epoll_create1, [CREATE_FLAGS], epoll_create1),
-  sys(
-    SYS_epoll_ctl,
-    [FD, OP, FD, EVENT],
-    epoll_ctl,
-    'EPOLLWAKEUP has no effect; EPOLLEXCLUSIVE wakes every waiter',
-  ),
+  sys(SYS_epoll_ctl, [FD, OP, FD, EVENT], epoll_ctl, 'EPOLLWAKEUP has no effect'),
   sys(SYS_epoll_wait, [FD, EVENTS_OUT, INT, INT], epoll_wait),
   sys(SYS_epoll_pwait, [FD, EVENTS_OUT, INT, INT, ADDR, SIZE], epoll_pwait),
   sys(SYS_epoll_pwait2, [FD, EVENTS_OUT, INT, TIMESPEC, ADDR, SIZE], epoll_pwait2),

@@ -55,6 +55,7 @@ import { scratch } from '../base/scratch.ts';
 import type { Task } from '../kernel/task.ts';
 import { PageCache } from '../memfile/pagecache.ts';
 import { advise, knownAdvice, lockedPagesIn, residency, setAllLocked, setLocked } from '../mm/advise.ts';
+import type { MemoryManager } from '../mm/mm.ts';
 import { VM_LOCKED, VM_LOCKONFAULT, VM_SHARED } from '../mm/vma.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
 import type { File } from '../vfs/file.ts';
@@ -67,6 +68,11 @@ const MINCORE_STEP = 4096;
 
 /** Implements madvise(2). */
 function madvise(t: Task, addr: number, len: number, advice: number): number {
+  return madviseOn(t, t.mm, addr, len, advice);
+}
+
+/** madvise(2) on any address space. */
+export function madviseOn(t: Task, mm: MemoryManager, addr: number, len: number, advice: number): number {
   if (advice === MADV_HWPOISON || advice === MADV_SOFT_OFFLINE) {
     if (!t.cred.capable(CAP_SYS_ADMIN)) return -EPERM;
     countUnsupported('madvise MADV_HWPOISON');
@@ -81,13 +87,13 @@ function madvise(t: Task, addr: number, len: number, advice: number): number {
   if (len === 0) return 0;
   const end = addr + pageUp(len);
   if (end > GUEST_TOP) return -ENOMEM;
-  return advice === MADV_REMOVE ? removePages(t, addr, end) : advise(t.mm, addr, end, advice);
+  return advice === MADV_REMOVE ? removePages(t, mm, addr, end) : advise(mm, addr, end, advice);
 }
 
 /** MADV_REMOVE: frees the range in the files behind shared, writable mappings. */
-function removePages(t: Task, start: number, end: number): number {
+function removePages(t: Task, mm: MemoryManager, start: number, end: number): number {
   for (let at = start; at < end; ) {
-    const v = t.mm.vmaAt(at);
+    const v = mm.vmaAt(at);
     if (v === null) return -ENOMEM;
     if ((v.flags & VM_LOCKED) !== 0 || v.source === null) return -EINVAL;
     if ((v.flags & VM_SHARED) === 0 || (v.maxProt & PROT_WRITE) === 0) return -EACCES;

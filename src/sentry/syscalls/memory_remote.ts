@@ -1,12 +1,16 @@
-// process_vm_readv(2), process_vm_writev(2).
+// process_vm_readv(2), process_vm_writev(2), process_madvise(2).
 
-import { EFAULT, EINVAL, EPERM, ESRCH } from '../../abi/errno.ts';
-import { SYS_process_vm_readv, SYS_process_vm_writev } from '../../abi/syscall.ts';
+import { CAP_SYS_NICE } from '../../abi/capability.ts';
+import { EBADF, EFAULT, EINVAL, EPERM, ESRCH } from '../../abi/errno.ts';
+import { MADV_COLD, MADV_COLLAPSE, MADV_PAGEOUT, MADV_WILLNEED } from '../../abi/mman.ts';
+import { SYS_process_madvise, SYS_process_vm_readv, SYS_process_vm_writev } from '../../abi/syscall.ts';
 import { UIO_MAXIOV } from '../../abi/uio.ts';
+import { PidFile } from '../kernel/pidfd.ts';
 import { mayPtrace } from '../kernel/ptrace_access.ts';
 import { TASK_DEAD, type Task } from '../kernel/task.ts';
 import type { MemoryManager } from '../mm/mm.ts';
-import { INT, PID, SIZE, STRUCT } from './kinds.ts';
+import { FD, HEX, INT, PID, SIZE, STRUCT } from './kinds.ts';
+import { madviseOn } from './memory_advice.ts';
 import { sys } from './row.ts';
 
 const IOVEC_SIZE = 16;
@@ -103,10 +107,45 @@ function process_vm_writev(
   return transfer(t, pid, lvec, lcount, rvec, rcount, flags, true);
 }
 
+/** Advice that one process may give about another's memory. */
+const REMOTE_ADVICE = [MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_COLLAPSE];
+
+/** Implements process_madvise(2): bytes advised. */
+function process_madvise(
+  t: Task,
+  pidfd: number,
+  vec: number,
+  count: number,
+  advice: number,
+  flags: number,
+): number {
+  if (flags !== 0) return -EINVAL;
+  if (count < 0 || count > UIO_MAXIOV) return -EINVAL;
+  const total = readRemoteVector(t, vec, count);
+  if (total < 0) return total;
+  const file = t.file(pidfd);
+  if (!(file instanceof PidFile)) return -EBADF;
+  const target = file.group.anyThread();
+  if (target === null) return -ESRCH;
+  if (!mayPtrace(t, target)) return -EPERM;
+  if (target.mm !== t.mm) {
+    if (!REMOTE_ADVICE.includes(advice)) return -EINVAL;
+    if (!t.cred.capable(CAP_SYS_NICE)) return -EPERM;
+  }
+  let done = 0;
+  for (let i = 0; i < count; i++) {
+    const r = madviseOn(t, target.mm, remoteBases[i]!, remoteLens[i]!, advice);
+    if (r < 0) return done > 0 ? done : r;
+    done += remoteLens[i]!;
+  }
+  return done;
+}
+
 const IOVEC = STRUCT('struct iovec[]');
 const KINDS = [PID, IOVEC, SIZE, IOVEC, SIZE, INT];
 
 export const rows = [
   sys(SYS_process_vm_readv, KINDS, process_vm_readv),
   sys(SYS_process_vm_writev, KINDS, process_vm_writev),
+  sys(SYS_process_madvise, [FD, IOVEC, SIZE, INT, HEX], process_madvise),
 ];

@@ -1,7 +1,7 @@
 // prctl(2).
 
 import { CAP_LAST_CAP, CAP_SETPCAP, CAP_SYS_RESOURCE } from '../../abi/capability.ts';
-import { EFAULT, EINVAL, EPERM } from '../../abi/errno.ts';
+import { EFAULT, EINVAL, ENOMEM, EPERM } from '../../abi/errno.ts';
 import {
   PR_CAP_AMBIENT,
   PR_CAP_AMBIENT_CLEAR_ALL,
@@ -37,6 +37,8 @@ import {
   PR_SET_TIMERSLACK,
   PR_SET_TIMING,
   PR_SET_TSC,
+  PR_SET_VMA,
+  PR_SET_VMA_ANON_NAME,
   PR_TIMING_STATISTICAL,
   PR_TSC_ENABLE,
 } from '../../abi/prctl.ts';
@@ -51,14 +53,19 @@ import { SYS_prctl } from '../../abi/syscall.ts';
 import { putU64 } from '../../abi/u64.ts';
 import { CapSet } from '../base/cred.ts';
 import { countUnsupported } from '../base/log.ts';
+import { pageOffset, pageUp } from '../base/page.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import type { Task } from '../kernel/task.ts';
 import { commitCred, setCap } from '../kernel/task_cred.ts';
+import { setAnonName } from '../mm/anon_name.ts';
+import { GUEST_TOP } from '../platform/platform.ts';
 import { ADDR, INT } from './kinds.ts';
 import { sys } from './row.ts';
 import { prctlSeccomp, seccompMode } from './seccomp.ts';
 
 const NAME_SIZE = 16;
+/** ANON_VMA_NAME_MAX_LEN, the NUL included. */
+const ANON_VMA_NAME_MAX = 80;
 /** PR_GET_AUXV, as <linux/prctl.h> of 6.4 has it. */
 const PR_GET_AUXV = 0x41555856;
 
@@ -158,6 +165,21 @@ function getAuxv(t: Task, addr: number, len: number): number {
   return auxv.length;
 }
 
+/** PR_SET_VMA_ANON_NAME: printable, without what would break a line of /proc/PID/maps. */
+function setVmaName(t: Task, addr: number, len: number, at: number): number {
+  let name: string | null = null;
+  if (at !== 0) {
+    const text = t.mm.copyInString(at, ANON_VMA_NAME_MAX);
+    if (typeof text === 'number') return text === -EFAULT ? -EFAULT : -EINVAL;
+    if (!/^[ -~]*$/.test(text) || /[[\]\\`$]/.test(text)) return -EINVAL;
+    name = text;
+  }
+  if (!(addr >= 0) || pageOffset(addr) !== 0 || !(len >= 0)) return -EINVAL;
+  if (len === 0) return 0;
+  const end = addr + pageUp(len);
+  return end > GUEST_TOP ? -ENOMEM : setAnonName(t.mm, addr, end, name);
+}
+
 /** Implements prctl(2). */
 function prctl(t: Task, op: number, a2: number, a3: number, a4: number, a5: number): number {
   const g = t.group;
@@ -240,6 +262,8 @@ function prctl(t: Task, op: number, a2: number, a3: number, a4: number, a5: numb
       return a2 !== 0 || a3 !== 0 || a4 !== 0 || a5 !== 0 ? -EINVAL : 0;
     case PR_GET_AUXV:
       return a4 !== 0 || a5 !== 0 ? -EINVAL : getAuxv(t, a2, a3);
+    case PR_SET_VMA:
+      return a2 === PR_SET_VMA_ANON_NAME ? setVmaName(t, a3, a4, a5) : -EINVAL;
     case PR_SET_MM:
       if (!t.cred.capable(CAP_SYS_RESOURCE)) return -EPERM;
       break;
@@ -255,6 +279,6 @@ export const rows = [
     SYS_prctl,
     [INT, ADDR, ADDR, ADDR, ADDR],
     prctl,
-    'no PR_SET_MM, PR_SET_VMA, PR_SET_TSC(SIGSEGV), speculation or tagged-address control',
+    'no PR_SET_MM, PR_SET_TSC(SIGSEGV), speculation or tagged-address control',
   ),
 ];

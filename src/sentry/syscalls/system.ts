@@ -82,12 +82,13 @@ function setdomainname(t: Task, addr: number, len: number): number {
 /** Implements sysinfo(2). */
 function sysinfo(t: Task, addr: number): number {
   const k = t.kernel;
+  const load = k.load.averages;
   const used = Math.min(k.totalMemBytes, k.memfile.usedPages * PAGE_SIZE);
   encodeSysinfo(scratchView, 0, {
     uptimeSec: Math.floor(k.time.monotonicNs() / 1e9),
-    load1: 0,
-    load5: 0,
-    load15: 0,
+    load1: Math.round(load[0]! * LOAD_SCALE),
+    load5: Math.round(load[1]! * LOAD_SCALE),
+    load15: Math.round(load[2]! * LOAD_SCALE),
     totalram: k.totalMemBytes,
     freeram: k.totalMemBytes - used,
     sharedram: 0,
@@ -154,13 +155,15 @@ const GRND = FLAGS('flags', [
   ['GRND_RANDOM', GRND_RANDOM],
   ['GRND_INSECURE', GRND_INSECURE],
 ]);
+/** Load averages are fixed-point numbers with SI_LOAD_SHIFT bits. */
+const LOAD_SCALE = 65536;
 const NEVER = 'not: EPERM, as without the privilege';
 
 export const rows = [
   sys(SYS_uname, [STRUCT('utsname', true)], uname),
   sys(SYS_sethostname, [IN_BUF, INT], sethostname),
   sys(SYS_setdomainname, [ADDR, INT], setdomainname),
-  sys(SYS_sysinfo, [STRUCT('sysinfo', true)], sysinfo, 'no load averages'),
+  sys(SYS_sysinfo, [STRUCT('sysinfo', true)], sysinfo),
   sys(SYS_getrandom, [OUT_BUF, SIZE, GRND], getrandom),
   sys(SYS_syslog, [INT, ADDR, INT], syslog, 'the kernel log is empty'),
   sys(SYS_personality, [HEX], personality),

@@ -18,9 +18,10 @@ const usage = new Usage();
 function addThread(u: Usage, t: Task): void {
   u.userNs += t.ctx.cpuTimeNs();
   u.voluntarySwitches += t.waits;
+  u.minorFaults += t.minorFaults;
 }
 
-/** Implements getrusage(2). Faults and I/O are not counted. */
+/** Implements getrusage(2). I/O is not counted. */
 function getrusage(t: Task, who: number, addr: number): number {
   const g = t.group;
   usage.reset();
@@ -59,6 +60,6 @@ const WHO = ONE_OF('who', [
 const NOTE = 'all CPU time counts as user time';
 
 export const rows = [
-  sys(SYS_getrusage, [WHO, STRUCT('rusage', true)], getrusage, `${NOTE}; no page faults, no I/O`),
+  sys(SYS_getrusage, [WHO, STRUCT('rusage', true)], getrusage, `${NOTE}; no I/O counts`),
   sys(SYS_times, [STRUCT('tms', true)], times, NOTE),
 ];

@@ -95,6 +95,7 @@ export class EpollFile extends File {
       return -EINVAL;
     }
     item.configure(events, dataLo, dataHi);
+    if ((events & EPOLLEXCLUSIVE) !== 0) item.waiter.wakesOne = this.waiters;
     item.nextSameFd = this.items.get(fd) ?? null;
     this.items.set(fd, item);
     if (target !== null) this.nested++;

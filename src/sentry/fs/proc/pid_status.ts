@@ -65,6 +65,13 @@ function lowSignals(lo: number): number {
   return lo & 0x7fffffff;
 }
 
+/** Page faults of a process, its dead threads' too. */
+function minorFaults(t: Task): number {
+  let n = t.group.deadUsage.minorFaults;
+  for (const other of t.group.threads) if (!other.dead) n += other.minorFaults;
+  return n;
+}
+
 /** stat of one thread (`whole` false) or of a process. */
 export function statText(t: Task, ctx: VfsContext, whole: boolean): string {
   const g = t.group;
@@ -88,7 +95,7 @@ export function statText(t: Task, ctx: VfsContext, whole: boolean): string {
     tty === null ? 0 : tty.rdev,
     tty === null ? -1 : tty.foreground,
     PF_RANDOMIZE | (g.execed ? 0 : PF_FORKNOEXEC),
-    g.deadUsage.minorFaults,
+    whole ? minorFaults(t) : t.minorFaults,
     g.childUsage.minorFaults,
     g.deadUsage.majorFaults,
     g.childUsage.majorFaults,

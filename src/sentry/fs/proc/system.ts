@@ -108,7 +108,8 @@ export function uptimeText(k: Kernel): string {
 
 export function loadavgText(k: Kernel): string {
   const threads = k.pids.tasks().length;
-  return `0.00 0.00 0.00 ${Math.max(1, countRunning(k))}/${threads} ${k.pids.lastPid}\n`;
+  const load = k.load.averages.map((n) => n.toFixed(2)).join(' ');
+  return `${load} ${Math.max(1, countRunning(k))}/${threads} ${k.pids.lastPid}\n`;
 }
 
 export function versionText(k: Kernel): string {
