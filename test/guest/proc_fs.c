@@ -2,7 +2,12 @@
 #include "check.h"
 #include <ctype.h>
 #include <pthread.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 static char *link_of(const char *path) {
   static char text[PATH_MAX];
@@ -373,4 +378,74 @@ SUBTEST_FORK(fdinfo_of_a_pidfd) {
   CHECK_EQ(fdinfo_pid(fd), pid);
   CHECK_EQ(child_result(pid), 0);
   CHECK_EQ(fdinfo_pid(fd), -1);
+}
+
+SUBTEST_FORK(environ_ends_with_exec) {
+  int p[2];
+  OK(pipe(p));
+  pid_t pid = SPAWN({
+    char c;
+    OK(dup2(p[0], 0));
+    OK(close(p[1]));
+    read(0, &c, 1);
+    execl("/bin/cat", "cat", NULL);
+  });
+  char path[64], buf[4096];
+  snprintf(path, sizeof path, "/proc/%d/environ", pid);
+  int fd = OK(open(path, O_RDONLY));
+  CHECK(OK(read(fd, buf, 1)) == 1);
+  CHECK_EQ(OK(write(p[1], "x", 1)), 1);
+  char comm[64], name[16] = "";
+  snprintf(comm, sizeof comm, "/proc/%d/comm", pid);
+  for (int i = 0; i < 400 && strcmp(name, "cat\n") != 0; i++) {
+    sleep_ms(5);
+    snprintf(name, sizeof name, "%s", get_file(comm));
+  }
+  CHECK_EQ(OK(pread(fd, buf, sizeof buf, 0)), 0);
+  OK(close(p[1]));
+  OK(close(p[0]));
+  CHECK_EQ(child_result(pid), 0);
+}
+
+static bool has_line(const char *path, const char *part) {
+  return strstr(get_file(path), part) != NULL;
+}
+
+SUBTEST_FORK(locks_are_listed) {
+  put_file("locked", "x");
+  int fd = OK(open("locked", O_RDWR));
+  struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 5};
+  OK(fcntl(fd, F_SETLK, &l));
+  struct stat st;
+  OK(fstat(fd, &st));
+  char want[96];
+  snprintf(want, sizeof want, ":%lu 10 14\n", st.st_ino);
+  CHECK(has_line("/proc/locks", want));
+  OK(close(fd));
+  CHECK(!has_line("/proc/locks", want));
+}
+
+SUBTEST_FORK(unix_sockets_are_listed) {
+  int s = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+  struct sockaddr_un a = {AF_UNIX, "sock-in-proc"};
+  OK(bind(s, (struct sockaddr *)&a, sizeof a));
+  OK(listen(s, 1));
+  CHECK(has_line("/proc/net/unix", " 00010000 0001 01 "));
+  CHECK(has_line("/proc/net/unix", " sock-in-proc\n"));
+  OK(unlink("sock-in-proc"));
+}
+
+SUBTEST_FORK(sysvipc_is_listed) {
+  int shm = OK(shmget(IPC_PRIVATE, 12345, 0600)), sem = OK(semget(IPC_PRIVATE, 7, 0640));
+  int msg = OK(msgget(IPC_PRIVATE, 0600));
+  char want[96];
+  snprintf(want, sizeof want, "\n         0 %10d   600                 12345 %5d     0      0 ", shm, getpid());
+  CHECK(has_line("/proc/sysvipc/shm", want));
+  snprintf(want, sizeof want, "\n         0 %10d   640          7 ", sem);
+  CHECK(has_line("/proc/sysvipc/sem", want));
+  snprintf(want, sizeof want, "\n         0 %10d   600           0          0     0     0 ", msg);
+  CHECK(has_line("/proc/sysvipc/msg", want));
+  OK(shmctl(shm, IPC_RMID, NULL));
+  OK(semctl(sem, 0, IPC_RMID));
+  OK(msgctl(msg, IPC_RMID, NULL));
 }

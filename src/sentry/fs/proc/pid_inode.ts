@@ -1,15 +1,18 @@
 // Inodes below /proc/PID: each belongs to a thread, shows its owner, and is gone (ESRCH) when the thread is.
 
 import { EACCES, EPERM, ESRCH } from '../../../abi/errno.ts';
+import type { Io } from '../../base/io.ts';
 import { TASK_DEAD, type Task } from '../../kernel/task.ts';
+import type { MemoryManager } from '../../mm/mm.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { File } from '../../vfs/file.ts';
 import type { FileSystem } from '../../vfs/filesystem.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { Path } from '../../vfs/path.ts';
 import { genericPermission } from '../../vfs/permission.ts';
-import { SyntheticFileInode, SyntheticSymlinkInode } from '../../vfs/synthetic.ts';
+import { SyntheticFile, SyntheticFileInode, SyntheticSymlinkInode } from '../../vfs/synthetic.ts';
 import { mayInspect, ownerGid, ownerUid } from './access.ts';
+import { mmOf } from './mm_view.ts';
 import { ProcDirInode } from './proc_dir.ts';
 
 /** The thread that a directory shows. `whole`: /proc/PID, which speaks for the process, not /proc/PID/task/TID. */
@@ -83,7 +86,8 @@ export class PidFileInode extends SyntheticFileInode {
     const t = this.target.task();
     if (t === null) return -ESRCH;
     if (this.file.guarded === 'open' && !mayInspect(ctx, t)) return -EACCES;
-    return this.file.open === undefined ? super.open(ctx, flags) : this.file.open(this, t, flags);
+    if (this.file.open !== undefined) return this.file.open(this, t, flags);
+    return this.file.guarded === 'open' ? new MemoryTextFile(this, flags, t) : super.open(ctx, flags);
   }
 
   override read(ctx: VfsContext): string | number {
@@ -97,6 +101,25 @@ export class PidFileInode extends SyntheticFileInode {
     const t = this.target.task();
     if (t === null) return -ESRCH;
     return this.file.write === undefined ? super.write(ctx, data) : this.file.write(t, ctx, data);
+  }
+}
+
+/**
+ * What only those who may trace the process could open. It is about the address space of that moment: the program that
+ * an exec puts in its place may have more rights than the reader.
+ */
+class MemoryTextFile extends SyntheticFile {
+  private readonly target: Task;
+  private readonly mm: MemoryManager | null;
+
+  constructor(inode: SyntheticFileInode, flags: number, target: Task) {
+    super(inode, flags);
+    this.target = target;
+    this.mm = mmOf(target);
+  }
+
+  override pread(ctx: VfsContext, io: Io, off: number): number {
+    return mmOf(this.target) === this.mm ? super.pread(ctx, io, off) : 0;
   }
 }
 

@@ -7,6 +7,7 @@ import type { Task } from '../../kernel/task.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { DT_DIR, direntType } from '../../vfs/dirent.ts';
 import type { Inode } from '../../vfs/inode.ts';
+import { locksText } from '../../vfs/locks.ts';
 import {
   StaticSymlinkInode,
   type SyntheticEntry,
@@ -20,6 +21,7 @@ import { netDir, ProcessDir, parsePid } from './pid_dir.ts';
 import { ProcDirInode, ProcStaticDir } from './proc_dir.ts';
 import { fillSysctls, randomUuid } from './sysctl.ts';
 import * as S from './system.ts';
+import { sysvipcDir } from './sysvipc.ts';
 
 /** Directory cookies below this are the fixed entries'. */
 const FIRST_PID_COOKIE = 256;
@@ -103,6 +105,7 @@ export class ProcFs extends SyntheticFs {
     prepareCpuinfo();
     const root = new ProcRoot(this, kernel);
     this.net = netDir(this, this.netTables);
+    this.netTables.register('unix', () => kernel.unix.procRows());
     const text = (name: string, read: () => string, mode = 0o444): void => {
       root.fixed.set(name, new TextFileInode(this, mode, read));
     };
@@ -114,7 +117,7 @@ export class ProcFs extends SyntheticFs {
     text('filesystems', () => S.FILESYSTEMS_TEXT);
     text('interrupts', () => S.interruptsText(kernel));
     text('loadavg', () => S.loadavgText(kernel));
-    text('locks', () => '');
+    text('locks', locksText);
     text('meminfo', () => S.meminfoText(kernel));
     text('misc', () => '');
     text('modules', () => '');
@@ -128,11 +131,7 @@ export class ProcFs extends SyntheticFs {
     const sys = new ProcStaticDir(this);
     fillSysctls(this, sys, kernel, this.bootId);
     root.fixed.set('sys', sys);
-    const sysvipc = new ProcStaticDir(this);
-    sysvipc.add('msg', new TextFileInode(this, 0o444, () => S.SYSVIPC_MSG));
-    sysvipc.add('sem', new TextFileInode(this, 0o444, () => S.SYSVIPC_SEM));
-    sysvipc.add('shm', new TextFileInode(this, 0o444, () => S.SYSVIPC_SHM));
-    root.fixed.set('sysvipc', sysvipc);
+    root.fixed.set('sysvipc', sysvipcDir(this));
     root.fixed.set('thread-self', new SelfLink(this, true));
     text('uptime', () => S.uptimeText(kernel));
     text('version', () => S.versionText(kernel));

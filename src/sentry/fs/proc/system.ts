@@ -3,7 +3,7 @@
 
 import type { Kernel } from '../../kernel/kernel.ts';
 import { TASK_READY, TASK_RUNNING } from '../../kernel/task.ts';
-import { hex, kb, pad, ticks } from './format.ts';
+import { kb, pad, ticks } from './format.ts';
 
 const PAGE_KIB = 4;
 /** A CPU line of /proc/stat: user nice system idle iowait irq softirq steal guest guest_nice. */
@@ -188,17 +188,4 @@ export function vmstatText(k: Kernel): string {
     ['oom_kill', 0],
   ];
   return rows.map(([name, value]) => `${name} ${Math.floor(value)}\n`).join('');
-}
-
-/** /proc/sysvipc: System V shared memory and message queues do not exist here. */
-export const SYSVIPC_MSG =
-  '       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n';
-export const SYSVIPC_SEM =
-  '       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n';
-export const SYSVIPC_SHM =
-  '       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n';
-
-/** The mask argument of legacy files: eight hexadecimal digits. */
-export function mask8(value: number): string {
-  return hex(value >>> 0, 8);
 }

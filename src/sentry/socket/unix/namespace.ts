@@ -95,10 +95,10 @@ export class UnixNamespace {
     this.collecting = false;
   }
 
-  /** /proc/net/unix. */
-  procText(): string {
-    const lines = ['Num       RefCount Protocol Flags    Type St Inode Path'];
-    for (const s of this.sockets) lines.push(s.procLine());
-    return `${lines.join('\n')}\n`;
+  /** The rows of /proc/net/unix. */
+  procRows(): string {
+    let out = '';
+    for (const s of this.sockets) out += `${s.procLine()}\n`;
+    return out;
   }
 }
