@@ -86,6 +86,7 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
     tmpfs: many('tmpfs'),
     rootfs: resolve(text('rootfs') ?? '/'),
     platform: text('platform') ?? 'ptrace',
+    patchCalls: flags.patchCalls !== false,
     network: 'none',
     strace: strace === null || strace === '-' ? strace : resolve(strace),
     debugLog: debugLog === null ? null : resolve(debugLog),

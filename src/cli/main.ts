@@ -77,7 +77,8 @@ function makeProgram(): Command {
       new Option('--tmpfs <DST>', 'mount an empty file system in memory').argParser(list).default([], 'none'),
     )
     .option('--rootfs <dir>', 'directory of this machine that becomes /', '/')
-    .option('--platform <name>', 'how guest code is run: ptrace', 'ptrace')
+    .option('--platform <name>', 'how guest code is run: ptrace or systrap', 'ptrace')
+    .option('--no-patch-calls', 'systrap: leave system call instructions in the program as they are')
     .addOption(new Option('--network <mode>', 'network of the sandbox').choices(['none']).default('none'))
     .option('--strace [file]', 'trace system calls, to stderr or to a file (--strace=FILE)')
     .option('--debug-log <dir>', 'write logs of the kernel into a directory')

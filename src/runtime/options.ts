@@ -28,6 +28,8 @@ export interface SandboxOptions {
   /** Directory of the host that becomes the root, read-only below an in-memory layer that takes all changes. */
   readonly rootfs: string;
   readonly platform: string;
+  /** Platforms that can may rewrite system call instructions to jumps. */
+  readonly patchCalls: boolean;
   readonly network: NetworkMode;
   /** Trace of system calls: null for none, '-' for stderr, else a file of the host. */
   readonly strace: string | null;

@@ -6,9 +6,11 @@ import { PtracePlatform } from '../sentry/platform/ptrace/ptrace.ts';
 import { SystrapPlatform } from '../sentry/platform/systrap/systrap.ts';
 import { STATUS_USAGE, StartError } from './options.ts';
 
-const PLATFORMS: Readonly<Record<string, (memfile: MemoryFile, pollerFd: number) => Platform>> = {
+type Make = (memfile: MemoryFile, pollerFd: number, patchCalls: boolean) => Platform;
+
+const PLATFORMS: Readonly<Record<string, Make>> = {
   ptrace: (memfile, pollerFd) => new PtracePlatform(memfile, pollerFd),
-  systrap: (memfile, pollerFd) => new SystrapPlatform(memfile, pollerFd),
+  systrap: (memfile, pollerFd, patchCalls) => new SystrapPlatform(memfile, pollerFd, { patchCalls }),
 };
 
 /** Names that --platform takes. */
@@ -17,7 +19,12 @@ export function platformNames(): string[] {
 }
 
 /** Starts a platform. Throws StartError for an unknown name, and when the host does not allow what it needs. */
-export function createPlatform(name: string, memfile: MemoryFile, pollerFd: number): Platform {
+export function createPlatform(
+  name: string,
+  memfile: MemoryFile,
+  pollerFd: number,
+  patchCalls: boolean,
+): Platform {
   const make = Object.hasOwn(PLATFORMS, name) ? PLATFORMS[name] : undefined;
   if (make === undefined)
     throw new StartError(
@@ -25,7 +32,7 @@ export function createPlatform(name: string, memfile: MemoryFile, pollerFd: numb
       STATUS_USAGE,
     );
   try {
-    return make(memfile, pollerFd);
+    return make(memfile, pollerFd, patchCalls);
   } catch (error) {
     throw new StartError(`${(error as Error).message}; "vedette doctor" tells more`, STATUS_USAGE);
   }

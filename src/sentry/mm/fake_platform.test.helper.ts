@@ -55,6 +55,7 @@ export class FakePlatform implements Platform {
   readonly name = 'fake';
   readonly xstateSize = 512;
   readonly xcr0Lo = 3;
+  readonly patchesCalls = false;
   readonly int80IsSyscall = false;
   readonly accessOf = null;
   newAddressSpace(): AddressSpace {

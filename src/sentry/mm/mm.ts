@@ -6,6 +6,7 @@
 //
 // A stub mapping is always a subset of the page table: it may lack pages and rights, never have more.
 
+import { PROT_WRITE } from '../../abi/mman.ts';
 import type { Io } from '../base/io.ts';
 import type { UserMemory } from '../base/usermem.ts';
 import type { Mappable, MappingOwner } from '../memfile/mappable.ts';
@@ -16,6 +17,7 @@ import { handleFault, mapAhead } from './fault.ts';
 import { forkInto } from './fork.ts';
 import { brk, mmap, munmap } from './mmap.ts';
 import { PageTable } from './pagetable.ts';
+import { TextPatches } from './patches.ts';
 import { protect } from './protect.ts';
 import { dropPages, letGo, unmapStub, zapRange } from './region.ts';
 import { chooseLayout, setStack } from './stack.ts';
@@ -46,6 +48,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
   readonly vmas: VmaList = new VmaList();
   readonly pt: PageTable = new PageTable();
   readonly tlb: Tlb = new Tlb();
+  readonly patches: TextPatches;
   private readonly userIo: UserIo;
 
   /** Pages in mappings: all, private writable ones, stacks, locked ones. */
@@ -86,7 +89,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
   spuriousCount = 0;
 
   /** Orders given since the stub was last empty: each may have cost the host up to two mappings. */
-  private hostOrders = 0;
+  hostOrders = 0;
 
   /** Identity of a futex: the pair (futexObject, futexOffset), set by futexKey(). */
   futexObject: object = this;
@@ -104,6 +107,8 @@ export class MemoryManager implements UserMemory, MappingOwner {
     this.limits = limits;
     this.as = as;
     this.userIo = new UserIo(this);
+    this.patches = new TextPatches(this);
+    if (platform.patchesCalls) as.patchTarget = this.patches;
     chooseLayout(this, true);
   }
 
@@ -131,6 +136,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
   release(): void {
     if (--this.refs > 0) return;
     this.as.release();
+    this.patches.release();
     this.tlb.flush();
     for (const leaf of this.pt.leaves.values()) dropPages(this, leaf, 0, leaf.frames.length);
     this.pt.reset();
@@ -165,11 +171,20 @@ export class MemoryManager implements UserMemory, MappingOwner {
   mapHost(addr: number, frame: number, pages: number, prot: number): void {
     this.hostOrders++;
     this.as.map(addr, frame, pages, prot);
+    if (this.patches.size > 0) this.patches.replaced(addr / 4096, addr / 4096 + pages);
+  }
+
+  /** Has the stub unmap a range. */
+  unmapHost(addr: number, len: number): void {
+    this.as.unmap(addr, len);
+    if (this.patches.size > 0) this.patches.replaced(addr / 4096, (addr + len) / 4096);
   }
 
   protectHost(addr: number, len: number, prot: number): void {
     this.hostOrders++;
     this.as.protect(addr, len, prot);
+    if ((prot & PROT_WRITE) !== 0 && this.patches.size > 0)
+      this.patches.unpatch(addr / 4096, (addr + len) / 4096);
   }
 
   /**

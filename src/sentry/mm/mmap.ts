@@ -22,7 +22,7 @@ import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from '../../abi/resource.ts';
 import { PAGE_SIZE, pageDown, pageOffset, pageUp } from '../base/page.ts';
 import type { Mappable } from '../memfile/mappable.ts';
 import { PageCache } from '../memfile/pagecache.ts';
-import { GUEST_TOP } from '../platform/platform.ts';
+import { GUEST_TOP, PATCH_TABLE_ADDR, PATCH_TABLE_SIZE } from '../platform/platform.ts';
 import type { MemoryManager } from './mm.ts';
 import { populate } from './populate.ts';
 import { insert, isData, MAX_MAP_COUNT, unmapRange } from './region.ts';
@@ -144,13 +144,15 @@ function fixedPlace(mm: MemoryManager, addr: number, len: number, flags: number)
   if (addr < 0 || addr + len > GUEST_TOP) return -ENOMEM;
   if (pageOffset(addr) !== 0) return -EINVAL;
   if (addr < MMAP_MIN_ADDR) return -EPERM;
+  if (isReserved(mm, addr, addr + len)) return -ENOMEM;
   if ((flags & MAP_FIXED_NOREPLACE) !== 0 && !mm.vmas.isFree(addr, addr + len)) return -EEXIST;
   return addr;
 }
 
 /** A free place of `len` bytes: at the hint when it is free, else the highest below mmapBase. -ENOMEM. */
 export function freePlace(mm: MemoryManager, hint: number, len: number, flags: number): number {
-  if ((flags & MAP_32BIT) !== 0) return lowestGap(mm, LOW_START, LOW_END, len);
+  if ((flags & MAP_32BIT) !== 0)
+    return lowestGap(mm, LOW_START, mm.platform.patchesCalls ? PATCH_TABLE_ADDR : LOW_END, len);
   if (hint > 0 && hint < GUEST_TOP) {
     const at = Math.max(pageDown(hint), MMAP_MIN_ADDR);
     if (at + len <= GUEST_TOP && fits(mm, at, at + len)) return at;
@@ -159,8 +161,14 @@ export function freePlace(mm: MemoryManager, hint: number, len: number, flags: n
   return at >= 0 ? at : lowestGap(mm, mm.mmapBase, GUEST_TOP, len);
 }
 
+/** True when a platform that rewrites system calls has its table in [start, end). */
+function isReserved(mm: MemoryManager, start: number, end: number): boolean {
+  return mm.platform.patchesCalls && start < PATCH_TABLE_ADDR + PATCH_TABLE_SIZE && end > PATCH_TABLE_ADDR;
+}
+
 /** True when [start, end) is free and not in the guard gap of a stack above. */
 function fits(mm: MemoryManager, start: number, end: number): boolean {
+  if (isReserved(mm, start, end)) return false;
   const i = mm.vmas.indexAbove(start);
   return i === mm.vmas.length || guardStart(mm.vmas.at(i)) >= end;
 }

@@ -152,7 +152,7 @@ function movePages(mm: MemoryManager, from: number, to: number, len: number): vo
   const last = first + len / PAGE_SIZE;
   if (!mm.pt.any(first, last)) return;
   mm.tlb.flush();
-  mm.as.unmap(from, len);
+  mm.unmapHost(from, len);
   // A thread that still wrote through the old place would write to a page that is somewhere else now.
   mm.as.flush();
   const shift = (to - from) / PAGE_SIZE;

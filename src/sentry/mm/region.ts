@@ -111,7 +111,7 @@ export function zapRange(mm: MemoryManager, start: number, end: number): void {
   const last = end / PAGE_SIZE;
   if (!mm.pt.any(first, last)) return;
   mm.tlb.flush();
-  mm.as.unmap(start, end - start);
+  mm.unmapHost(start, end - start);
   // No thread may still write to a frame that is about to be someone else's.
   mm.as.flush();
   mm.noteRss();
@@ -125,7 +125,7 @@ export function zapRange(mm: MemoryManager, start: number, end: number): void {
 
 /** Takes a range from the stub; the pages stay ours and come back by faults. */
 export function unmapStub(mm: MemoryManager, start: number, end: number): void {
-  mm.as.unmap(start, end - start);
+  mm.unmapHost(start, end - start);
   const first = start / PAGE_SIZE;
   const last = end / PAGE_SIZE;
   for (const key of mm.pt.keys(first, last)) {

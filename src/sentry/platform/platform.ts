@@ -35,6 +35,8 @@ export interface AddressSpace {
    * write-protected is reused or relied upon.
    */
   flush(): void;
+  /** For platforms that rewrite system call instructions: mm sets it when the address space is new. */
+  patchTarget?: PatchTarget | null;
   /** Ends the stub process. Contexts were released before. */
   release(): void;
 }
@@ -94,6 +96,8 @@ export interface Platform {
   /** Bytes of the extended state that getXstate moves, and the XCR0 mask it is laid out by. */
   readonly xstateSize: number;
   readonly xcr0Lo: number;
+  /** System call instructions are rewritten: the range of the jump table is taken. */
+  readonly patchesCalls: boolean;
   /** True when int 0x80 arrives as EV_SYSCALL too: the kernel then looks at the instruction. */
   readonly int80IsSyscall: boolean;
   /** What the instruction `code` tried; null when faultAccess is exact already. See ptrace/access.ts. */

@@ -89,6 +89,7 @@ function quietStops(): void {
 
 export class PtracePlatform implements Platform {
   readonly name = 'ptrace';
+  readonly patchesCalls = false;
   readonly int80IsSyscall = true;
   readonly accessOf = accessOf;
   readonly xstateSize: number;

@@ -2,7 +2,13 @@
 
 import { MAP_FIXED, MAP_SHARED } from '../../../abi/mman.ts';
 import { SYS_mmap, SYS_mprotect, SYS_munmap } from '../../../abi/syscall.ts';
-import { type AddressSpace, GUEST_TOP, type PatchTarget } from '../platform.ts';
+import {
+  type AddressSpace,
+  GUEST_TOP,
+  PATCH_TABLE_ADDR,
+  PATCH_TABLE_SIZE,
+  type PatchTarget,
+} from '../platform.ts';
 import { MEMFILE_FD } from './layout.ts';
 import type { HostProcess } from './process.ts';
 import type { SystrapPlatform } from './systrap.ts';
@@ -29,7 +35,15 @@ export class SystrapAddressSpace implements AddressSpace {
 
   unmap(addr: number, len: number): void {
     this.check(addr, len);
-    this.push(SYS_munmap, addr, len, 0, 0, 0, 0);
+    if (!this.platform.patchesCalls) {
+      this.push(SYS_munmap, addr, len, 0, 0, 0, 0);
+      return;
+    }
+    // The jump table lies in the guest's range and stays.
+    const below = Math.min(addr + len, PATCH_TABLE_ADDR) - addr;
+    const after = Math.max(addr, PATCH_TABLE_ADDR + PATCH_TABLE_SIZE);
+    if (below > 0) this.push(SYS_munmap, addr, below, 0, 0, 0, 0);
+    if (after < addr + len) this.push(SYS_munmap, after, addr + len - after, 0, 0, 0, 0);
   }
 
   protect(addr: number, len: number, prot: number): void {

@@ -85,6 +85,7 @@ export interface SystrapOptions {
 export class SystrapPlatform implements Platform {
   readonly name = 'systrap';
   /** int 0x80 comes back as a fault. */
+  readonly patchesCalls: boolean;
   readonly int80IsSyscall = false;
   /** Faults are exact: nobody need look at the instruction. */
   readonly accessOf = null;
@@ -128,7 +129,8 @@ export class SystrapPlatform implements Platform {
    */
   constructor(memfile: MemoryFile, pollerFd: number, options: SystrapOptions = {}) {
     this.memfile = memfile;
-    this.sites = options.patchCalls === true ? new SiteTable(memfile) : null;
+    this.patchesCalls = options.patchCalls === true;
+    this.sites = this.patchesCalls ? new SiteTable(memfile) : null;
     const frame = memfile.alloc(1 + ORDERS_PAGES);
     if (frame < 0) throw new Error('systrap platform: no memory for the control page');
     this.control = memfile.i32(frame);
