@@ -80,7 +80,7 @@ export const GUEST_TOP = 0x7fff_f000_0000;
 export const PATCH_TABLE_ADDR = 0x7fff_0000;
 export const PATCH_TABLE_SIZE = 0x1_0000;
 
-/** What a platform needs of mm in order to rewrite system call instructions. Off until mm offers it. */
+/** What a platform needs of mm in order to rewrite system call instructions. See mm/patches.ts. */
 export interface PatchTarget {
   /** Fills `to` with guest bytes at `addr`; false when not all of them are there. */
   readText(addr: number, to: Uint8Array): boolean;
