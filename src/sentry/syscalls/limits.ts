@@ -7,23 +7,15 @@ import {
   encodeRlimit,
   RLIM_INFINITY,
   RLIM_NLIMITS,
-  RLIMIT_AS,
-  RLIMIT_CORE,
   RLIMIT_CPU,
-  RLIMIT_DATA,
-  RLIMIT_FSIZE,
-  RLIMIT_MEMLOCK,
   RLIMIT_NOFILE,
-  RLIMIT_NPROC,
-  RLIMIT_SIGPENDING,
-  RLIMIT_STACK,
   SIZEOF_RLIMIT,
 } from '../../abi/resource.ts';
 import { SYS_getrlimit, SYS_prlimit64, SYS_setrlimit } from '../../abi/syscall.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { type Limits, NR_OPEN_MAX } from '../kernel/limits.ts';
 import type { Task } from '../kernel/task.ts';
-import { ONE_OF, PID, STRUCT } from './kinds.ts';
+import { PID, RESOURCE, STRUCT } from './kinds.ts';
 import { sys } from './row.ts';
 
 function toAbi(limit: number): number {
@@ -93,18 +85,6 @@ function setrlimit(t: Task, resource: number, addr: number): number {
   return prlimit64(t, 0, resource, addr, 0);
 }
 
-const RESOURCE = ONE_OF('resource', [
-  ['RLIMIT_CPU', RLIMIT_CPU],
-  ['RLIMIT_FSIZE', RLIMIT_FSIZE],
-  ['RLIMIT_DATA', RLIMIT_DATA],
-  ['RLIMIT_STACK', RLIMIT_STACK],
-  ['RLIMIT_CORE', RLIMIT_CORE],
-  ['RLIMIT_NPROC', RLIMIT_NPROC],
-  ['RLIMIT_NOFILE', RLIMIT_NOFILE],
-  ['RLIMIT_MEMLOCK', RLIMIT_MEMLOCK],
-  ['RLIMIT_AS', RLIMIT_AS],
-  ['RLIMIT_SIGPENDING', RLIMIT_SIGPENDING],
-]);
 const RLIMIT = STRUCT('rlimit');
 const RLIMIT_OUT = STRUCT('rlimit', true);
 

@@ -36,10 +36,7 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   PROT_EXEC,
-  PROT_GROWSDOWN,
-  PROT_GROWSUP,
   PROT_READ,
-  PROT_SEM,
   PROT_WRITE,
 } from '../../abi/mman.ts';
 import { MS_NOEXEC } from '../../abi/mount.ts';
@@ -58,7 +55,7 @@ import { pageDown, pageOffset, pageUp } from '../base/page.ts';
 import type { Task } from '../kernel/task.ts';
 import { mremap as remap } from '../mm/mremap.ts';
 import type { File } from '../vfs/file.ts';
-import { ADDR, FD, FLAGS, OFF, SIZE } from './kinds.ts';
+import { ADDR, FD, FLAGS, MMAP_FLAGS, OFF, PROT, SIZE } from './kinds.ts';
 import { sys } from './row.ts';
 
 const PROT_ALL = PROT_READ | PROT_WRITE | PROT_EXEC;
@@ -219,39 +216,6 @@ function remap_file_pages(
   return r < 0 ? (r === -EAGAIN || r === -ENODEV ? r : -EINVAL) : 0;
 }
 
-export const PROT_KIND = FLAGS(
-  'prot',
-  [
-    ['PROT_READ', PROT_READ],
-    ['PROT_WRITE', PROT_WRITE],
-    ['PROT_EXEC', PROT_EXEC],
-    ['PROT_SEM', PROT_SEM],
-    ['PROT_GROWSDOWN', PROT_GROWSDOWN],
-    ['PROT_GROWSUP', PROT_GROWSUP],
-  ],
-  'PROT_NONE',
-);
-
-const MAP_KIND = FLAGS('flags', [
-  ['MAP_SHARED_VALIDATE', MAP_SHARED_VALIDATE],
-  ['MAP_SHARED', MAP_SHARED],
-  ['MAP_PRIVATE', MAP_PRIVATE],
-  ['MAP_FIXED', MAP_FIXED],
-  ['MAP_ANONYMOUS', MAP_ANONYMOUS],
-  ['MAP_32BIT', MAP_32BIT],
-  ['MAP_GROWSDOWN', MAP_GROWSDOWN],
-  ['MAP_DENYWRITE', MAP_DENYWRITE],
-  ['MAP_EXECUTABLE', MAP_EXECUTABLE],
-  ['MAP_LOCKED', MAP_LOCKED],
-  ['MAP_NORESERVE', MAP_NORESERVE],
-  ['MAP_POPULATE', MAP_POPULATE],
-  ['MAP_NONBLOCK', MAP_NONBLOCK],
-  ['MAP_STACK', MAP_STACK],
-  ['MAP_HUGETLB', MAP_HUGETLB],
-  ['MAP_SYNC', MAP_SYNC],
-  ['MAP_FIXED_NOREPLACE', MAP_FIXED_NOREPLACE],
-]);
-
 const MREMAP_KIND = FLAGS('flags', [
   ['MREMAP_MAYMOVE', MREMAP_MAYMOVE],
   ['MREMAP_FIXED', MREMAP_FIXED],
@@ -259,10 +223,10 @@ const MREMAP_KIND = FLAGS('flags', [
 ]);
 
 export const rows = [
-  sys(SYS_mmap, [ADDR, SIZE, PROT_KIND, MAP_KIND, FD, OFF], mmap, 'no huge pages'),
+  sys(SYS_mmap, [ADDR, SIZE, PROT, MMAP_FLAGS, FD, OFF], mmap, 'no huge pages'),
   sys(SYS_munmap, [ADDR, SIZE], munmap),
-  sys(SYS_mprotect, [ADDR, SIZE, PROT_KIND], mprotect),
+  sys(SYS_mprotect, [ADDR, SIZE, PROT], mprotect),
   sys(SYS_mremap, [ADDR, SIZE, SIZE, MREMAP_KIND, ADDR], mremap),
   sys(SYS_brk, [ADDR], brk),
-  sys(SYS_remap_file_pages, [ADDR, SIZE, PROT_KIND, SIZE, MAP_KIND], remap_file_pages),
+  sys(SYS_remap_file_pages, [ADDR, SIZE, PROT, SIZE, MMAP_FLAGS], remap_file_pages),
 ];

@@ -4,31 +4,9 @@ import { CAP_SYS_ADMIN } from '../../abi/capability.ts';
 import { EACCES, EBUSY, EFAULT, EINVAL, EIO, ENOMEM, EPERM } from '../../abi/errno.ts';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from '../../abi/falloc.ts';
 import {
-  MADV_COLD,
-  MADV_COLLAPSE,
-  MADV_DODUMP,
-  MADV_DOFORK,
-  MADV_DONTDUMP,
-  MADV_DONTFORK,
-  MADV_DONTNEED,
-  MADV_DONTNEED_LOCKED,
-  MADV_FREE,
-  MADV_HUGEPAGE,
   MADV_HWPOISON,
-  MADV_KEEPONFORK,
-  MADV_MERGEABLE,
-  MADV_NOHUGEPAGE,
-  MADV_NORMAL,
-  MADV_PAGEOUT,
-  MADV_POPULATE_READ,
-  MADV_POPULATE_WRITE,
-  MADV_RANDOM,
   MADV_REMOVE,
-  MADV_SEQUENTIAL,
   MADV_SOFT_OFFLINE,
-  MADV_UNMERGEABLE,
-  MADV_WILLNEED,
-  MADV_WIPEONFORK,
   MCL_CURRENT,
   MCL_FUTURE,
   MCL_ONFAULT,
@@ -59,7 +37,7 @@ import type { MemoryManager } from '../mm/mm.ts';
 import { VM_LOCKED, VM_LOCKONFAULT, VM_SHARED } from '../mm/vma.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
 import type { File } from '../vfs/file.ts';
-import { ADDR, FLAGS, INT, ONE_OF, OUT_BUF, SIZE } from './kinds.ts';
+import { ADDR, FLAGS, INT, MADVICE, OUT_BUF, SIZE } from './kinds.ts';
 import { noteLockRight } from './memory.ts';
 import { sys } from './row.ts';
 
@@ -208,31 +186,6 @@ function munlockall(t: Task): number {
   return 0;
 }
 
-const ADVICE = ONE_OF('advice', [
-  ['MADV_NORMAL', MADV_NORMAL],
-  ['MADV_RANDOM', MADV_RANDOM],
-  ['MADV_SEQUENTIAL', MADV_SEQUENTIAL],
-  ['MADV_WILLNEED', MADV_WILLNEED],
-  ['MADV_DONTNEED', MADV_DONTNEED],
-  ['MADV_FREE', MADV_FREE],
-  ['MADV_REMOVE', MADV_REMOVE],
-  ['MADV_DONTFORK', MADV_DONTFORK],
-  ['MADV_DOFORK', MADV_DOFORK],
-  ['MADV_MERGEABLE', MADV_MERGEABLE],
-  ['MADV_UNMERGEABLE', MADV_UNMERGEABLE],
-  ['MADV_HUGEPAGE', MADV_HUGEPAGE],
-  ['MADV_NOHUGEPAGE', MADV_NOHUGEPAGE],
-  ['MADV_DONTDUMP', MADV_DONTDUMP],
-  ['MADV_DODUMP', MADV_DODUMP],
-  ['MADV_WIPEONFORK', MADV_WIPEONFORK],
-  ['MADV_KEEPONFORK', MADV_KEEPONFORK],
-  ['MADV_COLD', MADV_COLD],
-  ['MADV_PAGEOUT', MADV_PAGEOUT],
-  ['MADV_POPULATE_READ', MADV_POPULATE_READ],
-  ['MADV_POPULATE_WRITE', MADV_POPULATE_WRITE],
-  ['MADV_DONTNEED_LOCKED', MADV_DONTNEED_LOCKED],
-  ['MADV_COLLAPSE', MADV_COLLAPSE],
-]);
 const MSYNC_FLAGS = FLAGS('flags', [
   ['MS_ASYNC', MS_ASYNC],
   ['MS_INVALIDATE', MS_INVALIDATE],
@@ -245,7 +198,7 @@ const MCL_FLAGS = FLAGS('flags', [
 ]);
 
 export const rows = [
-  sys(SYS_madvise, [ADDR, SIZE, ADVICE], madvise, 'no KSM, no huge pages; MADV_FREE frees at once'),
+  sys(SYS_madvise, [ADDR, SIZE, MADVICE], madvise, 'no KSM, no huge pages; MADV_FREE frees at once'),
   sys(SYS_msync, [ADDR, SIZE, MSYNC_FLAGS], msync),
   sys(SYS_mincore, [ADDR, SIZE, OUT_BUF], mincore),
   sys(SYS_mlock, [ADDR, SIZE], mlock),

@@ -16,8 +16,8 @@ import {
 } from '../../abi/syscall.ts';
 import { countUnsupported } from '../base/log.ts';
 import type { Task } from '../kernel/task.ts';
-import { ADDR, HEX, INT, PID, SIZE } from './kinds.ts';
-import { mprotect, PROT_KIND } from './memory.ts';
+import { ADDR, HEX, INT, PID, PROT, SIZE } from './kinds.ts';
+import { mprotect } from './memory.ts';
 import { sys } from './row.ts';
 
 /** What a kernel built without CONFIG_NUMA answers. */
@@ -53,5 +53,5 @@ export const rows = [
   sys(SYS_move_pages, [PID, SIZE, ADDR, ADDR, ADDR, HEX], noNuma, NUMA),
   sys(SYS_pkey_alloc, [INT, HEX], pkey_alloc, KEYS),
   sys(SYS_pkey_free, [INT], pkey_free, KEYS),
-  sys(SYS_pkey_mprotect, [ADDR, SIZE, PROT_KIND, INT], pkey_mprotect, KEYS),
+  sys(SYS_pkey_mprotect, [ADDR, SIZE, PROT, INT], pkey_mprotect, KEYS),
 ];

@@ -59,7 +59,7 @@ import type { Task } from '../kernel/task.ts';
 import { commitCred, setCap } from '../kernel/task_cred.ts';
 import { setAnonName } from '../mm/anon_name.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
-import { ADDR, INT } from './kinds.ts';
+import { ADDR, PRCTL_OP } from './kinds.ts';
 import { sys } from './row.ts';
 import { prctlSeccomp, seccompMode } from './seccomp.ts';
 
@@ -277,7 +277,7 @@ function prctl(t: Task, op: number, a2: number, a3: number, a4: number, a5: numb
 export const rows = [
   sys(
     SYS_prctl,
-    [INT, ADDR, ADDR, ADDR, ADDR],
+    [PRCTL_OP, ADDR, ADDR, ADDR, ADDR],
     prctl,
     'no PR_SET_MM, PR_SET_TSC(SIGSEGV), speculation or tagged-address control',
   ),

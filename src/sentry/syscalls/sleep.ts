@@ -19,9 +19,8 @@ import { countUnsupported } from '../base/log.ts';
 import { BLOCKED, TIMED_OUT } from '../kernel/block.ts';
 import { RESTART_FUTEX, RESTART_NANOSLEEP, RESTART_NONE, RESTART_POLL } from '../kernel/signal_state.ts';
 import type { Task } from '../kernel/task.ts';
-import { CLOCK } from './clock.ts';
 import { restartFutex } from './futex.ts';
-import { FLAGS, STRUCT } from './kinds.ts';
+import { CLOCK_ID, FLAGS, STRUCT } from './kinds.ts';
 import { restartPoll } from './poll.ts';
 import { sys } from './row.ts';
 import { BAD_TIME, readRealtimeDeadline, readTimespecNs, writeTimespecNs } from './user_time.ts';
@@ -112,7 +111,7 @@ export const rows = [
   sys(SYS_nanosleep, [TIMESPEC, STRUCT('timespec', true)], nanosleep),
   sys(
     SYS_clock_nanosleep,
-    [CLOCK, ABSTIME, TIMESPEC, STRUCT('timespec', true)],
+    [CLOCK_ID, ABSTIME, TIMESPEC, STRUCT('timespec', true)],
     clock_nanosleep,
     'not on CPU-time clocks',
   ),

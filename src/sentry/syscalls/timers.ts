@@ -40,8 +40,7 @@ import { scratch, scratchView } from '../base/scratch.ts';
 import { cpuClockTask, isThreadClock } from '../kernel/cpu_clock.ts';
 import { PosixTimer } from '../kernel/posix_timer.ts';
 import type { Task } from '../kernel/task.ts';
-import { CLOCK } from './clock.ts';
-import { ADDR, FLAGS, INT, ONE_OF, STRUCT, UINT } from './kinds.ts';
+import { ADDR, CLOCK_ID, FLAGS, INT, ONE_OF, STRUCT, UINT } from './kinds.ts';
 import { sys } from './row.ts';
 import { BAD_TIME, LONGEST_NS, realtimeToMonotonic, toNs } from './user_time.ts';
 
@@ -201,7 +200,7 @@ export const rows = [
   sys(SYS_getitimer, [WHICH, STRUCT('itimerval', true)], getitimer),
   sys(SYS_setitimer, [WHICH, STRUCT('itimerval'), STRUCT('itimerval', true)], setitimer),
   sys(SYS_alarm, [UINT], alarm),
-  sys(SYS_timer_create, [CLOCK, STRUCT('sigevent'), ADDR], timer_create),
+  sys(SYS_timer_create, [CLOCK_ID, STRUCT('sigevent'), ADDR], timer_create),
   sys(SYS_timer_settime, [INT, ABSTIME, STRUCT('itimerspec'), STRUCT('itimerspec', true)], timer_settime),
   sys(SYS_timer_gettime, [INT, STRUCT('itimerspec', true)], timer_gettime),
   sys(SYS_timer_getoverrun, [INT], timer_getoverrun),
