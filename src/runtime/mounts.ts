@@ -25,12 +25,6 @@ import { makeRootFs } from './root_fs.ts';
 const KERNEL_FS = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;
 const SHM_MODE = 0o1777;
 
-/** The parts of the tree that later steps of the boot need. */
-export interface Tree {
-  readonly ns: MountNamespace;
-  readonly devpts: Devpts;
-}
-
 function must<T extends object>(what: string, r: T | number): T {
   if (failed(r)) throw new Error(`${what}: ${errnoName(-r)}`);
   return r;

@@ -46,9 +46,3 @@ export function credOf(ctx: VfsContext, user: string | null): Cred {
   if (gid === null) throw new StartError(`--user ${user}: no such group inside`, STATUS_USAGE);
   return credFor(uid, gid, []);
 }
-
-/** Home directory and name of a user id inside, for HOME and USER; null when passwd does not list it. */
-export function accountOf(ctx: VfsContext, uid: number): { name: string; home: string } | null {
-  const r = records(ctx, '/etc/passwd').find((e) => e[2] === String(uid) && e.length > 5);
-  return r === undefined ? null : { name: r[0]!, home: r[5]! };
-}

@@ -15,8 +15,3 @@ export function stringToBytes(s: string): Uint8Array {
 export function fromText(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
-
-/** Readable text of a byte string: decoded as UTF-8. */
-export function toText(s: string): string {
-  return Buffer.from(s, 'latin1').toString('utf8');
-}

@@ -33,7 +33,7 @@ import {
 } from '../../abi/socket.ts';
 import { getI64, putU64 } from '../../abi/u64.ts';
 import { countUnsupported } from '../base/log.ts';
-import { scratch, scratchView } from '../base/scratch.ts';
+import { scratchView } from '../base/scratch.ts';
 import type { VfsContext } from '../vfs/context.ts';
 import type { SocketFile } from './socket.ts';
 
@@ -210,9 +210,4 @@ function timeoutOption(len: number): number {
   if (sec < 0) return 0;
   const ns = sec * NS_PER_SEC + usec * 1000;
   return ns === 0 ? Number.POSITIVE_INFINITY : ns;
-}
-
-/** The option's bytes that are in scratch, copied out of it. */
-export function optionBytes(len: number): Uint8Array {
-  return scratch.slice(0, len);
 }

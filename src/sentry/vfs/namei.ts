@@ -20,12 +20,6 @@ export function lookupPath(
   return r < 0 ? r : walker.result();
 }
 
-/** The place that `path` names, from a place. */
-export function lookupFrom(ctx: VfsContext, base: Path, path: string, flags = LOOKUP_FOLLOW): Path | number {
-  const r = walker.walkFrom(ctx, base, path, flags);
-  return r < 0 ? r : walker.result();
-}
-
 /** LOOKUP_* of AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH. */
 export function lookupFlags(at: number): number {
   return (

@@ -200,11 +200,6 @@ function openTmpfile(
   return f;
 }
 
-/** The open flags that stay with a file: what F_GETFL shows. */
-export function statusFlags(flags: number): number {
-  return flags & ~OPEN_ONLY;
-}
-
 /** Denies writing to a program that runs; -ETXTBSY when somebody has it open for writing. */
 export function denyWrite(inode: Inode): number {
   if (inode.writers > 0) return -ETXTBSY;

@@ -69,18 +69,6 @@ export class Walker {
     return r < 0 ? r : this.run();
   }
 
-  /** Resolves `path` from a given place. */
-  walkFrom(ctx: VfsContext, base: Path, path: string, flags: number): number {
-    this.reset(ctx, path, flags, 0);
-    if (path.length === 0 && (flags & LOOKUP_EMPTY) === 0) return -ENOENT;
-    if (path.charCodeAt(0) === SLASH) this.toRoot();
-    else {
-      this.mount = base.mount;
-      this.dentry = base.dentry;
-    }
-    return this.run();
-  }
-
   /** Where the walk stands, as an object of its own. */
   result(): Path {
     return new Path(this.mount!, this.dentry!);

@@ -142,9 +142,6 @@ export abstract class PidDirInode extends ProcDirInode {
   }
 }
 
-/** What a magic link leads to: a place, or -errno. */
-export type LinkTarget = (t: Task) => Path | number;
-
 /** exe, cwd, root, fd/N, ns/X: text for readlink, a place for lookups; both only for those who may trace. */
 export abstract class PidLinkInode extends SyntheticSymlinkInode {
   readonly target: Target;
