@@ -35,6 +35,7 @@ import { rows as memory } from './memory.ts';
 import { rows as memoryAdvice } from './memory_advice.ts';
 import { rows as memoryPolicy } from './memory_policy.ts';
 import { rows as memoryRemote } from './memory_remote.ts';
+import { rows as mqueue } from './mqueue.ts';
 import { rows as namespaces } from './namespaces.ts';
 import { rows as pidfd } from './pidfd.ts';
 import { rows as pipe } from './pipe.ts';
@@ -106,6 +107,7 @@ const families: readonly (readonly SyscallRow[])[] = [
   ipcShm,
   kcmp,
   membarrier,
+  mqueue,
   namespaces,
   sched,
   seccomp,

@@ -3,6 +3,7 @@
 import { EINVAL, EPERM } from '../../../abi/errno.ts';
 import { randomFill } from '../../../host/random.ts';
 import { countUnsupported } from '../../base/log.ts';
+import { MQ_LIMITS } from '../../kernel/ipc_namespace.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { NR_OPEN_MAX } from '../../kernel/limits.ts';
 import { PID_MAX, THREADS_MAX } from '../../kernel/pids.ts';
@@ -148,6 +149,11 @@ function table(k: Kernel, bootId: string): Sysctl[] {
     fixed('vm/unprivileged_userfaultfd', 0),
     fixed('vm/legacy_va_layout', 0),
     fixed('fs/file-max', '9223372036854775807'),
+    fixed('fs/mqueue/msg_default', MQ_LIMITS.msgDefault),
+    fixed('fs/mqueue/msg_max', MQ_LIMITS.msgMax),
+    fixed('fs/mqueue/msgsize_default', MQ_LIMITS.msgSizeDefault),
+    fixed('fs/mqueue/msgsize_max', MQ_LIMITS.msgSizeMax),
+    fixed('fs/mqueue/queues_max', MQ_LIMITS.queuesMax),
     fixed('fs/file-nr', '0\t0\t9223372036854775807'),
     fixed('fs/nr_open', NR_OPEN_MAX),
     fixed('fs/inode-nr', '0\t0'),
