@@ -42,6 +42,8 @@ test('a bug in the kernel is reported and leaves no process', () => {
   assert.match(r.stderr, /^vedette: bug in the kernel/);
   assert.match(r.stderr, /Error: planted bug\n\s+at /);
   assert.match(r.stderr, /^tasks \(\d live\):$/m);
-  assert.match(r.stderr, /^ {2}tid 1 pid 1 "sh" \w+ in \w/m);
+  assert.match(r.stderr, /^process 1 pgrp 1 session 1 threads 1 .*\/\w*sh$/m);
+  assert.match(r.stderr, /^ {2}thread 1 "sh" \w+ in \w/m);
+  assert.match(r.stderr, /^ {4}rip=0x\w+ rsp=0x\w+ /m);
   assert.deepEqual(livingDescendants(Number(r.stdout)), []);
 });
