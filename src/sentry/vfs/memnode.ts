@@ -36,12 +36,18 @@ const XATTR_ROOM = 256 * 1024;
 /** What a directory entry adds to its directory's size, as tmpfs counts. */
 const DIRENT_SIZE = 20;
 
+/**
+ * Most inodes that one file system keeps in memory, whatever its options say: they are objects of the kernel's own heap,
+ * about a kilobyte each with their name, which no memory limit of the guest counts.
+ */
+export const MAX_INODES: number = 1 << 20;
+
 /** A file system whose new inodes live in memory, with limits. */
 export abstract class MemFs extends FileSystem {
   readonly memfile: MemoryFile;
-  /** Limits of content pages and inodes; Infinity for none. */
+  /** Limits of content pages (Infinity for none) and inodes. */
   maxPages = Number.POSITIVE_INFINITY;
-  maxInodes = Number.POSITIVE_INFINITY;
+  maxInodes: number = MAX_INODES;
   usedPages = 0;
   usedInodes = 0;
 

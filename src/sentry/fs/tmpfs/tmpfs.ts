@@ -9,7 +9,7 @@ import type { MemoryFile } from '../../memfile/memfile.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { StatFs } from '../../vfs/filesystem.ts';
 import type { Inode } from '../../vfs/inode.ts';
-import { MemDir, MemFile, MemFs } from '../../vfs/memnode.ts';
+import { MAX_INODES, MemDir, MemFile, MemFs } from '../../vfs/memnode.ts';
 import { stampBirth } from '../../vfs/times.ts';
 
 const UNITS: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
@@ -60,7 +60,7 @@ export class TmpfsFs extends MemFs {
       else if (key === 'nr_inodes' && size !== null) {
         if (size !== 0 && size < this.usedInodes) return -EINVAL;
         this.inodeLimit = size;
-        this.maxInodes = size === 0 ? Number.POSITIVE_INFINITY : size;
+        this.maxInodes = size === 0 ? MAX_INODES : Math.min(size, MAX_INODES);
       } else if (key === 'mode' && octal) {
         if (fresh) this.top.mode = S_IFDIR | Number.parseInt(value, 8);
       } else if (key === 'uid' && decimal) {
@@ -111,8 +111,7 @@ export class TmpfsFs extends MemFs {
     out.blocks = limited ? this.maxPages : this.memfile.limitPages;
     out.bfree = limited ? Math.max(0, Math.min(this.maxPages - this.usedPages, free)) : free;
     out.bavail = out.bfree;
-    const inodes = this.maxInodes === Number.POSITIVE_INFINITY ? this.memfile.limitPages : this.maxInodes;
-    out.files = inodes;
-    out.ffree = Math.max(0, inodes - this.usedInodes);
+    out.files = this.maxInodes;
+    out.ffree = Math.max(0, this.maxInodes - this.usedInodes);
   }
 }
