@@ -1,5 +1,6 @@
 // clock_gettime(2), nanosleep(2), timer_create(2), setitimer(2), alarm(2).
 #include "check.h"
+#include <pthread.h>
 #include <sys/timex.h>
 #include <utime.h>
 
@@ -256,4 +257,56 @@ SUBTEST_FORK(timer_at_the_signal_limit) {
     CHECK_EQ(info.si_code, SI_TIMER);
   }
   OK(timer_delete(id));
+}
+
+static void burn(long ms) {
+  struct timespec start, t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+  do clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  while ((t.tv_sec - start.tv_sec) * 1000 + (t.tv_nsec - start.tv_nsec) / 1000000 < ms);
+}
+
+static volatile bool burning = true;
+static void *burner(void *p) {
+  while (burning) burn(5);
+  return p;
+}
+
+static long cpu_ms(clockid_t clock) {
+  struct timespec t;
+  OK(clock_gettime(clock, &t));
+  return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+SUBTEST_FORK(sleep_on_cpu_time) {
+  struct timespec t = {0, 60000000}, rem;
+  clockid_t own;
+  CHECK_EQ(clock_nanosleep(CLOCK_THREAD_CPUTIME_ID, 0, &t, NULL), EINVAL);
+  OK0(pthread_getcpuclockid(pthread_self(), &own));
+  CHECK_EQ(clock_nanosleep(own, 0, &t, NULL), EINVAL);
+  // A time that is over.
+  t = (struct timespec){0, 1};
+  OK0(clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, TIMER_ABSTIME, &t, NULL));
+  // Another thread makes the process's time go on.
+  pthread_t th;
+  OK0(pthread_create(&th, NULL, burner, NULL));
+  long start = cpu_ms(CLOCK_PROCESS_CPUTIME_ID);
+  t = (struct timespec){0, 60000000};
+  OK0(clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, 0, &t, NULL));
+  CHECK(cpu_ms(CLOCK_PROCESS_CPUTIME_ID) - start >= 59);
+  clockid_t other;
+  OK0(pthread_getcpuclockid(th, &other));
+  start = cpu_ms(other);
+  OK0(clock_nanosleep(other, 0, &t, NULL));
+  CHECK(cpu_ms(other) - start >= 59);
+  burning = false;
+  OK0(pthread_join(th, NULL));
+  // Nothing runs: only a signal ends it.
+  struct sigaction sa = {.sa_sigaction = on_tick, .sa_flags = SA_SIGINFO};
+  OK(sigaction(SIGALRM, &sa, NULL));
+  struct itimerval it = {.it_value.tv_usec = 50000};
+  OK(setitimer(ITIMER_REAL, &it, NULL));
+  t.tv_sec = 100;
+  CHECK_EQ(clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, 0, &t, &rem), EINTR);
+  CHECK(rem.tv_sec >= 98 && rem.tv_sec <= 100);
 }

@@ -296,3 +296,74 @@ SUBTEST_FORK(wait_for_many) {
   CHECK_EQ(OK(futex(word + 1, FUTEX_WAKE, 1, NULL, NULL, 0)), 1);
   CHILD_DONE(pid);
 }
+
+// What an old pthread_cond_t with a priority-inheritance mutex does: waiters of a word are handed over to a lock.
+struct pi_condition {
+  unsigned word, lock, order;
+  pid_t tid[3];
+  unsigned got[3];
+};
+static struct pi_condition *pi;
+
+static void pi_waiter(int i) {
+  pi->tid[i] = syscall(SYS_gettid);
+  OK(futex(&pi->word, FUTEX_WAIT_REQUEUE_PI, 0, NULL, &pi->lock, 0));
+  CHECK_EQ(pi->lock & FUTEX_TID_MASK, syscall(SYS_gettid));
+  pi->got[i] = ++pi->order;
+  OK(futex(&pi->lock, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
+}
+
+SUBTEST_FORK(requeue_to_lock) {
+  pi = OK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  unsigned *word = &pi->word, *lock = &pi->lock;
+  // Bad ones.
+  CHECK_ERR(futex(word, FUTEX_WAIT_REQUEUE_PI, 7, NULL, lock, 0), EAGAIN);
+  CHECK_ERR(futex(word, FUTEX_WAIT_REQUEUE_PI, 0, NULL, word, 0), EINVAL);
+  CHECK_ERR(futex(word, FUTEX_CMP_REQUEUE_PI, 1, (void *)1, word, 0), EINVAL);
+  CHECK_ERR(futex(word, FUTEX_CMP_REQUEUE_PI, 2, (void *)1, lock, 0), EINVAL);
+  CHECK_ERR(futex(word, FUTEX_CMP_REQUEUE_PI, 1, (void *)1, lock, 7), EAGAIN);
+  CHECK_EQ(futex(word, FUTEX_CMP_REQUEUE_PI, 1, (void *)1, lock, 0), 0);
+  struct timespec past = {1, 0};
+  CHECK_ERR(futex(word, FUTEX_WAIT_REQUEUE_PI, 0, &past, lock, 0), ETIMEDOUT);
+
+  // Three waiters, the lock is held here: all are moved, and get it in turn.
+  pid_t pid[3];
+  for (int i = 0; i < 3; i++) {
+    pid[i] = SPAWN(pi_waiter(i));
+    wait_blocked(pid[i]);
+  }
+  CHECK_ERR(futex(word, FUTEX_WAKE, 1, NULL, NULL, 0), EINVAL);
+  OK(futex(lock, FUTEX_LOCK_PI, 0, NULL, NULL, 0));
+  CHECK_EQ(futex(word, FUTEX_CMP_REQUEUE_PI, 1, (void *)100, lock, 0), 3);
+  CHECK(*lock & FUTEX_WAITERS);
+  CHECK_EQ(pi->order, 0);
+  OK(futex(lock, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
+  for (int i = 0; i < 3; i++) CHILD_DONE(pid[i]);
+  for (int i = 0; i < 3; i++) CHECK_EQ(pi->got[i], i + 1);
+  CHECK_EQ(*lock, 0);
+
+  // A free lock goes to the first at once; the others wait for it.
+  pi->order = 0;
+  for (int i = 0; i < 2; i++) {
+    pid[i] = SPAWN(pi_waiter(i));
+    wait_blocked(pid[i]);
+  }
+  CHECK_EQ(futex(word, FUTEX_CMP_REQUEUE_PI, 1, (void *)0, lock, 0), 1);
+  CHILD_DONE(pid[0]);
+  CHECK_EQ(futex(word, FUTEX_CMP_REQUEUE_PI, 1, (void *)0, lock, 0), 1);
+  CHILD_DONE(pid[1]);
+  CHECK_EQ(*lock, 0);
+
+  // A waiter that was moved and whose time is over.
+  OK(futex(lock, FUTEX_LOCK_PI, 0, NULL, NULL, 0));
+  pid[0] = SPAWN({
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec++;
+    CHECK_ERR(futex(word, FUTEX_WAIT_REQUEUE_PI, 0, &at, lock, 0), ETIMEDOUT);
+  });
+  wait_blocked(pid[0]);
+  CHECK_EQ(futex(word, FUTEX_CMP_REQUEUE_PI, 1, (void *)0, lock, 0), 1);
+  CHILD_DONE(pid[0]);
+  OK(futex(lock, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
+}

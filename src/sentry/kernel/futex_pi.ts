@@ -50,10 +50,12 @@ export function lockPi(t: Task, addr: number, wait: boolean): number {
 
 function enqueue(t: Task, addr: number, q: FutexQueue, owner: Task): number {
   q.owner = owner;
-  t.call.done = addr;
   t.watch(q, 0, 0);
   const r = t.park();
-  if (r === BLOCKED) return BLOCKED;
+  if (r === BLOCKED) {
+    t.call.done = addr;
+    return BLOCKED;
+  }
   return r === TIMED_OUT ? -ETIMEDOUT : -ERESTARTNOINTR;
 }
 

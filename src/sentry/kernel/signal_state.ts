@@ -245,6 +245,7 @@ export const RESTART_NONE = 0;
 export const RESTART_NANOSLEEP = 1;
 export const RESTART_POLL = 2;
 export const RESTART_FUTEX = 3;
+export const RESTART_CPU_SLEEP = 4;
 
 /** One thread's signal state. */
 export class TaskSignals {

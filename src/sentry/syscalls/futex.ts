@@ -52,11 +52,11 @@ import {
 import { SYS_futex, SYS_futex_waitv, SYS_get_robust_list, SYS_set_robust_list } from '../../abi/syscall.ts';
 import { CLOCK_MONOTONIC, CLOCK_REALTIME } from '../../abi/time.ts';
 import { putU64 } from '../../abi/u64.ts';
-import { countUnsupported } from '../base/log.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { BLOCKED, TIMED_OUT } from '../kernel/block.ts';
 import { WOKEN } from '../kernel/futex.ts';
 import { lockPi, unlockPi } from '../kernel/futex_pi.ts';
+import { cmpRequeuePi, waitRequeuePi, waitsForLock } from '../kernel/futex_requeue_pi.ts';
 import { mayPtrace } from '../kernel/ptrace_access.ts';
 import { RESTART_FUTEX } from '../kernel/signal_state.ts';
 import type { Task } from '../kernel/task.ts';
@@ -122,6 +122,7 @@ function wake(t: Task, addr: number, shared: boolean, count: number, bitset: num
   const { futexObject, futexOffset } = t.mm;
   // A waiter for a lock is not to be woken by somebody who does not hand it over.
   if (!t.kernel.piFutexes.empty && t.kernel.piFutexes.find(futexObject, futexOffset) !== null) return -EINVAL;
+  if (waitsForLock(t.kernel.futexes.find(futexObject, futexOffset))) return -EINVAL;
   // Linux wakes one waiter when asked for none.
   return t.kernel.futexes.wake(futexObject, futexOffset, Math.max(1, count), bitset | 0);
 }
@@ -148,6 +149,7 @@ function requeue(
     if (value !== (expected | 0)) return -EAGAIN;
   }
   const futexes = t.kernel.futexes;
+  if (waitsForLock(futexes.find(t.mm.futexObject, t.mm.futexOffset))) return -EINVAL;
   const woken = wakeCount === 0 ? 0 : futexes.wake(t.mm.futexObject, t.mm.futexOffset, wakeCount);
   const rest = futexes.find(t.mm.futexObject, t.mm.futexOffset);
   const moved = futexes.requeue(rest, space2, offset2, moveCount);
@@ -296,10 +298,16 @@ function futex(
       const err = key(t, addr, shared);
       return err !== 0 ? err : unlockPi(t, addr);
     }
-    case FUTEX_WAIT_REQUEUE_PI:
+    case FUTEX_WAIT_REQUEUE_PI: {
+      const at = deadlineOf(t, timeout, false, realtime);
+      if (at < 0) return at;
+      if (addr % 4 !== 0 || addr2 % 4 !== 0) return -EINVAL;
+      t.deadline(at);
+      return waitRequeuePi(t, addr, addr2, shared, val);
+    }
     case FUTEX_CMP_REQUEUE_PI:
-      countUnsupported('futex requeue to a PI lock');
-      return -ENOSYS;
+      if (addr % 4 !== 0 || addr2 % 4 !== 0) return -EINVAL;
+      return cmpRequeuePi(t, addr, addr2, shared, val, timeout | 0, val3);
     default:
       return -ENOSYS;
   }
@@ -380,6 +388,8 @@ const OP_NAMES = (
     ['FUTEX_WAIT_BITSET', FUTEX_WAIT_BITSET],
     ['FUTEX_WAKE_BITSET', FUTEX_WAKE_BITSET],
     ['FUTEX_LOCK_PI2', FUTEX_LOCK_PI2],
+    ['FUTEX_WAIT_REQUEUE_PI', FUTEX_WAIT_REQUEUE_PI],
+    ['FUTEX_CMP_REQUEUE_PI', FUTEX_CMP_REQUEUE_PI],
   ] as const
 ).flatMap(([name, op]): [string, number][] => [
   [name, op],
@@ -393,7 +403,7 @@ export const rows = [
     SYS_futex,
     [ADDR, ONE_OF('op', OP_NAMES), INT, ADDR, ADDR, INT],
     futex,
-    'no requeue to PI locks; PI locks do not boost priorities',
+    'PI locks do not boost priorities',
   ),
   sys(SYS_futex_waitv, [STRUCT('futex_waitv'), UINT, HEX, STRUCT('timespec'), INT], futex_waitv),
   sys(SYS_set_robust_list, [ADDR, SIZE], set_robust_list),

@@ -1,16 +1,18 @@
 // Identity and end of processes: getpid(2), gettid(2), _exit(2), exit_group(2), set_tid_address(2).
 
+import { ENOSYS } from '../../abi/errno.ts';
 import {
   SYS_exit,
   SYS_exit_group,
   SYS_getpid,
   SYS_getppid,
   SYS_gettid,
+  SYS_rseq,
   SYS_set_tid_address,
 } from '../../abi/syscall.ts';
 import type { Task } from '../kernel/task.ts';
 import { exitGroup, exitTask } from '../kernel/task_exit.ts';
-import { ADDR, INT } from './kinds.ts';
+import { ADDR, HEX, INT, UINT } from './kinds.ts';
 import { sys } from './row.ts';
 
 /** Implements getpid(2). */
@@ -45,6 +47,14 @@ function set_tid_address(t: Task, addr: number): number {
   return t.tid;
 }
 
+/**
+ * Implements rseq(2) as a kernel without it. A registered thread must see its cpu change, and its critical sections
+ * abort, whenever the host's scheduler puts another thread on that cpu: neither is visible from outside the host.
+ */
+function rseq(): number {
+  return -ENOSYS;
+}
+
 export const rows = [
   sys(SYS_getpid, [], getpid),
   sys(SYS_gettid, [], gettid),
@@ -52,4 +62,5 @@ export const rows = [
   sys(SYS_exit, [INT], exit),
   sys(SYS_exit_group, [INT], exit_group),
   sys(SYS_set_tid_address, [ADDR], set_tid_address),
+  sys(SYS_rseq, [ADDR, UINT, HEX, HEX], rseq, 'not: ENOSYS, for the host does not tell when it preempts'),
 ];
