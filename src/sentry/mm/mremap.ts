@@ -48,7 +48,7 @@ export function mremap(
       if (r < 0) return r;
     }
     if (oldLen > newLen) {
-      const r = unmapRange(mm, addr + newLen, addr + oldLen);
+      const r = munmap(mm, addr + newLen, oldLen - newLen);
       if (r < 0) return r;
       oldLen = newLen;
     }
@@ -61,7 +61,7 @@ export function mremap(
   }
   if (oldLen >= newLen) {
     if (oldLen > newLen) {
-      const r = unmapRange(mm, addr + newLen, addr + oldLen);
+      const r = munmap(mm, addr + newLen, oldLen - newLen);
       if (r < 0) return r;
     }
     return addr;
