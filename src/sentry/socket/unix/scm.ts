@@ -80,8 +80,23 @@ export class Scm {
 
   /** The message is thrown away. */
   discard(): void {
-    for (const f of this.leaveFlight()) f.unref();
+    release(this.leaveFlight());
   }
+}
+
+const doomed: File[] = [];
+let releasing = false;
+
+/**
+ * Drops references that were in flight. The last one of a socket throws away what that socket holds: a chain of sockets
+ * in sockets may be as long as a program likes, so it is taken apart in a loop.
+ */
+function release(files: readonly File[]): void {
+  for (const f of files) doomed.push(f);
+  if (releasing) return;
+  releasing = true;
+  for (let f = doomed.pop(); f !== undefined; f = doomed.pop()) f.unref();
+  releasing = false;
 }
 
 /**
