@@ -13,8 +13,10 @@ import type { UnixSocket } from './unix.ts';
 
 /** Names that autobind may give: five hexadecimal digits. */
 const AUTO_NAMES = 0x100000;
-/** Above this many descriptors in flight, sends look for garbage first. */
+/** Above this many descriptors in flight, sends look for garbage first; again when there are twice as many. */
 const GC_AT = 16000;
+/** Garbage is looked for when one socket in this many has closed. */
+const CLOSES_SHARE = 16;
 
 export class UnixNamespace {
   /** Sockets by abstract name, with its leading NUL. */
@@ -28,6 +30,9 @@ export class UnixNamespace {
   inflight = 0;
   private lastAuto = 0;
   private collecting = false;
+  /** Sockets that closed since garbage was last looked for. */
+  private closes = 0;
+  private gcAt = GC_AT;
 
   /** Makes a socket of a type: socket(2) with AF_UNIX. -EPROTONOSUPPORT, -ESOCKTNOSUPPORT. */
   create(ctx: VfsContext, type: number, protocol: number, flags: number): UnixSocket | number {
@@ -74,7 +79,10 @@ export class UnixNamespace {
 
   /** May the caller have `count` more descriptors in flight (too_many_unix_fds in Linux)? */
   maySend(ctx: VfsContext, count: number): boolean {
-    if (this.inflight + count > GC_AT) this.collect();
+    if (this.inflight + count > this.gcAt) {
+      this.collect();
+      this.gcAt = Math.max(GC_AT, 2 * this.inflight);
+    }
     const now = this.inflightByUid.get(ctx.cred.uid) ?? 0;
     if (now <= ctx.rlimit(RLIMIT_NOFILE)) return true;
     return ctx.cred.capable(CAP_SYS_RESOURCE) || ctx.cred.capable(CAP_SYS_ADMIN);
@@ -87,9 +95,15 @@ export class UnixNamespace {
     else this.inflightByUid.set(uid, now);
   }
 
+  /** A socket closed: others may be garbage now. A search looks at all sockets, so many closes share one. */
+  socketClosed(): void {
+    if (++this.closes * CLOSES_SHARE >= this.sockets.size) this.collect();
+  }
+
   /** Frees sockets that only messages among themselves hold. */
   collect(): void {
     if (this.collecting || this.inflightSockets.size === 0) return;
+    this.closes = 0;
     this.collecting = true;
     collectGarbage(this);
     this.collecting = false;

@@ -229,7 +229,7 @@ export abstract class UnixSocket extends SocketFile {
     this.sndShutdown = true;
     this.onClose(this.dropQueue());
     this.peerWait.wake(ALL_EVENTS);
-    this.ns.collect();
+    this.ns.socketClosed();
   }
 
   /** The socket is closed; `unread` says that data was thrown away. */
