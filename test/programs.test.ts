@@ -5,7 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { writeBadPrograms } from './harness/badelf.ts';
-import { difference, nativeOnly, type RunOptions, runInside, runNative, which } from './harness/guest.ts';
+import {
+  difference,
+  nativeOnly,
+  type RunOptions,
+  repoDir,
+  runInside,
+  runNative,
+  which,
+} from './harness/guest.ts';
 
 interface Program {
   name: string;
@@ -270,6 +278,20 @@ else {
 }
 END
 "$NODE" n.mjs; echo $?`,
+  },
+  {
+    name: 'static Go programs: the compiler and the bundler of this project',
+    timeoutMs: 180_000,
+    script: `cat > a.ts <<'END'
+import { b } from './b.ts';
+const n: number = b.map((x: number) => x * 2).reduce((x, y) => x + y, 0);
+console.log(n);
+END
+echo 'export const b: number[] = [1, 2, 3];' > b.ts
+for i in $(seq 300); do echo "export function f$i(x: number): number { return x + $i; }"; done > c.ts
+${repoDir}/node_modules/.bin/esbuild --bundle --format=esm a.ts
+${repoDir}/node_modules/@typescript/typescript-linux-x64/lib/tsc --target es2022 --module esnext --allowImportingTsExtensions --rewriteRelativeImportExtensions --skipLibCheck --types '' a.ts c.ts; echo $?
+cat a.js; wc -l c.js`,
   },
   {
     name: 'a static Go program',
