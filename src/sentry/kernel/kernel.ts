@@ -27,6 +27,7 @@ import { FutexTable } from './futex.ts';
 import { IpcNamespace } from './ipc_namespace.ts';
 import { LoadAverage } from './load_average.ts';
 import type { ProgramLoader } from './loader_interface.ts';
+import { MemoryGuard } from './memory_guard.ts';
 import { PidTable } from './pids.ts';
 import { ADMIT, checkSeccomp } from './seccomp.ts';
 import type { SigInfo } from './siginfo.ts';
@@ -40,6 +41,9 @@ import { Timekeeper } from './timekeeper.ts';
 import { UserTable } from './users.ts';
 import { UtsNames } from './uts.ts';
 import type { VdsoPages } from './vdso_pages.ts';
+
+/** Events between looks at the kernel's own memory. */
+const LOOK_EVERY = 512;
 
 /** Sees every system call: strace, metrics. */
 export interface SyscallTracer {
@@ -126,6 +130,8 @@ export class Kernel {
   /** Runs until no task is left. */
   run(): void {
     this.load.start();
+    const guard = new MemoryGuard(this);
+    let sinceLook = 0;
     while (this.liveTasks > 0) {
       for (let t = this.runHead; t !== null; t = this.runHead) {
         this.runHead = t.runNext;
@@ -133,6 +139,10 @@ export class Kernel {
         t.runNext = null;
         t.queued = false;
         if (t.state === TASK_READY) this.step(t);
+      }
+      if (++sinceLook >= LOOK_EVERY) {
+        sinceLook = 0;
+        guard.look();
       }
       if (this.liveTasks === 0) break;
       const ctx = this.platform.wait(true);
