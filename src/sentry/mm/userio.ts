@@ -10,6 +10,7 @@ import type { MemoryManager } from './mm.ts';
 /** Most bytes that one read or write moves (INT_MAX rounded down to a page). */
 export const MAX_RW_COUNT = 0x7fff_f000;
 const IOVEC_SIZE = 16;
+const FIRST_SEGMENTS = 8;
 const TWO32 = 0x1_0000_0000;
 
 const raw = new Uint8Array(UIO_MAXIOV * IOVEC_SIZE);
@@ -17,8 +18,9 @@ const words = new Uint32Array(raw.buffer);
 
 export class UserIo extends Io {
   private readonly mm: MemoryManager;
-  private readonly bases: Float64Array = new Float64Array(UIO_MAXIOV);
-  private readonly lens: Float64Array = new Float64Array(UIO_MAXIOV);
+  /** Grown to what the longest array so far needed: every process has one of these objects. */
+  private bases: Float64Array = new Float64Array(FIRST_SEGMENTS);
+  private lens: Float64Array = new Float64Array(FIRST_SEGMENTS);
   private count = 0;
   private index = 0;
   /** Bytes of segment `index` that are done. */
@@ -45,6 +47,10 @@ export class UserIo extends Io {
   aimVector(addr: number, count: number): this | number {
     if (count < 0 || count > UIO_MAXIOV) return -EINVAL;
     if (this.mm.copyInExact(addr, raw, 0, count * IOVEC_SIZE) !== 0) return -EFAULT;
+    if (count > this.bases.length) {
+      this.bases = new Float64Array(UIO_MAXIOV);
+      this.lens = new Float64Array(UIO_MAXIOV);
+    }
     let total = 0;
     for (let i = 0; i < count; i++) {
       const base = words[i * 4 + 1]! * TWO32 + words[i * 4]!;
