@@ -95,6 +95,9 @@ export class Kernel {
   /** Tasks that are not dead. The loop ends when none is left. */
   liveTasks = 0;
   readonly load: LoadAverage = new LoadAverage(this);
+  /** Made when the loop starts, with the memory that the guest is given. */
+  private guard: MemoryGuard | null = null;
+  private sinceLook = 0;
   private runHead: Task | null = null;
   private runTail: Task | null = null;
   /** Called when host descriptors, host signals or timers may be ready; the runtime sets it (HostPoller.dispatch). */
@@ -130,8 +133,7 @@ export class Kernel {
   /** Runs until no task is left. */
   run(): void {
     this.load.start();
-    const guard = new MemoryGuard(this);
-    let sinceLook = 0;
+    this.guard = new MemoryGuard(this);
     while (this.liveTasks > 0) {
       for (let t = this.runHead; t !== null; t = this.runHead) {
         this.runHead = t.runNext;
@@ -139,16 +141,20 @@ export class Kernel {
         t.runNext = null;
         t.queued = false;
         if (t.state === TASK_READY) this.step(t);
-      }
-      if (++sinceLook >= LOOK_EVERY) {
-        sinceLook = 0;
-        guard.look();
+        this.countEvent();
       }
       if (this.liveTasks === 0) break;
       const ctx = this.platform.wait(true);
       if (ctx === null) this.onHostEvents();
       else this.handleEvent(ctx);
+      this.countEvent();
     }
+  }
+
+  private countEvent(): void {
+    if (++this.sinceLook < LOOK_EVERY) return;
+    this.sinceLook = 0;
+    this.guard!.look();
   }
 
   /** A ready task: retry its parked call, or return to user mode. */
