@@ -63,9 +63,16 @@ function splitAt(mm: MemoryManager, addr: number): void {
   mm.vmas.insertAt(i + 1, right);
 }
 
+/** True when `addr` lies in a mapping and not at its edge. */
+function cuts(mm: MemoryManager, addr: number): boolean {
+  const v = mm.vmas.find(addr);
+  return v !== null && v.start < addr;
+}
+
 /** Makes both ends edges; the index of the first mapping in [start, end) or above. -ENOMEM at vm.max_map_count. */
 export function isolate(mm: MemoryManager, start: number, end: number): number {
-  if (mm.vmas.length + 2 > MAX_MAP_COUNT) return -ENOMEM;
+  const splits = (cuts(mm, start) ? 1 : 0) + (cuts(mm, end) ? 1 : 0);
+  if (splits > 0 && mm.vmas.length + splits > MAX_MAP_COUNT) return -ENOMEM;
   splitAt(mm, start);
   splitAt(mm, end);
   return mm.vmas.indexAbove(start);
@@ -91,8 +98,13 @@ export function merge(mm: MemoryManager, start: number, end: number): void {
 /** munmap of an aligned range: 0, or -ENOMEM when a split would make too many mappings. */
 export function unmapRange(mm: MemoryManager, start: number, end: number): number {
   if (mm.vmas.isFree(start, end)) return 0;
-  const first = isolate(mm, start, end);
-  if (first < 0) return first;
+  // Only a hole in the middle of a mapping leaves more of them than there were.
+  const around = mm.vmas.find(start);
+  if (around !== null && around.start < start && end < around.end && mm.vmas.length >= MAX_MAP_COUNT)
+    return -ENOMEM;
+  splitAt(mm, start);
+  splitAt(mm, end);
+  const first = mm.vmas.indexAbove(start);
   zapRange(mm, start, end);
   let i = first;
   while (i < mm.vmas.length && mm.vmas.at(i).start < end) i++;
