@@ -671,7 +671,22 @@ static const struct { const char *name; void (*run)(void); } bombs[] = {
   BOMB(zombies), BOMB(uids), BOMB(filters), BOMB(process_names),
 };
 
+// bombs --measure CMD...: runs it on the host and tells the most memory that it took, in KiB.
+static int measure(char **argv) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    execv(argv[0], argv);
+    _exit(127);
+  }
+  int status;
+  struct rusage ru;
+  if (wait4(pid, &status, 0, &ru) != pid) return 3;
+  fprintf(stderr, "maxrss %ld\n", ru.ru_maxrss);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 int main(int argc, char **argv) {
+  if (argc > 2 && strcmp(argv[1], "--measure") == 0) return measure(argv + 2);
   if (chdir("/tmp") < 0) return 3;
   for (unsigned i = 0; i < sizeof bombs / sizeof *bombs; i++) {
     if (argc < 2) printf("%s\n", bombs[i].name);

@@ -358,7 +358,7 @@ static int spared(long nr, uint64_t *a) {
   return 0;
 }
 
-static atomic_long *made;  // shared with the parent
+static atomic_long *made;  // shared with the parent; a child may write nonsense to it
 #define calls_made (*made)
 static void one_call(long forced) {
   long nr = forced >= 0 ? forced : chance(95) ? (long)below(470) : chance(50) ? (long)(0x40000000u | below(560)) : (long)odd();
@@ -531,6 +531,7 @@ static void child(uint64_t seed, int calls, int mode) {
   setpgid(0, 0);
   if (verbose) dup2(2, 9);
   int null = open("/dev/null", O_RDWR);
+  if (null < 0) null = memfd_create("null", 0);  // an earlier round as root did away with it
   dup2(null, 0);
   dup2(null, 1);
   dup2(null, 2);
@@ -630,6 +631,8 @@ int main(int argc, char **argv) {
   double start = now_ms();
   double limit = getenv("FUZZ_MS") ? atof(getenv("FUZZ_MS")) : 1e12;
   int done = 0;
+  printf("seed %lu\n", seed);
+  fflush(stdout);
   for (int r = verbose ? rounds : 0; verbose ? r == rounds : r < rounds && now_ms() - start < limit; r++, done++) {
     uint64_t s = seed + r;
     int mode = only >= 0 ? only : (int)(s % MODES);

@@ -1,12 +1,21 @@
-// As syscalls.test.ts, with a new seed and for five minutes.
-import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
-import { test } from 'node:test';
-import { fuzz } from './run.ts';
+// The same as syscalls.test.ts for minutes (VEDETTE_FUZZ_MINUTES, 10 unless told).
+import { after, before, describe, test } from 'node:test';
+import { firstSeed, fuzz } from './fuzzing.ts';
+import { Fuzz } from './harness.ts';
 
-test('random system calls do no harm, for five minutes', async (t) => {
-  const seed = process.env.VEDETTE_FUZZ_SEED ?? String(randomInt(1 << 30));
-  t.diagnostic(`seed ${seed}`);
-  const r = await fuzz('syscalls', [seed, '100000', '400'], { FUZZ_MS: '300000' }, 600_000);
-  assert.equal(r.status, 0, `seed ${seed}: status ${r.status}\n${r.stdout}\n${r.stderr.slice(-4000)}`);
+const minutes = Number(process.env.VEDETTE_FUZZ_MINUTES ?? '10');
+
+describe('random system calls for long', () => {
+  const programs = new Fuzz();
+  let bombs = '';
+  let syscalls = '';
+  before(async () => {
+    bombs = await programs.compile('bombs');
+    syscalls = await programs.compile('syscalls');
+  });
+  after(() => programs.close());
+
+  test('leave the kernel well', async (t) => {
+    t.diagnostic(await fuzz(bombs, syscalls, firstSeed() + 500, minutes * 60_000, 2000));
+  });
 });
