@@ -2,7 +2,6 @@
 
 export type LogSink = (line: string) => void;
 let sink: LogSink | null = null;
-const seen = new Set<string>();
 
 /** Sets where log lines go; null turns logging off. */
 export function setLogSink(to: LogSink | null): void {
@@ -22,11 +21,19 @@ export function log(message: string): void {
 /** Counters of what is not supported, by name: invariant 4 ("counted and logged once"). */
 export const unsupported: Map<string, number> = new Map();
 
+/** Names hold numbers that guests choose: beyond this many, all count as one. */
+const MAX_NAMES = 1000;
+const OTHERS = 'others';
+
 /** Counts a use of something that is not supported and logs it the first time. */
 export function countUnsupported(what: string): void {
-  unsupported.set(what, (unsupported.get(what) ?? 0) + 1);
-  if (!seen.has(what)) {
-    seen.add(what);
+  const count = unsupported.get(what) ?? 0;
+  if (count === 0) {
+    if (unsupported.size >= MAX_NAMES && what !== OTHERS) {
+      countUnsupported(OTHERS);
+      return;
+    }
     log(`unsupported: ${what}`);
   }
+  unsupported.set(what, count + 1);
 }
