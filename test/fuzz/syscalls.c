@@ -493,7 +493,12 @@ static void likely_call(void) {
       CALL(SYS_clone, flags | (flags & 0x10000 ? 0 : SIGCHLD), flags & 0x100 ? (uint64_t)(arena + PAGE) : 0, buf, buf + 8, 0);
       break;
     }
-    case 31: CALL(SYS_fcntl, any_fd(), below(20), ints(below(3), below(3), below(100), 0)); break;
+    case 31: {
+      int command = below(20);
+      // Owners of files are processes of this round.
+      CALL(SYS_fcntl, any_fd(), command, command == F_SETOWN ? (uint64_t)getpid() : (uint64_t)ints(below(3), command == F_SETOWN_EX ? getpid() : below(3), below(100), 0));
+      break;
+    }
     case 32: CALL(SYS_fcntl, any_fd(), 1024 + below(18), chance(50) ? below(32) : 4096 << below(6)); break;
     case 33: CALL(SYS_fcntl, any_fd(), 36 + below(3), words(4, (uint64_t)below(3), (uint64_t)below(100), (uint64_t)below(100), 0UL)); break;
     case 34: CALL(SYS_fallocate, any_fd(), chance(70) ? below(4) : flag_word(), below(5 * PAGE), below(9 * PAGE)); break;
