@@ -664,7 +664,7 @@ static const char *const modes[] = {"root", "user", "threads"};
 static void child(uint64_t seed, int calls, int mode) {
   rng = seed * 0x9E3779B97F4A7C15ULL + 1;
   for (int i = 0; i < 8; i++) rnd();
-  setpgid(0, 0);
+  setsid();
   if (verbose) dup2(2, 9);
   int null = open("/dev/null", O_RDWR);
   if (null < 0) null = memfd_create("null", 0);  // an earlier round as root did away with it
