@@ -389,12 +389,15 @@ export class SystrapContext implements Context {
     if (process.broken === 0) this.cpuBaseNs += this.hostCpuNs();
     if (!this.running && slot.patched && !slot.starting && process.broken === 0) this.materialise(slot);
     this.park();
-    this.slot = null;
-    this.process = null;
-    if (this.running) {
-      // Nobody may use the thread again before it has come back, and nobody waits for that.
+    const { running } = this;
+    if (running) {
       this.running = false;
       this.platform.left(this);
+    }
+    this.slot = null;
+    this.process = null;
+    if (running) {
+      // Nobody may use the thread again before it has come back, and nobody waits for that.
       hostCall3(SYS_tgkill, slot.pid, slot.tid, SIG_KICK);
       return;
     }

@@ -1,10 +1,12 @@
-// Where Sentry and guest threads run, and whether they may spin for each other. Two modes:
+// Where Sentry and guest threads run, and whether they may spin for each other. The Sentry keeps one cpu. Two modes:
 //
-//   free   a cpu is idle besides ours: nobody is pinned; the Sentry and a thread hand over by spinning on two cpus
+//   free   a cpu is idle besides ours: guest threads run on the others, and both sides hand over by spinning
 //   home   others want the cpus too: a spinner would wait for somebody who is not running, so nobody spins, and the
-//          Sentry and the threads that call it often share one cpu, where a wake-up is a plain switch
+//          Sentry and the threads that call it often share its cpu, where a wake-up is a plain switch
 //
-// From free to home: spins that end without an event. Back: the host's idle time (second number of /proc/uptime).
+// In either mode a thread that computes while others run too may use every cpu. A spin that ends without an event only
+// says that the thread computes; that somebody else wants the cpus shows in how long we and the guest's thread waited
+// for one (/proc/PID/schedstat, second number). Back to free: the host's idle time (second number of /proc/uptime).
 
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../../abi/fcntl.ts';
 import {
@@ -21,18 +23,37 @@ import { hostCall } from '../../../host/syscall.ts';
 import type { HostSlot } from './slot.ts';
 
 const MASK_SIZE = 128;
-/** How often the host's idle time is asked for while at home. */
+/** How often the host's idle time is asked for while at home, at the least and after returns that did not last. */
 const IDLE_LOOK_NS = 50_000_000;
+const IDLE_LOOK_MAX_NS = 1_600_000_000;
 /** Idle share of one cpu that makes spinning worth while. */
 const IDLE_SHARE = 0.5;
-/** Spins in a row, hits counted against misses, that end the free mode. */
-const MISS_LIMIT = 24;
-const MISS_COST = 4;
-/** A run longer than this while others run too makes a thread a computing one, which may leave home. */
+/** How often a free Sentry whose spins miss looks how long threads wait for a cpu. */
+const DELAY_LOOK_NS = 4_000_000;
+/** Share of the time spent waiting for a cpu that ends the free mode. */
+const DELAY_SHARE = 0.25;
+/** A free time shorter than this was a mistake. */
+const SHORT_FREE_NS = 100_000_000;
+/** A run longer than this while others run too makes a thread a computing one, which may use every cpu. */
 const LONG_RUN_NS = 1_000_000;
-/** A run shorter than this counts towards coming home. */
+/** A run shorter than this counts towards being a calling one again. */
 const SHORT_RUN_NS = 50_000;
-const SHORT_RUNS_TO_COME_HOME = 32;
+const SHORT_RUNS = 32;
+/** How long the Sentry spins before it sleeps: about what a wake-up across cpus costs. */
+const SPIN_NS = 50_000;
+/** The same while guest threads share cpus, and one of them may have to wait for another. */
+const CROWDED_SPIN_NS = 20_000;
+
+/** Where a thread may run: not decided, with the Sentry, beside it, anywhere. */
+export const AT_START = 0;
+const AT_HOME = 1;
+const BESIDE = 2;
+const ANYWHERE = 3;
+
+/** What the placement needs of a running context. */
+interface Running {
+  readonly slot: HostSlot | null;
+}
 
 export class Placement {
   readonly cpus: number;
@@ -40,30 +61,43 @@ export class Placement {
   free: boolean;
   private readonly all = HostBuffer.alloc(MASK_SIZE);
   private readonly home = HostBuffer.alloc(MASK_SIZE);
+  private readonly others = HostBuffer.alloc(MASK_SIZE);
   private readonly text = HostBuffer.alloc(128);
   private readonly uptimeFd: number;
-  private misses = 0;
+  private readonly schedstatFd: number;
+  /** Running threads that may use the Sentry's cpu while it is free. */
+  private anywhere = 0;
   private idleSec = 0;
   private idleAtNs = 0;
+  private lookNs = IDLE_LOOK_NS;
+  private freeSinceNs = 0;
   private lastScanNs = 0;
+  private delayAtNs = 0;
+  private ownDelayNs = 0;
+  private delayTid = 0;
+  private threadDelayNs = 0;
 
   constructor() {
     const size = hostCall(SYS_sched_getaffinity, 0, MASK_SIZE, this.all.addr);
     this.cpus = size > 0 ? countBits(this.all.u8) : 1;
     this.uptimeFd = this.open('/proc/uptime');
+    this.schedstatFd = this.open('/proc/thread-self/schedstat');
     this.free = this.cpus > 1 && this.runnable() <= this.cpus;
     this.sampleIdle();
+    this.freeSinceNs = this.idleAtNs;
   }
 
-  /** The first stub was started, with the cpus that we were started with. */
+  /** The first stub was started, with the cpus that we were started with: from now on we keep to one. */
   begin(): void {
-    if (!this.free) this.goHome();
+    this.settle();
   }
 
-  /** A thread is about to enter user mode, one of `running`. */
-  entering(slot: HostSlot, running: readonly { readonly slot: HostSlot | null }[]): void {
-    if (slot.home === this.free) this.place(slot, !this.free);
-    if (this.free || running.length <= 1) {
+  /** A thread is about to enter user mode, the last of `running`. */
+  entering(slot: HostSlot, running: readonly Running[]): void {
+    const { place } = slot;
+    if (place === ANYWHERE) this.anywhere++;
+    else if (place !== (this.free ? BESIDE : AT_HOME)) this.place(slot, this.free ? BESIDE : AT_HOME);
+    if (running.length <= 1) {
       slot.resumedNs = 0;
       return;
     }
@@ -71,66 +105,110 @@ export class Placement {
     slot.resumedNs = now;
     if (now - this.lastScanNs < LONG_RUN_NS) return;
     this.lastScanNs = now;
-    for (const { slot: s } of running) {
-      if (s === null || !s.home || s.away) continue;
-      if (s.resumedNs === 0) s.resumedNs = now;
-      else if (now - s.resumedNs > LONG_RUN_NS) {
-        s.away = true;
-        s.shortRuns = 0;
-        hostCall(SYS_sched_setaffinity, s.tid, MASK_SIZE, this.all.addr);
-      }
-    }
+    if (!this.free || running.length >= this.cpus) this.spread(running, now);
   }
 
   /** A thread came back from user mode. */
   left(slot: HostSlot): void {
-    if (!slot.away || this.free) return;
+    if (slot.place !== ANYWHERE) return;
+    this.anywhere--;
     const run = monotonicNs() - slot.resumedNs;
     if (run >= SHORT_RUN_NS) slot.shortRuns = 0;
-    else if (++slot.shortRuns >= SHORT_RUNS_TO_COME_HOME) this.place(slot, true);
+    else if (++slot.shortRuns >= SHORT_RUNS) this.place(slot, this.free ? BESIDE : AT_HOME);
   }
 
-  /** A spin ended with an event. */
-  hit(): void {
-    if (this.misses > 0) this.misses--;
+  /** How long the Sentry may spin for one of `running` threads, in ns; 0 when it shall sleep at once. */
+  spinNs(running: number): number {
+    if (!this.free || running === 0) return 0;
+    if (running < this.cpus) return SPIN_NS;
+    return this.anywhere === 0 ? CROWDED_SPIN_NS : 0;
   }
 
-  /** A spin ended without: the thread computes, or has no cpu. */
-  miss(): void {
-    this.misses += MISS_COST;
-    if (this.misses < MISS_LIMIT) return;
-    this.misses = 0;
+  /** Guest threads may spin for the Sentry's answer. */
+  guestsMaySpin(running: number): boolean {
+    return this.free && (running < this.cpus || this.anywhere === 0);
+  }
+
+  /** A spin ended without an event: the threads compute, or have no cpu. */
+  miss(running: readonly Running[]): void {
+    const now = monotonicNs();
+    if (now - this.delayAtNs < DELAY_LOOK_NS) return;
+    const own = this.delay(this.schedstatFd);
+    const slot = running.length > 0 ? running[0]!.slot : null;
+    let thread = 0;
+    if (slot !== null) {
+      const fd = this.open(`/proc/${slot.pid}/task/${slot.tid}/schedstat`);
+      thread = this.delay(fd);
+      if (fd >= 0) hostCall(SYS_close, fd);
+    }
+    const known = slot !== null && slot.tid === this.delayTid && running.length < this.cpus;
+    const waited = Math.max(own - this.ownDelayNs, known ? thread - this.threadDelayNs : 0);
+    const busy = this.delayAtNs > 0 && waited > (now - this.delayAtNs) * DELAY_SHARE;
+    this.delayAtNs = now;
+    this.ownDelayNs = own;
+    this.delayTid = slot === null ? 0 : slot.tid;
+    this.threadDelayNs = thread;
+    if (!busy) return;
+    this.lookNs = now - this.freeSinceNs < SHORT_FREE_NS ? Math.min(2 * this.lookNs, IDLE_LOOK_MAX_NS) : IDLE_LOOK_NS;
     this.free = false;
     this.sampleIdle();
-    this.goHome();
+    this.settle();
+  }
+
+  /** The Sentry is about to sleep. Free, its cpu is for threads that wait for another one. */
+  sleeping(running: readonly Running[]): void {
+    if (!this.free) this.look();
+    else if (running.length >= this.cpus && this.anywhere === 0)
+      for (const { slot } of running) if (slot !== null) this.letGo(slot);
   }
 
   /** At home: looks from time to time whether the host has become idle. */
-  look(): void {
-    if (this.free || this.cpus < 2) return;
+  private look(): void {
+    if (this.cpus < 2) return;
     const now = monotonicNs();
-    if (now - this.idleAtNs < IDLE_LOOK_NS) return;
+    if (now - this.idleAtNs < this.lookNs) return;
     const before = this.idleSec;
     const since = (now - this.idleAtNs) / 1e9;
     this.sampleIdle();
     if (this.idleSec - before < since * IDLE_SHARE) return;
     this.free = true;
+    this.freeSinceNs = now;
+    this.delayAtNs = 0;
     hostCall(SYS_sched_setaffinity, 0, MASK_SIZE, this.all.addr);
+    this.settle();
   }
 
-  private goHome(): void {
+  /** Keeps the Sentry on the cpu that it is on. */
+  private settle(): void {
     hostCall(SYS_getcpu, this.text.addr, 0, 0);
     const cpu = this.text.view.getUint32(0, true);
     this.home.u8.fill(0);
     this.home.u8[cpu >> 3] = 1 << (cpu & 7);
+    for (let i = 0; i < MASK_SIZE; i++) this.others.u8[i] = this.all.u8[i]! & ~this.home.u8[i]!;
     hostCall(SYS_sched_setaffinity, 0, MASK_SIZE, this.home.addr);
   }
 
-  private place(slot: HostSlot, home: boolean): void {
-    slot.home = home;
-    slot.away = false;
+  /** Lets threads that have computed for long use every cpu. */
+  private spread(running: readonly Running[], now: number): void {
+    for (const { slot } of running) {
+      if (slot === null || slot.place === ANYWHERE) continue;
+      if (slot.resumedNs === 0) slot.resumedNs = now;
+      else if (now - slot.resumedNs > LONG_RUN_NS) this.letGo(slot);
+    }
+  }
+
+  /** A running thread may use every cpu from now on. */
+  private letGo(slot: HostSlot): void {
+    if (slot.place === ANYWHERE) return;
+    this.place(slot, ANYWHERE);
+    this.anywhere++;
+  }
+
+  private place(slot: HostSlot, place: number): void {
+    slot.place = place;
     slot.shortRuns = 0;
-    hostCall(SYS_sched_setaffinity, slot.tid, MASK_SIZE, home ? this.home.addr : this.all.addr);
+    const mask = place === AT_HOME ? this.home : place === BESIDE ? this.others : this.all;
+    hostCall(SYS_sched_setaffinity, slot.tid, MASK_SIZE, mask.addr);
   }
 
   private open(name: string): number {
@@ -141,6 +219,11 @@ export class Placement {
   private read(fd: number): string {
     const n = fd < 0 ? 0 : hostCall(SYS_pread64, fd, this.text.addr, 127, 0);
     return n <= 0 ? '' : String.fromCharCode(...this.text.u8.subarray(0, n));
+  }
+
+  /** Nanoseconds that a thread has waited for a cpu, from its schedstat. */
+  private delay(fd: number): number {
+    return Number(this.read(fd).split(' ')[1] ?? 0) || 0;
   }
 
   private sampleIdle(): void {

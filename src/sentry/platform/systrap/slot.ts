@@ -55,6 +55,7 @@ import {
   SLOT_SIZE,
   SLOTS_ADDR,
 } from './layout.ts';
+import { AT_START } from './placement.ts';
 import { RUN_MASK_HIGH, RUN_MASK_LOW } from './stub.ts';
 
 /** Indices of struct sigcontext in u64: registers 0 to 17, then selectors, error, trap number, mask, cr2, fpstate. */
@@ -91,9 +92,8 @@ export class HostSlot {
   private readonly usesGs: boolean;
   private readonly addrLow: number;
   private readonly addrHigh: number;
-  /** Placement: pinned to the Sentry's cpu; let off it to compute; when it last ran, and short runs since. */
-  home = false;
-  away = false;
+  /** Placement: where it may run (placement.ts), when it last ran, and short runs since. */
+  place = AT_START;
   resumedNs = 0;
   shortRuns = 0;
 

@@ -60,8 +60,6 @@ import { buildStub, type StubImage } from './stub.ts';
 const POOL_SIZE = 16;
 /** Events between looks at the host's descriptors while guest threads keep the Sentry busy. */
 const HOST_LOOK_EVERY = 64;
-/** How long the Sentry spins before it sleeps: longer than a wake-up across cpus costs. */
-const SPIN_NS = 50_000;
 /** Rounds of the scan between looks at the clock. */
 const SPIN_ROUNDS = 200;
 /** PAUSEs a guest thread waits for its answer, when cpus are free: some 50 us. */
@@ -213,19 +211,16 @@ export class SystrapPlatform implements Platform {
     let ctx = this.scan();
     if (ctx !== null || !block) return ctx;
     const { placement } = this;
-    if (placement.free) {
-      if (this.running.length > 0 && this.running.length < placement.cpus) {
-        const end = monotonicNs() + SPIN_NS;
-        do {
-          for (let i = 0; i < SPIN_ROUNDS; i++)
-            if ((ctx = this.scan()) !== null) {
-              placement.hit();
-              return ctx;
-            }
-        } while (monotonicNs() < end);
-        placement.miss();
-      }
-    } else placement.look();
+    const spinNs = placement.spinNs(this.running.length);
+    if (spinNs > 0) {
+      const end = monotonicNs() + spinNs;
+      do {
+        for (let i = 0; i < SPIN_ROUNDS; i++) if ((ctx = this.scan()) !== null) return ctx;
+      } while (monotonicNs() < end);
+      placement.miss(this.running);
+    }
+    placement.sleeping(this.running);
+    this.allowSpins();
     for (;;) {
       ctx = this.sleep();
       if (ctx !== null) return ctx;
@@ -329,7 +324,7 @@ export class SystrapPlatform implements Platform {
 
   /** Guest threads may spin for an answer while every runnable thread, and the Sentry, has a cpu. */
   private allowSpins(): void {
-    const spins = this.placement.free && this.running.length < this.placement.cpus ? GUEST_SPINS : 0;
+    const spins = this.placement.guestsMaySpin(this.running.length) ? GUEST_SPINS : 0;
     const at = this.controlAt + C_SPINS / 4;
     if (this.control[at] !== spins) this.control[at] = spins;
   }
