@@ -79,12 +79,12 @@ export class SeccompChain {
     if (remembers && this.allowed[nr] === 1) return SECCOMP_RET_ALLOW;
     data[SECCOMP_DATA_NR >> 2] = nr;
     data[SECCOMP_DATA_ARCH >> 2] = AUDIT_ARCH_X86_64 | 0;
-    data[SECCOMP_DATA_INSTRUCTION_POINTER >> 2] = r.i32[2 * RIP]!;
-    data[(SECCOMP_DATA_INSTRUCTION_POINTER >> 2) + 1] = r.i32[2 * RIP + 1]!;
+    data[SECCOMP_DATA_INSTRUCTION_POINTER >> 2] = r.int(RIP);
+    data[(SECCOMP_DATA_INSTRUCTION_POINTER >> 2) + 1] = r.high(RIP);
     for (let i = 0; i < ARG_REGS.length; i++) {
       const word = (SECCOMP_DATA_ARGS >> 2) + 2 * i;
-      data[word] = r.i32[2 * ARG_REGS[i]!]!;
-      data[word + 1] = r.i32[2 * ARG_REGS[i]! + 1]!;
+      data[word] = r.int(ARG_REGS[i]!);
+      data[word + 1] = r.high(ARG_REGS[i]!);
     }
     let fixed = true;
     let strictest = SECCOMP_RET_ALLOW;
@@ -158,8 +158,7 @@ function checkStrict(t: Task): number {
 /** rax as before the call: what a SIGSYS handler finds. */
 function rollBack(t: Task): void {
   const r = t.ctx.regs;
-  r.i32[2 * RAX] = r.i32[2 * ORIG_RAX]!;
-  r.i32[2 * RAX + 1] = r.i32[2 * ORIG_RAX + 1]!;
+  r.setWords(RAX, r.int(ORIG_RAX), r.high(ORIG_RAX));
 }
 
 function sigsysInfo(t: Task, value: number): SigInfo {

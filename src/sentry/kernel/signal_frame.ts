@@ -136,8 +136,8 @@ const SC_REGS: readonly number[] = [
 ];
 
 function putReg(off: number, regs: Regs, r: number): void {
-  scratchView.setUint32(off, regs.u32[2 * r]!, true);
-  scratchView.setUint32(off + 4, regs.u32[2 * r + 1]!, true);
+  scratchView.setUint32(off, regs.int(r), true);
+  scratchView.setUint32(off + 4, regs.high(r), true);
 }
 
 /** True when `sp` is on the thread's alternate stack (on_sig_stack in Linux). */
@@ -196,8 +196,8 @@ export function pushSignalFrame(t: Task, info: SigInfo, action: SigAction): bool
   putU64(scratchView, FRAME_UC + UCONTEXT_UC_STACK + 16, s.altSize);
   for (let i = 0; i < SC_REGS.length; i += 2) putReg(FRAME_SC + SC_REGS[i]!, regs, SC_REGS[i + 1]!);
   putReg(FRAME_SC + SIGCONTEXT_EFLAGS, regs, EFLAGS);
-  scratchView.setUint16(FRAME_SC + SIGCONTEXT_CS, regs.u32[2 * CS]!, true);
-  scratchView.setUint16(FRAME_SC + SIGCONTEXT_SS, regs.u32[2 * SS]!, true);
+  scratchView.setUint16(FRAME_SC + SIGCONTEXT_CS, regs.int(CS), true);
+  scratchView.setUint16(FRAME_SC + SIGCONTEXT_SS, regs.int(SS), true);
   putU64(scratchView, FRAME_SC + SIGCONTEXT_ERR, t.trapErr);
   putU64(scratchView, FRAME_SC + SIGCONTEXT_TRAPNO, t.trapNo);
   putU64(scratchView, FRAME_SC + SIGCONTEXT_CR2, t.trapAddr);
@@ -220,7 +220,7 @@ export function pushSignalFrame(t: Task, info: SigInfo, action: SigAction): bool
   regs.set(RSP, frame);
   regs.set(CS, USER_CS);
   regs.set(SS, USER_DS);
-  regs.u32[2 * EFLAGS] = (regs.u32[2 * EFLAGS]! & ~EFLAGS_CLEARED) >>> 0;
+  regs.setWords(EFLAGS, regs.int(EFLAGS) & ~EFLAGS_CLEARED, 0);
   regs.set(ORIG_RAX, -1);
   return true;
 }
@@ -255,7 +255,7 @@ export function popSignalFrame(t: Task): boolean {
     regs.setWords(SC_REGS[i + 1]!, scratchView.getUint32(at, true), scratchView.getUint32(at + 4, true));
   }
   const flags = scratchView.getUint32(FRAME_SC + SIGCONTEXT_EFLAGS, true);
-  regs.u32[2 * EFLAGS] = ((regs.u32[2 * EFLAGS]! & ~EFLAGS_RESTORED) | (flags & EFLAGS_RESTORED)) >>> 0;
+  regs.setWords(EFLAGS, (regs.int(EFLAGS) & ~EFLAGS_RESTORED) | (flags & EFLAGS_RESTORED), 0);
   regs.set(CS, cs);
   regs.set(SS, USER_DS);
   regs.set(ORIG_RAX, -1);

@@ -269,13 +269,12 @@ export class SignalCenter {
     const at = regs.get(RIP) - 2;
     // Only what reads as int 0x80 is refused: the bytes may have changed since.
     if (t.mm.copyIn(at, instruction, 0, 2) !== 2 || instruction[0] !== 0xcd || instruction[1] !== 0x80) {
-      if (regs.u32[2 * CS] !== USER32_CS) return false;
+      if (regs.int(CS) !== USER32_CS) return false;
       regs.set(RAX, -ENOSYS);
       return true;
     }
     regs.set(RIP, at);
-    regs.i32[2 * RAX] = regs.i32[2 * ORIG_RAX]!;
-    regs.i32[2 * RAX + 1] = regs.i32[2 * ORIG_RAX + 1]!;
+    regs.setWords(RAX, regs.int(ORIG_RAX), regs.high(ORIG_RAX));
     t.trapNo = TRAP_GENERAL_PROTECTION;
     t.trapErr = 0x402;
     this.force(t, kernelInfo(SIGSEGV));

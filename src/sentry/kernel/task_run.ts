@@ -42,9 +42,9 @@ export function returnToUser(t: Task): void {
 /** The call in progress was cut short by a signal: its temporary mask holds until that signal is delivered. */
 function wasInterrupted(t: Task): boolean {
   if (t.sysno < 0) return false;
-  const i32 = t.ctx.regs.i32;
-  if (i32[2 * RAX + 1] !== -1) return false;
-  const rax = i32[2 * RAX]!;
+  const { regs } = t.ctx;
+  if (regs.high(RAX) !== -1) return false;
+  const rax = regs.int(RAX);
   return rax === -EINTR || (rax <= -ERESTARTSYS && rax >= -ERESTART_RESTARTBLOCK);
 }
 
@@ -120,8 +120,8 @@ function stop(t: Task): void {
 function deliver(t: Task, info: SigInfo, action: SigAction): void {
   const s = t.signals;
   const regs = t.ctx.regs;
-  if (t.sysno >= 0 && regs.i32[2 * RAX + 1] === -1) {
-    switch (-regs.i32[2 * RAX]!) {
+  if (t.sysno >= 0 && regs.high(RAX) === -1) {
+    switch (-regs.int(RAX)) {
       case ERESTARTSYS:
         if ((action.flags & SA_RESTART) !== 0) rewind(t, t.sysno);
         else regs.set(RAX, -EINTR);
@@ -153,9 +153,9 @@ function deliver(t: Task, info: SigInfo, action: SigAction): void {
 }
 
 function restartWithoutHandler(t: Task): void {
-  const i32 = t.ctx.regs.i32;
-  if (i32[2 * RAX + 1] !== -1) return;
-  switch (-i32[2 * RAX]!) {
+  const { regs } = t.ctx;
+  if (regs.high(RAX) !== -1) return;
+  switch (-regs.int(RAX)) {
     case ERESTARTSYS:
     case ERESTARTNOINTR:
     case ERESTARTNOHAND:

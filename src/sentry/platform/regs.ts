@@ -38,39 +38,88 @@ export const REGS_SIZE = REG_COUNT * 8;
 
 const TWO32 = 0x1_0000_0000;
 
+/** Registers that are there from the start of a system call: its number, arguments and result. */
+const OF_CALLS: number =
+  (1 << RAX) | (1 << ORIG_RAX) | (1 << RDI) | (1 << RSI) | (1 << RDX) | (1 << R10) | (1 << R8) | (1 << R9);
+
+/** Has the registers that a call did not bring along. */
+export interface RegsSource {
+  /** Sets every register but those of calls. */
+  fillRegs(regs: Regs): void;
+}
+
+/**
+ * A platform may bring only the registers of a system call, since most calls need no more; the others come when somebody
+ * asks for one. `changed` then tells whether more than rax has to go back.
+ */
 export class Regs {
-  /** Halves: u32[2 * r] is the low word of register r. */
-  readonly u32: Uint32Array;
-  readonly i32: Int32Array;
+  /** Halves of the registers, as far as they are there: words[2 * r] is the low word of register r. For platforms. */
+  readonly words: Int32Array;
+  private readonly unsigned: Uint32Array;
+  /** Who has the missing registers; null when none is missing. */
+  source: RegsSource | null = null;
+  /** A register other than rax was, or may have been, written since the platform set `source`. */
+  changed = false;
 
   constructor(buffer: ArrayBuffer, byteOffset: number) {
-    this.u32 = new Uint32Array(buffer, byteOffset, REG_COUNT * 2);
-    this.i32 = new Int32Array(buffer, byteOffset, REG_COUNT * 2);
+    this.unsigned = new Uint32Array(buffer, byteOffset, REG_COUNT * 2);
+    this.words = new Int32Array(buffer, byteOffset, REG_COUNT * 2);
+  }
+
+  /** All registers, to read or write: u32[2 * r] is the low word of register r. */
+  get u32(): Uint32Array {
+    this.fill();
+    this.changed = true;
+    return this.unsigned;
+  }
+
+  /** Fetches what is missing. */
+  fill(): void {
+    const { source } = this;
+    if (source === null) return;
+    this.source = null;
+    source.fillRegs(this);
+  }
+
+  private need(r: number): void {
+    if (this.source !== null && ((OF_CALLS >>> r) & 1) === 0) this.fill();
   }
 
   /** The register as a signed 64-bit value; exact within +-2^53, rounded beyond. */
   get(r: number): number {
-    return this.i32[2 * r + 1]! * TWO32 + this.u32[2 * r]!;
+    this.need(r);
+    return this.words[2 * r + 1]! * TWO32 + this.unsigned[2 * r]!;
   }
 
   /** The low word, signed: how Linux reads an int argument. */
   int(r: number): number {
-    return this.i32[2 * r]!;
+    this.need(r);
+    return this.words[2 * r]!;
+  }
+
+  /** The high word, signed. */
+  high(r: number): number {
+    this.need(r);
+    return this.words[2 * r + 1]!;
   }
 
   /** Sets the register to a signed or unsigned integer within +-2^53. */
   set(r: number, v: number): void {
-    this.i32[2 * r] = v | 0;
-    this.i32[2 * r + 1] = Math.floor(v / TWO32) | 0;
+    this.setWords(r, v | 0, Math.floor(v / TWO32) | 0);
   }
 
   /** Sets both halves: for values that a number cannot hold. */
   setWords(r: number, lo: number, hi: number): void {
-    this.i32[2 * r] = lo | 0;
-    this.i32[2 * r + 1] = hi | 0;
+    if (r !== RAX) {
+      this.need(r);
+      this.changed = true;
+    }
+    this.words[2 * r] = lo | 0;
+    this.words[2 * r + 1] = hi | 0;
   }
 
   copyFrom(o: Regs): void {
-    this.u32.set(o.u32);
+    o.fill();
+    this.u32.set(o.unsigned);
   }
 }

@@ -73,7 +73,7 @@ export class PtraceContext implements Context {
     if (space.orders.count > 0) this.platform.runOrders(space, thread);
     // What the guest may not choose: orig_rax, which would make the host restart a system call, and code and stack
     // segments other than the usual. Its data segments are as it loaded them, and the host checks them.
-    const r = this.regs.i32;
+    const r = this.regs.words;
     r[2 * ORIG_RAX] = -1;
     r[2 * ORIG_RAX + 1] = -1;
     if (r[2 * CS] !== USER32_CS) r[2 * CS] = USER_CS;

@@ -1,9 +1,8 @@
 // SystrapContext: a guest thread's registers, on the Sentry's side only, and the slot of the host thread that runs them.
 
-import { AUDIT_ARCH_X86_64 } from '../../../abi/audit.ts';
 import { ENOSYS } from '../../../abi/errno.ts';
 import { FUTEX_WAKE } from '../../../abi/futex.ts';
-import { SIGINFO_SI_ADDR, SIGINFO_SI_ARCH, SIGINFO_SI_CODE } from '../../../abi/siginfo.ts';
+import { SIGINFO_SI_ADDR, SIGINFO_SI_CODE } from '../../../abi/siginfo.ts';
 import {
   BUS_ADRERR,
   SEGV_ACCERR,
@@ -15,7 +14,6 @@ import {
   SIGSEGV,
   SIGSYS,
   SIGTRAP,
-  SYS_SECCOMP,
 } from '../../../abi/signal.ts';
 import { SYS_futex, SYS_tgkill } from '../../../abi/syscall.ts';
 import { monotonicNs } from '../../../host/clock.ts';
@@ -32,25 +30,41 @@ import {
   EV_SYSCALL,
   EV_TRAP,
 } from '../platform.ts';
-import { CS, EFLAGS, ORIG_RAX, RAX, REGS_SIZE, Regs, RIP, RSP, SS } from '../regs.ts';
+import {
+  CS,
+  EFLAGS,
+  ORIG_RAX,
+  R11,
+  RAX,
+  RCX,
+  REGS_SIZE,
+  Regs,
+  type RegsSource,
+  RIP,
+  RSP,
+  SS,
+} from '../regs.ts';
 import { processCpuNs, threadCpuNs } from '../stub/cpu_time.ts';
 import type { SystrapAddressSpace } from './address_space.ts';
 import {
   FRAME_INFO,
   H_ASLEEP,
-  H_CALL,
+  H_SEQ,
   H_SIG,
   H_STATE,
-  PATCHED_FRAME,
   SITE_FALLBACK,
   SITE_SIZE,
   SITES_ADDR,
   SITES_PAGES,
+  STATE_CALL,
+  STATE_DONE,
   STATE_EVENT,
   STATE_PARK,
   STATE_RUN,
   STATE_TRAP,
+  STATE_TRAPPED,
 } from './layout.ts';
+import { PATCHED_FLAGS } from './patched_entry.ts';
 import type { HostProcess } from './process.ts';
 import { G_ERR, G_TRAPNO, type HostSlot } from './slot.ts';
 import { SIG_KICK } from './stub.ts';
@@ -69,7 +83,7 @@ const FRAME_LIMIT_NS = 1e9;
 
 const TWO32 = 0x1_0000_0000;
 
-export class SystrapContext implements Context {
+export class SystrapContext implements Context, RegsSource {
   readonly regs: Regs = new Regs(new ArrayBuffer(REGS_SIZE), 0);
   readonly platform: SystrapPlatform;
   owner: unknown = null;
@@ -127,6 +141,13 @@ export class SystrapContext implements Context {
 
   /** Lets the thread go on with the registers. */
   private sendOff(slot: HostSlot): void {
+    const { regs } = this;
+    if ((slot.patched || slot.trapped) && !regs.changed && this.pendingXstate === null) {
+      slot.storeResult(regs);
+      this.signal(slot, STATE_DONE);
+      return;
+    }
+    regs.fill();
     if (slot.patched && (this.pendingXstate !== null || !this.samePlace())) {
       // The way back of a patched call is not enough: a trap makes a signal frame first (see collect).
       slot.starting = true;
@@ -137,7 +158,7 @@ export class SystrapContext implements Context {
       slot.setXstate(this.pendingXstate, this.platform.xstateSize);
       this.pendingXstate = null;
     }
-    slot.store(this.regs);
+    slot.store(regs);
     this.signal(slot, STATE_RUN);
   }
 
@@ -149,24 +170,42 @@ export class SystrapContext implements Context {
       hostCall3(SYS_futex, slot.hostAddr + H_STATE, FUTEX_WAKE, 1);
   }
 
-  /** Nothing but results changed since the patched call came. */
+  /** The way back of a patched call leads where the registers say, with what they say in rcx, r11 and the flags. */
   private samePlace(): boolean {
-    const r = this.regs.i32;
+    const r = this.regs.words;
     return (
       r[2 * RIP] === this.callRip &&
       r[2 * RIP + 1] === this.callRipHigh &&
       r[2 * RSP] === this.callRsp &&
-      r[2 * RSP + 1] === this.callRspHigh
+      r[2 * RSP + 1] === this.callRspHigh &&
+      r[2 * RCX] === this.callRip &&
+      r[2 * RCX + 1] === this.callRipHigh &&
+      r[2 * R11] === PATCHED_FLAGS &&
+      r[2 * EFLAGS] === PATCHED_FLAGS
     );
+  }
+
+  /** RegsSource: what the call did not bring along. */
+  fillRegs(regs: Regs): void {
+    const slot = this.slot!;
+    slot.loadRest(regs);
+    if (!slot.patched) return;
+    const r = regs.words;
+    this.callRip = r[2 * RIP]!;
+    this.callRipHigh = r[2 * RIP + 1]!;
+    this.callRsp = r[2 * RSP]!;
+    this.callRspHigh = r[2 * RSP + 1]!;
   }
 
   /** Has a thread that stands in a patched call make a signal frame, and waits for it. False when it does not. */
   private materialise(slot: HostSlot): boolean {
+    this.regs.fill();
+    this.regs.changed = true;
     this.signal(slot, STATE_TRAP);
     const end = monotonicNs() + FRAME_LIMIT_NS;
-    while (Atomics.load(this.words, this.stateAt) !== STATE_EVENT) if (monotonicNs() > end) break;
-    if (Atomics.load(this.words, this.stateAt) === STATE_EVENT && slot.locateFrame() && !slot.patched)
-      return true;
+    let state = Atomics.load(this.words, this.stateAt);
+    while ((state & 1) === 0 && monotonicNs() <= end) state = Atomics.load(this.words, this.stateAt);
+    if ((state === STATE_EVENT || state === STATE_TRAPPED) && slot.locateFrame()) return true;
     this.process!.end();
     return false;
   }
@@ -176,7 +215,8 @@ export class SystrapContext implements Context {
     const slot = this.slot;
     if (slot === null || this.running || slot.parked) return;
     slot.parked = true;
-    Atomics.compareExchange(this.words, this.stateAt, STATE_EVENT, STATE_PARK);
+    const state = Atomics.load(this.words, this.stateAt);
+    if ((state & 1) !== 0) Atomics.compareExchange(this.words, this.stateAt, state, STATE_PARK);
   }
 
   interrupt(): void {
@@ -187,85 +227,132 @@ export class SystrapContext implements Context {
       return;
     }
     // An event that is there already comes first, and would leave the kick for the next run.
-    if (Atomics.load(this.words, this.stateAt) === STATE_EVENT) return;
+    if ((Atomics.load(this.words, this.stateAt) & 1) !== 0 || !this.platform.kicked(this)) return;
     hostCall3(SYS_tgkill, slot.pid, slot.tid, SIG_KICK);
-    this.platform.kicked(this);
   }
 
   /**
    * The slot's state says that an event is there. Reads it; false when there is none to deliver and the thread was sent
-   * on its way again.
+   * on its way again, or its process was ended, which posts a death for each of its contexts.
    */
   collect(): boolean {
     const slot = this.slot!;
-    if (!slot.locateFrame()) {
-      // No honest thread reports such a frame: end the process, which posts a death for each of its contexts.
-      this.process!.end();
-      return false;
+    const state = Atomics.load(this.words, this.stateAt);
+    if (slot.starting) return this.started(slot, state);
+    if (state === STATE_CALL && slot.usesGs) {
+      slot.atCall(true);
+      return this.call(slot);
     }
-    if (slot.starting) {
-      // A new thread, or one that was told to trap. No honest one is in a patched call then.
-      if (slot.patched) {
-        this.process!.end();
-        return false;
-      }
-      slot.starting = false;
-      if (!this.kickedAtStart) {
-        this.sendOff(slot);
-        return false;
-      }
-      this.kickedAtStart = false;
-      this.event = EV_KICK;
+    if (state === STATE_TRAPPED) {
+      slot.atCall(false);
+      this.call(slot);
+      const process = this.process!;
+      const { sites } = this.platform;
+      if (sites !== null && process.patchTarget !== null && sites.wantsLook(process.siteTraps))
+        sites.trapped(process.siteTraps, process.patchTarget, this.regs.int(ORIG_RAX), this.regs.get(RIP));
       return true;
     }
+    const { frame, patched, trapped } = slot;
+    if (state !== STATE_EVENT || !slot.locateFrame()) return this.forged();
+    if (this.words[slot.at + H_SIG / 4] === SIG_KICK) return this.kickCame(slot, frame, patched, trapped);
+    // Nothing that the handler does for an honest guest faults.
+    if (slot.frame !== slot.topFrame) return this.forged();
+    slot.load(this.regs);
+    this.regs.source = null;
+    this.regs.changed = true;
+    return this.signalCame(slot);
+  }
+
+  /** No honest thread reports this. */
+  private forged(): boolean {
+    this.process!.end();
+    return false;
+  }
+
+  /** A new thread, or one that was told to trap, has a signal frame now. No honest one is in a patched call then. */
+  private started(slot: HostSlot, state: number): boolean {
+    if (state === STATE_CALL || !slot.locateFrame() || !slot.noteTop()) return this.forged();
+    slot.starting = false;
+    if (!this.kickedAtStart) return this.sendOn(slot);
+    this.kickedAtStart = false;
+    this.event = EV_KICK;
+    return true;
+  }
+
+  private sendOn(slot: HostSlot): boolean {
+    this.sendOff(slot);
+    return false;
+  }
+
+  /** A system call, patched or trapped; its other registers stay where they are until somebody asks. */
+  private call(slot: HostSlot): boolean {
+    const { regs } = this;
+    slot.loadCall(regs);
+    const r = regs.words;
+    r[2 * RAX] = -ENOSYS;
+    r[2 * RAX + 1] = -1;
+    regs.source = this;
+    regs.changed = false;
+    this.event = EV_SYSCALL;
+    return true;
+  }
+
+  /**
+   * A kick. `frame`, `patched` and `trapped` are the slot's of the event before, whose answer the thread may not have
+   * taken yet.
+   */
+  private kickCame(slot: HostSlot, frame: number, patched: boolean, trapped: boolean): boolean {
+    const m = this.words;
+    const rip = m[slot.gregs + 2 * RIP_GREG + 1]! * TWO32 + (m[slot.gregs + 2 * RIP_GREG]! >>> 0);
+    const { stub } = this.platform;
+    const now = slot.frame;
+    let answered = rip >= stub.handler && rip < stub.handlerEnd;
+    if (!answered && now !== slot.topFrame) return this.forged();
+    if (slot.usesGs && rip >= SITES_ADDR && rip < SITES_ADDR + SITES_PAGES * 4096) {
+      // On the way to the report, or to the fallback's trap: that comes first.
+      if ((rip - SITES_ADDR) % SITE_SIZE <= SITE_FALLBACK) return this.goOn(slot, frame, patched, trapped);
+    } else if (slot.usesGs && rip >= stub.patched && rip < stub.patchedSaved)
+      return this.goOn(slot, frame, patched, trapped);
+    else if (slot.usesGs && rip >= stub.patchedSaved && rip < stub.patchedEnd) {
+      if (m[slot.at + H_SEQ / 4] !== slot.seq) {
+        // Reported, and nobody has seen it.
+        slot.atCall(true);
+        this.call(slot);
+        this.regs.fill();
+        this.regs.changed = true;
+        slot.patched = false;
+        slot.frame = now;
+        return true;
+      }
+      answered = true;
+    }
+    if (answered) {
+      // On the way back: the registers are those that were sent, and go into this frame next time.
+      slot.frame = frame;
+      slot.patched = patched;
+      this.regs.fill();
+      slot.patched = false;
+      slot.frame = now;
+      if (now !== slot.topFrame) slot.copyXstate(slot.topFrame, this.platform.xstateSize);
+    } else {
+      slot.load(this.regs);
+      this.regs.source = null;
+      this.regs.words[2 * ORIG_RAX] = -1;
+      this.regs.words[2 * ORIG_RAX + 1] = -1;
+    }
+    this.regs.changed = true;
+    this.event = EV_KICK;
+    return true;
+  }
+
+  /** A fault, a trap, or what looks like one. */
+  private signalCame(slot: HostSlot): boolean {
     const m = slot.words;
     const { sites } = this.platform;
-    if (slot.patched) {
-      slot.load(this.regs);
-      return this.patchedCall(slot);
-    }
-    if (sites !== null && m[slot.at + H_SIG / 4] === SIG_KICK) {
-      const at = m[slot.gregs + 2 * RIP_GREG]!;
-      const high = m[slot.gregs + 2 * RIP_GREG + 1]!;
-      const rip = high * TWO32 + (at >>> 0);
-      const { stub } = this.platform;
-      if (rip >= SITES_ADDR && rip < SITES_ADDR + SITES_PAGES * 4096) {
-        // On the way to the report, or to the fallback's trap: that comes first.
-        if ((rip - SITES_ADDR) % SITE_SIZE <= SITE_FALLBACK) return this.goOn(slot);
-      } else if (rip >= stub.patched && rip < stub.patchedSaved) return this.goOn(slot);
-      else if (rip >= stub.patchedSaved && rip < stub.patchedEnd) {
-        if (m[slot.at + H_CALL / 4] === 0) {
-          // On the way back: the registers are those that were sent, and they go into this frame next time.
-          this.event = EV_KICK;
-          return true;
-        }
-        const { frame } = slot;
-        slot.frame = PATCHED_FRAME;
-        slot.load(this.regs);
-        slot.frame = frame;
-        return this.patchedCall(slot);
-      }
-    }
-    slot.load(this.regs);
     const info = slot.at + (slot.frame + FRAME_INFO) / 4;
     const sig = m[slot.at + H_SIG / 4]!;
     const code = m[info + SIGINFO_SI_CODE / 4]!;
-    const r = this.regs.i32;
-    if (
-      sig === SIGSYS &&
-      code === SYS_SECCOMP &&
-      m[info + SIGINFO_SI_ARCH / 4]! >>> 0 === AUDIT_ARCH_X86_64
-    ) {
-      r[2 * ORIG_RAX] = r[2 * RAX]!;
-      r[2 * ORIG_RAX + 1] = r[2 * RAX + 1]!;
-      r[2 * RAX] = -ENOSYS;
-      r[2 * RAX + 1] = -1;
-      this.event = EV_SYSCALL;
-      const target = this.process!.patchTarget;
-      if (sites !== null && target !== null)
-        sites.trapped(this.process!.traps, target, r[2 * ORIG_RAX]!, this.regs.get(RIP));
-      return true;
-    }
+    const r = this.regs.words;
     r[2 * ORIG_RAX] = -1;
     r[2 * ORIG_RAX + 1] = -1;
     this.sig = sig;
@@ -287,7 +374,12 @@ export class SystrapContext implements Context {
           const at = this.regs.get(RIP);
           if (sites.isTail(this.process!.patchTarget, at)) {
             this.regs.set(RIP, at + 2);
-            return this.asCall();
+            r[2 * ORIG_RAX] = r[2 * RAX]!;
+            r[2 * ORIG_RAX + 1] = r[2 * RAX + 1]!;
+            r[2 * RAX] = -ENOSYS;
+            r[2 * RAX + 1] = -1;
+            this.event = EV_SYSCALL;
+            return true;
           }
         }
         if (code <= 0) break;
@@ -312,29 +404,11 @@ export class SystrapContext implements Context {
     return true;
   }
 
-  /** A patched call: as if it had trapped. */
-  private patchedCall(slot: HostSlot): boolean {
-    slot.words[slot.at + H_CALL / 4] = 0;
-    const r = this.regs.i32;
-    this.callRip = r[2 * RIP]!;
-    this.callRipHigh = r[2 * RIP + 1]!;
-    this.callRsp = r[2 * RSP]!;
-    this.callRspHigh = r[2 * RSP + 1]!;
-    return this.asCall();
-  }
-
-  private asCall(): boolean {
-    const r = this.regs.i32;
-    r[2 * ORIG_RAX] = r[2 * RAX]!;
-    r[2 * ORIG_RAX + 1] = r[2 * RAX + 1]!;
-    r[2 * RAX] = -ENOSYS;
-    r[2 * RAX + 1] = -1;
-    this.event = EV_SYSCALL;
-    return true;
-  }
-
-  /** Sends the thread on as it is. */
-  private goOn(slot: HostSlot): boolean {
+  /** Sends the thread on as it is, on its way from the event before. */
+  private goOn(slot: HostSlot, frame: number, patched: boolean, trapped: boolean): boolean {
+    slot.frame = frame;
+    slot.patched = patched;
+    slot.trapped = trapped;
     this.signal(slot, STATE_RUN);
     return false;
   }
@@ -387,6 +461,7 @@ export class SystrapContext implements Context {
       return;
     }
     if (process.broken === 0) this.cpuBaseNs += this.hostCpuNs();
+    this.regs.fill();
     if (!this.running && slot.patched && !slot.starting && process.broken === 0) this.materialise(slot);
     this.park();
     const { running } = this;
@@ -412,6 +487,7 @@ export class SystrapContext implements Context {
     if (slot === null) return;
     this.words = slot.words;
     this.stateAt = slot.at + H_STATE / 4;
+    slot.trapped = false;
     if (!slot.starting) slot.cleanFrame();
     this.cpuBaseNs -= this.hostCpuNs();
     if (this.pendingXstate === null) this.pendingXstate = this.platform.initialXstate;

@@ -8,7 +8,8 @@
 //
 // A slot (16 KiB), grown down from its end by the host's signal frames:
 //
-//   0x000  header: words below            0x100  registers of a patched call (struct sigcontext)
+//   0x000  the call: state, number, arguments, result; one cache line, all that most calls move between cpus
+//   0x040  header: words below            0x140  registers of a patched call (struct sigcontext)
 //   0x400  ... signal stack ...  0x4000   rt_sigframe: return address, ucontext, siginfo, then the XSAVE area above
 
 import { SIZEOF_UCONTEXT, UCONTEXT_UC_MCONTEXT } from '../../../abi/sigcontext.ts';
@@ -51,6 +52,16 @@ export const C_SPINS = 4;
 
 /** Words of a slot's header. */
 export const H_STATE = 0x00;
+/** Counts patched calls. */
+export const H_SEQ = 0x04;
+/** A call's number, then its result; its arguments. */
+export const H_RAX = 0x08;
+export const H_RDI = 0x10;
+export const H_RSI = 0x18;
+export const H_RDX = 0x20;
+export const H_R10 = 0x28;
+export const H_R8 = 0x30;
+export const H_R9 = 0x38;
 /** The thread sleeps on H_STATE, or is about to: it must be woken. */
 export const H_ASLEEP = 0x40;
 export const H_SIG = 0x80;
@@ -58,27 +69,28 @@ export const H_SIG = 0x80;
 export const H_FRAME = 0x88;
 export const H_FS_BASE = 0x90;
 export const H_GS_BASE = 0x98;
-/** A patched call was reported and nobody has looked at it. */
-export const H_CALL = 0xb8;
 /** struct sigcontext of a patched call, and its address as if it were that of an rt_sigframe. */
 export const H_PATCHED = 0x140;
 /** stack_t of the signal stack, for the thread's start. */
 export const H_ALTSTACK = 0xa0;
 export const HEADER_SIZE = 0x400;
 
-/** H_STATE: the Sentry's answer, and the thread's report. */
+/** H_STATE: the thread's report (odd), and the Sentry's answer (even). */
 export const STATE_NEW = 0;
 /** Thread -> Sentry: the frame holds an event. */
 export const STATE_EVENT = 1;
-/** Sentry -> thread: go on. */
+/** Thread -> Sentry: a patched call; number and arguments are in the header, the rest at H_PATCHED. */
+export const STATE_CALL = 3;
+/** Thread -> Sentry: a call that trapped; number and arguments are in the header too, the rest in the frame. */
+export const STATE_TRAPPED = 5;
+/** Sentry -> thread: go on with all registers. */
 export const STATE_RUN = 2;
 /** Sentry -> thread: the answer takes long; do not spin. */
-export const STATE_PARK = 3;
+export const STATE_PARK = 4;
 /** Sentry -> thread in a patched call: trap, so that there is a real signal frame. */
-export const STATE_TRAP = 4;
-
-/** H_SIG of a patched call. */
-export const SIG_PATCHED = 0x100;
+export const STATE_TRAP = 6;
+/** Sentry -> thread in a call: go on with the result in the header, everything else as it was. */
+export const STATE_DONE = 8;
 
 /** struct rt_sigframe of the host, from its start (H_FRAME). */
 export const FRAME_UC = 8;

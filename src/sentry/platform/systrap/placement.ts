@@ -149,7 +149,8 @@ export class Placement {
     this.delayTid = slot === null ? 0 : slot.tid;
     this.threadDelayNs = thread;
     if (!busy) return;
-    this.lookNs = now - this.freeSinceNs < SHORT_FREE_NS ? Math.min(2 * this.lookNs, IDLE_LOOK_MAX_NS) : IDLE_LOOK_NS;
+    this.lookNs =
+      now - this.freeSinceNs < SHORT_FREE_NS ? Math.min(2 * this.lookNs, IDLE_LOOK_MAX_NS) : IDLE_LOOK_NS;
     this.free = false;
     this.sampleIdle();
     this.settle();

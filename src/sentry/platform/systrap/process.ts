@@ -38,6 +38,7 @@ import {
   SLOTS_ADDR,
   SLOTS_PER_BLOCK,
 } from './layout.ts';
+import { SiteTraps } from './sites.ts';
 import { HostSlot } from './slot.ts';
 import type { SystrapPlatform } from './systrap.ts';
 
@@ -121,7 +122,7 @@ export class HostProcess {
   private reaped = false;
   /** The address space that it serves may have its calls patched; traps per call site. */
   patchTarget: PatchTarget | null = null;
-  readonly traps: Map<number, number> = new Map();
+  readonly siteTraps: SiteTraps = new SiteTraps();
 
   /** Kills the process and waits until no thread of it can run: then its memory may be used again. */
   end(): void {

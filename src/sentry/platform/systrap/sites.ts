@@ -27,7 +27,22 @@ const CALL_SIZE = 7;
 const TRAPS_BEFORE = 4;
 /** Sites that are counted or given up, per address space. */
 const MAX_COUNTED = 4096;
+/** Of an address space's traps so many are looked at, then only each fourth: to look costs more than a patched call. */
+const LOOK_AT_FIRST = 256;
+const LOOK_LATER_MASK = 3;
 const GIVEN_UP = 1e9;
+
+/** Traps of one address space. */
+export class SiteTraps {
+  /** Number of traps by address after the call. */
+  readonly bySite: Map<number, number> = new Map();
+  total = 0;
+
+  clear(): void {
+    this.bySite.clear();
+    this.total = 0;
+  }
+}
 
 const text = new Uint8Array(CALL_SIZE);
 const textView = new DataView(text.buffer);
@@ -56,8 +71,14 @@ export class SiteTable {
     this.entry = entry;
   }
 
+  /** Shall this trap be looked at? */
+  wantsLook(traps: SiteTraps): boolean {
+    return ++traps.total <= LOOK_AT_FIRST || (traps.total & LOOK_LATER_MASK) === 0;
+  }
+
   /** The call before `ret` trapped with number `nr`: counts it, and patches it in time. True when patched now. */
-  trapped(counts: Map<number, number>, target: PatchTarget, nr: number, ret: number): boolean {
+  trapped(traps: SiteTraps, target: PatchTarget, nr: number, ret: number): boolean {
+    const counts = traps.bySite;
     const n = (counts.get(ret) ?? 0) + 1;
     if (n > GIVEN_UP || (n === 1 && counts.size >= MAX_COUNTED)) return false;
     counts.set(ret, n);

@@ -20,6 +20,7 @@ import {
   EFLAGS,
   FS_BASE,
   GS_BASE,
+  ORIG_RAX,
   R8,
   R9,
   R10,
@@ -50,11 +51,20 @@ import {
   H_FRAME,
   H_FS_BASE,
   H_GS_BASE,
+  H_R8,
+  H_R9,
+  H_R10,
+  H_RAX,
+  H_RDI,
+  H_RDX,
+  H_RSI,
+  H_SEQ,
   HEADER_SIZE,
   PATCHED_FRAME,
   SLOT_SIZE,
   SLOTS_ADDR,
 } from './layout.ts';
+import { PATCHED_FLAGS } from './patched_entry.ts';
 import { AT_START } from './placement.ts';
 import { RUN_MASK_HIGH, RUN_MASK_LOW } from './stub.ts';
 
@@ -82,14 +92,20 @@ export class HostSlot {
   readonly hostAddr: number;
   /** Offset of the checked rt_sigframe in the slot; -1 when there is none. */
   frame = -1;
+  /** Where the host puts the frame of a signal that interrupts guest code: always at the same place. */
+  topFrame = -1;
   /** Until the first trap of a new thread, which is none of the guest's. */
   starting = true;
   /** The Sentry told the thread not to spin. */
   parked = false;
   /** The thread stands in a patched call: its registers are in the slot, and there is no signal frame. */
   patched = false;
+  /** The thread stands in the handler for a call that trapped: a result alone may be its answer. */
+  trapped = false;
+  /** Number of the last patched call that was seen. */
+  seq = 0;
   /** The Sentry keeps the slot's address in gs for patched calls; the guest's own base is 0 then. */
-  private readonly usesGs: boolean;
+  readonly usesGs: boolean;
   private readonly addrLow: number;
   private readonly addrHigh: number;
   /** Placement: where it may run (placement.ts), when it last ran, and short runs since. */
@@ -133,16 +149,53 @@ export class HostSlot {
     const w = this.at + H_FRAME / 4;
     this.frame = -1;
     this.patched = false;
+    this.trapped = false;
     if (this.words[w + 1] !== SLOTS_HIGH) return false;
     const off = SLOTS_HIGH * TWO32 + (this.words[w]! >>> 0) - this.addr;
-    if (off === PATCHED_FRAME && this.usesGs) {
-      this.patched = true;
-      this.frame = off;
-      return true;
-    }
     if (off < HEADER_SIZE || off + FRAME_SIZE > SLOT_SIZE || off % 8 !== 0) return false;
     this.frame = off;
     return true;
+  }
+
+  /** A frame of a thread that ran nothing of the guest's, or stood in a patched call: where all of its frames will be. */
+  noteTop(): boolean {
+    if (this.topFrame < 0) this.topFrame = this.frame;
+    return this.frame === this.topFrame;
+  }
+
+  /** The thread reports a call: patched, or from the handler, where its frame can only be the topmost. */
+  atCall(patched: boolean): void {
+    this.patched = patched;
+    this.trapped = !patched;
+    this.frame = patched ? PATCHED_FRAME : this.topFrame;
+    if (patched) this.seq = this.words[this.at + H_SEQ / 4]!;
+  }
+
+  /** Copies number and arguments of a call from the header into `regs`. */
+  loadCall(regs: Regs): void {
+    const m = this.words;
+    const r = regs.words;
+    const h = this.at;
+    r[2 * ORIG_RAX] = m[h + H_RAX / 4]!;
+    r[2 * ORIG_RAX + 1] = m[h + H_RAX / 4 + 1]!;
+    r[2 * RDI] = m[h + H_RDI / 4]!;
+    r[2 * RDI + 1] = m[h + H_RDI / 4 + 1]!;
+    r[2 * RSI] = m[h + H_RSI / 4]!;
+    r[2 * RSI + 1] = m[h + H_RSI / 4 + 1]!;
+    r[2 * RDX] = m[h + H_RDX / 4]!;
+    r[2 * RDX + 1] = m[h + H_RDX / 4 + 1]!;
+    r[2 * R10] = m[h + H_R10 / 4]!;
+    r[2 * R10 + 1] = m[h + H_R10 / 4 + 1]!;
+    r[2 * R8] = m[h + H_R8 / 4]!;
+    r[2 * R8 + 1] = m[h + H_R8 / 4 + 1]!;
+    r[2 * R9] = m[h + H_R9 / 4]!;
+    r[2 * R9 + 1] = m[h + H_R9 / 4 + 1]!;
+  }
+
+  /** The result of a call, where the thread takes it from. */
+  storeResult(regs: Regs): void {
+    this.words[this.at + H_RAX / 4] = regs.words[2 * RAX]!;
+    this.words[this.at + H_RAX / 4 + 1] = regs.words[2 * RAX + 1]!;
   }
 
   /** Word index of the frame's registers. */
@@ -153,7 +206,7 @@ export class HostSlot {
   /** Copies the frame's registers into `regs`. */
   load(regs: Regs): void {
     const m = this.words;
-    const r = regs.i32;
+    const r = regs.words;
     const f = this.gregs;
     r[2 * R8] = m[f]!;
     r[2 * R8 + 1] = m[f + 1]!;
@@ -161,8 +214,22 @@ export class HostSlot {
     r[2 * R9 + 1] = m[f + 3]!;
     r[2 * R10] = m[f + 4]!;
     r[2 * R10 + 1] = m[f + 5]!;
-    r[2 * R11] = m[f + 6]!;
-    r[2 * R11 + 1] = m[f + 7]!;
+    r[2 * RDI] = m[f + 16]!;
+    r[2 * RDI + 1] = m[f + 17]!;
+    r[2 * RSI] = m[f + 18]!;
+    r[2 * RSI + 1] = m[f + 19]!;
+    r[2 * RDX] = m[f + 24]!;
+    r[2 * RDX + 1] = m[f + 25]!;
+    r[2 * RAX] = m[f + 26]!;
+    r[2 * RAX + 1] = m[f + 27]!;
+    this.loadRest(regs);
+  }
+
+  /** Copies what loadCall() leaves out. A patched call does not save what every call destroys. */
+  loadRest(regs: Regs): void {
+    const m = this.words;
+    const r = regs.words;
+    const f = this.gregs;
     r[2 * R12] = m[f + 8]!;
     r[2 * R12 + 1] = m[f + 9]!;
     r[2 * R13] = m[f + 10]!;
@@ -171,27 +238,31 @@ export class HostSlot {
     r[2 * R14 + 1] = m[f + 13]!;
     r[2 * R15] = m[f + 14]!;
     r[2 * R15 + 1] = m[f + 15]!;
-    r[2 * RDI] = m[f + 16]!;
-    r[2 * RDI + 1] = m[f + 17]!;
-    r[2 * RSI] = m[f + 18]!;
-    r[2 * RSI + 1] = m[f + 19]!;
     r[2 * RBP] = m[f + 20]!;
     r[2 * RBP + 1] = m[f + 21]!;
     r[2 * RBX] = m[f + 22]!;
     r[2 * RBX + 1] = m[f + 23]!;
-    r[2 * RDX] = m[f + 24]!;
-    r[2 * RDX + 1] = m[f + 25]!;
-    r[2 * RAX] = m[f + 26]!;
-    r[2 * RAX + 1] = m[f + 27]!;
-    r[2 * RCX] = m[f + 28]!;
-    r[2 * RCX + 1] = m[f + 29]!;
     r[2 * RSP] = m[f + 30]!;
     r[2 * RSP + 1] = m[f + 31]!;
     r[2 * RIP] = m[f + 32]!;
     r[2 * RIP + 1] = m[f + 33]!;
-    r[2 * EFLAGS] = m[f + 34]!;
+    if (this.patched) {
+      r[2 * RCX] = r[2 * RIP]!;
+      r[2 * RCX + 1] = r[2 * RIP + 1]!;
+      r[2 * R11] = PATCHED_FLAGS;
+      r[2 * R11 + 1] = 0;
+      r[2 * EFLAGS] = PATCHED_FLAGS;
+      r[2 * CS] = USER_CS;
+    } else {
+      r[2 * RCX] = m[f + 28]!;
+      r[2 * RCX + 1] = m[f + 29]!;
+      r[2 * R11] = m[f + 6]!;
+      r[2 * R11 + 1] = m[f + 7]!;
+      r[2 * EFLAGS] = m[f + 34]!;
+      r[2 * CS] = (m[f + 2 * G_SELECTORS]! & 0xffff) === USER32_CS ? USER32_CS : USER_CS;
+    }
     r[2 * EFLAGS + 1] = 0;
-    r[2 * CS] = (m[f + 2 * G_SELECTORS]! & 0xffff) === USER32_CS ? USER32_CS : USER_CS;
+    r[2 * CS + 1] = 0;
     r[2 * SS] = USER_DS;
     const h = this.at;
     r[2 * FS_BASE] = m[h + H_FS_BASE / 4]!;
@@ -206,7 +277,7 @@ export class HostSlot {
   /** Copies `regs` into the frame, with selectors and signal mask as guest code has them. */
   store(regs: Regs): void {
     const m = this.words;
-    const r = regs.i32;
+    const r = regs.words;
     const f = this.gregs;
     m[f] = r[2 * R8]!;
     m[f + 1] = r[2 * R8 + 1]!;
@@ -284,6 +355,16 @@ export class HostSlot {
     const end = FPSTATE_SW_RESERVED + SIZEOF_FPX_SW_BYTES;
     this.bytes.set(from.subarray(0, FPSTATE_SW_RESERVED), to);
     this.bytes.set(from.subarray(end, size), to + end);
+  }
+
+  /** Gives the located frame the extended state of the frame at offset `from`. */
+  copyXstate(from: number, size: number): void {
+    const { frame } = this;
+    const to = this.xstateAt(size);
+    this.frame = from;
+    const old = this.xstateAt(size);
+    this.frame = frame;
+    if (to >= 0 && old >= 0) this.bytes.copyWithin(to, old, old + size);
   }
 
   /** What the first frame says of the host's XSAVE layout: [size, features], or null. */

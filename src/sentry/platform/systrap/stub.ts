@@ -8,11 +8,33 @@
 // Only the mapper is trusted: its state is in registers, and what it reads the guest cannot write. Whatever runs on a
 // guest thread is as untrusted as the guest, which may jump to any byte of this code.
 
+import { AUDIT_ARCH_X86_64 } from '../../../abi/audit.ts';
 import { MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
 import { PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from '../../../abi/prctl.ts';
 import { CLONE_THREAD } from '../../../abi/sched.ts';
 import { SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_SET_MODE_FILTER } from '../../../abi/seccomp.ts';
 import {
+  SIGCONTEXT_EFLAGS,
+  SIGCONTEXT_FPSTATE,
+  SIGCONTEXT_R8,
+  SIGCONTEXT_R9,
+  SIGCONTEXT_R10,
+  SIGCONTEXT_R12,
+  SIGCONTEXT_R13,
+  SIGCONTEXT_R14,
+  SIGCONTEXT_R15,
+  SIGCONTEXT_RAX,
+  SIGCONTEXT_RBP,
+  SIGCONTEXT_RBX,
+  SIGCONTEXT_RDI,
+  SIGCONTEXT_RDX,
+  SIGCONTEXT_RIP,
+  SIGCONTEXT_RSI,
+  SIGCONTEXT_RSP,
+} from '../../../abi/sigcontext.ts';
+import { SIGINFO_SI_ARCH, SIGINFO_SI_CODE } from '../../../abi/siginfo.ts';
+import {
+  SA_NODEFER,
   SA_ONSTACK,
   SA_RESTORER,
   SA_SIGINFO,
@@ -25,6 +47,7 @@ import {
   SIGSYS,
   SIGTRAP,
   SIGUSR2,
+  SYS_SECCOMP,
 } from '../../../abi/signal.ts';
 import { SCM_RIGHTS, SOL_SOCKET } from '../../../abi/socket.ts';
 import {
@@ -51,18 +74,28 @@ import {
   EAX,
   ECX,
   EDI,
+  EDX,
   imm,
+  type Mem,
   mem,
   qword,
   R8,
   R9,
   R10,
+  R11,
+  R11D,
   R12,
+  R13,
+  R13D,
+  R14,
+  R15,
   RAX,
+  RBP,
   RBX,
   RCX,
   RDI,
   RDX,
+  type Reg,
   RSI,
   RSP,
   rip,
@@ -76,11 +109,19 @@ import {
   CODE_SIZE,
   CONTROL_ADDR,
   EVENT_FD,
+  FRAME_GREGS,
   H_ALTSTACK,
   H_ASLEEP,
   H_FRAME,
   H_FS_BASE,
   H_GS_BASE,
+  H_R8,
+  H_R9,
+  H_R10,
+  H_RAX,
+  H_RDI,
+  H_RDX,
+  H_RSI,
   H_SIG,
   H_STATE,
   IMAGE_FD,
@@ -92,10 +133,12 @@ import {
   SITES_ADDR,
   SITES_PAGES,
   SLOT_SIZE,
+  STATE_DONE,
   STATE_EVENT,
   STATE_PARK,
   STATE_RUN,
   STATE_TRAP,
+  STATE_TRAPPED,
   STUB_BASE,
   TABLE_PAGES,
   TASK_TOP,
@@ -109,6 +152,43 @@ const FUTEX_WAIT = 0;
 /** The signal that makes a running thread come back. */
 export const SIG_KICK: number = SIGUSR2;
 const HANDLED = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIG_KICK];
+
+/** Indices of struct sigcontext in u64. */
+const G_RAX = SIGCONTEXT_RAX / 8;
+const G_RIP = SIGCONTEXT_RIP / 8;
+const G_RSP = SIGCONTEXT_RSP / 8;
+const G_EFLAGS = SIGCONTEXT_EFLAGS / 8;
+const G_FPSTATE = SIGCONTEXT_FPSTATE / 8;
+/** The trap flag: a program that is stepped goes back by rt_sigreturn. */
+const EFLAGS_TF = 0x100;
+
+/** From the frame to the header: number and arguments of a call that trapped. */
+const TRAPPED_REGS: readonly (readonly [number, number])[] = [
+  [G_RAX, H_RAX],
+  [SIGCONTEXT_RDI / 8, H_RDI],
+  [SIGCONTEXT_RSI / 8, H_RSI],
+  [SIGCONTEXT_RDX / 8, H_RDX],
+  [SIGCONTEXT_R10 / 8, H_R10],
+  [SIGCONTEXT_R8 / 8, H_R8],
+  [SIGCONTEXT_R9 / 8, H_R9],
+];
+
+/** What the way back by a jump takes from the frame. */
+const RESTORED_REGS: readonly (readonly [Reg, number])[] = [
+  [RAX, G_RAX],
+  [RDX, SIGCONTEXT_RDX / 8],
+  [RBX, SIGCONTEXT_RBX / 8],
+  [RBP, SIGCONTEXT_RBP / 8],
+  [RSI, SIGCONTEXT_RSI / 8],
+  [RDI, SIGCONTEXT_RDI / 8],
+  [R8, SIGCONTEXT_R8 / 8],
+  [R9, SIGCONTEXT_R9 / 8],
+  [R10, SIGCONTEXT_R10 / 8],
+  [R12, SIGCONTEXT_R12 / 8],
+  [R13, SIGCONTEXT_R13 / 8],
+  [R14, SIGCONTEXT_R14 / 8],
+  [R15, SIGCONTEXT_R15 / 8],
+];
 
 /** Bit of `sig` in a sigset_t. */
 const bit = (sig: number): bigint => 1n << BigInt(sig - 1);
@@ -124,6 +204,9 @@ export interface StubImage {
   readonly elf: Uint8Array;
   /** Where a parked thread's address is while it sleeps: after the call. */
   readonly sleepAddr: number;
+  /** The handler's way from its start to the guest, where only a kick can interrupt it. */
+  readonly handler: number;
+  readonly handlerEnd: number;
   /** Entry of patched calls; from where on their registers are in the slot; and the end of that. */
   readonly patched: number;
   readonly patchedSaved: number;
@@ -156,11 +239,11 @@ export function buildStub(controlOffset: number, patchOffset: number): StubImage
     .u64(mapper.length / 8)
     .u64Label('mapperInsns');
   a.label('allSignals').u64(ALL_SIGNALS).label('startMask').u64(START_MASK).label('one').u64(1);
-  // struct sigaction: no signal interrupts the handler, so a fault inside it ends the process.
+  // struct sigaction: the handler changes no mask that would have to be put back.
   a.label('action').u64(moved('handler'));
-  a.u64(SA_SIGINFO | SA_ONSTACK | SA_RESTORER)
+  a.u64(SA_SIGINFO | SA_ONSTACK | SA_RESTORER | SA_NODEFER)
     .u64(moved('sigreturn'))
-    .u64(ALL_SIGNALS);
+    .u64(0);
 
   emitStart(a, controlOffset, patchOffset);
   const code = a.finish();
@@ -172,6 +255,8 @@ export function buildStub(controlOffset: number, patchOffset: number): StubImage
   return {
     elf,
     sleepAddr: moved('slept'),
+    handler: moved('handler'),
+    handlerEnd: moved('handlerEnd'),
     patched: moved('patched'),
     patchedSaved: moved('patchedSaved'),
     patchedEnd: moved('patchedEnd'),
@@ -179,35 +264,79 @@ export function buildStub(controlOffset: number, patchOffset: number): StubImage
 }
 
 /**
- * STATE_TRAP asks for a real signal frame. A kick can come in the middle of a patched call: then this is the frame.
+ * void handler(sig edi, siginfo * rsi, ucontext * rdx), on the thread's signal stack at the end of its slot.
  *
- * void handler(sig edi, siginfo *, ucontext *), on the thread's signal stack at the end of its slot.
+ * It blocks no signal, so that a thread whose call only has a result can go back to it by a jump: rt_sigreturn costs as
+ * much as all the rest. A kick may therefore come in the middle of it. Before the report, or while that waits for its
+ * answer, it is dropped: the thread has come back. After the answer it makes a report of its own, from a frame below the
+ * first one (context.ts). STATE_TRAP asks a thread in a patched call for a real signal frame.
  */
 function emitHandler(a: Assembler): void {
-  a.align(64).label('handler').mov(RBX, RSP).and(RBX, imm(-SLOT_SIZE));
-  a.mov(mem(RBX, H_SIG), EDI).label('report').mov(mem(RBX, H_FRAME), RSP);
+  const greg = (n: number): Mem => mem(RSP, FRAME_GREGS + 8 * n);
+  a.align(64).label('handler').cmp(EDI, imm(SIG_KICK)).je('kick');
+  a.label('fresh').mov(RBX, RSP).and(RBX, imm(-SLOT_SIZE));
+  a.mov(mem(RBX, H_SIG), EDI).mov(mem(RBX, H_FRAME), RSP);
   a.rdfsbase(RAX).mov(mem(RBX, H_FS_BASE), RAX).rdgsbase(RAX).mov(mem(RBX, H_GS_BASE), RAX);
-  a.mov(R12, imm(CONTROL_ADDR));
+  a.mov(R12, imm(CONTROL_ADDR)).mov(EAX, imm(STATE_EVENT));
+  a.cmp(EDI, imm(SIGSYS))
+    .jne('report')
+    .cmp(dword(mem(RSI, SIGINFO_SI_CODE)), imm(SYS_SECCOMP))
+    .jne('report');
+  a.cmp(dword(mem(RSI, SIGINFO_SI_ARCH)), imm(AUDIT_ARCH_X86_64 | 0)).jne('report');
+  for (const [from, to] of TRAPPED_REGS) a.mov(RCX, greg(from)).mov(mem(RBX, to), RCX);
+  a.mov(EAX, imm(STATE_TRAPPED));
   // The exchange is a full barrier: either the Sentry sees the event before it sleeps, or we see that it sleeps.
-  a.mov(EAX, imm(STATE_EVENT)).xchg(mem(RBX, H_STATE), EAX);
-  a.cmp(dword(mem(R12, C_ASLEEP)), imm(0)).je('spin');
+  a.label('report').mov(R13D, EAX).xchg(mem(RBX, H_STATE), EAX);
+  a.label('reported')
+    .cmp(dword(mem(R12, C_ASLEEP)), imm(0))
+    .je('spin');
   a.mov(EAX, imm(SYS_write)).mov(EDI, imm(EVENT_FD)).lea(RSI, rip('one')).mov(RDX, imm(8)).syscall();
   a.label('spin').mov(ECX, mem(R12, C_SPINS));
-  a.label('spinAgain').mov(EAX, mem(RBX, H_STATE)).cmp(EAX, imm(STATE_RUN)).je('resume');
-  a.cmp(EAX, imm(STATE_PARK)).je('sleep').cmp(EAX, imm(STATE_TRAP)).je('report');
+  a.label('spinAgain').mov(EAX, mem(RBX, H_STATE)).cmp(EAX, imm(STATE_DONE)).je('answered');
+  a.cmp(EAX, imm(STATE_RUN))
+    .je('resume')
+    .cmp(EAX, imm(STATE_TRAP))
+    .je('again')
+    .cmp(EAX, imm(STATE_PARK))
+    .je('sleep');
   a.test(ECX, ECX).je('sleep').pause().dec(ECX).jmp('spinAgain');
   a.label('sleep').mov(EAX, imm(1)).xchg(mem(RBX, H_ASLEEP), EAX);
   // From here on everything follows from rsp alone, which the Sentry can verify (proof.ts).
-  a.label('sleepAgain').mov(RBX, RSP).and(RBX, imm(-SLOT_SIZE));
-  a.mov(EAX, mem(RBX, H_STATE)).cmp(EAX, imm(STATE_RUN)).je('awake').cmp(EAX, imm(STATE_TRAP)).je('report');
+  a.label('sleepAgain').mov(RBX, RSP).and(RBX, imm(-SLOT_SIZE)).mov(EAX, mem(RBX, H_STATE));
+  a.test(EAX, imm(1)).jne('doSleep').cmp(EAX, imm(STATE_PARK)).jne('awake').label('doSleep');
   a.lea(RDI, mem(RBX, H_STATE)).mov(RSI, imm(FUTEX_WAIT)).mov(RDX, RAX).mov(R10, imm(0));
   a.mov(EAX, imm(SYS_futex)).syscall().label('slept').jmp('sleepAgain');
-  a.label('awake').mov(dword(mem(RBX, H_ASLEEP)), imm(0));
+  a.label('awake')
+    .mov(dword(mem(RBX, H_ASLEEP)), imm(0))
+    .cmp(EAX, imm(STATE_DONE))
+    .je('answered');
+  a.cmp(EAX, imm(STATE_RUN)).je('resume');
+  // A patched call that a kick interrupted is asked for a frame, and there is one.
+  a.label('again').mov(EAX, imm(STATE_EVENT)).jmp('report');
   a.label('resume').mov(RAX, mem(RBX, H_FS_BASE)).wrfsbase(RAX);
   a.mov(RAX, mem(RBX, H_GS_BASE)).wrgsbase(RAX);
   // rt_sigreturn finds the frame just below rsp: as if the handler had returned.
-  a.add(RSP, imm(8));
+  a.label('return').add(RSP, imm(8));
   a.label('sigreturn').mov(EAX, imm(SYS_rt_sigreturn)).syscall().ud2();
+
+  // A call that trapped: only rax is new. (Else a kick came upon a patched call, which takes the result itself.) The host cleared the extended state when it called us; rcx and r11 are as after any call.
+  a.label('answered').cmp(R13D, imm(STATE_TRAPPED)).jne('resume').mov(RAX, mem(RBX, H_RAX)).mov(greg(G_RAX), RAX);
+  a.mov(R11, greg(G_EFLAGS)).test(R11D, imm(EFLAGS_TF)).jne('return');
+  a.mov(RCX, greg(G_FPSTATE)).mov(EAX, imm(-1)).mov(EDX, imm(-1)).xrstor64(mem(RCX));
+  for (const [reg, from] of RESTORED_REGS) a.mov(reg, greg(from));
+  a.push(R11).popfq().mov(RCX, greg(G_RIP)).mov(RSP, greg(G_RSP)).jmp(RCX);
+  a.label('handlerEnd');
+
+  // Was the handler itself interrupted, and how far had it come?
+  a.label('kick').mov(RAX, greg(G_RIP)).lea(RCX, rip('handler')).cmp(RAX, RCX).jb('fresh');
+  a.lea(RCX, rip('handlerEnd'))
+    .cmp(RAX, RCX)
+    .jae('fresh')
+    .lea(RCX, rip('reported'))
+    .cmp(RAX, RCX)
+    .jb('return');
+  a.mov(RBX, RSP).and(RBX, imm(-SLOT_SIZE)).mov(EAX, mem(RBX, H_STATE));
+  a.cmp(EAX, imm(STATE_RUN)).je('fresh').cmp(EAX, imm(STATE_DONE)).je('fresh').jmp('return');
 }
 
 /** A guest thread begins with rsp just below the end of its slot. It ends in the first trap. */
@@ -219,7 +348,8 @@ function emitThread(a: Assembler): void {
   a.mov(RDX, imm(0)).mov(R10, imm(8)).syscall().test(RAX, RAX).jne('threadBad');
   a.mov(EAX, imm(SYS_seccomp)).mov(RDI, imm(SECCOMP_SET_MODE_FILTER)).mov(RSI, imm(0));
   a.lea(RDX, rip('guestProg')).syscall().test(RAX, RAX).jne('threadBad');
-  a.mov(EAX, imm(SYS_getppid)).syscall();
+  // Off the signal stack, so that the frame of this trap lies where all later ones will.
+  a.mov(RSP, RBX).mov(EAX, imm(SYS_getppid)).syscall();
   a.label('threadBad').mov(EAX, imm(SYS_exit_group)).mov(RDI, imm(2)).syscall().ud2();
 }
 

@@ -40,16 +40,7 @@ import {
 import { startProgram } from '../stub/program.ts';
 import { SystrapAddressSpace } from './address_space.ts';
 import { SystrapContext } from './context.ts';
-import {
-  C_ASLEEP,
-  C_SPINS,
-  EVENT_FD,
-  IMAGE_FD,
-  MEMFILE_FD,
-  ORDERS_PAGES,
-  REPORT_FD,
-  STATE_EVENT,
-} from './layout.ts';
+import { C_ASLEEP, C_SPINS, EVENT_FD, IMAGE_FD, MEMFILE_FD, ORDERS_PAGES, REPORT_FD } from './layout.ts';
 import { Placement } from './placement.ts';
 import { HostProcess } from './process.ts';
 import { sleepsInHandler } from './proof.ts';
@@ -166,9 +157,9 @@ export class SystrapPlatform implements Platform {
     const slot = first.takeSlot();
     if (slot === null) throw new Error('systrap platform: no guest thread');
     const give = monotonicNs() + 2e9;
-    while (Atomics.load(slot.words, slot.at) !== STATE_EVENT)
+    while ((Atomics.load(slot.words, slot.at) & 1) === 0)
       if (monotonicNs() > give) throw new Error('systrap platform: a guest thread did not start');
-    const layout = slot.locateFrame() ? slot.xstateLayout() : null;
+    const layout = slot.locateFrame() && slot.noteTop() ? slot.xstateLayout() : null;
     if (layout === null || layout[0] < 576 || slot.xstateAt(layout[0] + 4) < 0)
       throw new Error('systrap platform: signal frames of an unknown layout');
     [this.xstateSize, this.xcr0Lo] = layout;
@@ -243,7 +234,7 @@ export class SystrapPlatform implements Platform {
     for (let k = 0; k < n; k++) {
       if (i >= n) i = 0;
       const ctx = list[i]!;
-      if (Atomics.load(ctx.words, ctx.stateAt) === STATE_EVENT) {
+      if ((Atomics.load(ctx.words, ctx.stateAt) & 1) !== 0) {
         if (ctx.collect()) {
           ctx.running = false;
           this.left(ctx);
@@ -329,8 +320,11 @@ export class SystrapPlatform implements Platform {
     if (this.control[at] !== spins) this.control[at] = spins;
   }
 
-  kicked(ctx: SystrapContext): void {
-    if (!this.kicks.has(ctx)) this.kicks.set(ctx, monotonicNs());
+  /** A running context is to come back; false when it was told already. */
+  kicked(ctx: SystrapContext): boolean {
+    if (this.kicks.has(ctx)) return false;
+    this.kicks.set(ctx, monotonicNs());
+    return true;
   }
 
   private checkKicks(): void {
@@ -445,7 +439,7 @@ export class SystrapPlatform implements Platform {
     process.orders.count = 0;
     if (this.pool.length < POOL_SIZE && process.broken === 0 && process.idle.length === process.threads) {
       process.patchTarget = null;
-      process.traps.clear();
+      process.siteTraps.clear();
       // All but the jump table.
       const table = this.sites === null ? GUEST_TOP : PATCH_TABLE_ADDR;
       process.orders.push(SYS_munmap, 0, table, 0, 0, 0, 0);
