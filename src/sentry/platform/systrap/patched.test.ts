@@ -49,7 +49,7 @@ describe('patched call sites of the systrap platform', () => {
   });
   after(() => platform.shutdown());
 
-  function space(): SystrapAddressSpace {
+  function space(patched = true): SystrapAddressSpace {
     const as = platform.newAddressSpace();
     assert.ok(typeof as !== 'number');
     const frame = memfile.alloc(2);
@@ -69,7 +69,7 @@ describe('patched call sites of the systrap platform', () => {
         return true;
       },
     };
-    (as as SystrapAddressSpace).patchTarget = target;
+    if (patched) (as as SystrapAddressSpace).patchTarget = target;
     return as as SystrapAddressSpace;
   }
 
@@ -149,49 +149,51 @@ describe('patched call sites of the systrap platform', () => {
     as.release();
   });
 
-  it('neither loses nor repeats a call when kicks come at any moment', () => {
-    const as = space();
-    const ctx = start('count');
-    let kicks = 0;
-    let calls = 0;
-    for (let i = 0; calls < 20_000; i++) {
-      ctx.resume(as);
-      if (i % 3 !== 0) {
-        for (let k = (i * 7) % 900; k > 0; k--) Math.sqrt(k);
-        ctx.interrupt();
+  for (const kind of ['patched', 'trapped'] as const) {
+    it(`neither loses nor repeats a ${kind} call when kicks come at any moment`, () => {
+      const as = space(kind === 'patched');
+      const ctx = start('count');
+      let kicks = 0;
+      let calls = 0;
+      for (let i = 0; calls < 20_000; i++) {
+        ctx.resume(as);
+        if (i % 3 !== 0) {
+          for (let k = (i * 7) % 900; k > 0; k--) Math.sqrt(k);
+          ctx.interrupt();
+        }
+        next();
+        if (ctx.event === EV_KICK) kicks++;
+        else {
+          assert.notEqual(ctx.event, EV_TRAP, `registers were damaged after ${calls} calls, ${kicks} kicks`);
+          serve(ctx);
+          calls++;
+          assert.equal(ctx.regs.get(r.R12), calls);
+        }
       }
-      next();
-      if (ctx.event === EV_KICK) kicks++;
-      else {
-        assert.notEqual(ctx.event, EV_TRAP, `registers were damaged after ${calls} calls, ${kicks} kicks`);
-        serve(ctx);
-        calls++;
-        assert.equal(ctx.regs.get(r.R12), calls);
-      }
-    }
-    assert.ok(kicks > 0);
-    ctx.release();
-    as.release();
-  });
+      assert.ok(kicks > 0);
+      ctx.release();
+      as.release();
+    });
 
-  it('moves extended state in and out of a patched call', () => {
-    const as = space();
-    const ctx = start('count');
-    const state = new Uint8Array(platform.xstateSize);
-    for (let i = 0; i < 50; i++) {
-      ctx.resume(as);
-      next();
-      serve(ctx);
-      if (i < 10 || i % 2 === 0) continue;
-      ctx.getXstate(state);
-      if (i > 11) assert.equal(state[160], i - 2);
-      state[160] = i; // xmm0
-      state[512] = state[512]! | 3;
-      ctx.setXstate(state);
-    }
-    ctx.release();
-    as.release();
-  });
+    it(`moves extended state in and out of a ${kind} call`, () => {
+      const as = space(kind === 'patched');
+      const ctx = start('count');
+      const state = new Uint8Array(platform.xstateSize);
+      for (let i = 0; i < 50; i++) {
+        ctx.resume(as);
+        next();
+        serve(ctx);
+        if (i < 10 || i % 2 === 0) continue;
+        ctx.getXstate(state);
+        if (i > 11) assert.equal(state[160], i - 2);
+        state[160] = i; // xmm0
+        state[512] = state[512]! | 3;
+        ctx.setXstate(state);
+      }
+      ctx.release();
+      as.release();
+    });
+  }
 
   it('serves threads that use gs themselves through the site', () => {
     const as = space();
