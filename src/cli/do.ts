@@ -17,8 +17,18 @@ export async function runDo(command: readonly string[], flags: Record<string, un
     const { Loader } = await import('../runtime/boot.ts');
     const tracer =
       options.strace === null ? null : (await import('../runtime/strace_log.ts')).makeStrace(options.strace);
+    const reports =
+      options.profile === null && options.cpuProfile === null
+        ? null
+        : await import('../runtime/profile_report.ts');
+    const stopSampling = options.cpuProfile === null ? null : reports!.startCpuProfile(options.cpuProfile);
     const loader = new Loader(options, tracer);
+    if (options.profile !== null)
+      loader.kernel.profile = new (await import('../sentry/kernel/profile.ts')).Profile();
     status = exitStatusOf(loader.run());
+    stopSampling?.();
+    if (options.profile !== null)
+      reports!.writeProfile(options.profile, reports!.profileReport(loader.kernel));
   } catch (error) {
     if (error instanceof StartError) {
       process.stderr.write(`vedette: ${error.message}\n`);

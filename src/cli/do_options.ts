@@ -73,6 +73,8 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
   const hostname = text('hostname');
   if (hostname !== null && (hostname === '' || hostname.length > 64)) wrong('--hostname: 1 to 64 characters');
   const strace = flags.strace === true ? '-' : text('strace');
+  const profile = flags.profile === true ? '-' : text('profile');
+  const cpuProfile = text('cpuProfile');
   const memory = text('memory');
   const dump = text('dumpSignal');
   const debugLog = text('debugLog');
@@ -89,6 +91,8 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
     patchCalls: flags.patchCalls !== false,
     network: 'none',
     strace: strace === null || strace === '-' ? strace : resolve(strace),
+    profile: profile === null || profile === '-' ? profile : resolve(profile),
+    cpuProfile: cpuProfile === null ? null : resolve(cpuProfile),
     debugLog: debugLog === null ? null : resolve(debugLog),
     numCpu: typeof flags.cpus === 'number' ? flags.cpus : availableParallelism(),
     totalMemBytes: memory === null ? totalmem() : parseSize(memory),

@@ -81,6 +81,8 @@ function makeProgram(): Command {
     .option('--no-patch-calls', 'systrap: leave system call instructions in the program as they are')
     .addOption(new Option('--network <mode>', 'network of the sandbox').choices(['none']).default('none'))
     .option('--strace [file]', 'trace system calls, to stderr or to a file (--strace=FILE)')
+    .option('--profile [file]', 'say where the time went, on stderr or in a file (--profile=FILE)')
+    .option('--cpu-profile <file>', "sample the kernel's JavaScript, for a browser's developer tools")
     .option('--debug-log <dir>', 'write logs of the kernel into a directory')
     .option(
       '--dump-signal <name>',
@@ -116,12 +118,14 @@ function throwOnExit(command: Command): void {
 }
 
 /**
- * `--strace` may stand without a file. Without a `--` later on, the word after it would be taken for the file although
+ * `--strace` and `--profile` may stand without a file. Without a `--` later on, the word after it would be taken for the file although
  * it is the program; then the file must be given as --strace=FILE.
  */
 function fixOptionalValue(argv: string[]): string[] {
   const end = argv.indexOf('--');
-  return end >= 0 ? argv : argv.map((word) => (word === '--strace' ? '--strace=-' : word));
+  return end >= 0
+    ? argv
+    : argv.map((word) => (word === '--strace' || word === '--profile' ? `${word}=-` : word));
 }
 
 async function main(): Promise<void> {

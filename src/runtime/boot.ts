@@ -47,7 +47,7 @@ export class Loader implements SignalTarget {
   private memfile!: MemoryFile;
   private poller!: HostPoller;
   private platform!: Platform;
-  private kernel!: Kernel;
+  kernel!: Kernel;
   private ctx!: BootContext;
   private ns!: MountNamespace;
   private devpts!: Devpts;

@@ -33,6 +33,10 @@ export interface SandboxOptions {
   readonly network: NetworkMode;
   /** Trace of system calls: null for none, '-' for stderr, else a file of the host. */
   readonly strace: string | null;
+  /** Report of where the kernel's time went: null for none, '-' for stderr, else a file of the host. */
+  readonly profile: string | null;
+  /** Samples of the kernel's JavaScript, for developer tools: a file of the host, or null. */
+  readonly cpuProfile: string | null;
   /** Directory of the host for debug logs; null for none. */
   readonly debugLog: string | null;
   /** CPUs that the guest sees. */

@@ -29,6 +29,7 @@ import { LoadAverage } from './load_average.ts';
 import type { ProgramLoader } from './loader_interface.ts';
 import { MemoryGuard } from './memory_guard.ts';
 import { PidTable } from './pids.ts';
+import { PROFILE_FAULT, PROFILE_HOST_EVENTS, PROFILE_OTHER, PROFILE_WAIT, type Profile } from './profile.ts';
 import { ADMIT, checkSeccomp } from './seccomp.ts';
 import type { SigInfo } from './siginfo.ts';
 import { SignalCenter } from './signals.ts';
@@ -75,6 +76,8 @@ export class Kernel {
   /** Holds memfds; made with the first. */
   memfds: MemfdFs | null = null;
   tracer: SyscallTracer | null = null;
+  /** Where the loop's time goes; null when nobody asked. */
+  profile: Profile | null = null;
   /** The VDSO that new programs get; null leaves them without one. */
   vdso: VdsoPages | null = null;
   /** Set by the runtime before the first execve. */
@@ -144,9 +147,12 @@ export class Kernel {
         this.countEvent();
       }
       if (this.liveTasks === 0) break;
+      if (this.profile !== null) this.profile.enter(PROFILE_WAIT);
       const ctx = this.platform.wait(true);
-      if (ctx === null) this.onHostEvents();
-      else this.handleEvent(ctx);
+      if (ctx === null) {
+        if (this.profile !== null) this.profile.enter(PROFILE_HOST_EVENTS);
+        this.onHostEvents();
+      } else this.handleEvent(ctx);
       this.countEvent();
     }
   }
@@ -162,6 +168,7 @@ export class Kernel {
     if (t.call.active) {
       t.unwatch();
       if (t.signals.interrupts(t)) t.call.interrupted = true;
+      if (this.profile !== null) this.profile.enterCall(t.sysno);
       this.finish(t, this.dispatch(t));
       return;
     }
@@ -170,6 +177,10 @@ export class Kernel {
 
   private handleEvent(ctx: Context): void {
     const t = ctx.owner as Task;
+    if (this.profile !== null) {
+      if (ctx.event === EV_SYSCALL) this.profile.enterCall(ctx.regs.int(ORIG_RAX));
+      else this.profile.enter(ctx.event === EV_FAULT ? PROFILE_FAULT : PROFILE_OTHER);
+    }
     switch (ctx.event) {
       case EV_SYSCALL: {
         if (this.int80IsSyscall && this.signals.refuseInt80(t)) {

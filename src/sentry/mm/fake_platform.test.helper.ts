@@ -67,5 +67,9 @@ export class FakePlatform implements Platform {
   wait(): null {
     return null;
   }
+  stats(): Record<string, number> {
+    return {};
+  }
+
   shutdown(): void {}
 }

@@ -109,5 +109,7 @@ export interface Platform {
    * HostPoller) . With `block` false it only looks.
    */
   wait(block: boolean): Context | null;
+  /** What it counted since its start, by name: for reports. */
+  stats(): Record<string, number>;
   shutdown(): void;
 }

@@ -364,6 +364,10 @@ export class PtracePlatform implements Platform {
     return threadCpuNs(thread, space.threads === 1);
   }
 
+  stats(): Record<string, number> {
+    return {};
+  }
+
   shutdown(): void {
     hostCall(SYS_kill, this.wakerPid, SIGKILL);
     hostCall(SYS_kill, this.template.pid, SIGKILL);

@@ -28,10 +28,13 @@ const IDLE_LOOK_NS = 50_000_000;
 const IDLE_LOOK_MAX_NS = 1_600_000_000;
 /** Idle share of one cpu that makes spinning worth while. */
 const IDLE_SHARE = 0.5;
-/** How often a free Sentry whose spins miss looks how long threads wait for a cpu. */
-const DELAY_LOOK_NS = 4_000_000;
-/** Share of the time spent waiting for a cpu that ends the free mode. */
-const DELAY_SHARE = 0.25;
+/** How often a free Sentry whose spins miss looks how long threads wait for a cpu: several of the scheduler's slices. */
+const DELAY_LOOK_NS = 20_000_000;
+/**
+ * Share of the time spent waiting for a cpu that ends the free mode. A thread that gets half of a cpu still makes more
+ * calls by spinning in its slices than by switching all the time.
+ */
+const DELAY_SHARE = 0.6;
 /** A free time shorter than this was a mistake. */
 const SHORT_FREE_NS = 100_000_000;
 /** A run longer than this while others run too makes a thread a computing one, which may use every cpu. */
@@ -57,6 +60,8 @@ interface Running {
 
 export class Placement {
   readonly cpus: number;
+  /** The Sentry's cpu; -1 before begin(). */
+  cpu = -1;
   /** True in the mode `free`. */
   free: boolean;
   private readonly all = HostBuffer.alloc(MASK_SIZE);
@@ -67,6 +72,8 @@ export class Placement {
   private readonly schedstatFd: number;
   /** Running threads that may use the Sentry's cpu while it is free. */
   private anywhere = 0;
+  /** How often the free mode ended. */
+  homeTimes = 0;
   private idleSec = 0;
   private idleAtNs = 0;
   private lookNs = IDLE_LOOK_NS;
@@ -106,6 +113,13 @@ export class Placement {
     if (now - this.lastScanNs < LONG_RUN_NS) return;
     this.lastScanNs = now;
     if (!this.free || running.length >= this.cpus) this.spread(running, now);
+  }
+
+  /** A mapper works only while the Sentry waits for it: on the same cpu, where neither has to be woken from afar. */
+  placeMapper(process: { readonly pid: number; mapperCpu: number }): void {
+    if (process.mapperCpu === this.cpu) return;
+    process.mapperCpu = this.cpu;
+    hostCall(SYS_sched_setaffinity, process.pid, MASK_SIZE, this.home.addr);
   }
 
   /** A thread came back from user mode. */
@@ -152,6 +166,7 @@ export class Placement {
     this.lookNs =
       now - this.freeSinceNs < SHORT_FREE_NS ? Math.min(2 * this.lookNs, IDLE_LOOK_MAX_NS) : IDLE_LOOK_NS;
     this.free = false;
+    this.homeTimes++;
     this.sampleIdle();
     this.settle();
   }
@@ -183,6 +198,7 @@ export class Placement {
   private settle(): void {
     hostCall(SYS_getcpu, this.text.addr, 0, 0);
     const cpu = this.text.view.getUint32(0, true);
+    this.cpu = cpu;
     this.home.u8.fill(0);
     this.home.u8[cpu >> 3] = 1 << (cpu & 7);
     for (let i = 0; i < MASK_SIZE; i++) this.others.u8[i] = this.all.u8[i]! & ~this.home.u8[i]!;

@@ -61,6 +61,8 @@ export class HostProcess {
   threads = 0;
   /** First frame of each block of slots. */
   private readonly blocks: number[] = [];
+  /** The cpu that the mapper is pinned to; -1 for none. */
+  mapperCpu = -1;
   /** 0, or why the process must not run guest code again: -errno. */
   broken = 0;
 

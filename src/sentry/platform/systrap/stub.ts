@@ -320,7 +320,11 @@ function emitHandler(a: Assembler): void {
   a.label('sigreturn').mov(EAX, imm(SYS_rt_sigreturn)).syscall().ud2();
 
   // A call that trapped: only rax is new. (Else a kick came upon a patched call, which takes the result itself.) The host cleared the extended state when it called us; rcx and r11 are as after any call.
-  a.label('answered').cmp(R13D, imm(STATE_TRAPPED)).jne('resume').mov(RAX, mem(RBX, H_RAX)).mov(greg(G_RAX), RAX);
+  a.label('answered')
+    .cmp(R13D, imm(STATE_TRAPPED))
+    .jne('resume')
+    .mov(RAX, mem(RBX, H_RAX))
+    .mov(greg(G_RAX), RAX);
   a.mov(R11, greg(G_EFLAGS)).test(R11D, imm(EFLAGS_TF)).jne('return');
   a.mov(RCX, greg(G_FPSTATE)).mov(EAX, imm(-1)).mov(EDX, imm(-1)).xrstor64(mem(RCX));
   for (const [reg, from] of RESTORED_REGS) a.mov(reg, greg(from));

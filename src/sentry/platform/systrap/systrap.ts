@@ -109,6 +109,11 @@ export class SystrapPlatform implements Platform {
   /** Patched call sites; null when calls are left alone. */
   readonly sites: SiteTable | null;
   private sinceHost = 0;
+  private spinHits = 0;
+  private spinMisses = 0;
+  private sleeps = 0;
+  private exchanges = 0;
+  private ordersGiven = 0;
   private readonly events = HostBuffer.alloc(EVENT_SIZE * MAX_EVENTS);
   private readonly scratch = HostBuffer.alloc(128);
 
@@ -206,8 +211,13 @@ export class SystrapPlatform implements Platform {
     if (spinNs > 0) {
       const end = monotonicNs() + spinNs;
       do {
-        for (let i = 0; i < SPIN_ROUNDS; i++) if ((ctx = this.scan()) !== null) return ctx;
+        for (let i = 0; i < SPIN_ROUNDS; i++)
+          if ((ctx = this.scan()) !== null) {
+            this.spinHits++;
+            return ctx;
+          }
       } while (monotonicNs() < end);
+      this.spinMisses++;
       placement.miss(this.running);
     }
     placement.sleeping(this.running);
@@ -255,6 +265,7 @@ export class SystrapPlatform implements Platform {
     Atomics.store(this.control, this.controlAt + C_ASLEEP / 4, 1);
     let ctx = this.scan();
     if (ctx === null) {
+      this.sleeps++;
       const timeout = this.kicks.size > 0 ? KICK_LOOK_MS : -1;
       const n = hostCall(SYS_epoll_wait, this.epollFd, this.events.addr, MAX_EVENTS, timeout);
       if (n < 0 && n !== -EINTR) throw new Error(`systrap platform: epoll_wait failed (${n})`);
@@ -366,9 +377,12 @@ export class SystrapPlatform implements Platform {
       list.count = 0;
       return process.broken;
     }
+    this.placement.placeMapper(process);
     list.writeTo(this.ordersPage);
     const count = list.count;
     list.count = 0;
+    this.exchanges++;
+    this.ordersGiven += count;
     let r = this.listener.answer(process.idLow, process.idHigh, count, process.pidfd);
     if (r === 0) r = this.takeUntil(process);
     if (r < 0) {
@@ -457,6 +471,18 @@ export class SystrapPlatform implements Platform {
   /** All stub processes, for tests and reports. */
   pids(): number[] {
     return [...this.processes.keys()];
+  }
+
+  stats(): Record<string, number> {
+    return {
+      'events found while spinning': this.spinHits,
+      'spins without an event': this.spinMisses,
+      sleeps: this.sleeps,
+      'exchanges with mappers': this.exchanges,
+      'mapping orders': this.ordersGiven,
+      'patched call sites': this.sites === null ? 0 : this.sites.count,
+      'times at home, for want of cpus': this.placement.homeTimes,
+    };
   }
 
   shutdown(): void {

@@ -1,0 +1,76 @@
+// --profile: the report of where the Sentry's time went, written when the sandbox ends. Loaded only when asked for.
+
+import { writeFileSync } from 'node:fs';
+import { Session } from 'node:inspector';
+import type { Kernel } from '../sentry/kernel/kernel.ts';
+import {
+  PROFILE_BOOT,
+  PROFILE_CALLS,
+  PROFILE_FAULT,
+  PROFILE_HOST_EVENTS,
+  PROFILE_OTHER,
+  PROFILE_WAIT,
+} from '../sentry/kernel/profile.ts';
+import { STATUS_USAGE, StartError } from './options.ts';
+
+const NAMES: Readonly<Record<number, string>> = {
+  [PROFILE_BOOT]: '(start)',
+  [PROFILE_WAIT]: '(guests run, or nothing happens)',
+  [PROFILE_HOST_EVENTS]: '(host events)',
+  [PROFILE_FAULT]: '(page faults)',
+  [PROFILE_OTHER]: '(traps, kicks, other calls)',
+};
+
+/** Buckets by time, largest first; then the platform's counters. */
+export function profileReport(kernel: Kernel): string {
+  const profile = kernel.profile!;
+  const rows: { name: string; count: number; ns: number }[] = [];
+  let total = 0;
+  for (let i = 0; i < profile.ns.length; i++) {
+    const count = profile.counts[i]!;
+    const ns = profile.ns[i]!;
+    if (count === 0 && ns === 0) continue;
+    total += ns;
+    const name = NAMES[i] ?? kernel.table.row(i - PROFILE_CALLS)?.name ?? `system call ${i - PROFILE_CALLS}`;
+    rows.push({ name, count, ns });
+  }
+  rows.sort((a, b) => b.ns - a.ns);
+  const lines = ['        ms      %      count    us each  in the kernel'];
+  for (const { name, count, ns } of rows) {
+    const each = count > 0 ? (ns / 1000 / count).toFixed(2) : '-';
+    const share = ((100 * ns) / total).toFixed(1);
+    lines.push(
+      `${(ns / 1e6).toFixed(2).padStart(10)} ${share.padStart(6)} ${String(count).padStart(10)} ${each.padStart(10)}  ${name}`,
+    );
+  }
+  lines.push(`${(total / 1e6).toFixed(2).padStart(10)}  100.0`, '', `platform ${kernel.platform.name}`);
+  for (const [name, value] of Object.entries(kernel.platform.stats()))
+    lines.push(`${String(value).padStart(10)}  ${name}`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** Writes a report to a file of the host, or with '-' to stderr. */
+export function writeProfile(target: string, text: string): void {
+  if (target === '-') process.stderr.write(text);
+  else writeFileSync(target, text);
+}
+
+/** Samples the JavaScript of this process from now on; the result writes `file`, which browsers' developer tools open. */
+export function startCpuProfile(file: string): () => void {
+  try {
+    writeFileSync(file, '');
+  } catch (error) {
+    throw new StartError(`--cpu-profile ${file}: ${(error as Error).message}`, STATUS_USAGE);
+  }
+  const session = new Session();
+  session.connect();
+  session.post('Profiler.enable');
+  session.post('Profiler.setSamplingInterval', { interval: 100 });
+  session.post('Profiler.start');
+  return () => {
+    session.post('Profiler.stop', (error, result) => {
+      if (error === null) writeFileSync(file, JSON.stringify(result.profile));
+    });
+    session.disconnect();
+  };
+}

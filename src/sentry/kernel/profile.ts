@@ -1,0 +1,36 @@
+// Profile: where the time of the kernel loop goes. A stopwatch that is always in one bucket: waiting for guests, or the
+// system call, fault or host event that is being served. Kept only when somebody asked (`vedette do --profile`).
+
+import { monotonicNs } from '../../host/clock.ts';
+
+export const PROFILE_BOOT = 0;
+/** Guests run, or nothing happens: the time in platform.wait(). */
+export const PROFILE_WAIT = 1;
+export const PROFILE_HOST_EVENTS = 2;
+export const PROFILE_FAULT = 3;
+/** Traps, kicks and deaths of threads. */
+export const PROFILE_OTHER = 4;
+/** System call `nr` has bucket PROFILE_CALLS + nr. */
+export const PROFILE_CALLS = 8;
+const CALLS = 512;
+
+export class Profile {
+  readonly counts: Float64Array = new Float64Array(PROFILE_CALLS + CALLS);
+  readonly ns: Float64Array = new Float64Array(PROFILE_CALLS + CALLS);
+  private bucket = PROFILE_BOOT;
+  private sinceNs = monotonicNs();
+
+  /** From now on time belongs to `bucket`. */
+  enter(bucket: number): void {
+    const now = monotonicNs();
+    this.ns[this.bucket]! += now - this.sinceNs;
+    this.counts[bucket]!++;
+    this.bucket = bucket;
+    this.sinceNs = now;
+  }
+
+  /** From now on time belongs to system call `nr`, a number that the guest chose. */
+  enterCall(nr: number): void {
+    this.enter(nr >= 0 && nr < CALLS ? PROFILE_CALLS + nr : PROFILE_OTHER);
+  }
+}
