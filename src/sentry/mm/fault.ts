@@ -22,9 +22,11 @@ const SLOT = LEAF_PAGES - 1;
 const AROUND = 64;
 /** Faults at one page that found nothing to do, before the guest gets a SIGSEGV rather than another round. */
 const MAX_SPURIOUS = 512;
+/** Pages that one write copies, at the least and at the most: to copy a page costs a thirtieth of what a fault costs. */
+const COW_MIN = 8;
 const COW_MAX = 64;
-/** Pages of a private file mapping that one first write copies. */
-const COPY_AROUND = 8;
+/** Of a program or library, whose data is written all over while it starts. */
+const IMAGE_COW = 128;
 /** Pages that one mapping has mapped ahead of its first use. */
 const AHEAD_MAX = 2048;
 
@@ -240,7 +242,7 @@ function copyFilePage(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): numb
   const end = Math.min(
     LEAF_PAGES,
     vma.end / PAGE_SIZE - base,
-    i + ((vma.flags & VM_IMAGE) === 0 ? 1 : COPY_AROUND),
+    i + ((vma.flags & VM_IMAGE) === 0 ? 1 : IMAGE_COW),
   );
   let hi = i + 1;
   const run = i + source.presentRun(vma.pgoff + pn - first, end - i);
@@ -266,14 +268,18 @@ function copyFilePage(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): numb
   return 0;
 }
 
-/** A write to a page that others hold too: copies it, and more of its kind while writes go upwards. */
+/**
+ * A write to a page that others hold too: copies it with some of its kind behind it, more while writes go upwards. Of a
+ * file that may change under the mapping only the page itself: what somebody else writes to the others must still show.
+ */
 function copyOnWrite(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): number {
   const memfile = mm.memfile;
   const i = pn & SLOT;
   const base = pn - i;
-  vma.cowRun = pn === vma.nextCow ? Math.min(vma.cowRun * 2, COW_MAX) : 1;
-  const end = Math.min(i + vma.cowRun, LEAF_PAGES, vma.end / PAGE_SIZE - base);
   const anon = leaf.flags[i]! & PTE_ANON;
+  if (anon === 0) vma.cowRun = (vma.flags & VM_IMAGE) !== 0 ? IMAGE_COW : 1;
+  else vma.cowRun = pn === vma.nextCow ? Math.min(vma.cowRun * 2, COW_MAX) : COW_MIN;
+  const end = Math.min(i + vma.cowRun, LEAF_PAGES, vma.end / PAGE_SIZE - base);
   let hi = i + 1;
   while (
     hi < end &&

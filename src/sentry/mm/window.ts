@@ -4,8 +4,8 @@
 import { LEAF_PAGES } from './pagetable.ts';
 import { VM_HUGEPAGE, VM_RAND_READ, type Vma } from './vma.ts';
 
-/** 64 KiB. */
-const SMALL = 16;
+/** 128 KiB. */
+const SMALL = 32;
 
 /** Window for private anonymous memory around page `pn`; `present` pages of its 2 MiB are there. */
 export function anonWindow(vma: Vma, pn: number, present: number): number {
@@ -29,5 +29,5 @@ export function fileWindow(vma: Vma): number {
 function dense(present: number): number {
   if (present >= 128) return LEAF_PAGES;
   if (present >= 64) return 128;
-  return present >= 32 ? 64 : SMALL;
+  return SMALL;
 }

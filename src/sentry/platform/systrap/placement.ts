@@ -42,8 +42,12 @@ const LONG_RUN_NS = 1_000_000;
 /** A run shorter than this counts towards being a calling one again. */
 const SHORT_RUN_NS = 50_000;
 const SHORT_RUNS = 32;
-/** How long the Sentry spins before it sleeps: about what a wake-up across cpus costs. */
+/**
+ * How long the Sentry spins before it sleeps: at first about what a wake-up across cpus costs, longer as long as events
+ * come soon after it fell asleep.
+ */
 const SPIN_NS = 50_000;
+const SPIN_MAX_NS = 400_000;
 /** The same while guest threads share cpus, and one of them may have to wait for another. */
 const CROWDED_SPIN_NS = 20_000;
 
@@ -74,6 +78,7 @@ export class Placement {
   private anywhere = 0;
   /** How often the free mode ended. */
   homeTimes = 0;
+  private spin = SPIN_NS;
   private idleSec = 0;
   private idleAtNs = 0;
   private lookNs = IDLE_LOOK_NS;
@@ -134,7 +139,7 @@ export class Placement {
   /** How long the Sentry may spin for one of `running` threads, in ns; 0 when it shall sleep at once. */
   spinNs(running: number): number {
     if (!this.free || running === 0) return 0;
-    if (running < this.cpus) return SPIN_NS;
+    if (running < this.cpus) return this.spin;
     return this.anywhere === 0 ? CROWDED_SPIN_NS : 0;
   }
 
@@ -169,6 +174,14 @@ export class Placement {
     this.homeTimes++;
     this.sampleIdle();
     this.settle();
+  }
+
+  /** The Sentry slept from `sinceNs` until an event came. */
+  slept(sinceNs: number): void {
+    if (!this.free) return;
+    const ns = monotonicNs() - sinceNs;
+    if (ns < SPIN_MAX_NS) this.spin = Math.min(2 * this.spin, SPIN_MAX_NS);
+    else if (ns > 4 * SPIN_MAX_NS) this.spin = Math.max(this.spin / 2, SPIN_NS);
   }
 
   /** The Sentry is about to sleep. Free, its cpu is for threads that wait for another one. */

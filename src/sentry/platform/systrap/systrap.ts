@@ -208,8 +208,10 @@ export class SystrapPlatform implements Platform {
     if (ctx !== null || !block) return ctx;
     const { placement } = this;
     const spinNs = placement.spinNs(this.running.length);
+    let sinceNs = 0;
     if (spinNs > 0) {
-      const end = monotonicNs() + spinNs;
+      sinceNs = monotonicNs();
+      const end = sinceNs + spinNs;
       do {
         for (let i = 0; i < SPIN_ROUNDS; i++)
           if ((ctx = this.scan()) !== null) {
@@ -224,7 +226,10 @@ export class SystrapPlatform implements Platform {
     this.allowSpins();
     for (;;) {
       ctx = this.sleep();
-      if (ctx !== null) return ctx;
+      if (ctx !== null) {
+        if (sinceNs > 0) placement.slept(sinceNs);
+        return ctx;
+      }
       if (this.posted.length > 0) return this.posted.shift()!;
       if (this.hostReady) {
         this.hostReady = false;
