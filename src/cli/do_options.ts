@@ -87,7 +87,7 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
     mounts: many('mount').map(parseMount),
     tmpfs: many('tmpfs'),
     rootfs: resolve(text('rootfs') ?? '/'),
-    platform: text('platform') ?? 'ptrace',
+    platform: text('platform') ?? 'auto',
     patchCalls: flags.patchCalls !== false,
     network: 'none',
     strace: strace === null || strace === '-' ? strace : resolve(strace),

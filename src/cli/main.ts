@@ -77,7 +77,11 @@ function makeProgram(): Command {
       new Option('--tmpfs <DST>', 'mount an empty file system in memory').argParser(list).default([], 'none'),
     )
     .option('--rootfs <dir>', 'directory of this machine that becomes /', '/')
-    .option('--platform <name>', 'how guest code is run: ptrace or systrap', 'ptrace')
+    .option(
+      '--platform <name>',
+      'how guest code is run: auto (systrap where the host allows it), systrap, ptrace',
+      'auto',
+    )
     .option('--no-patch-calls', 'systrap: leave system call instructions in the program as they are')
     .addOption(new Option('--network <mode>', 'network of the sandbox').choices(['none']).default('none'))
     .option('--strace [file]', 'trace system calls, to stderr or to a file (--strace=FILE)')

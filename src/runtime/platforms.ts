@@ -1,16 +1,40 @@
-// createPlatform: the platforms by name.
+// createPlatform: the platforms by name, and the choice of one.
 
+import { log } from '../sentry/base/log.ts';
 import type { MemoryFile } from '../sentry/memfile/memfile.ts';
 import type { Platform } from '../sentry/platform/platform.ts';
 import { PtracePlatform } from '../sentry/platform/ptrace/ptrace.ts';
+import { missingFeature } from '../sentry/platform/systrap/features.ts';
 import { SystrapPlatform } from '../sentry/platform/systrap/systrap.ts';
 import { STATUS_USAGE, StartError } from './options.ts';
 
 type Make = (memfile: MemoryFile, pollerFd: number, patchCalls: boolean) => Platform;
 
+const makePtrace: Make = (memfile, pollerFd) => new PtracePlatform(memfile, pollerFd);
+
+const makeSystrap: Make = (memfile, pollerFd, patchCalls) => {
+  const lack = missingFeature();
+  if (lack !== null) throw new Error(`systrap platform: ${lack}`);
+  return new SystrapPlatform(memfile, pollerFd, { patchCalls });
+};
+
+/** systrap where the host allows it, for it is many times faster; else ptrace, and the log says why. */
+const makeAuto: Make = (memfile, pollerFd, patchCalls) => {
+  try {
+    return makeSystrap(memfile, pollerFd, patchCalls);
+  } catch (error) {
+    log(`${(error as Error).message}; ptrace instead`);
+    return makePtrace(memfile, pollerFd, patchCalls);
+  }
+};
+
 const PLATFORMS: Readonly<Record<string, Make>> = {
-  ptrace: (memfile, pollerFd) => new PtracePlatform(memfile, pollerFd),
-  systrap: (memfile, pollerFd, patchCalls) => new SystrapPlatform(memfile, pollerFd, { patchCalls }),
+  auto: makeAuto,
+  systrap: makeSystrap,
+  ptrace: makePtrace,
+  kvm: () => {
+    throw new Error('kvm platform: this version has none; take auto, systrap or ptrace');
+  },
 };
 
 /** Names that --platform takes. */

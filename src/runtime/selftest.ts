@@ -1,7 +1,7 @@
 // Self-tests of what the host offers. Each runs in a process of its own, which `vedette doctor` can kill: a host feature
 // that is there may still hang. Prints one line and exits 0 when the feature works:
 //
-//   vedette self-test ptrace|seccomp|userns|kvm
+//   vedette self-test systrap|ptrace|seccomp|userns|kvm
 
 import { errnoName } from '../abi/errno.ts';
 import { PROT_EXEC, PROT_READ } from '../abi/mman.ts';
@@ -19,6 +19,7 @@ import { MemoryFile } from '../sentry/memfile/memfile.ts';
 import { EV_SYSCALL } from '../sentry/platform/platform.ts';
 import { PtracePlatform } from '../sentry/platform/ptrace/ptrace.ts';
 import { ORIG_RAX, RIP } from '../sentry/platform/regs.ts';
+import { selfTest as testSystrap } from '../sentry/platform/systrap/selftest.ts';
 import { testKvm } from './selftest_kvm.ts';
 
 const CODE_ADDR = 0x10000;
@@ -75,6 +76,7 @@ function testUserns(): string {
 }
 
 const TESTS: Readonly<Record<string, () => string>> = {
+  systrap: testSystrap,
   ptrace: testPtrace,
   seccomp: testSeccomp,
   userns: testUserns,

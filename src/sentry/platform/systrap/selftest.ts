@@ -1,7 +1,6 @@
 // Does this host let the systrap platform work? One system call, one fault and one mapping order of guest code, with a
 // time limit. `vedette doctor` and the choice of a platform ask.
 
-import { readFileSync } from 'node:fs';
 import { EPOLLIN } from '../../../abi/epoll.ts';
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
 import { SYS_close, SYS_getpid, SYS_timerfd_create, SYS_timerfd_settime } from '../../../abi/syscall.ts';
@@ -13,24 +12,12 @@ import { hostCall } from '../../../host/syscall.ts';
 import { MemoryFile } from '../../memfile/memfile.ts';
 import { EV_FAULT, EV_SYSCALL } from '../platform.ts';
 import { ORIG_RAX, RIP } from '../regs.ts';
+import { missingFeature } from './features.ts';
 import { SystrapPlatform } from './systrap.ts';
 
 const CODE = 0x10000;
 const DATA = 0x20000;
 const LIMIT_SEC = 3;
-/** Auxiliary vector: AT_HWCAP2, and its bit for rdfsbase and friends in user mode (Linux 5.9). */
-const AT_HWCAP2 = 26;
-const HWCAP2_FSGSBASE = 2;
-
-/** Reads this process's auxiliary vector for what the stub's code needs; null when all is there. */
-export function missingFeature(): string | null {
-  const auxv = readFileSync('/proc/self/auxv');
-  for (let at = 0; at + 16 <= auxv.length; at += 16)
-    if (auxv.readUInt32LE(at) === AT_HWCAP2 && (auxv.readUInt32LE(at + 8) & HWCAP2_FSGSBASE) !== 0)
-      return null;
-  return 'the host has no FSGSBASE in user mode (needs Linux 5.9 and a processor of 2013 or later)';
-}
-
 /** What works, in a line; throws an Error that says what does not. */
 export function selfTest(): string {
   const lack = missingFeature();

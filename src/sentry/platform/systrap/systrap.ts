@@ -21,7 +21,9 @@ import {
   SYS_munmap,
   SYS_read,
   SYS_socketpair,
+  SYS_wait4,
 } from '../../../abi/syscall.ts';
+import { __WALL } from '../../../abi/wait.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { monotonicNs } from '../../../host/clock.ts';
 import { receiveFd } from '../../../host/fd_passing.ts';
@@ -148,32 +150,39 @@ export class SystrapPlatform implements Platform {
       [theirs, REPORT_FD] as const,
     ];
     const pid = must('the stub', startProgram(stub.elf, 'vedette-stub', fds, IMAGE_FD));
-    hostCall(SYS_close, theirs);
-    const fd = must('seccomp user notification', receiveFd(ours));
-    hostCall(SYS_close, ours);
-    this.listener = new NotifyListener(fd);
-    this.template = new HostProcess(this, pid);
-    must('the stub', this.awaitReport(pid, this.template.pidfd));
-    this.takeReport(this.template);
+    try {
+      hostCall(SYS_close, theirs);
+      const fd = must('seccomp user notification', receiveFd(ours));
+      hostCall(SYS_close, ours);
+      this.listener = new NotifyListener(fd);
+      this.template = new HostProcess(this, pid);
+      must('the stub', this.awaitReport(pid, this.template.pidfd));
+      this.takeReport(this.template);
 
-    // One process and thread tell the layout of the host's signal frames, and wait in the pool.
-    const first = this.cloneProcess();
-    if (typeof first === 'number') throw new Error(`systrap platform: no stub process (${first})`);
-    const slot = first.takeSlot();
-    if (slot === null) throw new Error('systrap platform: no guest thread');
-    const give = monotonicNs() + 2e9;
-    while ((Atomics.load(slot.words, slot.at) & 1) === 0)
-      if (monotonicNs() > give) throw new Error('systrap platform: a guest thread did not start');
-    const layout = slot.locateFrame() && slot.noteTop() ? slot.xstateLayout() : null;
-    if (layout === null || layout[0] < 576 || slot.xstateAt(layout[0] + 4) < 0)
-      throw new Error('systrap platform: signal frames of an unknown layout');
-    [this.xstateSize, this.xcr0Lo] = layout;
-    const area = slot.xstateAt(this.xstateSize);
-    this.initialXstate = slot.bytes.slice(area, area + this.xstateSize);
-    slot.starting = false;
-    first.idle.push(slot);
-    this.pool.push(first);
-    this.placement.begin();
+      // One process and thread tell the layout of the host's signal frames, and wait in the pool.
+      const first = this.cloneProcess();
+      if (typeof first === 'number') throw new Error(`systrap platform: no stub process (${first})`);
+      const slot = first.takeSlot();
+      if (slot === null) throw new Error('systrap platform: no guest thread');
+      const give = monotonicNs() + 2e9;
+      while ((Atomics.load(slot.words, slot.at) & 1) === 0)
+        if (monotonicNs() > give) throw new Error('systrap platform: a guest thread did not start');
+      const layout = slot.locateFrame() && slot.noteTop() ? slot.xstateLayout() : null;
+      if (layout === null || layout[0] < 576 || slot.xstateAt(layout[0] + 4) < 0)
+        throw new Error('systrap platform: signal frames of an unknown layout');
+      [this.xstateSize, this.xcr0Lo] = layout;
+      const area = slot.xstateAt(this.xstateSize);
+      this.initialXstate = slot.bytes.slice(area, area + this.xstateSize);
+      slot.starting = false;
+      first.idle.push(slot);
+      this.pool.push(first);
+      this.placement.begin();
+    } catch (error) {
+      hostCall(SYS_kill, pid, SIGKILL);
+      hostCall(SYS_wait4, pid, 0, __WALL, 0);
+      for (const process of this.processes.values()) process.end();
+      throw error;
+    }
   }
 
   newAddressSpace(): AddressSpace | number {
