@@ -1,3 +1,44 @@
+// The guest programs that lean on the platform most, on every platform by name, with and without rewritten system calls:
+// the same output as natively. All other tests run on the platform that `auto` takes, which is systrap where it works;
+// `VEDETTE_FLAGS=--platform=ptrace npm test` runs everything on another one.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { compileGuest, difference, nativeOnly, runInside, runNative, vedette } from './harness/guest.ts';
+
+const programs = [
+  'hello',
+  'patched_calls',
+  'process',
+  'threads',
+  'futex',
+  'signals_basic',
+  'signals_fp',
+  'mm_map',
+  'mm_fault',
+  'pipes',
+];
+
+describe('guest programs on each platform', { concurrency: 2, skip: nativeOnly }, () => {
+  for (const program of programs) {
+    test(program, async () => {
+      const binary = await compileGuest(program);
+      const native = await runNative([binary], { timeoutMs: 120_000 });
+      assert.equal(native.status, 0, `fails natively:\n${native.stdout}${native.stderr}`);
+      const flagSets = [['--platform=systrap'], ['--platform=ptrace']];
+      if (program === 'patched_calls') flagSets.push(['--platform=systrap', '--no-patch-calls']);
+      for (const flags of flagSets) {
+        const inside = await runInside([binary], { timeoutMs: 180_000, flags });
+        const text = difference(native, inside);
+        if (text !== '') assert.fail(`${flags.join(' ')}\n${text}`);
+      }
+    });
+  }
+});
+
 // Runs its arguments where seccomp(2) is refused, as some container profiles do.
 const WITHOUT_SECCOMP = `
 #include <linux/audit.h>
