@@ -331,7 +331,23 @@ function randomPage(choices: readonly number[]): { page: Uint8Array; calls: numb
   const a = new Assembler();
   const calls: number[] = [];
   const labels: string[] = [];
-  const wanted: string[] = [];
+  /** Labels that jumps wait for, and where the first such jump is. */
+  let wanted: string[] = [];
+  let waiting = 0;
+  const ahead = (): string => {
+    if (wanted.length === 0) waiting = a.size;
+    wanted.push(a.unique('ahead'));
+    return wanted.at(-1)!;
+  };
+  const here = (): Assembler => {
+    for (const label of wanted) a.label(label);
+    wanted = [];
+    return a;
+  };
+  const back = (n: number): string => {
+    if (labels.length === 0) a.label(labels[labels.push(a.unique('back')) - 1]!);
+    return labels[n % labels.length]!;
+  };
   const emits: readonly ((n: number) => unknown)[] = [
     (n) => a.mov(RAX, imm(n)),
     (n) => a.mov(mem(RBX, n), RCX),
@@ -347,28 +363,26 @@ function randomPage(choices: readonly number[]): { page: Uint8Array; calls: numb
     () => a.ret().align(16, 0xcc),
     () => a.ret(),
     () => a.ud2().align(16),
-    (n) => (n % 4 === 0 ? labels.push(a.unique('l')) && a.label(labels.at(-1)!) : a.align(8)),
-    (n) => labels.length > 0 && a.jne(labels[n % labels.length]!),
-    (n) => labels.length > 0 && a.jmp(labels[n % labels.length]!).align(16),
-    (n) => labels.length > 0 && a.lea(RDI, rip(labels[n % labels.length]!)),
-    () => wanted.push(a.unique('w')) && a.je(wanted.at(-1)!),
-    () => wanted.push(a.unique('w')) && a.jmpShort(wanted.at(-1)!),
-    () => wanted.length > 0 && a.label(wanted.pop()!),
-    () => wanted.length > 0 && a.label(wanted.pop()!).align(16),
+    (n) => (n % 4 === 0 ? a.label(labels[labels.push(a.unique('back')) - 1]!) : a.align(8)),
+    (n) => a.jne(back(n)),
+    (n) => a.jmp(back(n)).align(16),
+    (n) => a.lea(RDI, rip(back(n))),
+    () => a.je(ahead()),
+    () => a.jmpShort(ahead()),
+    () => a.jeShort(ahead()).align(16),
+    here,
+    () => here().align(16),
   ];
   for (const choice of choices) {
     if (a.size > PAGE - 128) break;
-    // A short jump's label must not be too far away.
-    while (wanted.length > 2) a.label(wanted.shift()!);
-    if (choice % 5 === 0) {
+    if (a.size > waiting + 80) here();
+    if (choice % 5 !== 0) emits[choice % emits.length]!(choice);
+    else {
       calls.push(a.size);
       a.syscall();
-    } else {
-      emits[choice % emits.length]!(choice);
     }
-    if (choice % 7 === 0) while (wanted.length > 0) a.label(wanted.pop()!);
   }
-  for (const label of wanted) a.label(label);
+  here();
   const page = new Uint8Array(PAGE).fill(0x50);
   page.set(a.finish());
   return { page, calls };
