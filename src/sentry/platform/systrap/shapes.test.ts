@@ -56,6 +56,17 @@ describe('shapes of patched calls', () => {
     assert.equal(planPatch(cut, 4, 39), null, 'the page begins within the mov');
   });
 
+  it('mov: all 64 bits of the register, and the call stays', () => {
+    const page = new Uint8Array(PAGE).fill(0x50);
+    page.set([0x48, 0xc7, 0xc0, 228, 0, 0, 0, 0x0f, 0x05], 100);
+    const plan = planPatch(page, 107, 228);
+    assert.deepEqual(plan, { shape: 'mov', jumpAt: 100, start: 100, end: 107 });
+    assert.equal(planPatch(page, 107, 229), null);
+    patch(page, 107, plan!);
+    assert.deepEqual([...page.subarray(100, 110)], [0xff, 0x24, 0x25, 0x28, 1, 0xff, 0x7f, 0x0f, 0x05, 0x50]);
+    assert.equal(planPatch(page, 107, 228), null);
+  });
+
   it('the return from a signal handler stays as it is', () => {
     const a = new Assembler().bytes([0xb8, 15, 0, 0, 0]);
     assert.equal(planPatch(pageOf(call(a).ret().align(16)), 5, 15), null);
@@ -191,9 +202,8 @@ describe('shapes of patched calls', () => {
           if (plan === null) return;
           patched++;
           patch(page, at, plan, WORD + 8 * i);
-          changed.fill(1, at, at + 2);
-          if (plan.shape === 'mov') changed.fill(1, plan.start, at);
-          else changed.fill(1, plan.jumpAt, plan.end);
+          if (plan.shape === 'mov') changed.fill(1, plan.start, plan.end);
+          else changed.fill(1, at, at + 2).fill(1, plan.jumpAt, plan.end);
           if (plan.shape === 'padding')
             for (let p = plan.jumpAt; p < plan.end; p++) assert.equal(alive[p], 0, `${p} is alive`);
           const jump = decode(page, plan.jumpAt);
@@ -245,7 +255,9 @@ describe('shapes of patched calls', () => {
 
 /** The call patched as if it had trapped with the number that its mov loads; its shape. */
 function patchOne(page: Uint8Array, at: number): 'mov' | 'padding' | null {
-  const nr = at >= 5 && page[at - 5] === 0xb8 ? page[at - 4]! | (page[at - 3]! << 8) : -1;
+  const short = at >= 5 && page[at - 5] === 0xb8;
+  const long = at >= 7 && page[at - 7] === 0x48 && page[at - 6] === 0xc7 && page[at - 5] === 0xc0;
+  const nr = short || long ? page[at - 4]! | (page[at - 3]! << 8) : -1;
   const plan = planPatch(page, at, nr);
   if (plan !== null) patch(page, at, plan);
   return plan?.shape ?? null;
@@ -358,6 +370,7 @@ function randomPage(choices: readonly number[]): { page: Uint8Array; calls: numb
     () => a.pop(RBX),
     () => a.bytes([0x01, 0xc3]),
     (n) => a.bytes([0xb8, n % 2 ? 39 : 1, 0, 0, 0]),
+    (n) => a.bytes([0x48, 0xc7, 0xc0, n % 2 ? 39 : 1, 0, 0, 0]),
     () => a.align(16),
     () => a.ret().align(16),
     () => a.ret().align(16, 0xcc),

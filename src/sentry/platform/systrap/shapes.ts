@@ -1,6 +1,7 @@
 // How one system call instruction can be rewritten, within its page. Two shapes, the better one first:
 //
 //   mov       b8 nr 0f 05            ff 24 25 disp32               jmp *table(n), see sites.ts
+//             48 c7 c0 nr 0f 05      ff 24 25 disp32 0f 05         the call itself stays, for who jumps there
 //   padding   0f 05 ... ret; nops    eb rel8 ... ret; ff 24 25 disp32; 90 ...
 //
 // With padding every address at which an instruction began still begins one that does the same: a thread that was about
@@ -62,6 +63,7 @@ export function planPatch(page: Uint8Array, at: number, nr: number): Plan | null
   // Unwinders know the return from a signal handler by its bytes; and it never comes back here.
   if (nr === SYS_rt_sigreturn) return null;
   if (isMov(page, at, nr)) return { shape: 'mov', jumpAt: at - MOV, start: at - MOV, end: at + CALL };
+  if (isMov64(page, at, nr)) return { shape: 'mov', jumpAt: at - JUMP, start: at - JUMP, end: at };
   for (const end of follow(page, at + CALL)) {
     const jumpAt = paddingAt(page, end, at + CALL + REACH + JUMP);
     if (jumpAt >= 0) return { shape: 'padding', jumpAt, start: at, end: paddingEnd(page, end) };
@@ -91,6 +93,13 @@ function isMov(page: Uint8Array, at: number, nr: number): boolean {
   for (let start = Math.max(0, mov - 3); start < mov - 1; start++)
     if (IMMEDIATE.includes(page[start]!) && instructionLength(page, start, at) === at - start) return false;
   return true;
+}
+
+/** The bytes before the call are `mov $nr,%rax`, as written by hand: as long as our jump. */
+function isMov64(page: Uint8Array, at: number, nr: number): boolean {
+  const mov = at - JUMP;
+  if (mov < 0 || nr < 0 || i32(page, mov + 3) !== nr) return false;
+  return page[mov] === 0x48 && page[mov + 1] === 0xc7 && page[mov + 2] === 0xc0;
 }
 
 /** Marks in `begins` what can run after `from`, and returns the ends of jumps and returns in it, in order. */
