@@ -339,6 +339,9 @@ export class SystrapContext implements Context, RegsSource {
       this.regs.source = null;
       this.regs.words[2 * ORIG_RAX] = -1;
       this.regs.words[2 * ORIG_RAX + 1] = -1;
+      // Between the two jumps of a patched call there was no instruction: show the call that comes next.
+      const call = this.platform.sites === null ? -1 : this.platform.sites.callOf(rip);
+      if (call >= 0) this.regs.set(RIP, call);
     }
     this.regs.changed = true;
     this.event = EV_KICK;

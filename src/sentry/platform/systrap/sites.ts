@@ -1,14 +1,16 @@
-// Patched call sites. `mov $nr,%eax; syscall` (b8 imm32 0f 05) becomes `jmp *table(n)` (ff 24 25 disp32), also seven
-// bytes. The table lies just under 2 GiB, where a 32-bit displacement reaches it, and points to the site's code:
+// Patched call sites. shapes.ts says how one system call instruction can be rewritten; in the end there is a jump through
+// table(n), which lies just under 2 GiB, where a 32-bit displacement reaches it, and points to the site's code:
 //
-//   site +0   mov eax, nr;  lea r11, [site];  jmp entry
+//   site +0   lea r11, [site];  mov eax, nr (shape mov only);  jmp entry
 //        +24  syscall;  jmp *[site + 56]         for threads whose gs is their own
 //        +56  address after the call
 //
-// The last two bytes of the jump are ff 7f, which is no instruction: who jumps there, past the mov, or restarts the call
-// by setting its address back by two, comes back with SIGILL, and that is taken as the system call that was there.
+// Shape mov: the last two bytes of the jump are ff 7f, which is no instruction: who jumps there, past the mov, or restarts
+// the call by setting its address back by two, comes back with SIGILL, and that is taken as the system call that was
+// there. Shape padding needs none of that: every instruction still begins where it did.
 // Table and sites are one for all stubs, so that a fork keeps its patches.
 
+import { PAGE_SIZE, pageDown } from '../../base/page.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { PATCH_TABLE_ADDR, PATCH_TABLE_SIZE, type PatchTarget } from '../platform.ts';
 import {
@@ -20,9 +22,14 @@ import {
   SITES_PAGES,
   TABLE_PAGES,
 } from './layout.ts';
+import { patchedBytes, planPatch } from './shapes.ts';
 
-/** Bytes of the call as compilers write it, and of the jump that replaces it. */
-const CALL_SIZE = 7;
+/** Bytes of `jmp *[disp32]`. */
+const JUMP_SIZE = 7;
+/** Of the syscall instruction. */
+const CALL_SIZE = 2;
+/** In place of a number: whatever rax holds. */
+const ANY_NR = -1;
 /** Traps of one site before it is patched: code that runs once is left alone. */
 const TRAPS_BEFORE = 4;
 /** Sites that are counted or given up, per address space. */
@@ -44,8 +51,9 @@ export class SiteTraps {
   }
 }
 
-const text = new Uint8Array(CALL_SIZE);
+const text = new Uint8Array(JUMP_SIZE);
 const textView = new DataView(text.buffer);
+const page = new Uint8Array(PAGE_SIZE);
 
 export class SiteTable {
   /** First frame of the table, then of the sites: consecutive. */
@@ -53,6 +61,8 @@ export class SiteTable {
   private readonly view: DataView;
   private readonly bytes: Uint8Array;
   private entry = 0;
+  /** Address of a jump in padding -> address of its call. */
+  private readonly jumps: Map<number, number> = new Map();
   /** Sites by number of call and address after it. */
   private readonly known: Map<number, Map<number, number>> = new Map();
   count = 0;
@@ -84,19 +94,25 @@ export class SiteTable {
     counts.set(ret, n);
     if (n !== TRAPS_BEFORE) return false;
     counts.set(ret, GIVEN_UP);
-    if (!target.readText(ret - CALL_SIZE, text)) return false;
-    if (text[0] !== 0xb8 || textView.getUint32(1, true) !== nr || text[5] !== 0x0f || text[6] !== 0x05)
-      return false;
-    const site = this.site(nr, ret);
+    const start = pageDown(ret - CALL_SIZE);
+    if (!target.readText(start, page)) return false;
+    const at = ret - CALL_SIZE - start;
+    const plan = planPatch(page, at, nr);
+    if (plan === null) return false;
+    const site = this.site(plan.shape === 'mov' ? nr : ANY_NR, ret);
     if (site < 0) return false;
-    text.set([0xff, 0x24, 0x25]);
-    textView.setUint32(3, PATCH_TABLE_ADDR + 8 * site, true);
-    return target.patchText(ret - CALL_SIZE, text);
+    if (plan.shape === 'padding') this.jumps.set(start + plan.jumpAt, ret - CALL_SIZE);
+    return target.patchText(start + plan.start, patchedBytes(page, at, plan, PATCH_TABLE_ADDR + 8 * site));
+  }
+
+  /** The address of the call whose jump in padding stands at `addr`; -1 when there is none. */
+  callOf(addr: number): number {
+    return this.jumps.get(addr) ?? -1;
   }
 
   /** An invalid instruction at `addr`: is it the end of a patched call? */
   isTail(target: PatchTarget, addr: number): boolean {
-    if (!target.readText(addr + 2 - CALL_SIZE, text)) return false;
+    if (!target.readText(addr + CALL_SIZE - JUMP_SIZE, text)) return false;
     if (text[0] !== 0xff || text[1] !== 0x24 || text[2] !== 0x25) return false;
     const site = (textView.getUint32(3, true) - PATCH_TABLE_ADDR) / 8;
     if (!Number.isInteger(site) || site < 0 || site >= this.count) return false;
@@ -119,12 +135,16 @@ export class SiteTable {
     byAddr.set(ret, index);
     const at = PATCH_TABLE_SIZE + index * SITE_SIZE;
     const addr = SITES_ADDR + index * SITE_SIZE;
-    this.bytes[at] = 0xb8; // mov eax, nr
-    this.view.setUint32(at + 1, nr, true);
-    this.bytes.set([0x4c, 0x8d, 0x1d], at + 5); // lea r11, [rip - 12]
-    this.view.setInt32(at + 8, -12, true);
-    this.bytes[at + 12] = 0xe9; // jmp entry
-    this.view.setInt32(at + 13, this.entry - (addr + 17), true);
+    this.bytes.set([0x4c, 0x8d, 0x1d], at); // lea r11, [rip - 7]
+    this.view.setInt32(at + 3, -7, true);
+    let end = 7;
+    if (nr !== ANY_NR) {
+      this.bytes[at + end] = 0xb8; // mov eax, nr
+      this.view.setUint32(at + end + 1, nr, true);
+      end += 5;
+    }
+    this.bytes[at + end] = 0xe9; // jmp entry
+    this.view.setInt32(at + end + 1, this.entry - (addr + end + 5), true);
     this.bytes.set([0x0f, 0x05, 0xff, 0x25], at + SITE_FALLBACK); // syscall; jmp [rip + n]
     this.view.setInt32(at + SITE_FALLBACK + 4, SITE_RETURN - (SITE_FALLBACK + 8), true);
     this.view.setBigUint64(at + SITE_RETURN, BigInt(ret), true);
