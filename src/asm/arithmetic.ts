@@ -3,6 +3,7 @@ import {
   commonSize,
   expectSize,
   fitsSigned,
+  fixed,
   immAs,
   immField,
   le,
@@ -204,4 +205,13 @@ export function popcnt(dst: Reg, src: RegMem): Code {
   expectSize(dst, 4, 8);
   const size = commonSize(dst, src);
   return modRm({ prefix: 0xf3, w: size === 8, opcode: [0x0f, 0xb8], reg: dst, rm: src });
+}
+
+/** Rotates right and leaves the flags alone. VEX.LZ.F2.0F3A.W1 F0 /r ib */
+export function rorx(dst: Reg, src: Reg, count: number): Code {
+  expectSize(dst, 8);
+  expectSize(src, 8);
+  // c4, ~R ~X ~B 00011, W 1111 0 11
+  const extended = 0xe3 ^ ((dst.num >> 3) << 7) ^ ((src.num >> 3) << 5);
+  return fixed(0xc4, extended, 0xfb, 0xf0, 0xc0 | ((dst.num & 7) << 3) | (src.num & 7), count & 63);
 }

@@ -39,6 +39,11 @@ export function jccShort(condition: Condition, label: string): Code {
   return relative('rel8', [0x70 | CONDITIONS[condition]], label);
 }
 
+/** Jumps when rcx is zero, and looks at no flag. 1110 0011 rel8 */
+export function jrcxz(label: string): Code {
+  return relative('rel8', [0xe3], label);
+}
+
 export function ret(): Code {
   return fixed(0xc3);
 }

@@ -159,6 +159,8 @@ test('shifts, multiplication and bits', () => {
     [i.bsf(RAX, R9), 'bsf rax,r9'],
     [i.bsr(ECX, M), `bsr ecx,dword ptr ${AT}`],
     [i.popcnt(R8, RCX), 'popcnt r8,rcx'],
+    [i.rorx(RCX, R9, 27), 'rorx rcx,r9,27'],
+    [i.rorx(R13, RDX, 63), 'rorx r13,rdx,63'],
     [i.popcnt(EAX, M), `popcnt eax,dword ptr ${AT}`],
   ]);
   for (const name of ['bt', 'bts', 'btr'] as const) {
@@ -261,6 +263,9 @@ test('strings', () => {
     [i.repStosb(), 'rep stosb byte ptr [rdi]'],
     [i.repStosq(), 'rep stosq qword ptr [rdi]'],
     [i.cld(), 'cld'],
+    [i.lahf(), 'lahf'],
+    [i.sahf(), 'sahf'],
+    [i.jrcxz('x'), 'jrcxz 2'],
     [i.std(), 'std'],
   ]);
 });

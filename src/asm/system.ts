@@ -34,6 +34,15 @@ export function pushfq(): Code {
   return fixed(0x9c);
 }
 
+/** ah = SF ZF 0 AF 0 PF 1 CF */
+export function lahf(): Code {
+  return fixed(0x9f);
+}
+
+export function sahf(): Code {
+  return fixed(0x9e);
+}
+
 export function popfq(): Code {
   return fixed(0x9d);
 }

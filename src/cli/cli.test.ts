@@ -227,7 +227,7 @@ describe('vedette', { concurrency: 2 }, () => {
     assert.equal(r.status, report.works ? 0 : 1);
     assert.deepEqual(
       report.findings.map((f) => f.name),
-      ['node', 'machine', 'memfd', 'ptrace', 'seccomp', 'userns', 'kvm'],
+      ['node', 'machine', 'memfd', 'systrap', 'ptrace', 'seccomp', 'userns', 'kvm'],
     );
   });
 });

@@ -4,7 +4,7 @@ import { log } from '../sentry/base/log.ts';
 import type { MemoryFile } from '../sentry/memfile/memfile.ts';
 import type { Platform } from '../sentry/platform/platform.ts';
 import { PtracePlatform } from '../sentry/platform/ptrace/ptrace.ts';
-import { missingFeature } from '../sentry/platform/systrap/features.ts';
+import { canPatchCalls, missingFeature } from '../sentry/platform/systrap/features.ts';
 import { SystrapPlatform } from '../sentry/platform/systrap/systrap.ts';
 import { STATUS_USAGE, StartError } from './options.ts';
 
@@ -15,7 +15,7 @@ const makePtrace: Make = (memfile, pollerFd) => new PtracePlatform(memfile, poll
 const makeSystrap: Make = (memfile, pollerFd, patchCalls) => {
   const lack = missingFeature();
   if (lack !== null) throw new Error(`systrap platform: ${lack}`);
-  return new SystrapPlatform(memfile, pollerFd, { patchCalls });
+  return new SystrapPlatform(memfile, pollerFd, { patchCalls: patchCalls && canPatchCalls() });
 };
 
 /** systrap where the host allows it, for it is many times faster; else ptrace, and the log says why. */

@@ -140,3 +140,71 @@ SUBTEST(a_restarted_call_goes_on) {
   CHECK_EQ(c, 'y');
   CHILD_DONE(child);
 }
+
+// Functions in which only the padding behind the return can hold a jump: the number is in a register, and read()'s
+// xor %eax,%eax is too short. Aligned as compilers align functions.
+__asm__(".text\n.p2align 4\ncall_by_register:\n\tmovq %rdi, %rax\n\tsyscall\n\tret\n.p2align 4\n"
+        "call_read:\n\tmovl %edi, %edi\n\txorl %eax, %eax\n\tsyscall\n\tcmpq $-4096, %rax\n\tja 1f\n\tret\n"
+        "1:\tmovq $-1, %rax\n\tret\n.p2align 4\n"
+        "call_end:\n\tret\n");
+long call_by_register(long nr);
+long call_read(int fd, void *to, size_t n);
+
+SUBTEST(numbers_in_registers) {
+  long ppid = getppid(), pid = getpid();
+  for (int i = 0; i < MANY; i++) {
+    CHECK_EQ(call_by_register(SYS_getppid), ppid);
+    CHECK_EQ(call_by_register(SYS_getpid), pid);
+    CHECK_EQ(call_by_register(0x12345), -ENOSYS);
+  }
+  int fd = OK(open("/dev/zero", O_RDONLY));
+  char c = 1;
+  for (int i = 0; i < MANY; i++) CHECK_EQ(call_read(fd, &c, 1), 1);
+  for (int i = 0; i < MANY; i++) CHECK_EQ(call_read(-1, &c, 1), -1);
+  CHECK_EQ(c, 0);
+}
+
+// Carry, parity, adjust, zero, sign and overflow.
+#define FLAGS 0x8d5UL
+
+static unsigned long flags_after_call(unsigned long flags, long how) {
+  unsigned long before, after;
+  __asm__ volatile("pushfq\n\tpopq %0" : "=r"(before));
+  before = (before & ~FLAGS) | flags;
+  if (how == 0)
+    __asm__ volatile("pushq %1\n\tpopfq\n\tmovl $110, %%eax\n\tsyscall\n\tpushfq\n\tpopq %0"
+                     : "=r"(after)
+                     : "r"(before)
+                     : "rax", "rcx", "r11", "cc", "memory");
+  else
+    __asm__ volatile("movl $110, %%edi\n\tpushq %1\n\tpopfq\n\tcall call_by_register\n\tpushfq\n\tpopq %0"
+                     : "=&r"(after)
+                     : "r"(before)
+                     : "rax", "rcx", "rdi", "r11", "cc", "memory");
+  return after & FLAGS;
+}
+
+SUBTEST(flags_survive) {
+  static const unsigned long some[] = {0, 0x1, 0x4, 0x10, 0x40, 0x80, 0x800, 0x801, 0x8c5, FLAGS};
+  for (int round = 0; round < 20; round++)
+    for (unsigned i = 0; i < COUNT(some); i++)
+      for (int how = 0; how < 2; how++) CHECK_EQ(flags_after_call(some[i], how), some[i]);
+}
+
+static volatile int alarms;
+static void count_alarm(int sig) { alarms += sig > 0; }
+
+// Timers interrupt the jumps at any instruction, and the handler runs calls of its own.
+SUBTEST(timers_interrupt_every_shape) {
+  OK(sigaction(SIGALRM, &(struct sigaction){.sa_handler = count_alarm, .sa_flags = SA_RESTART}, 0));
+  struct itimerval every = {{0, 300}, {0, 300}}, none = {{0, 0}, {0, 0}};
+  OK(setitimer(ITIMER_REAL, &every, 0));
+  long ppid = getppid(), calls = 0;
+  while (alarms < 200) {
+    CHECK_EQ(call_by_register(SYS_getppid), ppid);
+    CHECK_EQ(getppid_here(), ppid);
+    CHECK_EQ(flags_after_call(0x8c5, calls % 2), 0x8c5);
+    calls++;
+  }
+  OK(setitimer(ITIMER_REAL, &none, 0));
+}

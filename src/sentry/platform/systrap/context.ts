@@ -107,6 +107,7 @@ export class SystrapContext implements Context, RegsSource {
   /** Where the last patched call came from. */
   private callRip = 0;
   private callRipHigh = 0;
+  private callFlags = 0;
   private callRsp = 0;
   private callRspHigh = 0;
   private kickedAtStart = false;
@@ -181,7 +182,7 @@ export class SystrapContext implements Context, RegsSource {
       r[2 * RCX] === this.callRip &&
       r[2 * RCX + 1] === this.callRipHigh &&
       r[2 * R11] === PATCHED_FLAGS &&
-      r[2 * EFLAGS] === PATCHED_FLAGS
+      r[2 * EFLAGS] === this.callFlags
     );
   }
 
@@ -193,6 +194,7 @@ export class SystrapContext implements Context, RegsSource {
     const r = regs.words;
     this.callRip = r[2 * RIP]!;
     this.callRipHigh = r[2 * RIP + 1]!;
+    this.callFlags = r[2 * EFLAGS]!;
     this.callRsp = r[2 * RSP]!;
     this.callRspHigh = r[2 * RSP + 1]!;
   }

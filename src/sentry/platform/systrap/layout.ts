@@ -22,14 +22,16 @@ export const ORDERS_ADDR: number = STUB_BASE + 0x5000;
 export const ORDERS_PAGES = 4;
 export const ORDER_SIZE = 64;
 export const MAX_ORDERS: number = (ORDERS_PAGES * 4096) / ORDER_SIZE;
-export const SLOTS_ADDR: number = STUB_BASE + 0x10_0000;
+/** A multiple of 2 ** SLOTS_SHIFT up to the end of the address space: the upper bits of an address tell a slot. */
+export const SLOTS_ADDR: number = STUB_BASE + 0x800_0000;
+export const SLOTS_SHIFT = 27;
 export const SLOT_SIZE = 0x4000;
 export const SLOT_PAGES: number = SLOT_SIZE / 4096;
 /** Slots are mapped this many at a time. */
 export const SLOTS_PER_BLOCK = 4;
-export const MAX_SLOTS = 8192;
+export const MAX_SLOTS = 8191;
 /** Per patched call site: code that loads its number and jumps to the common entry. Read-only to the guest. */
-export const SITES_ADDR: number = STUB_BASE + 0x900_0000;
+export const SITES_ADDR: number = STUB_BASE + 0x10_0000;
 export const SITE_SIZE = 64;
 export const MAX_SITES: number = PATCH_TABLE_SIZE / 8;
 export const SITES_PAGES: number = (MAX_SITES * SITE_SIZE) / 4096;
@@ -71,6 +73,8 @@ export const H_FS_BASE = 0x90;
 export const H_GS_BASE = 0x98;
 /** struct sigcontext of a patched call, and its address as if it were that of an rt_sigframe. */
 export const H_PATCHED = 0x140;
+/** Arithmetic flags of a patched call: al is OF, ah the rest as lahf has them. */
+export const H_FLAGS = 0xb8;
 /** stack_t of the signal stack, for the thread's start. */
 export const H_ALTSTACK = 0xa0;
 export const HEADER_SIZE = 0x400;

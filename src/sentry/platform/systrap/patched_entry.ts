@@ -3,9 +3,10 @@
 //
 //   rax the number, r11 the site; rcx is free, as it is for the instruction itself; all else is the guest's.
 //
-// The thread's slot is in gs, which guests hardly ever use; one that does takes the site's own syscall instruction. The
-// arithmetic flags are not kept: no compiler expects that of a system call. While it waits the thread keeps its registers
-// where they are, rax, rcx and r11 apart, so that an answer that is only a result needs no more than one cache line.
+// The thread's slot is in gs, which guests hardly ever use; one that does takes the site's own syscall instruction. Flags
+// are kept, as compilers may expect of a system call (Rust's `preserves_flags`): until they are saved nothing may touch
+// them. While it waits the thread keeps its registers where they are, rax, rcx and r11 apart, so that an answer that is
+// only a result needs no more than one cache line.
 
 import {
   SIGCONTEXT_R8,
@@ -26,6 +27,7 @@ import {
 } from '../../../abi/sigcontext.ts';
 import { SYS_futex, SYS_getppid, SYS_write } from '../../../abi/syscall.ts';
 import {
+  AL,
   type Assembler,
   dword,
   EAX,
@@ -60,6 +62,7 @@ import {
   CONTROL_ADDR,
   EVENT_FD,
   H_ASLEEP,
+  H_FLAGS,
   H_FS_BASE,
   H_GS_BASE,
   H_PATCHED,
@@ -72,11 +75,10 @@ import {
   H_RSI,
   H_SEQ,
   H_STATE,
-  MAX_SLOTS,
   SITE_FALLBACK,
   SITE_RETURN,
-  SLOT_SIZE,
   SLOTS_ADDR,
+  SLOTS_SHIFT,
   STATE_CALL,
   STATE_DONE,
   STATE_PARK,
@@ -85,8 +87,10 @@ import {
 } from './layout.ts';
 
 const FUTEX_WAIT = 0;
-/** Interrupts on, the bit that is always one, and flags as after a comparison of equals. */
-export const PATCHED_FLAGS = 0x246;
+/** In r11 after a patched call: interrupts on, and the bit that is always one. */
+export const PATCHED_FLAGS = 0x202;
+/** Adding this to OF as a byte overflows when it is 1. */
+const OVERFLOW_IF_ONE = 0x7f;
 
 /** Arguments and number, in the header while the call is served. */
 const OF_CALL: readonly (readonly [Reg, number])[] = [
@@ -127,14 +131,14 @@ const ANSWERED: readonly (readonly [Reg, number])[] = [
  */
 export function emitPatchedEntry(a: Assembler): void {
   const at = (field: number): Mem => mem(RCX, H_PATCHED + field);
-  a.align(8).label('slotsFirst').u64(SLOTS_ADDR);
-  a.label('slotsLast').u64(SLOTS_ADDR + (MAX_SLOTS - 1) * SLOT_SIZE);
-  a.align(64).label('patched').rdgsbase(RCX);
-  a.cmp(RCX, rip('slotsFirst')).jb('patchedNoSlot').cmp(RCX, rip('slotsLast')).ja('patchedNoSlot');
-  a.test(ECX, imm(SLOT_SIZE - 1)).jne('patchedNoSlot');
+  const restoreFlags = (): Assembler => a.mov(EAX, mem(RCX, H_FLAGS)).add(AL, imm(OVERFLOW_IF_ONE)).sahf();
+  a.align(64).label('patched').rdgsbase(RCX).rorx(RCX, RCX, SLOTS_SHIFT);
+  a.lea(ECX, mem(RCX, -Math.floor(SLOTS_ADDR / 2 ** SLOTS_SHIFT))).jrcxz('patchedSlot');
+  a.lea(R11, mem(R11, SITE_FALLBACK)).jmp(R11);
+  a.label('patchedSlot').rdgsbase(RCX);
   for (const [reg, offset] of OF_CALL) a.mov(mem(RCX, offset), reg);
   for (const [reg, field] of KEPT) a.mov(at(field), reg);
-  a.mov(RAX, mem(R11, SITE_RETURN)).mov(at(SIGCONTEXT_RIP), RAX);
+  a.lahf().seto(AL).mov(mem(RCX, H_FLAGS), EAX).mov(RAX, mem(R11, SITE_RETURN)).mov(at(SIGCONTEXT_RIP), RAX);
   a.rdfsbase(RAX).mov(mem(RCX, H_FS_BASE), RAX).mov(mem(RCX, H_GS_BASE), RCX);
   a.mov(R11, imm(CONTROL_ADDR))
     .inc(dword(mem(RCX, H_SEQ)))
@@ -143,7 +147,8 @@ export function emitPatchedEntry(a: Assembler): void {
   a.cmp(dword(mem(R11, C_ASLEEP)), imm(0)).jne('patchedWake');
   a.label('patchedSpin').mov(R11D, mem(R11, C_SPINS));
   a.label('patchedAgain').mov(EAX, mem(RCX, H_STATE)).cmp(EAX, imm(STATE_DONE)).jne('patchedOther');
-  a.label('patchedDone').mov(RAX, mem(RCX, H_RAX)).mov(RCX, at(SIGCONTEXT_RIP));
+  a.label('patchedDone');
+  restoreFlags().mov(RAX, mem(RCX, H_RAX)).mov(RCX, at(SIGCONTEXT_RIP));
   a.mov(R11D, imm(PATCHED_FLAGS)).jmp(RCX);
 
   a.label('patchedOther').cmp(EAX, imm(STATE_CALL)).jne('patchedOrders');
@@ -180,10 +185,10 @@ export function emitPatchedEntry(a: Assembler): void {
 
   a.label('patchedResume').mov(RAX, mem(RCX, H_FS_BASE)).wrfsbase(RAX);
   a.mov(RAX, mem(RCX, H_GS_BASE)).wrgsbase(RAX);
+  restoreFlags();
   for (const [reg, field] of KEPT) a.mov(reg, at(field));
   for (const [reg, field] of ANSWERED) a.mov(reg, at(field));
   a.mov(R11D, imm(PATCHED_FLAGS)).mov(RCX, at(SIGCONTEXT_RIP)).jmp(RCX);
   a.label('patchedTrap').mov(EAX, imm(SYS_getppid)).syscall().ud2();
   a.label('patchedEnd');
-  a.label('patchedNoSlot').add(R11, imm(SITE_FALLBACK)).jmp(R11);
 }

@@ -48,6 +48,7 @@ import {
   FRAME_SIZE,
   FRAME_UC,
   H_ALTSTACK,
+  H_FLAGS,
   H_FRAME,
   H_FS_BASE,
   H_GS_BASE,
@@ -77,6 +78,9 @@ const G_FPSTATE = 23;
 const STACK_GAP = 64;
 
 const USER_DS = 0x2b;
+/** SF, ZF, AF, PF and CF, in the low byte of the flags as in ah after lahf; and where OF is. */
+const LAHF_FLAGS = 0xd5;
+const OF_SHIFT = 11;
 const TWO32 = 0x1_0000_0000;
 const SLOTS_HIGH = Math.floor(SLOTS_ADDR / TWO32) | 0;
 
@@ -249,9 +253,10 @@ export class HostSlot {
     if (this.patched) {
       r[2 * RCX] = r[2 * RIP]!;
       r[2 * RCX + 1] = r[2 * RIP + 1]!;
+      const flags = m[this.at + H_FLAGS / 4]!;
       r[2 * R11] = PATCHED_FLAGS;
       r[2 * R11 + 1] = 0;
-      r[2 * EFLAGS] = PATCHED_FLAGS;
+      r[2 * EFLAGS] = PATCHED_FLAGS | ((flags >> 8) & LAHF_FLAGS) | ((flags & 1) << OF_SHIFT);
       r[2 * CS] = USER_CS;
     } else {
       r[2 * RCX] = m[f + 28]!;
