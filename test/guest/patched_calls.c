@@ -208,3 +208,24 @@ SUBTEST(timers_interrupt_every_shape) {
   }
   OK(setitimer(ITIMER_REAL, &none, 0));
 }
+
+// A program may want any address below 2 GiB for itself, as address sanitizers do.
+SUBTEST_FORK(all_low_addresses_are_the_programs) {
+  long ppid = getppid();
+  for (int i = 0; i < MANY; i++) CHECK_EQ(getppid_here(), ppid);
+  size_t size = 0x4000000;
+  char *at = (char *)0x7e000000;
+  char *p = OK(mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0));
+  CHECK(p == at);
+  for (size_t i = 0; i < size; i += PAGE) p[i] = (char)(i / PAGE);
+  for (int i = 0; i < MANY; i++) CHECK_EQ(getppid_here(), ppid);
+  pid_t child = SPAWN({
+    for (size_t i = 0; i < size; i += PAGE)
+      if (p[i] != (char)(i / PAGE)) _exit(1);
+    for (int i = 0; i < MANY; i++) getppid_here();
+  });
+  CHILD_DONE(child);
+  for (size_t i = 0; i < size; i += PAGE) CHECK_EQ(p[i], (char)(i / PAGE));
+  OK(munmap(p, size));
+  for (int i = 0; i < MANY; i++) CHECK_EQ(getppid_here(), ppid);
+}

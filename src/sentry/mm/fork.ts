@@ -30,6 +30,7 @@ export function forkInto(mm: MemoryManager, child: MemoryManager): number {
   child.envStart = mm.envStart;
   child.envEnd = mm.envEnd;
   child.auxv = mm.auxv;
+  if (!mm.patchable && child.patchable) child.giveUpPatches();
   mm.tlb.flush();
   for (let i = 0; i < mm.vmas.length; i++) {
     const v = mm.vmas.at(i);

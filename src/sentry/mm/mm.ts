@@ -49,6 +49,8 @@ export class MemoryManager implements UserMemory, MappingOwner {
   readonly pt: PageTable = new PageTable();
   readonly tlb: Tlb = new Tlb();
   readonly patches: TextPatches;
+  /** The platform rewrites system calls in it, and has its table at PATCH_TABLE_ADDR. */
+  patchable: boolean;
   private readonly userIo: UserIo;
 
   /** Pages in mappings: all, private writable ones, stacks, locked ones. */
@@ -108,7 +110,8 @@ export class MemoryManager implements UserMemory, MappingOwner {
     this.as = as;
     this.userIo = new UserIo(this);
     this.patches = new TextPatches(this);
-    if (platform.patchesCalls) as.patchTarget = this.patches;
+    this.patchable = platform.patchesCalls;
+    if (this.patchable) as.patchTarget = this.patches;
     chooseLayout(this, true);
   }
 
@@ -165,6 +168,13 @@ export class MemoryManager implements UserMemory, MappingOwner {
       return;
     }
     for (let i = 0; i < this.vmas.length; i++) mapAhead(this, this.vmas.at(i));
+  }
+
+  /** The program wants the range of the platform's table for itself: its system calls are left as they are from now on. */
+  giveUpPatches(): void {
+    this.patches.unpatch(0, GUEST_TOP / 4096);
+    this.patchable = false;
+    this.as.patchTarget = null;
   }
 
   /** Has the stub map pages; see AddressSpace. */

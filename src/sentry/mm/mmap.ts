@@ -144,7 +144,7 @@ function fixedPlace(mm: MemoryManager, addr: number, len: number, flags: number)
   if (addr < 0 || addr + len > GUEST_TOP) return -ENOMEM;
   if (pageOffset(addr) !== 0) return -EINVAL;
   if (addr < MMAP_MIN_ADDR) return -EPERM;
-  if (isReserved(mm, addr, addr + len)) return -ENOMEM;
+  if (isReserved(mm, addr, addr + len)) mm.giveUpPatches();
   if ((flags & MAP_FIXED_NOREPLACE) !== 0 && !mm.vmas.isFree(addr, addr + len)) return -EEXIST;
   return addr;
 }
@@ -152,7 +152,7 @@ function fixedPlace(mm: MemoryManager, addr: number, len: number, flags: number)
 /** A free place of `len` bytes: at the hint when it is free, else the highest below mmapBase. -ENOMEM. */
 export function freePlace(mm: MemoryManager, hint: number, len: number, flags: number): number {
   if ((flags & MAP_32BIT) !== 0)
-    return lowestGap(mm, LOW_START, mm.platform.patchesCalls ? PATCH_TABLE_ADDR : LOW_END, len);
+    return lowestGap(mm, LOW_START, mm.patchable ? PATCH_TABLE_ADDR : LOW_END, len);
   if (hint > 0 && hint < GUEST_TOP) {
     const at = Math.max(pageDown(hint), MMAP_MIN_ADDR);
     if (at + len <= GUEST_TOP && fits(mm, at, at + len)) return at;
@@ -163,7 +163,7 @@ export function freePlace(mm: MemoryManager, hint: number, len: number, flags: n
 
 /** True when a platform that rewrites system calls has its table in [start, end). */
 function isReserved(mm: MemoryManager, start: number, end: number): boolean {
-  return mm.platform.patchesCalls && start < PATCH_TABLE_ADDR + PATCH_TABLE_SIZE && end > PATCH_TABLE_ADDR;
+  return mm.patchable && start < PATCH_TABLE_ADDR + PATCH_TABLE_SIZE && end > PATCH_TABLE_ADDR;
 }
 
 /** True when [start, end) is free and not in the guard gap of a stack above. */

@@ -35,7 +35,10 @@ export interface AddressSpace {
    * write-protected is reused or relied upon.
    */
   flush(): void;
-  /** For platforms that rewrite system call instructions: mm sets it when the address space is new. */
+  /**
+   * For platforms that rewrite system call instructions: mm sets it when the address space is new. Null when it needs the
+   * range of the jump table, and no text is patched any more: the table goes.
+   */
   patchTarget?: PatchTarget | null;
   /** Ends the stub process. Contexts were released before. */
   release(): void;
@@ -74,10 +77,11 @@ export interface Context {
 export const GUEST_TOP = 0x7fff_f000_0000;
 
 /**
- * Where a platform that rewrites system call instructions keeps its jump table. Address spaces of such a platform have
- * it mapped read-only from the start; mm must then keep the range free of anything else.
+ * Where a platform that rewrites system call instructions keeps its jump table: just below the shadow memory of address
+ * sanitizers (0x7fff8000). Address spaces of such a platform have it mapped read-only from the start; mm keeps the range
+ * free of anything else, or gives the table up.
  */
-export const PATCH_TABLE_ADDR = 0x7fff_0000;
+export const PATCH_TABLE_ADDR = 0x7ffe_0000;
 export const PATCH_TABLE_SIZE = 0x1_0000;
 
 /** What a platform needs of mm in order to rewrite system call instructions. See mm/patches.ts. */

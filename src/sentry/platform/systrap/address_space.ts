@@ -23,9 +23,12 @@ export class SystrapAddressSpace implements AddressSpace {
     this.process = process;
   }
 
-  /** Lets system call instructions be rewritten; see PatchTarget. */
+  /** Lets system call instructions be rewritten, or takes the table out; see PatchTarget. */
   set patchTarget(target: PatchTarget | null) {
     this.process.patchTarget = target;
+    if (target !== null || !this.process.hasTable) return;
+    this.process.hasTable = false;
+    this.push(SYS_munmap, PATCH_TABLE_ADDR, PATCH_TABLE_SIZE, 0, 0, 0, 0);
   }
 
   map(addr: number, frame: number, pages: number, prot: number): void {
@@ -35,7 +38,7 @@ export class SystrapAddressSpace implements AddressSpace {
 
   unmap(addr: number, len: number): void {
     this.check(addr, len);
-    if (!this.platform.patchesCalls) {
+    if (!this.process.hasTable) {
       this.push(SYS_munmap, addr, len, 0, 0, 0, 0);
       return;
     }

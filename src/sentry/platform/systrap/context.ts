@@ -341,13 +341,20 @@ export class SystrapContext implements Context, RegsSource {
       this.regs.source = null;
       this.regs.words[2 * ORIG_RAX] = -1;
       this.regs.words[2 * ORIG_RAX + 1] = -1;
-      // Between the two jumps of a patched call there was no instruction: show the call that comes next.
-      const call = this.platform.sites === null ? -1 : this.platform.sites.callOf(rip);
-      if (call >= 0) this.regs.set(RIP, call);
+      this.leavePadding(rip);
     }
     this.regs.changed = true;
     this.event = EV_KICK;
     return true;
+  }
+
+  /**
+   * Between the two jumps of a patched call there was no instruction, and there may be none when the thread goes on: it
+   * goes back to the call, which means the same.
+   */
+  private leavePadding(rip: number): void {
+    const call = this.process!.siteTraps.jumps.get(rip);
+    if (call !== undefined) this.regs.set(RIP, call);
   }
 
   /** A fault, a trap, or what looks like one. */
@@ -372,6 +379,7 @@ export class SystrapContext implements Context, RegsSource {
           this.faultAccess =
             (err & PF_INSTR) !== 0 ? ACCESS_EXEC : (err & PF_WRITE) !== 0 ? ACCESS_WRITE : ACCESS_READ;
           this.event = EV_FAULT;
+          if (this.faultAccess === ACCESS_EXEC) this.leavePadding(this.faultAddr);
         } else this.event = EV_TRAP;
         return true;
       case SIGILL:

@@ -61,6 +61,8 @@ export class HostProcess {
   threads = 0;
   /** First frame of each block of slots. */
   private readonly blocks: number[] = [];
+  /** The jump table of patched calls is mapped. */
+  hasTable: boolean;
   /** The cpu that the mapper is pinned to; -1 for none. */
   mapperCpu = -1;
   /** 0, or why the process must not run guest code again: -errno. */
@@ -69,6 +71,7 @@ export class HostProcess {
   constructor(platform: SystrapPlatform, pid: number) {
     this.platform = platform;
     this.pid = pid;
+    this.hasTable = platform.patchesCalls;
     this.pidfd = hostCall(SYS_pidfd_open, pid, 0);
     if (this.pidfd < 0) {
       this.broken = this.pidfd;

@@ -36,7 +36,7 @@ describe('shapes of patched calls', () => {
     const plan = planPatch(page, at, 39);
     assert.deepEqual(plan, { shape: 'mov', jumpAt: at - 5, start: at - 5, end: at + 2 });
     patch(page, at, plan!);
-    assert.deepEqual([...page.subarray(at - 5, at + 3)], [0xff, 0x24, 0x25, 0x28, 0x01, 0xff, 0x7f, 0xc3]);
+    assert.deepEqual([...page.subarray(at - 5, at + 3)], [0xff, 0x24, 0x25, 0x28, 0x01, 0xfe, 0x7f, 0xc3]);
     assert.equal(planPatch(page, at, 39), null);
   });
 
@@ -63,7 +63,7 @@ describe('shapes of patched calls', () => {
     assert.deepEqual(plan, { shape: 'mov', jumpAt: 100, start: 100, end: 107 });
     assert.equal(planPatch(page, 107, 229), null);
     patch(page, 107, plan!);
-    assert.deepEqual([...page.subarray(100, 110)], [0xff, 0x24, 0x25, 0x28, 1, 0xff, 0x7f, 0x0f, 0x05, 0x50]);
+    assert.deepEqual([...page.subarray(100, 110)], [0xff, 0x24, 0x25, 0x28, 1, 0xfe, 0x7f, 0x0f, 0x05, 0x50]);
     assert.equal(planPatch(page, 107, 228), null);
   });
 
@@ -116,7 +116,7 @@ describe('shapes of patched calls', () => {
           0x25,
           0x28,
           0x01,
-          0xff,
+          0xfe,
           0x7f,
         ];
         assert.deepEqual([...page.subarray(at, jumpAt + 7)], want);
@@ -171,7 +171,7 @@ describe('shapes of patched calls', () => {
     assert.deepEqual([...page.subarray(1004, 1010)], [0xeb, 4, 0x50, 0xeb, 8, 0xc3]);
     assert.deepEqual(
       [...page.subarray(1010, 1024)],
-      [0xff, 0x24, 0x25, 0x28, 1, 0xff, 0x7f, 0xff, 0x24, 0x25, 0x30, 1, 0xff, 0x7f],
+      [0xff, 0x24, 0x25, 0x28, 1, 0xfe, 0x7f, 0xff, 0x24, 0x25, 0x30, 1, 0xfe, 0x7f],
     );
     page.set([0x0f, 0x05, 0x50], 1001);
     assert.equal(planPatch(page, 1001, 1), null, 'full');

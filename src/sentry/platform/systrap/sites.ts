@@ -5,7 +5,7 @@
 //        +24  syscall;  jmp *[site + 56]         for threads whose gs is their own
 //        +56  address after the call
 //
-// Shape mov: the last two bytes of the jump are ff 7f, which is no instruction: who jumps there, past the mov, or restarts
+// Shape mov: the last two bytes of the jump are fe 7f, which is no instruction: who jumps there, past the mov, or restarts
 // the call by setting its address back by two, comes back with SIGILL, and that is taken as the system call that was
 // there. Shape padding needs none of that: every instruction still begins where it did.
 // Table and sites are one for all stubs, so that a fork keeps its patches.
@@ -41,12 +41,15 @@ const GIVEN_UP = 1e9;
 
 /** Traps of one address space. */
 export class SiteTraps {
+  /** Address of a jump in padding -> address of its call. */
+  readonly jumps: Map<number, number> = new Map();
   /** Number of traps by address after the call. */
   readonly bySite: Map<number, number> = new Map();
   total = 0;
 
   clear(): void {
     this.bySite.clear();
+    this.jumps.clear();
     this.total = 0;
   }
 }
@@ -61,8 +64,6 @@ export class SiteTable {
   private readonly view: DataView;
   private readonly bytes: Uint8Array;
   private entry = 0;
-  /** Address of a jump in padding -> address of its call. */
-  private readonly jumps: Map<number, number> = new Map();
   /** Sites by number of call and address after it. */
   private readonly known: Map<number, Map<number, number>> = new Map();
   count = 0;
@@ -101,13 +102,8 @@ export class SiteTable {
     if (plan === null) return false;
     const site = this.site(plan.shape === 'mov' ? nr : ANY_NR, ret);
     if (site < 0) return false;
-    if (plan.shape === 'padding') this.jumps.set(start + plan.jumpAt, ret - CALL_SIZE);
+    if (plan.shape === 'padding') traps.jumps.set(start + plan.jumpAt, ret - CALL_SIZE);
     return target.patchText(start + plan.start, patchedBytes(page, at, plan, PATCH_TABLE_ADDR + 8 * site));
-  }
-
-  /** The address of the call whose jump in padding stands at `addr`; -1 when there is none. */
-  callOf(addr: number): number {
-    return this.jumps.get(addr) ?? -1;
   }
 
   /** An invalid instruction at `addr`: is it the end of a patched call? */

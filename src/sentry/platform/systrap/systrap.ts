@@ -465,7 +465,13 @@ export class SystrapPlatform implements Platform {
   /** An address space is given up: its process is emptied and kept when no thread of it can be running, or ended. */
   recycle(process: HostProcess): void {
     process.orders.count = 0;
-    if (this.pool.length < POOL_SIZE && process.broken === 0 && process.idle.length === process.threads) {
+    const whole = process.hasTable === this.patchesCalls;
+    if (
+      this.pool.length < POOL_SIZE &&
+      process.broken === 0 &&
+      whole &&
+      process.idle.length === process.threads
+    ) {
       process.patchTarget = null;
       process.siteTraps.clear();
       // All but the jump table.
