@@ -103,7 +103,7 @@ export class Loader implements SignalTarget {
   }
 
   private makeVdso(): void {
-    const vdso = VdsoPages.create(this.memfile, this.kernel.time);
+    const vdso = VdsoPages.create(this.memfile, this.kernel.time, this.options.numCpu);
     if (failed(vdso)) throw new Error(`vdso: ${errnoName(-vdso)}`);
     this.kernel.vdso = vdso;
   }

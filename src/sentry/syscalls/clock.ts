@@ -40,12 +40,12 @@ import { getI64, putU64 } from '../../abi/u64.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { cpuClockNs } from '../kernel/cpu_clock.ts';
 import type { Task } from '../kernel/task.ts';
+import { COARSE_NS } from '../vdso/params.ts';
 import { ADDR, CLOCK_ID, STRUCT } from './kinds.ts';
 import { sys } from './row.ts';
 import { writeTimespec, writeTimespecNs } from './user_time.ts';
 
 /** Resolution of the coarse clocks: one tick at 250 Hz. */
-const COARSE_NS = 4_000_000;
 /** What adjtimex reports for a clock that nobody disciplines: microseconds, ticks, ppm << 16. */
 const MAX_ERROR_US = 16_000_000;
 const TICK_US = 10_000;

@@ -116,6 +116,7 @@ function sched_setaffinity(t: Task, pid: number, len: number, addr: number): num
   if (!mayChange(t, target)) return -EPERM;
   if (!any) return -EINVAL;
   target.sched.affinity = mask;
+  t.kernel.vdso?.cpusChosen();
   return 0;
 }
 

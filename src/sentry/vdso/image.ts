@@ -37,6 +37,7 @@ import {
 } from '../../asm/index.ts';
 import { writeSharedObject } from '../../elf/index.ts';
 import {
+  COARSE_NS,
   PARAM_CPU_USABLE,
   PARAM_FLAGS,
   PARAM_MONOTONIC,
@@ -55,6 +56,7 @@ const MONOTONIC_CLOCKS =
   (1 << CLOCK_MONOTONIC) | (1 << CLOCK_MONOTONIC_RAW) | (1 << CLOCK_MONOTONIC_COARSE) | (1 << CLOCK_BOOTTIME);
 const REALTIME_CLOCKS = (1 << CLOCK_REALTIME) | (1 << CLOCK_REALTIME_COARSE);
 /** Clocks whose resolution is one nanosecond. */
+const COARSE_CLOCKS = (1 << CLOCK_MONOTONIC_COARSE) | (1 << CLOCK_REALTIME_COARSE);
 const FINE_CLOCKS =
   (1 << CLOCK_REALTIME) | (1 << CLOCK_MONOTONIC) | (1 << CLOCK_MONOTONIC_RAW) | (1 << CLOCK_BOOTTIME);
 
@@ -127,9 +129,11 @@ export function buildVdso(): Uint8Array {
 
   // int clock_getres(clockid_t edi, struct timespec *rsi)
   begin('__vdso_clock_getres');
-  a.cmp(EDI, imm(31)).ja('getresCall').mov(EAX, imm(FINE_CLOCKS)).bt(EAX, EDI).jae('getresCall');
-  a.test(RSI, RSI).je('getresDone').xor(EAX, EAX).mov(mem(RSI, 0), RAX).inc(EAX).mov(mem(RSI, 8), RAX);
+  a.cmp(EDI, imm(31)).ja('getresCall').mov(EAX, imm(FINE_CLOCKS)).bt(EAX, EDI).jae('coarseRes');
+  a.mov(ECX, imm(1)).label('storeRes');
+  a.test(RSI, RSI).je('getresDone').xor(EAX, EAX).mov(mem(RSI, 0), RAX).mov(mem(RSI, 8), RCX);
   a.label('getresDone').xor(EAX, EAX).ret();
+  a.label('coarseRes').mov(ECX, imm(COARSE_NS)).mov(EAX, imm(COARSE_CLOCKS)).bt(EAX, EDI).jb('storeRes');
   a.label('getresCall').mov(EAX, imm(SYS_clock_getres)).syscall().ret();
 
   // int getcpu(unsigned *rdi, unsigned *rsi, void *): TSC_AUX holds node << 12 | cpu.

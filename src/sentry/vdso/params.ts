@@ -14,8 +14,11 @@ export const PARAM_REALTIME = 32;
 
 /** The time-stamp counter tells the time; without it every function makes the system call. */
 export const PARAM_TSC_USABLE = 1;
-/** The processor number in TSC_AUX is the guest's own. */
+/** The processor number in TSC_AUX is the guest's own, and no thread has asked for certain processors. */
 export const PARAM_CPU_USABLE = 2;
+
+/** Resolution of the coarse clocks: a tick of 250 Hz. */
+export const COARSE_NS = 4_000_000;
 
 /** Clock parameters. 64-bit values are BigInt: they change about once a second. */
 export interface ClockParams {

@@ -1,0 +1,62 @@
+// Clocks read in user space never go back, whichever thread reads them and while the kernel adjusts their rate.
+// VEDETTE_SECONDS says for how long; a minute in the long tests.
+#include "check.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define THREADS 4
+
+static _Atomic long long newest[2];
+static _Atomic long steps_back, reads, stop;
+static const clockid_t clocks[] = {CLOCK_MONOTONIC, CLOCK_BOOTTIME};
+
+static long long now_ns(clockid_t clock) {
+  struct timespec t;
+  clock_gettime(clock, &t);
+  return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+// What another thread has published was read before: a later reading must not be smaller.
+static void *read_clocks(void *unused) {
+  long n = 0;
+  while (!stop) {
+    for (unsigned i = 0; i < COUNT(clocks); i++) {
+      long long seen = newest[i];
+      long long now = now_ns(clocks[i]);
+      if (now < seen) steps_back++;
+      while (now > seen && !atomic_compare_exchange_weak(&newest[i], &seen, now));
+      n++;
+    }
+  }
+  reads += n;
+  return unused;
+}
+
+SUBTEST(never_back_across_threads) {
+  const char *text = getenv("VEDETTE_SECONDS");
+  int seconds = text ? atoi(text) : 2;
+  pthread_t threads[THREADS];
+  for (int i = 0; i < THREADS; i++) CHECK_EQ(pthread_create(&threads[i], 0, read_clocks, 0), 0);
+  long long end = now_ns(CLOCK_MONOTONIC) + seconds * 1000000000LL;
+  // System calls see the same line as the readings in user space.
+  while (now_ns(CLOCK_MONOTONIC) < end) {
+    long long seen = newest[0];
+    struct timespec t;
+    OK(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t));
+    if (t.tv_sec * 1000000000LL + t.tv_nsec < seen) steps_back++;
+    usleep(1000);
+  }
+  stop = 1;
+  for (int i = 0; i < THREADS; i++) CHECK_EQ(pthread_join(threads[i], 0), 0);
+  CHECK(reads > 1000);
+  CHECK_EQ(steps_back, 0);
+}
+
+SUBTEST(coarse_clocks_follow) {
+  for (int i = 0; i < 1000; i++) {
+    long long coarse = now_ns(CLOCK_MONOTONIC_COARSE), fine = now_ns(CLOCK_MONOTONIC);
+    CHECK(coarse <= fine && fine - coarse < 1000000000LL);
+    coarse = now_ns(CLOCK_REALTIME_COARSE), fine = now_ns(CLOCK_REALTIME);
+    CHECK(coarse <= fine && fine - coarse < 1000000000LL);
+  }
+}
