@@ -68,10 +68,11 @@ export class FrameAllocator {
   }
 
   /**
-   * A run of `pages` consecutive zeroed frames, each with one reference, whose first frame is a multiple of
-   * `alignPages` (a power of two). -ENOMEM at the limit, -EINVAL beyond a chunk.
+   * A run of `pages` consecutive frames, each with one reference, whose first frame is a multiple of `alignPages` (a power
+   * of two). Without `zeroed` they hold old bytes of anybody: the caller overwrites all of them before anyone sees one.
+   * -ENOMEM at the limit, -EINVAL beyond a chunk.
    */
-  alloc(pages: number, alignPages: number): number {
+  alloc(pages: number, alignPages: number, zeroed = true): number {
     if (this.usedPages + pages > this.limitPages) {
       this.backing.reclaim(pages);
       if (this.usedPages + pages > this.limitPages) return -ENOMEM;
@@ -80,7 +81,7 @@ export class FrameAllocator {
       const f = this.stack[--this.stackTop]!;
       this.dirtyFree--;
       this.dirty[f] = 0;
-      this.backing.zeroPages(f, 1);
+      if (zeroed) this.backing.zeroPages(f, 1);
       this.counts[f] = 1;
       this.usedPages++;
       return f;
@@ -93,7 +94,7 @@ export class FrameAllocator {
     let left = this.takenDirty;
     const size = 1 << order;
     if (pages < size) left -= this.addRange(f + pages, size - pages);
-    if (left > 0) this.clean(f, pages);
+    if (left > 0) this.clean(f, pages, zeroed);
     this.dirtyFree -= left;
     this.counts.fill(1, f, f + pages);
     this.usedPages += pages;
@@ -174,9 +175,13 @@ export class FrameAllocator {
     }
   }
 
-  /** Zeroes the dirty pages of a run that leaves the free lists. */
-  private clean(frame: number, pages: number): void {
+  /** The dirty pages of a run that leaves the free lists: zeroes them when asked to. */
+  private clean(frame: number, pages: number, zeroed: boolean): void {
     const dirty = this.dirty;
+    if (!zeroed) {
+      dirty.fill(0, frame, frame + pages);
+      return;
+    }
     const end = frame + pages;
     let f = frame;
     while (f < end) {

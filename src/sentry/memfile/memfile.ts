@@ -68,6 +68,11 @@ export class MemoryFile implements FrameBacking {
     return this.frames.alloc(pages, alignPages);
   }
 
+  /** The same for frames that the caller overwrites, all bytes of each, before it does anything else with them. */
+  allocToOverwrite(pages: number): number {
+    return this.frames.alloc(pages, 1, false);
+  }
+
   ref(frame: number): void {
     this.frames.ref(frame);
   }
@@ -111,14 +116,14 @@ export class MemoryFile implements FrameBacking {
     return this.chunks32[frame >>> CHUNK_SHIFT]!;
   }
 
-  /** Copies one page. */
-  copy(dst: number, src: number): void {
+  /** Copies `pages` consecutive pages, which lie in one chunk each. */
+  copy(dst: number, src: number, pages = 1): void {
     const to = this.u8(dst);
     const from = this.u8(src);
     const at = this.byteOffset(src);
     // Within a chunk copyWithin needs no view object.
-    if (to === from) to.copyWithin(this.byteOffset(dst), at, at + PAGE_SIZE);
-    else to.set(from.subarray(at, at + PAGE_SIZE), this.byteOffset(dst));
+    if (to === from) to.copyWithin(this.byteOffset(dst), at, at + pages * PAGE_SIZE);
+    else to.set(from.subarray(at, at + pages * PAGE_SIZE), this.byteOffset(dst));
   }
 
   /** FrameBacking: zeros `pages` whole pages. */

@@ -29,6 +29,8 @@ const COW_MAX = 64;
 const IMAGE_COW = 128;
 /** Pages that one mapping has mapped ahead of its first use. */
 const AHEAD_MAX = 2048;
+/** Orders after which it is enough. */
+const AHEAD_ORDERS = 32;
 
 /** From resolve: the page was there with all rights already. */
 const NOTHING = 1;
@@ -99,7 +101,7 @@ export function resolve(mm: MemoryManager, vma: Vma, page: number, write: boolea
   const flags = leaf.flags[i]!;
   if (flags === 0) {
     if (vma.source === null) return populateAnon(mm, vma, leaf, pn);
-    if (write && (vma.flags & VM_SHARED) === 0) return copyFilePage(mm, vma, leaf, pn);
+    if ((vma.flags & VM_SHARED) === 0 && (write || isImageData(vma))) return copyFilePages(mm, vma, leaf, pn);
     return mapFile(mm, vma, leaf, pn);
   }
   if (write && (flags & PTE_WRITE) === 0) {
@@ -199,16 +201,18 @@ function addPages(
  * costs less than the faults that it saves. Pages that will rather be written are left to the copy at their first write.
  */
 export function mapAhead(mm: MemoryManager, vma: Vma): void {
-  if (vma.prot === 0 || (vma.flags & VM_SHARED) !== 0) return;
-  if (vma.source !== null && (vma.prot & PROT_WRITE) !== 0) return;
+  if (vma.prot === 0) return;
+  if ((vma.prot & PROT_WRITE) !== 0 && (vma.source !== null || (vma.flags & VM_SHARED) !== 0)) return;
   const first = vma.start / PAGE_SIZE;
-  const last = Math.min(vma.end / PAGE_SIZE, first + AHEAD_MAX);
-  for (let pn = first; pn < last; ) {
+  const most = (vma.prot & PROT_EXEC) !== 0 ? AHEAD_MAX : LEAF_PAGES;
+  const last = Math.min(vma.end / PAGE_SIZE, first + most);
+  let orders = 0;
+  for (let pn = first; pn < last && orders < AHEAD_ORDERS; ) {
     const base = pn - (pn & SLOT);
     const hi = Math.min(LEAF_PAGES, last - base);
     const leaf = mm.pt.make(pn);
     if (vma.source !== null) addPages(mm, vma, leaf, base, pn - base, hi, false, true);
-    mapPresent(mm, vma, leaf, base, pn - base, hi);
+    orders += mapPresent(mm, vma, leaf, base, pn - base, hi);
     mm.pt.prune(base / LEAF_PAGES);
     pn = base + hi;
   }
@@ -227,11 +231,16 @@ function addFilePage(mm: MemoryManager, leaf: Leaf, slot: number, frame: number,
   mm.pt.filePages++;
 }
 
+/** Data of a program or library: relocated and written page after page while it starts. */
+function isImageData(vma: Vma): boolean {
+  return (vma.flags & (VM_IMAGE | VM_SHARED)) === VM_IMAGE && (vma.prot & PROT_WRITE) !== 0;
+}
+
 /**
- * A first write to a private file page: a copy of the cache's page. Of a program or library, which is relocated page
- * after page, untouched neighbours too; of other files what somebody else writes must show until then.
+ * A first write to a private file page: a copy of the cache's page. Of an image's data, at the first access even, all
+ * untouched pages around it too; of other files what somebody else writes must show until then.
  */
-function copyFilePage(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): number {
+function copyFilePages(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): number {
   const source = vma.source!;
   const memfile = mm.memfile;
   const first = vma.start / PAGE_SIZE;
@@ -239,33 +248,44 @@ function copyFilePage(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): numb
   if (r < 0) return fileError(r);
   const i = pn & SLOT;
   const base = pn - i;
-  const end = Math.min(
-    LEAF_PAGES,
-    vma.end / PAGE_SIZE - base,
-    i + ((vma.flags & VM_IMAGE) === 0 ? 1 : IMAGE_COW),
-  );
+  let lo = i;
   let hi = i + 1;
-  const run = i + source.presentRun(vma.pgoff + pn - first, end - i);
-  while (hi < run && leaf.flags[hi] === 0) hi++;
-  let frame = memfile.alloc(hi - i);
+  if (isImageData(vma)) {
+    const from = Math.max(i - (i % IMAGE_COW), first - base);
+    const to = Math.min(i - (i % IMAGE_COW) + IMAGE_COW, vma.end / PAGE_SIZE - base);
+    while (lo > from && leaf.flags[lo - 1] === 0 && isPresent(vma, base + lo - 1)) lo--;
+    while (hi < to && leaf.flags[hi] === 0 && isPresent(vma, base + hi)) hi++;
+  }
+  let frame = memfile.allocToOverwrite(hi - lo);
   if (frame < 0) {
+    lo = i;
     hi = i + 1;
-    frame = memfile.alloc(1);
+    frame = memfile.allocToOverwrite(1);
     if (frame < 0) return -ENOMEM;
   }
-  for (let s = i; s < hi; s++) {
+  for (let s = lo; s < hi; s++) {
     const old = source.getPage(vma.pgoff + base + s - first, false);
     if (old < 0) {
-      memfile.unrefRun(frame + (s - i), hi - s);
-      if (s === i) return fileError(old);
+      // Evicted meanwhile, and not to be had again: what is copied so far counts if it has the page.
+      memfile.unrefRun(frame + (s - lo), hi - s);
+      if (s <= i) {
+        for (let k = lo; k < s; k++) mm.pt.clear(leaf, k);
+        if (s > lo) memfile.unrefRun(frame, s - lo);
+        return fileError(old);
+      }
       hi = s;
       break;
     }
-    memfile.copy(frame + (s - i), old);
-    mm.pt.set(base + s, frame + (s - i), PTE_PRESENT | PTE_ANON | PTE_MAPPED | PTE_WRITE);
+    memfile.copy(frame + (s - lo), old);
+    mm.pt.set(base + s, frame + (s - lo), PTE_PRESENT | PTE_ANON | PTE_MAPPED | PTE_WRITE);
   }
-  mm.mapHost(pn * PAGE_SIZE, frame, hi - i, hostProt(vma.prot));
+  mm.mapHost((base + lo) * PAGE_SIZE, frame, hi - lo, hostProt(vma.prot));
   return 0;
+}
+
+/** The file's cache has the page `pn` of a mapping. */
+function isPresent(vma: Vma, pn: number): boolean {
+  return vma.source!.presentRun(vma.pgoff + pn - vma.start / PAGE_SIZE, 1) === 1;
 }
 
 /**
@@ -277,7 +297,7 @@ function copyOnWrite(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): numbe
   const i = pn & SLOT;
   const base = pn - i;
   const anon = leaf.flags[i]! & PTE_ANON;
-  if (anon === 0) vma.cowRun = (vma.flags & VM_IMAGE) !== 0 ? IMAGE_COW : 1;
+  if (anon === 0) vma.cowRun = isImageData(vma) ? IMAGE_COW : 1;
   else vma.cowRun = pn === vma.nextCow ? Math.min(vma.cowRun * 2, COW_MAX) : COW_MIN;
   const end = Math.min(i + vma.cowRun, LEAF_PAGES, vma.end / PAGE_SIZE - base);
   let hi = i + 1;
@@ -287,14 +307,14 @@ function copyOnWrite(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): numbe
     memfile.refs(leaf.frames[hi]!) > 1
   )
     hi++;
-  let frame = memfile.alloc(hi - i);
+  let frame = memfile.allocToOverwrite(hi - i);
   if (frame < 0) {
     hi = i + 1;
-    frame = memfile.alloc(1);
+    frame = memfile.allocToOverwrite(1);
     if (frame < 0) return -ENOMEM;
   }
   vma.nextCow = base + hi;
-  for (let s = i; s < hi; s++) memfile.copy(frame + (s - i), leaf.frames[s]!);
+  copyRuns(mm, leaf, i, hi, frame);
   mm.mapHost(pn * PAGE_SIZE, frame, hi - i, hostProt(vma.prot));
   // Threads that run now must leave the old page before it is given up and before the new one is written.
   mm.as.flush();
@@ -310,6 +330,21 @@ function copyOnWrite(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): numbe
     memfile.unref(old);
   }
   return 0;
+}
+
+/** Copies the pages of slots [lo, hi) to consecutive frames from `frame` on, those that lie together in one go. */
+function copyRuns(mm: MemoryManager, leaf: Leaf, lo: number, hi: number, frame: number): void {
+  const { memfile } = mm;
+  const { frames } = leaf;
+  let s = lo;
+  while (s < hi) {
+    const from = frames[s]!;
+    const chunk = memfile.u8(from);
+    let run = 1;
+    while (s + run < hi && frames[s + run] === from + run && memfile.u8(from + run) === chunk) run++;
+    memfile.copy(frame + (s - lo), from, run);
+    s += run;
+  }
 }
 
 /** The other holders of a page are gone: it, and its neighbours in the same state, become writable in place. */

@@ -4,8 +4,8 @@
 import { LEAF_PAGES } from './pagetable.ts';
 import { VM_HUGEPAGE, VM_RAND_READ, type Vma } from './vma.ts';
 
-/** 128 KiB. */
-const SMALL = 32;
+/** 256 KiB. */
+const SMALL = 64;
 
 /** Window for private anonymous memory around page `pn`; `present` pages of its 2 MiB are there. */
 export function anonWindow(vma: Vma, pn: number, present: number): number {
@@ -27,7 +27,6 @@ export function fileWindow(vma: Vma): number {
 
 /** At most about four times what is in use. */
 function dense(present: number): number {
-  if (present >= 128) return LEAF_PAGES;
-  if (present >= 64) return 128;
-  return SMALL;
+  if (present >= 256) return LEAF_PAGES;
+  return present >= 128 ? 128 : SMALL;
 }

@@ -155,8 +155,8 @@ function mapFile(
   if ((flags & MAP_GROWSDOWN) !== 0) return -EINVAL;
   const all = shared ? flags | MAP_SHARED : flags;
   const at = t.mm.mmap(addr, len, prot, all, file, source, pgoff, '', maxProt);
-  // Code of a library: it will run.
-  if (at >= 0 && !shared && (prot & PROT_EXEC) !== 0) t.mm.mapAhead(at);
+  // What the file's cache has of code and constants will be used.
+  if (at >= 0) t.mm.mapAhead(at);
   return at;
 }
 
