@@ -10,6 +10,7 @@ import { MemoryFile } from '../../memfile/memfile.ts';
 import { type Context, EV_KICK, EV_SYSCALL, EV_TRAP, type PatchTarget } from '../platform.ts';
 import * as r from '../regs.ts';
 import type { SystrapAddressSpace } from './address_space.ts';
+import { TRAPS_BEFORE } from './sites.ts';
 import { SystrapPlatform } from './systrap.ts';
 
 const CODE = 0x10000;
@@ -114,7 +115,7 @@ describe('patched call sites of the systrap platform', () => {
       next();
       serve(ctx);
       assert.equal(ctx.regs.get(r.R12), i + 1);
-      if (i > 4) assert.ok(isPatched(ctx));
+      if (i > TRAPS_BEFORE) assert.ok(isPatched(ctx));
     }
     ctx.release();
     as.release();
@@ -179,13 +180,13 @@ describe('patched call sites of the systrap platform', () => {
       const as = space(kind === 'patched');
       const ctx = start('count');
       const state = new Uint8Array(platform.xstateSize);
-      for (let i = 0; i < 50; i++) {
+      for (let i = 0; i < 90; i++) {
         ctx.resume(as);
         next();
         serve(ctx);
-        if (i < 10 || i % 2 === 0) continue;
+        if (i < 42 || i % 2 === 0) continue;
         ctx.getXstate(state);
-        if (i > 11) assert.equal(state[160], i - 2);
+        if (i > 43) assert.equal(state[160], i - 2);
         state[160] = i; // xmm0
         state[512] = state[512]! | 3;
         ctx.setXstate(state);
@@ -198,12 +199,12 @@ describe('patched call sites of the systrap platform', () => {
   it('serves threads that use gs themselves through the site', () => {
     const as = space();
     const ctx = start('gs');
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 80; i++) {
       ctx.resume(as);
       next();
       assert.deepEqual([ctx.event, ctx.regs.get(r.ORIG_RAX)], [EV_SYSCALL, SYS_getpid]);
-      assert.equal(ctx.regs.get(r.GS_BASE), i < 10 ? 0 : DATA);
-      if (i === 9) ctx.regs.set(r.GS_BASE, DATA);
+      assert.equal(ctx.regs.get(r.GS_BASE), i < 40 ? 0 : DATA);
+      if (i === 39) ctx.regs.set(r.GS_BASE, DATA);
     }
     assert.ok(!isPatched(ctx));
     ctx.release();
@@ -215,7 +216,7 @@ describe('patched call sites of the systrap platform', () => {
       const as = space();
       pids.add(as.process.pid);
       const ctx = start('two');
-      for (let k = 0; k < 20; k++) {
+      for (let k = 0; k < 80; k++) {
         ctx.resume(as);
         next();
         assert.equal(ctx.event, EV_SYSCALL);

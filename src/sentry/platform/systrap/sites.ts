@@ -30,13 +30,13 @@ const JUMP_SIZE = 7;
 const CALL_SIZE = 2;
 /** In place of a number: whatever rax holds. */
 const ANY_NR = -1;
-/** Traps of one site before it is patched: code that runs once is left alone. */
-const TRAPS_BEFORE = 4;
+/** Traps of one site before it is patched: to patch costs about what so many traps cost more than patched calls. */
+export const TRAPS_BEFORE = 32;
 /** Sites that are counted or given up, per address space. */
 const MAX_COUNTED = 4096;
-/** Of an address space's traps so many are looked at, then only each fourth: to look costs more than a patched call. */
+/** Of an address space's traps only some are looked at after the first: to look costs as much as a patched call. */
 const LOOK_AT_FIRST = 256;
-const LOOK_LATER_MASK = 3;
+const LOOK_AFTER = 4;
 const GIVEN_UP = 1e9;
 
 /** Traps of one address space. */
@@ -84,16 +84,17 @@ export class SiteTable {
 
   /** Shall this trap be looked at? */
   wantsLook(traps: SiteTraps): boolean {
-    return ++traps.total <= LOOK_AT_FIRST || (traps.total & LOOK_LATER_MASK) === 0;
+    return ++traps.total <= LOOK_AT_FIRST || traps.total % LOOK_AFTER === 0;
   }
 
   /** The call before `ret` trapped with number `nr`: counts it, and patches it in time. True when patched now. */
   trapped(traps: SiteTraps, target: PatchTarget, nr: number, ret: number): boolean {
     const counts = traps.bySite;
-    const n = (counts.get(ret) ?? 0) + 1;
-    if (n > GIVEN_UP || (n === 1 && counts.size >= MAX_COUNTED)) return false;
+    const before = counts.get(ret) ?? 0;
+    if (before === GIVEN_UP || (before === 0 && counts.size >= MAX_COUNTED)) return false;
+    const n = before + (traps.total <= LOOK_AT_FIRST ? 1 : LOOK_AFTER);
     counts.set(ret, n);
-    if (n !== TRAPS_BEFORE) return false;
+    if (n < TRAPS_BEFORE) return false;
     counts.set(ret, GIVEN_UP);
     const start = pageDown(ret - CALL_SIZE);
     if (!target.readText(start, page)) return false;
