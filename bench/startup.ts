@@ -1,0 +1,90 @@
+// Start-up: how long an empty program takes from its start to its end, and which steps of ours that time goes to.
+
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { run } from './children.ts';
+import { type Runner, vedette } from './runners.ts';
+import { median, parseFigures } from './stats.ts';
+import type { Context } from './units.ts';
+
+export interface StartRow {
+  readonly name: string;
+  readonly samples: number[];
+  failed?: string;
+}
+
+export interface Startup {
+  readonly rows: StartRow[];
+  /** By runner: the steps of `vedette do` in the order of their first appearance, medians in ms. */
+  readonly steps: Record<string, { step: string; ms: number }[]>;
+}
+
+const ROUNDS = 3;
+const RUNS_PER_ROUND = 4;
+const STEP_RUNS = 5;
+const TIMEOUT_MS = 30_000;
+
+export async function measureStartup(
+  runners: readonly Runner[],
+  context: Context,
+  progress: (text: string) => void,
+): Promise<Startup> {
+  const empty = ['/bin/true'];
+  const commands: { name: string; argv: string[]; env: NodeJS.ProcessEnv }[] = [];
+  const add = (name: string, argv: string[], env = {}) => commands.push({ name, argv, env });
+  const ours = runners.filter((r) => r.kind === 'vedette');
+  add('true', empty);
+  add(`node -e 0 (${process.version})`, [process.execPath, '-e', '0']);
+  for (const r of runners) if (r.kind !== 'native') add(`${r.name} true`, r.argv(empty), r.env);
+  const newer = process.env.NODE_NEW;
+  if (newer !== undefined) {
+    const version = (await run([newer, '--version'], TIMEOUT_MS)).stdout.trim() || basename(newer);
+    add(`node -e 0 (${version})`, [newer, '-e', '0']);
+    for (const r of ours)
+      add(`${r.name} true (${version})`, vedette(r.name.replace('vedette-', ''), newer).argv(empty));
+  }
+
+  const rows: StartRow[] = commands.map(({ name }) => ({ name, samples: [] }));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [i, { name, argv, env }] of commands.entries()) {
+      const row = rows[i]!;
+      if (row.failed !== undefined) continue;
+      progress(`start-up ${round + 1}/${ROUNDS}: ${name}`);
+      const repeat = [context.programs.repeat, 'start', String(RUNS_PER_ROUND), ...argv];
+      const finished = await run(repeat, TIMEOUT_MS, env);
+      row.samples.push(...(parseFigures(finished.stdout).get('start') ?? []));
+      if (finished.status !== 0) row.failed = finished.reason;
+    }
+  }
+  const steps: Startup['steps'] = {};
+  for (const runner of ours) {
+    progress(`start-up steps: ${runner.name}`);
+    const found = await measureSteps(runner, context);
+    if (found.length > 0) steps[runner.name] = found;
+  }
+  return { rows, steps };
+}
+
+/** Asks `vedette do` for its own clock; a build that knows no VEDETTE_STARTUP_TIMES gives no steps. */
+async function measureSteps(runner: Runner, context: Context): Promise<{ step: string; ms: number }[]> {
+  const file = join(context.scratch, 'startup.jsonl');
+  const runs: string[] = [];
+  for (let i = 0; i < STEP_RUNS; i++) {
+    rmSync(file, { force: true });
+    await run(runner.argv(['/bin/true']), TIMEOUT_MS, { VEDETTE_STARTUP_TIMES: file });
+    if (!existsSync(file)) return [];
+    runs.push(readFileSync(file, 'utf8'));
+  }
+  return medianSteps(runs);
+}
+
+/** Medians over runs; each run is lines of {"step": string, "ms": number}. */
+export function medianSteps(runs: readonly string[]): { step: string; ms: number }[] {
+  const times = new Map<string, number[]>();
+  for (const line of runs.flatMap((text) => text.split('\n'))) {
+    if (line.trim() === '') continue;
+    const { step, ms } = JSON.parse(line) as { step: string; ms: number };
+    times.set(step, [...(times.get(step) ?? []), ms]);
+  }
+  return [...times].map(([step, values]) => ({ step, ms: median(values) }));
+}
