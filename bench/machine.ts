@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { run } from './children.ts';
 
 export interface Machine {
@@ -13,8 +14,6 @@ export interface Machine {
   readonly vedette: string;
   readonly runsc: string;
   readonly date: string;
-  /** Load average of the last minute when the run began: others who used the machine. */
-  readonly load: number;
 }
 
 export async function describeMachine(root: string): Promise<Machine> {
@@ -28,6 +27,21 @@ export async function describeMachine(root: string): Promise<Machine> {
     vedette: await read(['git', '-C', root, 'describe', '--always', '--dirty']),
     runsc: await read(['runsc', '--version']),
     date: new Date().toISOString(),
-    load: Number(readFileSync('/proc/loadavg', 'latin1').split(' ')[0]),
   };
+}
+
+/** Share of all cpus that others use while we wait, from 0 to 1; time stolen by a hypervisor counts as used. */
+export async function busyShare(): Promise<number> {
+  const before = cpuTimes();
+  await delay(300);
+  const after = cpuTimes();
+  const total = after.total - before.total;
+  return total > 0 ? 1 - (after.idle - before.idle) / total : 0;
+}
+
+function cpuTimes(): { total: number; idle: number } {
+  const line = readFileSync('/proc/stat', 'latin1').split('\n')[0]!;
+  // user nice system idle iowait irq softirq steal; what follows is counted in user and nice already.
+  const times = line.trim().split(/\s+/).slice(1, 9).map(Number);
+  return { total: times.reduce((a, b) => a + b, 0), idle: times[3]! + times[4]! };
 }

@@ -48,7 +48,7 @@ async function main(options: Options, scratch: string): Promise<void> {
   const context = { root, scratch, programs, quick: options.quick };
   const results = new Results();
   const { units, wanted } = selection;
-  await runPasses(units, runners, context, options.rounds, wanted, results, status);
+  const busy = await runPasses(units, runners, context, options.rounds, wanted, results, status);
   const startup = selection.startup ? await measureStartup(runners, context, status) : undefined;
   const memory = selection.memory ? await measureMemory(runners, status) : undefined;
   const floor = await ptraceFloor(programs.ptraceFloor);
@@ -58,7 +58,7 @@ async function main(options: Options, scratch: string): Promise<void> {
   const peers = runners.filter((r) => r.kind === 'runsc');
   const verdicts = ours.flatMap((runner) => judge(results, runner, peers));
   const parts = [
-    describe(machine),
+    describe(machine, busy),
     results.cases.length > 0 && caseTable(results, results.cases, runners),
     pythonSummary(results, runners).join('\n'),
     `A stop under ptrace in C, the floor of that platform: ${time(floor.bare)} bare, ${time(floor.registers)} with registers`,
@@ -69,7 +69,17 @@ async function main(options: Options, scratch: string): Promise<void> {
   ];
   console.log(parts.filter(Boolean).join('\n\n'));
   if (options.json !== undefined) {
-    const raw = { machine, options, absent, results, startup, memory, ptraceFloor: floor, targets: verdicts };
+    const raw = {
+      machine,
+      busy,
+      options,
+      absent,
+      results,
+      startup,
+      memory,
+      ptraceFloor: floor,
+      targets: verdicts,
+    };
     writeFileSync(options.json, `${JSON.stringify(raw, null, 2)}\n`);
   }
 }

@@ -1,6 +1,7 @@
 // Runs units: complete passes, in which each unit goes through all runners before the next, so that a machine that
 // becomes slower or busier does so for all of them.
 
+import { busyShare } from './machine.ts';
 import type { Results } from './results.ts';
 import { type Runner, runIn } from './runners.ts';
 import { parseFigures } from './stats.ts';
@@ -8,6 +9,7 @@ import { type Context, lacking, type Unit } from './units.ts';
 
 const TIMEOUT_MS = 60_000;
 
+/** Returns how busy others kept the machine just before each pass. */
 export async function runPasses(
   units: readonly Unit[],
   runners: readonly Runner[],
@@ -16,9 +18,11 @@ export async function runPasses(
   wanted: (caseName: string) => boolean,
   results: Results,
   progress: (text: string) => void,
-): Promise<void> {
+): Promise<number[]> {
   const failed = new Set<string>();
+  const busy: number[] = [];
   for (let pass = 1; pass <= rounds; pass++) {
+    busy.push(await busyShare());
     for (const unit of units) {
       const cases = unit.cases.filter(wanted);
       const need = lacking(unit);
@@ -34,6 +38,7 @@ export async function runPasses(
       }
     }
   }
+  return busy;
 }
 
 /** False when the unit did not end well: its cases without figures say why, and it is not run again. */

@@ -7,14 +7,15 @@ import type { Absent, Runner } from './runners.ts';
 import type { Startup } from './startup.ts';
 import { geometricMean, median } from './stats.ts';
 import { mebibytes, ratio, table, time } from './table.ts';
-import { againstPeers, type Verdict } from './targets.ts';
+import { againstPeers, TIE, type Verdict } from './targets.ts';
 
-export function describe(machine: Machine): string {
-  const { cpu, cpus, memoryMib, kernel, node, vedette, runsc, date, load } = machine;
+export function describe(machine: Machine, busy: readonly number[]): string {
+  const { cpu, cpus, memoryMib, kernel, node, vedette, runsc, date } = machine;
+  const shares = busy.map((share) => `${Math.round(share * 100)}%`).join(' ') || '-';
   const peer = runsc === '' ? 'no runsc' : runsc;
   return (
     `${date}: ${cpus} cpus (${cpu}), ${memoryMib} MiB, Linux ${kernel}, Node.js ${node}, ` +
-    `Vedette ${vedette || 'unknown'}, ${peer}, load ${load}`
+    `Vedette ${vedette || 'unknown'}, ${peer}; cpus used by others before each pass: ${shares}`
   );
 }
 
@@ -54,7 +55,7 @@ function cell(results: Results, name: string, runner: string): string {
 /** A row in which ours is slower is marked, so that it is not overlooked. */
 function comparison(value: number | undefined): string {
   if (value === undefined) return '-';
-  return value > 1 ? `SLOWER ${ratio(value)}` : ratio(value);
+  return value > TIE ? `SLOWER ${ratio(value)}` : ratio(value);
 }
 
 /** The mean of ratios of the small Python programs, which is how such sets are summed up. */
@@ -110,5 +111,8 @@ export function troubles(results: Results, absent: readonly Absent[], runners: r
 export function verdictText(verdicts: readonly Verdict[]): string {
   const words = { true: 'met', false: 'MISSED', unknown: 'unknown' };
   const rows = verdicts.map((v) => [v.name, v.runner, words[`${v.met}`], v.target, v.figure]);
-  return `Targets\n${table([['case', 'runner', 'verdict', 'target', 'figure'], ...rows])}`;
+  const notes = verdicts.flatMap(({ note }) => note ?? []);
+  return ['Targets', table([['case', 'runner', 'verdict', 'target', 'figure'], ...rows]), ...notes].join(
+    '\n',
+  );
 }

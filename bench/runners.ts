@@ -22,7 +22,7 @@ export interface Absent {
 const VEDETTE = fileURLToPath(new URL('../vedette.cjs', import.meta.url));
 export const PLATFORMS = ['systrap', 'ptrace'];
 const RUNSC_PLATFORMS = ['systrap', 'ptrace', 'kvm'];
-const PROBE_MS = 8_000;
+const PROBE_MS = 5_000;
 
 export const native: Runner = {
   name: 'native',

@@ -19,8 +19,8 @@ export interface Startup {
   readonly steps: Record<string, { step: string; ms: number }[]>;
 }
 
-const ROUNDS = 3;
-const RUNS_PER_ROUND = 4;
+const ROUNDS = 2;
+const RUNS_PER_ROUND = 5;
 const STEP_RUNS = 5;
 const TIMEOUT_MS = 30_000;
 
