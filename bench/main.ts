@@ -28,9 +28,10 @@ import { parseFigures } from './stats.ts';
 import { time } from './table.ts';
 import { judge } from './targets.ts';
 
-/** The repository: the nearest folder above with a package.json. */
+/** The repository: the nearest folder above with a package.json; with a build elsewhere, where npm runs us. */
 function findRoot(folder: string): string {
-  return existsSync(join(folder, 'package.json')) ? folder : findRoot(dirname(folder));
+  if (existsSync(join(folder, 'package.json'))) return folder;
+  return folder === '/' ? process.cwd() : findRoot(dirname(folder));
 }
 
 const status = process.stderr.isTTY
@@ -46,7 +47,7 @@ async function main(options: Options, scratch: string): Promise<void> {
   writeCSources(join(scratch, 'c_sources'));
   const { runners, absent } = await findRunners(options.only, scratch);
   const context = { root, scratch, programs, quick: options.quick };
-  const results = new Results();
+  const results = new Results(options.best);
   const { units, wanted } = selection;
   const busy = await runPasses(units, runners, context, options.rounds, wanted, results, status);
   const startup = selection.startup ? await measureStartup(runners, context, status) : undefined;

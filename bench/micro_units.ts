@@ -35,7 +35,7 @@ export const microUnits: readonly Unit[] = [
     'open_close',
     'create_unlink',
   ]),
-  group('memory', ['mmap_munmap', 'touch_8m', 'map_file']),
+  group('mappings', ['mmap_munmap', 'touch_8m', 'map_file']),
   group('waits', [
     'pipe_self',
     'eventfd_self',

@@ -7,6 +7,8 @@ import { parseArgs } from 'node:util';
 export interface Options {
   readonly rounds: number;
   readonly quick: boolean;
+  /** Show the best sample of each case instead of the median. */
+  readonly best: boolean;
   /** Beginnings of runner names; empty: all. */
   readonly only: string[];
   readonly json: string | undefined;
@@ -26,6 +28,7 @@ A NAME is a case (stat), a group (files, git) or a section: micro, workloads, py
 
   --quick         one short pass: rough figures in about a minute
   --rounds N      complete passes over all runners; figures are medians over them (default 3)
+  --best          show the best sample instead of the median: what holds when others leave the machine alone
   --only A,B      only runners whose name begins so, and native: vedette, vedette-systrap, runsc, ...
   --json FILE     write raw figures, failures and the machine's description
   --list          print the names of all cases and stop
@@ -50,6 +53,7 @@ export function parseOptions(args: readonly string[]): Options {
   return {
     rounds,
     quick,
+    best: values.best ?? false,
     only: values.only?.split(',').filter((name) => name !== '') ?? [],
     json: values.json,
     list: values.list ?? false,
@@ -65,6 +69,7 @@ function parse(args: readonly string[]) {
       allowPositionals: true,
       options: {
         quick: { type: 'boolean' },
+        best: { type: 'boolean' },
         rounds: { type: 'string' },
         only: { type: 'string' },
         json: { type: 'string' },

@@ -46,7 +46,7 @@ export function caseTable(results: Results, cases: readonly string[], runners: r
 
 function cell(results: Results, name: string, runner: string): string {
   const figure = results.figure(name, runner);
-  if (figure !== undefined) return time(figure.median);
+  if (figure !== undefined) return time(figure.value);
   const found = results.find(name, runner);
   if (found?.failed !== undefined) return 'failed';
   return found?.skipped !== undefined ? 'skipped' : '-';

@@ -13,10 +13,18 @@ export interface Figure {
   /** Median over the passes of their medians. */
   readonly median: number;
   readonly min: number;
+  /** The one of both that tables and ratios use. */
+  readonly value: number;
 }
 
 export class Results {
   private readonly rows: Map<string, Map<string, Cell>> = new Map();
+  private readonly best: boolean;
+
+  /** With `best`, figures are the best samples instead of medians. */
+  constructor(best: boolean) {
+    this.best = best;
+  }
 
   get cases(): string[] {
     return [...this.rows.keys()];
@@ -41,21 +49,26 @@ export class Results {
   figure(caseName: string, runner: string): Figure | undefined {
     const passes = this.find(caseName, runner)?.passes ?? [];
     if (passes.length === 0) return undefined;
-    return { median: median(passes.map(median)), min: Math.min(...passes.flat()) };
+    const middle = median(passes.map(median));
+    const min = Math.min(...passes.flat());
+    return { median: middle, min, value: this.best ? min : middle };
   }
 
-  /** The runner's median over the median of `base`, when both exist. */
+  /** The runner's figure over the figure of `base`, when both exist. */
   ratio(caseName: string, runner: string, base: string): number | undefined {
     const own = this.figure(caseName, runner);
     const other = this.figure(caseName, base);
-    return own === undefined || other === undefined ? undefined : own.median / other.median;
+    return own === undefined || other === undefined ? undefined : own.value / other.value;
   }
 
   toJSON(): Record<string, Record<string, object>> {
     const json: Record<string, Record<string, object>> = {};
     for (const [caseName, cells] of this.rows) {
       const row: Record<string, object> = {};
-      for (const [runner, cell] of cells) row[runner] = { ...this.figure(caseName, runner), ...cell };
+      for (const [runner, cell] of cells) {
+        const { median, min } = this.figure(caseName, runner) ?? {};
+        row[runner] = { median, min, ...cell };
+      }
       json[caseName] = row;
     }
     return json;

@@ -41,7 +41,7 @@ export function judge(results: Results, ours: Runner, peers: readonly Runner[]):
   const verdicts: Verdict[] = [];
   for (const target of TARGETS) {
     if (!results.cases.includes(target.case)) continue;
-    const figure = results.figure(target.case, ours.name)?.median;
+    const figure = results.figure(target.case, ours.name)?.value;
     const multiple = results.ratio(target.case, ours.name, 'native');
     const value = target.ns === undefined ? multiple : figure;
     const limit = target.ns ?? target.ratio!;
