@@ -3,8 +3,8 @@
 import type { Unit } from './units.ts';
 
 /** Times in ms of warming up, of one round; and the number of rounds. */
-const FULL = ['60', '8', '7'];
-const QUICK = ['30', '4', '5'];
+const FULL = ['50', '6', '5'];
+const QUICK = ['30', '4', '3'];
 
 function group(name: string, cases: string[]): Unit {
   return {

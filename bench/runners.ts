@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { type Child, type Finished, run, start } from './children.ts';
+import { UsageError } from './options.ts';
 
 export interface Runner {
   readonly name: string;
@@ -76,9 +77,17 @@ export async function findRunners(
   only: readonly string[],
   scratch: string,
 ): Promise<{ runners: Runner[]; absent: Absent[] }> {
-  const wanted = (runner: Runner) => only.length === 0 || only.some((name) => runner.name.startsWith(name));
-  const absent: Absent[] = [];
+  const wanted = (name: string) => only.length === 0 || only.some((start) => name.startsWith(start));
+  const names = [
+    'native',
+    ...PLATFORMS.map((p) => `vedette-${p}`),
+    ...RUNSC_PLATFORMS.map((p) => `runsc-${p}`),
+  ];
+  const unknown = only.find((start) => !names.some((name) => name.startsWith(start)));
+  if (unknown !== undefined)
+    throw new UsageError(`--only ${unknown}: no such runner; there are ${names.join(', ')}`);
   const candidates = PLATFORMS.map((platform) => vedette(platform));
+  const absent: Absent[] = [];
   const known = await runscPlatforms();
   if (known.length === 0) absent.push({ name: 'runsc', reason: 'not installed' });
   for (const platform of RUNSC_PLATFORMS) {
@@ -87,12 +96,13 @@ export async function findRunners(
       absent.push({ name: `runsc-${platform}`, reason: `this runsc knows only ${known.join(', ')}` });
   }
   const runners = [native];
-  for (const runner of candidates.filter(wanted)) {
+  for (const runner of candidates) {
+    if (!wanted(runner.name)) continue;
     const { status, reason } = await runIn(runner, ['/bin/true'], PROBE_MS);
     if (status === 0) runners.push(runner);
     else absent.push({ name: runner.name, reason: `/bin/true does not run: ${reason}` });
   }
-  return { runners, absent };
+  return { runners, absent: absent.filter(({ name }) => wanted(name)) };
 }
 
 async function runscPlatforms(): Promise<string[]> {

@@ -1,8 +1,9 @@
 // Start-up: how long an empty program takes from its start to its end, and which steps of ours that time goes to.
 
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { run } from './children.ts';
+import { UsageError } from './options.ts';
 import { type Runner, vedette } from './runners.ts';
 import { median, parseFigures } from './stats.ts';
 import type { Context } from './units.ts';
@@ -38,10 +39,14 @@ export async function measureStartup(
   for (const r of runners) if (r.kind !== 'native') add(`${r.name} true`, r.argv(empty), r.env);
   const newer = process.env.NODE_NEW;
   if (newer !== undefined) {
-    const version = (await run([newer, '--version'], TIMEOUT_MS)).stdout.trim() || basename(newer);
-    add(`node -e 0 (${version})`, [newer, '-e', '0']);
+    const version = (await run([newer, '--version'], TIMEOUT_MS)).stdout.trim();
+    if (version === '') throw new UsageError(`NODE_NEW=${newer} does not run; let it name a Node.js binary`);
+    add(`node -e 0 (${version}, NODE_NEW)`, [newer, '-e', '0']);
     for (const r of ours)
-      add(`${r.name} true (${version})`, vedette(r.name.replace('vedette-', ''), newer).argv(empty));
+      add(
+        `${r.name} true (${version}, NODE_NEW)`,
+        vedette(r.name.replace('vedette-', ''), newer).argv(empty),
+      );
   }
 
   const rows: StartRow[] = commands.map(({ name }) => ({ name, samples: [] }));
