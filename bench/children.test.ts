@@ -7,6 +7,7 @@ test('output, status and reason of a program', async () => {
   assert.deepEqual(await run(['sh', '-c', 'echo a; echo b >&2'], 10_000), {
     status: 0,
     stdout: 'a\n',
+    stderr: 'b\n',
     reason: '',
     timedOut: false,
   });

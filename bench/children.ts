@@ -7,6 +7,7 @@ export interface Finished {
   /** Exit status; null when a signal or the time limit ended the program, or when it never started. */
   readonly status: number | null;
   readonly stdout: string;
+  readonly stderr: string;
   /** What went wrong in one line, '' after success. */
   readonly reason: string;
   readonly timedOut: boolean;
@@ -44,7 +45,7 @@ export function start(argv: readonly string[], timeoutMs: number, env: NodeJS.Pr
     const finish = (status: number | null, reason: string) => {
       clearTimeout(timer);
       running.delete(self);
-      resolve({ status, stdout, reason, timedOut });
+      resolve({ status, stdout, stderr, reason, timedOut });
     };
     child.on('error', (error) => finish(null, error.message));
     child.on('close', (status, signal) => {

@@ -30,10 +30,10 @@ export async function describeMachine(root: string): Promise<Machine> {
   };
 }
 
-/** Share of all cpus that others use while we wait, from 0 to 1; time stolen by a hypervisor counts as used. */
+/** Share of all cpus that others use while we wait a moment, from 0 to 1; time stolen by a hypervisor counts as used. */
 export async function busyShare(): Promise<number> {
   const before = cpuTimes();
-  await delay(300);
+  await delay(100);
   const after = cpuTimes();
   const total = after.total - before.total;
   return total > 0 ? 1 - (after.idle - before.idle) / total : 0;

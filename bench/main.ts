@@ -8,7 +8,7 @@ import { writeCSources } from './c_sources.ts';
 import { killAll, run } from './children.ts';
 import { describeMachine } from './machine.ts';
 import { measureMemory } from './memory.ts';
-import { HELP, type Options, parseOptions, UsageError } from './options.ts';
+import { HELP, type Options, parseOptions, UserError } from './options.ts';
 import { runPasses } from './passes.ts';
 import { compilePrograms } from './programs.ts';
 import {
@@ -28,9 +28,9 @@ import { parseFigures } from './stats.ts';
 import { time } from './table.ts';
 import { judge } from './targets.ts';
 
-/** The repository: the nearest folder above with a package.json; with a build elsewhere, where npm runs us. */
+/** The repository: the nearest folder above that holds our C files; with a build elsewhere, where npm runs us. */
 function findRoot(folder: string): string {
-  if (existsSync(join(folder, 'package.json'))) return folder;
+  if (existsSync(join(folder, 'bench/micro'))) return folder;
   return folder === '/' ? process.cwd() : findRoot(dirname(folder));
 }
 
@@ -122,6 +122,6 @@ async function start(): Promise<void> {
 try {
   await start();
 } catch (error) {
-  console.error(error instanceof UsageError ? `bench: ${error.message}` : error);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  console.error(error instanceof UserError ? `bench: ${error.message}` : error);
+  process.exitCode = error instanceof UserError ? 2 : 1;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseOptions, UsageError } from './options.ts';
+import { parseOptions, UserError } from './options.ts';
 import { select } from './selection.ts';
 
 test('three rounds, or one when quick, unless told', () => {
@@ -18,7 +18,7 @@ test('wrong usage is told before anything runs', () => {
     ['--json', '/no/such/folder/x.json'],
     ['--json', '/tmp'],
   ])
-    assert.throws(() => parseOptions(args), UsageError, args.join(' '));
+    assert.throws(() => parseOptions(args), UserError, args.join(' '));
   assert.throws(() => select(['no_such_case']), /no case.*no_such_case/);
 });
 

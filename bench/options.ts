@@ -18,15 +18,15 @@ export interface Options {
   readonly names: string[];
 }
 
-/** A mistake of the caller: printed without a stack. */
-export class UsageError extends Error {}
+/** Something that the caller can mend: printed without a stack. */
+export class UserError extends Error {}
 
 export const HELP = `usage: npm run bench -- [options] [NAME...]
 
 Runs microbenchmarks and workloads natively, inside Vedette on each platform, and under runsc when it is installed.
 A NAME is a case (stat), a group (files, git) or a section: micro, workloads, python, startup, memory. Default: all.
 
-  --quick         one short pass: rough figures in about a minute
+  --quick         one short pass: rough figures in a minute and a half
   --rounds N      complete passes over all runners; figures are medians over them (default 3)
   --best          show the best sample instead of the median: what holds when others leave the machine alone
   --only A,B      only runners whose name begins so, and native: vedette, vedette-systrap, runsc, ...
@@ -37,7 +37,7 @@ A NAME is a case (stat), a group (files, git) or a section: micro, workloads, py
 NODE_NEW=/path/to/node adds start-up times on another version of Node.js.
 
 Examples:
-  npm run bench                                          everything; about six minutes
+  npm run bench                                          everything; about five minutes
   npm run bench -- --quick --json now.json
   npm run bench -- --only vedette-systrap null_call stat
   npm run bench -- --rounds 5 files startup
@@ -48,8 +48,9 @@ export function parseOptions(args: readonly string[]): Options {
   const quick = values.quick ?? false;
   const rounds = Number(values.rounds ?? (quick ? 1 : 3));
   if (!Number.isInteger(rounds) || rounds < 1)
-    throw new UsageError(`--rounds ${values.rounds}: give a whole number from 1 on`);
+    throw new UserError(`--rounds ${values.rounds}: give a whole number from 1 on`);
   if (values.json !== undefined) checkWritable(values.json);
+  checkNewerNode(process.env.NODE_NEW);
   return {
     rounds,
     quick,
@@ -78,18 +79,27 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new UsageError(`${(error as Error).message}\nnpm run bench -- --help shows the options.`);
+    throw new UserError(`${(error as Error).message}\nnpm run bench -- --help shows the options.`);
   }
 }
 
 /** Minutes of measuring shall not end in a file that cannot be written. */
 function checkWritable(file: string): void {
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
-    throw new UsageError(`--json ${file}: that is a folder; name a file`);
+    throw new UserError(`--json ${file}: that is a folder; name a file`);
   const folder = dirname(resolve(file));
   try {
     accessSync(folder, constants.W_OK);
   } catch {
-    throw new UsageError(`--json ${file}: cannot write into ${folder}; create it or name another folder`);
+    throw new UserError(`--json ${file}: cannot write into ${folder}; create it or name another folder`);
+  }
+}
+
+function checkNewerNode(file: string | undefined): void {
+  if (file === undefined) return;
+  try {
+    accessSync(file, constants.X_OK);
+  } catch {
+    throw new UserError(`NODE_NEW=${file}: no program there; give the path of a Node.js binary`);
   }
 }

@@ -9,7 +9,7 @@ import { type Context, lacking, type Unit } from './units.ts';
 
 const TIMEOUT_MS = 60_000;
 
-/** Returns how busy others kept the machine just before each pass. */
+/** Returns for each pass how busy others kept the machine, which is looked at before each unit. */
 export async function runPasses(
   units: readonly Unit[],
   runners: readonly Runner[],
@@ -22,8 +22,9 @@ export async function runPasses(
   const failed = new Set<string>();
   const busy: number[] = [];
   for (let pass = 1; pass <= rounds; pass++) {
-    busy.push(await busyShare());
+    let sum = 0;
     for (const unit of units) {
+      sum += await busyShare();
       const cases = unit.cases.filter(wanted);
       const need = lacking(unit);
       for (const runner of runners) {
@@ -37,6 +38,7 @@ export async function runPasses(
         if (!(await runUnit(unit, cases, runner, context, results))) failed.add(key);
       }
     }
+    busy.push(units.length > 0 ? sum / units.length : 0);
   }
   return busy;
 }

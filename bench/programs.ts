@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { run } from './children.ts';
+import { UserError } from './options.ts';
 
 export interface Programs {
   readonly micro: string;
@@ -21,7 +22,9 @@ export async function compilePrograms(root: string, scratch: string): Promise<Pr
     const sources = SOURCES[name].map((source) => join(root, 'bench/micro', `${source}.c`));
     const cc = await run(['cc', '-O2', '-pthread', '-o', output, ...sources], 60_000);
     if (cc.status === 0) return output;
-    throw new Error(`cannot compile bench/micro: ${cc.reason}\nInstall a C compiler as \`cc\`, such as gcc.`);
+    throw new UserError(
+      `cannot compile bench/micro: ${cc.stderr || cc.reason}\nA C compiler with its headers must be in PATH as cc, such as gcc.`,
+    );
   };
   return {
     micro: await compile('micro'),

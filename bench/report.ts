@@ -15,7 +15,7 @@ export function describe(machine: Machine, busy: readonly number[]): string {
   const peer = runsc === '' ? 'no runsc' : runsc;
   return (
     `${date}: ${cpus} cpus (${cpu}), ${memoryMib} MiB, Linux ${kernel}, Node.js ${node}, ` +
-    `Vedette ${vedette || 'unknown'}, ${peer}; cpus used by others before each pass: ${shares}`
+    `Vedette ${vedette || 'unknown'}, ${peer}; cpus used by others, by pass: ${shares}`
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { type Child, type Finished, run, start } from './children.ts';
-import { UsageError } from './options.ts';
+import { UserError } from './options.ts';
 
 export interface Runner {
   readonly name: string;
@@ -85,7 +85,7 @@ export async function findRunners(
   ];
   const unknown = only.find((start) => !names.some((name) => name.startsWith(start)));
   if (unknown !== undefined)
-    throw new UsageError(`--only ${unknown}: no such runner; there are ${names.join(', ')}`);
+    throw new UserError(`--only ${unknown}: no such runner; there are ${names.join(', ')}`);
   const candidates = PLATFORMS.map((platform) => vedette(platform));
   const absent: Absent[] = [];
   const known = await runscPlatforms();

@@ -1,7 +1,7 @@
 // Which cases and sections the names of a command line stand for.
 
 import { microUnits } from './micro_units.ts';
-import { UsageError } from './options.ts';
+import { UserError } from './options.ts';
 import type { Unit } from './units.ts';
 import { workloads } from './workloads.ts';
 
@@ -20,7 +20,7 @@ export function select(names: readonly string[]): Selection {
   for (const name of names) {
     const cases = casesOf(name, all);
     if (cases.length === 0 && !sections.includes(name))
-      throw new UsageError(`no case, group or section ${name}: npm run bench -- --list shows all names`);
+      throw new UserError(`no case, group or section ${name}: npm run bench -- --list shows all names`);
     for (const found of cases) chosen.add(found);
   }
   const wanted = (caseName: string) => names.length === 0 || chosen.has(caseName);
