@@ -23,9 +23,9 @@ test('PSS is one line of smaps_rollup', () => {
 
 test('steps keep their order and are medians over the runs', () => {
   const run = (a: number, b: number) => `{"step":"node","ms":${a}}\n{"step":"boot","ms":${b}}\n`;
-  assert.deepEqual(medianSteps([run(40, 9), run(42, 7), run(90, 8)]), [
-    { step: 'node', ms: 42 },
-    { step: 'boot', ms: 8 },
+  assert.deepEqual(medianSteps([run(40, 49), run(42, 50), run(90, 96)]), [
+    { step: 'node', tookMs: 42, endMs: 42 },
+    { step: 'boot', tookMs: 8, endMs: 50 },
   ]);
 });
 

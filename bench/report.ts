@@ -78,8 +78,11 @@ export function startupText({ rows, steps }: Startup): string {
   );
   const parts = [`Start-up, from start to exit\n${table([['command', 'median', 'min'], ...lines])}`];
   for (const [runner, list] of Object.entries(steps)) {
-    const text = list.map(({ step, ms }) => [step, `${ms.toFixed(1)} ms`]);
-    parts.push(`Start-up steps of ${runner}\n${table([['step', 'median'], ...text])}`);
+    const text = list.map(({ step, tookMs, endMs }) => [
+      step,
+      ...[tookMs, endMs].map((ms) => `${ms.toFixed(1)} ms`),
+    ]);
+    parts.push(`Start-up steps of ${runner}\n${table([['step', 'took', 'ended'], ...text])}`);
   }
   if (Object.keys(steps).length === 0)
     parts.push('Start-up steps: this build does not write VEDETTE_STARTUP_TIMES.');

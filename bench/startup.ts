@@ -13,10 +13,16 @@ export interface StartRow {
   failed?: string;
 }
 
+export interface Step {
+  readonly step: string;
+  readonly tookMs: number;
+  readonly endMs: number;
+}
+
 export interface Startup {
   readonly rows: StartRow[];
-  /** By runner: the steps of `vedette do` in the order of their first appearance, medians in ms. */
-  readonly steps: Record<string, { step: string; ms: number }[]>;
+  /** By runner: the steps of `vedette do` in the order of their first appearance. */
+  readonly steps: Record<string, Step[]>;
 }
 
 const ROUNDS = 2;
@@ -69,7 +75,7 @@ export async function measureStartup(
 }
 
 /** Asks `vedette do` for its own clock; a build that knows no VEDETTE_STARTUP_TIMES gives no steps. */
-async function measureSteps(runner: Runner, context: Context): Promise<{ step: string; ms: number }[]> {
+async function measureSteps(runner: Runner, context: Context): Promise<Step[]> {
   const file = join(context.scratch, 'startup.jsonl');
   const runs: string[] = [];
   for (let i = 0; i < STEP_RUNS; i++) {
@@ -81,13 +87,20 @@ async function measureSteps(runner: Runner, context: Context): Promise<{ step: s
   return medianSteps(runs);
 }
 
-/** Medians over runs; each run is lines of {"step": string, "ms": number}. */
-export function medianSteps(runs: readonly string[]): { step: string; ms: number }[] {
-  const times = new Map<string, number[]>();
-  for (const line of runs.flatMap((text) => text.split('\n'))) {
-    if (line.trim() === '') continue;
-    const { step, ms } = JSON.parse(line) as { step: string; ms: number };
-    times.set(step, [...(times.get(step) ?? []), ms]);
+/** Medians over runs; each run is lines of {"step": string, "ms": number}: when a step ended, from the process's start. */
+export function medianSteps(runs: readonly string[]): Step[] {
+  const times = new Map<string, { took: number[]; end: number[] }>();
+  for (const text of runs) {
+    let before = 0;
+    for (const line of text.split('\n')) {
+      if (line.trim() === '') continue;
+      const { step, ms } = JSON.parse(line) as { step: string; ms: number };
+      let known = times.get(step);
+      if (known === undefined) times.set(step, (known = { took: [], end: [] }));
+      known.took.push(ms - before);
+      known.end.push(ms);
+      before = ms;
+    }
   }
-  return [...times].map(([step, values]) => ({ step, ms: median(values) }));
+  return [...times].map(([step, { took, end }]) => ({ step, tookMs: median(took), endMs: median(end) }));
 }
