@@ -1,59 +1,144 @@
-// Whole programs, timed from start to exit. Each one makes what it needs in a folder of its own and leaves nothing.
+// Whole programs. Each unit is a shell script in an empty folder; `timed CASE COMMAND...` runs a command several times.
 
-export interface Workload {
-  readonly name: string;
-  /** A shell script; $WORK is an empty folder inside the sandbox. It prints one line "ns N" per round. */
-  readonly script: string;
-  /** Commands that must exist. */
-  readonly needs: readonly string[];
+import { join } from 'node:path';
+import { type Context, quote, type Unit } from './units.ts';
+
+const PYTHON = '/usr/bin/python3';
+/** A file of real data that exists wherever we run. */
+const NODE = process.execPath;
+
+/** `rounds` counts the timed runs of a pass; one more warms up. The longer ones leave repetition to the passes. */
+function script(name: string, cases: string[], needs: string[], rounds: number, text: string): Unit {
+  return {
+    name,
+    cases,
+    needs,
+    command: (context) => ['/bin/sh', '-c', prelude(context, rounds) + text],
+  };
 }
 
-/** Runs `command` `rounds` times and prints the wall-clock time of each. */
-function timed(command: string, rounds: number): string {
-  return `i=0; while [ $i -lt ${rounds} ]; do s=$(date +%s%N); ${command}; e=$(date +%s%N); echo ns $((e - s)); i=$((i + 1)); done`;
+function prelude({ root, scratch, programs, quick }: Context, rounds: number): string {
+  return `
+    ROOT=${quote(root)} SCRATCH=${quote(scratch)} NODE=${quote(NODE)} PYTHON=${PYTHON}
+    ROUNDS=${quick ? Math.ceil(rounds / 3) : rounds}
+    export ROOT SCRATCH NODE
+    timed() { name=$1; shift; ${quote(programs.repeat)} "$name" $ROUNDS "$@" || exit 1; }
+    fail() { echo "$*" >&2; exit 1; }
+    WORK=$(mktemp -d ${quote(join(scratch, 'work-XXXXXX'))}) && cd "$WORK" || exit 1
+    trap 'cd / && rm -rf "$WORK"' EXIT
+  `;
 }
 
-const C_FILE = `awk 'BEGIN{print "#include <stdio.h>\\n#include <stdlib.h>\\n#include <string.h>";for(i=0;i<300;i++)printf("static int f%d(int x,const char*s){int a=x*%d;for(int i=0;i<x;i++)a+=s[i%%7]^i;return a%%%d;}\\n",i,i+3,i+11);print "int main(void){int t=0;";for(i=0;i<300;i++)printf("t+=f%d(%d,\\"abcdefg\\");",i,i);print "printf(\\"%d\\\\n\\",t);return 0;}"}' > a.c`;
+/** One command that needs nothing but itself. */
+function command(name: string, rounds: number, argv: string[], needs: string[] = []): Unit {
+  return script(name, [name], [argv[0]!, ...needs], rounds, `timed ${name} ${argv.map(quote).join(' ')}`);
+}
 
-export const workloads: readonly Workload[] = [
-  { name: 'true', script: timed('/bin/true', 5), needs: [] },
-  { name: 'python_start', script: timed('/usr/bin/python3 -c "pass"', 5), needs: ['/usr/bin/python3'] },
-  { name: 'perl_start', script: timed('perl -e 1', 5), needs: ['perl'] },
-  {
-    name: 'cpu_bound',
-    script: timed(`awk 'BEGIN{for(i=0;i<6000000;i++)x+=i%7;print x}' > /dev/null`, 3),
-    needs: ['awk'],
-  },
-  { name: 'c_build', script: `${C_FILE}; ${timed('cc -O1 -o a a.c && ./a > /dev/null', 3)}`, needs: ['cc'] },
-  {
-    name: 'git_small',
-    script: timed(
-      'rm -rf r && git init -q r && cd r && for f in 1 2 3 4 5 6 7 8; do echo $f > $f; done && git add . && git -c user.name=a -c user.email=a@b commit -qm x && cd ..',
-      3,
-    ),
-    needs: ['git'],
-  },
-  {
-    name: 'sqlite_rows',
-    script: timed(
-      `rm -f d; sqlite3 d "create table t(a,b); with recursive c(x) as (select 1 union all select x+1 from c where x<20000) insert into t select x, 'row '||x from c;"`,
-      3,
-    ),
-    needs: ['sqlite3'],
-  },
-  {
-    name: 'gzip_8m',
-    script: `head -c 8000000 /dev/zero > z; ${timed('gzip -c z > /dev/null', 3)}`,
-    needs: ['gzip'],
-  },
-  {
-    name: 'find_usr_share',
-    script: timed('find /usr/share/doc -name "*.gz" > /dev/null', 3),
-    needs: ['find'],
-  },
-  {
-    name: 'grep_tree',
-    script: timed('grep -r zzzz /usr/include/linux > /dev/null || true', 3),
-    needs: ['grep'],
-  },
+function python(file: string, name = file): Unit {
+  const path = `"$ROOT"/bench/python/${file}.py`;
+  return script(`py_${name}`, [`py_${name}`], [PYTHON], 2, `exec "$PYTHON" -B ${path} $ROUNDS`);
+}
+
+const GIT = `
+  HOME=$WORK GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
+  export HOME GIT_CONFIG_NOSYSTEM GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL
+  mkdir tree && cp -r "$ROOT"/src tree || fail "cannot copy the tree"
+  cd tree
+  timed git_commit sh -c 'rm -rf .git && git init -q && git add . && git commit -qm all'
+  timed git_status git status --short
+  timed git_log git log --stat
+  cd ..
+  timed git_clone sh -c 'rm -rf copy && git clone -q tree copy'
+`;
+
+// Without synchronous=off the host's disk would decide the native figure, and only that one.
+const SQLITE = `
+  cat > bulk.sql <<'END'
+    pragma synchronous=off;
+    drop table if exists t;
+    begin;
+    create table t(a integer primary key, b text, c integer);
+    with recursive n(x) as (select 1 union all select x + 1 from n where x < 60000)
+      insert into t select x, 'row ' || x, x * 7919 % 1000 from n;
+    commit;
+    create index i on t(c);
+    select c, count(*), max(b) from t group by c order by 2 desc limit 5;
+    select sum(length(x.b)) from t x join t y on y.a = x.c;
+    delete from t where c < 500;
+END
+  awk 'BEGIN { print "pragma synchronous=off; create table if not exists s(a integer primary key, b text);"
+    for (i = 0; i < 300; i++) printf "insert into s(b) values(\\"%d\\"); update s set b = b + 1 where a = %d;\\n", i, i }' > txns.sql
+  timed sqlite_bulk sh -c 'sqlite3 bulk.db < bulk.sql'
+  timed sqlite_txns sh -c 'sqlite3 txns.db < txns.sql'
+`;
+
+const REDIS = `
+  redis-server --port 0 --unixsocket "$WORK/s" --save '' --appendonly no --dir "$WORK" > log 2>&1 &
+  server=$!
+  trap 'kill $server 2> /dev/null; wait $server; cd / && rm -rf "$WORK"' EXIT
+  i=0
+  until [ "$(redis-cli -s "$WORK/s" ping 2> /dev/null)" = PONG ]; do
+    i=$((i + 1))
+    [ $i -lt 100 ] || fail "redis-server does not answer: $(tail -n 1 log)"
+    sleep 0.05
+  done
+  redis-benchmark -s "$WORK/s" -n 500 -c 10 -t get,set -q > /dev/null || exit 1
+  while [ $ROUNDS -gt 0 ]; do
+    redis-benchmark -s "$WORK/s" -n 3000 -c 10 -t get,set --csv |
+      tr -d '"' | awk -F, '$1 == "GET" || $1 == "SET" { printf "redis_%s %.1f\\n", tolower($1), 1e9 / $2 }'
+    ROUNDS=$((ROUNDS - 1))
+  done
+`;
+
+const GZIP = `
+  head -c 6000000 "$NODE" > data && gzip -k data || fail "cannot make the data"
+  timed gzip gzip -c data
+  timed gunzip gzip -dc data.gz
+`;
+
+/** Adds one process, a pipe and a file at a time, as build scripts do. */
+const SHELL = `
+  cat > loop.sh <<'END'
+    i=0
+    while [ $i -lt 20 ]; do
+      echo "line $i" > f$i
+      n=$(cat f$i | wc -l)
+      [ "$n" = 1 ] && rm f$i
+      i=$((i + 1))
+    done
+END
+  timed shell_script sh loop.sh
+`;
+
+const BUILD = `cp -r "$SCRATCH"/c_sources/. . || fail "cannot copy the sources"; timed c_build make -s -B`;
+
+export const workloads: readonly Unit[] = [
+  command('true', 10, ['/bin/true']),
+  command('python_start', 5, [PYTHON, '-c', 'pass']),
+  command('perl_start', 5, ['perl', '-e', '1']),
+  command('node_start', 1, [NODE, '-e', '0']),
+  command('cpu_bound', 1, ['awk', 'BEGIN { for (i = 0; i < 6000000; i++) x += i % 7; print x }']),
+  script('shell_script', ['shell_script'], [], 1, SHELL),
+  script('c_build', ['c_build'], ['cc', 'make'], 1, BUILD),
+  script('git', ['git_commit', 'git_status', 'git_log', 'git_clone'], ['git'], 1, GIT),
+  script('sqlite', ['sqlite_bulk', 'sqlite_txns'], ['sqlite3'], 1, SQLITE),
+  command(
+    'grep_tree',
+    2,
+    ['grep', '-rc', 'struct [a-z]*_info {', '/usr/include/linux'],
+    ['/usr/include/linux'],
+  ),
+  command('find_tree', 1, ['find', '/usr/include', '-name', '*.h', '-size', '+8k'], ['/usr/include']),
+  script('gzip', ['gzip', 'gunzip'], ['gzip'], 1, GZIP),
+  script('redis', ['redis_get', 'redis_set'], ['redis-server', 'redis-benchmark', 'redis-cli'], 1, REDIS),
+  python('nbody'),
+  python('fannkuch'),
+  python('json_text', 'json'),
+  python('regex'),
+  python('strings'),
+  python('sorting'),
+  python('pickling', 'pickle'),
+  python('file_lines'),
+  python('spawn'),
+  python('threads'),
 ];

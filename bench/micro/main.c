@@ -1,0 +1,82 @@
+// Microbenchmarks of system calls. Usage: micro FOLDER WARM_MS ROUND_MS ROUNDS CASE...
+// Prints one line "CASE NANOSECONDS" per round: the mean of one operation in that round.
+#define _GNU_SOURCE
+#include "micro.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+char work_dir[4096];
+char self_path[4096];
+static const char *current = "start";
+
+static const struct bench *const groups[] = {call_cases, file_cases, memory_cases, wait_cases, process_cases};
+
+void die(const char *what) {
+  fprintf(stderr, "%s: %s: %s\n", current, what, strerror(errno));
+  exit(1);
+}
+
+static double now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+static double timed(const struct bench *b, long count) {
+  double start = now_ns();
+  for (long i = 0; i < count; i++) b->op(b->arg);
+  return now_ns() - start;
+}
+
+static void measure(const struct bench *b, double warm_ns, double round_ns, int rounds) {
+  // Doubling batches warm caches, and the compilers of a kernel in JavaScript; the last one sizes the rounds.
+  double spent = 0, last = 0;
+  long batch = 1;
+  for (;; batch *= 2) {
+    last = timed(b, batch);
+    spent += last;
+    if (spent >= warm_ns) break;
+  }
+  long count = (long)(round_ns / (last / batch)) + 1;
+  for (int r = 0; r < rounds; r++) printf("%s %.1f\n", b->name, timed(b, count) / count);
+  fflush(stdout);
+}
+
+static const struct bench *find(const char *name) {
+  for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
+    for (const struct bench *b = groups[g]; b->name != 0; b++)
+      if (strcmp(b->name, name) == 0) return b;
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "--exit") == 0) return 0;
+  if (argc < 6) {
+    fprintf(stderr, "usage: micro FOLDER WARM_MS ROUND_MS ROUNDS CASE...\n");
+    return 2;
+  }
+  if (readlink("/proc/self/exe", self_path, sizeof self_path - 1) < 0) die("readlink /proc/self/exe");
+  snprintf(work_dir, sizeof work_dir, "%s/micro-XXXXXX", argv[1]);
+  if (mkdtemp(work_dir) == 0) die("mkdtemp");
+  // What a kernel learns when a program begins (where its threads shall run, which code is hot) is no case's cost.
+  for (double start = now_ns(); now_ns() - start < 3e6 * atof(argv[2]);) syscall(SYS_getppid);
+  for (int i = 5; i < argc; i++) {
+    const struct bench *b = find(argv[i]);
+    if (b == 0) {
+      fprintf(stderr, "no case %s\n", argv[i]);
+      return 2;
+    }
+    current = b->name;
+    if (b->setup != 0) b->setup();
+    measure(b, atof(argv[2]) * 1e6, atof(argv[3]) * 1e6, atoi(argv[4]));
+    if (b->teardown != 0) b->teardown();
+  }
+  rmdir(work_dir);
+  return 0;
+}

@@ -1,0 +1,49 @@
+// The cases of micro/: what one system call, fault or hand-over costs.
+
+import type { Unit } from './units.ts';
+
+/** Times in ms of warming up, of one round; and the number of rounds. */
+const FULL = ['50', '6', '5'];
+const QUICK = ['30', '4', '3'];
+
+function group(name: string, cases: string[]): Unit {
+  return {
+    name,
+    cases,
+    needs: [],
+    command: ({ programs, scratch, quick }, wanted) => [
+      programs.micro,
+      scratch,
+      ...(quick ? QUICK : FULL),
+      ...wanted,
+    ],
+  };
+}
+
+const sizes = (name: string) => ['1', '4k', '64k'].map((size) => `${name}_${size}`);
+
+export const microUnits: readonly Unit[] = [
+  group('calls', ['null_call', 'null_call_trapped', 'getppid', 'clock_gettime', 'signal_self']),
+  group('files', [
+    ...sizes('read_zero'),
+    ...sizes('write_zero'),
+    'read_null_1',
+    'write_null_4k',
+    ...sizes('pread'),
+    ...sizes('pwrite'),
+    'stat',
+    'open_close',
+    'create_unlink',
+  ]),
+  group('mappings', ['mmap_munmap', 'touch_8m', 'map_file']),
+  group('waits', [
+    'pipe_self',
+    'eventfd_self',
+    'epoll_ready',
+    'pipe_pingpong',
+    'unix_pingpong',
+    'thread_create_join',
+    'futex_pingpong',
+  ]),
+  group('processes', ['fork_exit_wait', 'fork_exec_wait', 'vfork_exec_wait']),
+];
