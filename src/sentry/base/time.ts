@@ -31,6 +31,8 @@ export interface TimeSource {
   /** CLOCK_REALTIME whole seconds; its nanoseconds are in realtimeNsec after the call. */
   realtimeSec(): number;
   realtimeNsec: number;
+  /** CLOCK_REALTIME whole seconds of a few seconds ago at the most: asks no clock. */
+  recentRealtimeSec(): number;
   /** Arms or re-arms a timer at an absolute CLOCK_MONOTONIC time. */
   arm(timer: Timer, deadlineNs: number): void;
   /** Disarms; harmless when not armed. */

@@ -15,6 +15,8 @@ export class Timekeeper implements TimeSource {
   /** What the host was last asked to wake us for, in our monotonic ns. */
   private programmedNs = Number.POSITIVE_INFINITY;
   realtimeNsec = 0;
+  /** Seconds of the last reading: with a TSC clock, its recalibration once a second makes one. */
+  private recentSec = 0;
   /** Set by the runtime: the host is to call expire() at this time (CLOCK_MONOTONIC of the host, absolute ns). */
   onNextDeadline: (hostNs: number) => void = () => {};
 
@@ -27,6 +29,7 @@ export class Timekeeper implements TimeSource {
   /** From here on monotonic time is the VDSO's, to the tick: what a guest reads with and without a call agrees. */
   useTsc(clock: TscClock): void {
     this.tsc = clock;
+    this.realtimeSec();
   }
 
   monotonicNs(): number {
@@ -37,7 +40,12 @@ export class Timekeeper implements TimeSource {
   realtimeSec(): number {
     const sec = hostClockSec(CLOCK_REALTIME);
     this.realtimeNsec = lastNsec();
+    this.recentSec = sec;
     return sec;
+  }
+
+  recentRealtimeSec(): number {
+    return this.tsc === null ? this.realtimeSec() : this.recentSec;
   }
 
   /** CLOCK_REALTIME as ns: rounded to about 256 ns; for deadlines, not for stored times. */

@@ -80,6 +80,7 @@ export class VdsoPages implements TimerTarget {
 
   onTimer(timer: Timer, nowNs: number): void {
     this.clock!.recalibrate();
+    this.time.realtimeSec();
     writeParams(this.params, this.clock!.params);
     this.time.arm(timer, nowNs + RECALIBRATION_NS);
   }

@@ -213,6 +213,19 @@ export class PageCache implements Mappable, Shrinkable {
   /** Copies file bytes [off, off + len) to `io`, up to the end of file; bytes moved, -EFAULT, -ENOMEM or -EIO. */
   read(io: Io, off: number, len: number): number {
     const end = Math.min(off + Math.min(len, io.remaining), this.size);
+    // Within one page that is here, which most reads are.
+    const page = Math.floor(off / PAGE_SIZE);
+    const inPage = off - page * PAGE_SIZE;
+    if (end > off && inPage + (end - off) <= PAGE_SIZE) {
+      const e = this.entry(page);
+      if (e > 0) {
+        const frame = (e & FRAME) - 1;
+        this.busy++;
+        const n = io.put(this.memfile.u8(frame), this.memfile.byteOffset(frame) + inPage, end - off);
+        this.busy--;
+        return n;
+      }
+    }
     let pos = off;
     let r = 0;
     this.busy++;

@@ -16,6 +16,9 @@ class FakeTime implements TimeSource {
   monotonicNs(): number {
     return this.now * 1e9;
   }
+  recentRealtimeSec(): number {
+    return this.realtimeSec();
+  }
   realtimeSec(): number {
     return this.now;
   }

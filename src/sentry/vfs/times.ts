@@ -37,7 +37,7 @@ export function touchAtime(ctx: VfsContext, i: Inode, mountFlags: number): void 
   const afterM = i.atimeSec > i.mtimeSec || (i.atimeSec === i.mtimeSec && i.atimeNsec > i.mtimeNsec);
   const afterC = i.atimeSec > i.ctimeSec || (i.atimeSec === i.ctimeSec && i.atimeNsec > i.ctimeNsec);
   // The common case of a file that is read again and again asks no clock.
-  if (relative && afterM && afterC && i.atimeSec + DAY_SEC > ctx.time.realtimeSec()) return;
+  if (relative && afterM && afterC && i.atimeSec + DAY_SEC > ctx.time.recentRealtimeSec()) return;
   i.atimeSec = ctx.time.realtimeSec();
   i.atimeNsec = ctx.time.realtimeNsec;
 }

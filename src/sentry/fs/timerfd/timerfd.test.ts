@@ -18,6 +18,9 @@ class Clock implements TimeSource {
   monotonicNs(): number {
     return this.now;
   }
+  recentRealtimeSec(): number {
+    return this.realtimeSec();
+  }
   realtimeSec(): number {
     this.realtimeNsec = 500 + this.now;
     return 1_700_000_000;

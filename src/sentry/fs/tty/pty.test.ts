@@ -29,6 +29,9 @@ class FakeTime implements TimeSource {
   monotonicNs(): number {
     return this.now;
   }
+  recentRealtimeSec(): number {
+    return this.realtimeSec();
+  }
   realtimeSec(): number {
     return 0;
   }

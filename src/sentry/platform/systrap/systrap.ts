@@ -219,14 +219,11 @@ export class SystrapPlatform implements Platform {
     const spinNs = placement.spinNs(this.running.length);
     let sinceNs = 0;
     if (spinNs > 0) {
+      if ((ctx = this.spin()) !== null) return ctx;
       sinceNs = monotonicNs();
       const end = sinceNs + spinNs;
       do {
-        for (let i = 0; i < SPIN_ROUNDS; i++)
-          if ((ctx = this.scan()) !== null) {
-            this.spinHits++;
-            return ctx;
-          }
+        if ((ctx = this.spin()) !== null) return ctx;
       } while (monotonicNs() < end);
       this.spinMisses++;
       placement.miss(this.running);
@@ -246,6 +243,17 @@ export class SystrapPlatform implements Platform {
         return null;
       }
     }
+  }
+
+  /** Scans for a moment: most events come before it pays to ask a clock. */
+  private spin(): SystrapContext | null {
+    for (let i = 0; i < SPIN_ROUNDS; i++) {
+      const ctx = this.scan();
+      if (ctx === null) continue;
+      this.spinHits++;
+      return ctx;
+    }
+    return null;
   }
 
   private hostReady = false;
