@@ -11,6 +11,7 @@ import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.ts';
 import { BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV } from '../../abi/signal.ts';
 import { PAGE_SIZE, pageDown } from '../base/page.ts';
 import { ACCESS_EXEC, ACCESS_WRITE, GUEST_TOP } from '../platform/platform.ts';
+import { mapSoon } from './ahead.ts';
 import type { MemoryManager } from './mm.ts';
 import { LEAF_PAGES, type Leaf, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
 import { growStack } from './stack.ts';
@@ -27,10 +28,6 @@ const COW_MIN = 8;
 const COW_MAX = 64;
 /** Of a program or library, whose data is written all over while it starts. */
 const IMAGE_COW = 128;
-/** Pages that one mapping has mapped ahead of its first use. */
-const AHEAD_MAX = 2048;
-/** Orders after which it is enough. */
-const AHEAD_ORDERS = 32;
 
 /** From resolve: the page was there with all rights already. */
 const NOTHING = 1;
@@ -59,6 +56,7 @@ export function handleFault(mm: MemoryManager, addr: number, access: number): nu
   const r = resolve(mm, vma, page, write);
   if (r === 0) {
     mm.spuriousCount = 0;
+    if (mm.soon.length > 0) mapSoon(mm);
     return 0;
   }
   if (r === NOTHING) return spurious(mm, vma, page);
@@ -170,7 +168,7 @@ function mapFile(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): number {
 }
 
 /** Enters the pages of slots [lo, hi) that the file's cache has, or with `present` false can cheaply have. */
-function addPages(
+export function addPages(
   mm: MemoryManager,
   vma: Vma,
   leaf: Leaf,
@@ -196,28 +194,6 @@ function addPages(
   }
 }
 
-/**
- * Maps ahead what is present of a mapping: the segments of a program are used at once, and one order for a run of pages
- * costs less than the faults that it saves. Pages that will rather be written are left to the copy at their first write.
- */
-export function mapAhead(mm: MemoryManager, vma: Vma): void {
-  if (vma.prot === 0) return;
-  if ((vma.prot & PROT_WRITE) !== 0 && (vma.source !== null || (vma.flags & VM_SHARED) !== 0)) return;
-  const first = vma.start / PAGE_SIZE;
-  const most = (vma.prot & PROT_EXEC) !== 0 ? AHEAD_MAX : LEAF_PAGES;
-  const last = Math.min(vma.end / PAGE_SIZE, first + most);
-  let orders = 0;
-  for (let pn = first; pn < last && orders < AHEAD_ORDERS; ) {
-    const base = pn - (pn & SLOT);
-    const hi = Math.min(LEAF_PAGES, last - base);
-    const leaf = mm.pt.make(pn);
-    if (vma.source !== null) addPages(mm, vma, leaf, base, pn - base, hi, false, true);
-    orders += mapPresent(mm, vma, leaf, base, pn - base, hi);
-    mm.pt.prune(base / LEAF_PAGES);
-    pn = base + hi;
-  }
-}
-
 function fileError(e: number): number {
   return e === -ENOMEM || e === -ENOENT ? e : -EIO;
 }
@@ -232,7 +208,7 @@ function addFilePage(mm: MemoryManager, leaf: Leaf, slot: number, frame: number,
 }
 
 /** Data of a program or library: relocated and written page after page while it starts. */
-function isImageData(vma: Vma): boolean {
+export function isImageData(vma: Vma): boolean {
   return (vma.flags & (VM_IMAGE | VM_SHARED)) === VM_IMAGE && (vma.prot & PROT_WRITE) !== 0;
 }
 
@@ -240,7 +216,7 @@ function isImageData(vma: Vma): boolean {
  * A first write to a private file page: a copy of the cache's page. Of an image's data, at the first access even, all
  * untouched pages around it too; of other files what somebody else writes must show until then.
  */
-function copyFilePages(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): number {
+export function copyFilePages(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): number {
   const source = vma.source!;
   const memfile = mm.memfile;
   const first = vma.start / PAGE_SIZE;

@@ -12,8 +12,9 @@ import type { UserMemory } from '../base/usermem.ts';
 import type { Mappable, MappingOwner } from '../memfile/mappable.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import { type AddressSpace, GUEST_TOP, type Platform } from '../platform/platform.ts';
+import { mapAhead } from './ahead.ts';
 import { compareExchange32, futexKey, load32, store32 } from './atomics.ts';
-import { handleFault, mapAhead } from './fault.ts';
+import { handleFault } from './fault.ts';
 import { forkInto } from './fork.ts';
 import { brk, mmap, munmap } from './mmap.ts';
 import { PageTable } from './pagetable.ts';
@@ -33,6 +34,9 @@ export interface MmLimits {
 
 /** The host allows 65530 mappings per process (vm.max_map_count); an order adds two at most. */
 const MAX_HOST_ORDERS = 24000;
+
+/** Mappings that wait for the next fault: a program that maps more without touching any is no loader. */
+const MAX_SOON = 64;
 
 /** From the 32-bit atomics: the address is bad. No int32 has this value. */
 export const ATOMIC_FAULT = 0x1_0000_0000;
@@ -89,6 +93,9 @@ export class MemoryManager implements UserMemory, MappingOwner {
   /** The page of faults that found nothing to do, and how many in a row. */
   spuriousPage = -1;
   spuriousCount = 0;
+
+  /** Where mappings are that shall be mapped with the next fault. */
+  readonly soon: number[] = [];
 
   /** Orders given since the stub was last empty: each may have cost the host up to two mappings. */
   hostOrders = 0;
@@ -160,14 +167,17 @@ export class MemoryManager implements UserMemory, MappingOwner {
     return r;
   }
 
-  /** Has the stub map what is present of the mapping at `addr`, or with no address of all, before the guest faults. */
-  mapAhead(addr = -1): void {
-    if (addr >= 0) {
-      const v = this.vmas.find(addr);
-      if (v !== null) mapAhead(this, v);
-      return;
-    }
+  /** Has the stub map what is present of all mappings before the guest faults. */
+  mapAhead(): void {
     for (let i = 0; i < this.vmas.length; i++) mapAhead(this, this.vmas.at(i));
+  }
+
+  /** The same for the new mapping at `addr`, at the next fault: then one exchange with the stub serves all of them. */
+  mapSoon(addr: number): void {
+    const v = this.vmas.find(addr);
+    if (v === null || this.soon.length >= MAX_SOON) return;
+    v.fresh = true;
+    this.soon.push(addr);
   }
 
   /** The program wants the range of the platform's table for itself: its system calls are left as they are from now on. */

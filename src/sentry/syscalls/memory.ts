@@ -156,7 +156,7 @@ function mapFile(
   const all = shared ? flags | MAP_SHARED : flags;
   const at = t.mm.mmap(addr, len, prot, all, file, source, pgoff, '', maxProt);
   // What the file's cache has of code and constants will be used.
-  if (at >= 0) t.mm.mapAhead(at);
+  if (at >= 0) t.mm.mapSoon(at);
   return at;
 }
 
