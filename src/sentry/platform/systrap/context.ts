@@ -219,6 +219,8 @@ export class SystrapContext implements Context, RegsSource {
     slot.parked = true;
     const state = Atomics.load(this.words, this.stateAt);
     if ((state & 1) !== 0) Atomics.compareExchange(this.words, this.stateAt, state, STATE_PARK);
+    // It will sleep, and be woken.
+    this.platform.placement.wakes++;
   }
 
   interrupt(): void {

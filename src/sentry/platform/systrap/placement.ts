@@ -1,12 +1,15 @@
 // Where Sentry and guest threads run, and whether they may spin for each other. The Sentry keeps one cpu. Two modes:
 //
-//   free   a cpu is idle besides ours: guest threads run on the others, and both sides hand over by spinning
-//   home   others want the cpus too: a spinner would wait for somebody who is not running, so nobody spins, and the
-//          Sentry and the threads that call it often share its cpu, where a wake-up is a plain switch
+//   free   guest threads run on the other cpus, and both sides hand over by spinning: a call costs least
+//   home   the Sentry and the threads that call it often share its cpu, nobody spins: a wake-up is a plain switch
 //
-// In either mode a thread that computes while others run too may use every cpu. A spin that ends without an event only
-// says that the thread computes; that somebody else wants the cpus shows in how long we and the guest's thread waited
-// for one (/proc/PID/schedstat, second number). Back to free: the host's idle time (second number of /proc/uptime).
+// What wakes a sleeper on another cpu, or interrupts one (an exchange with a mapper, whose mapping change another cpu may
+// have cached), costs ten times more than on the same cpu; a call costs ten times less. So what the guest does decides:
+// the costs of both modes are compared over the last events (weigh). And spinning takes an idle cpu: free ends when we or
+// the guest's thread wait for one most of the time (/proc/PID/schedstat, second number), and begins only when the host
+// was idle enough (second number of /proc/uptime).
+//
+// In either mode a thread that computes while others run too may use every cpu.
 
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../../abi/fcntl.ts';
 import {
@@ -42,14 +45,21 @@ const LONG_RUN_NS = 1_000_000;
 /** A run shorter than this counts towards being a calling one again. */
 const SHORT_RUN_NS = 50_000;
 const SHORT_RUNS = 32;
-/**
- * How long the Sentry spins before it sleeps: at first about what a wake-up across cpus costs, longer as long as events
- * come soon after it fell asleep.
- */
-const SPIN_NS = 50_000;
-const SPIN_MAX_NS = 400_000;
+/** How long the Sentry spins before it sleeps: what it costs to put it to sleep and wake it across cpus. */
+const SPIN_NS = 80_000;
 /** The same while guest threads share cpus, and one of them may have to wait for another. */
 const CROWDED_SPIN_NS = 20_000;
+
+/** Events after which the modes are weighed. */
+const WEIGH_EVENTS = 256;
+/** What the free mode saves at an event, and what it adds to a sleep or wake-up, and to an exchange with a mapper, in us. */
+const CALL_SAVES = 4;
+const WAKE_COSTS = 35;
+const EXCHANGE_COSTS = 12;
+/** The other mode must be so much better. */
+const ADVANTAGE = 1.3;
+/** At home: who runs longer than this would let a spinning Sentry fall asleep. */
+const LONG_WAIT_NS = SPIN_NS;
 
 /** Where a thread may run: not decided, with the Sentry, beside it, anywhere. */
 export const AT_START = 0;
@@ -76,9 +86,13 @@ export class Placement {
   private readonly schedstatFd: number;
   /** Running threads that may use the Sentry's cpu while it is free. */
   private anywhere = 0;
+  /** Since the modes were weighed: events, exchanges, and sleeps that are, or would be, ended from another cpu. */
+  private events = 0;
+  private exchanges = 0;
+  wakes = 0;
+  private sleptAtNs = 0;
   /** How often the free mode ended. */
   homeTimes = 0;
-  private spin = SPIN_NS;
   private idleSec = 0;
   private idleAtNs = 0;
   private lookNs = IDLE_LOOK_NS;
@@ -122,6 +136,7 @@ export class Placement {
 
   /** A mapper works only while the Sentry waits for it: on the same cpu, where neither has to be woken from afar. */
   placeMapper(process: { readonly pid: number; mapperCpu: number }): void {
+    this.exchanges++;
     if (process.mapperCpu === this.cpu) return;
     process.mapperCpu = this.cpu;
     hostCall(SYS_sched_setaffinity, process.pid, MASK_SIZE, this.home.addr);
@@ -129,6 +144,7 @@ export class Placement {
 
   /** A thread came back from user mode. */
   left(slot: HostSlot): void {
+    if (++this.events >= WEIGH_EVENTS) this.weigh();
     if (slot.place !== ANYWHERE) return;
     this.anywhere--;
     const run = monotonicNs() - slot.resumedNs;
@@ -139,7 +155,7 @@ export class Placement {
   /** How long the Sentry may spin for one of `running` threads, in ns; 0 when it shall sleep at once. */
   spinNs(running: number): number {
     if (!this.free || running === 0) return 0;
-    if (running < this.cpus) return this.spin;
+    if (running < this.cpus) return SPIN_NS;
     return this.anywhere === 0 ? CROWDED_SPIN_NS : 0;
   }
 
@@ -170,30 +186,34 @@ export class Placement {
     if (!busy) return;
     this.lookNs =
       now - this.freeSinceNs < SHORT_FREE_NS ? Math.min(2 * this.lookNs, IDLE_LOOK_MAX_NS) : IDLE_LOOK_NS;
-    this.free = false;
-    this.homeTimes++;
-    this.sampleIdle();
-    this.settle();
-  }
-
-  /** The Sentry slept from `sinceNs` until an event came. */
-  slept(sinceNs: number): void {
-    if (!this.free) return;
-    const ns = monotonicNs() - sinceNs;
-    if (ns < SPIN_MAX_NS) this.spin = Math.min(2 * this.spin, SPIN_MAX_NS);
-    else if (ns > 4 * SPIN_MAX_NS) this.spin = Math.max(this.spin / 2, SPIN_NS);
+    this.goHome();
   }
 
   /** The Sentry is about to sleep. Free, its cpu is for threads that wait for another one. */
   sleeping(running: readonly Running[]): void {
-    if (!this.free) this.look();
-    else if (running.length >= this.cpus && this.anywhere === 0)
+    if (this.free && running.length >= this.cpus && this.anywhere === 0)
       for (const { slot } of running) if (slot !== null) this.letGo(slot);
+    this.sleptAtNs = this.free ? 0 : monotonicNs();
   }
 
-  /** At home: looks from time to time whether the host has become idle. */
+  /** The Sentry was woken. */
+  woken(): void {
+    if (this.free) this.wakes++;
+    else if (monotonicNs() - this.sleptAtNs > LONG_WAIT_NS) this.wakes++;
+  }
+
+  /** Compares what the last events cost in this mode with what they would in the other. */
+  private weigh(): void {
+    const costs = this.wakes * WAKE_COSTS + this.exchanges * EXCHANGE_COSTS;
+    const saves = this.events * CALL_SAVES;
+    this.events = this.wakes = this.exchanges = 0;
+    if (this.free) {
+      if (costs > saves * ADVANTAGE) this.goHome();
+    } else if (this.cpus > 1 && saves > costs * ADVANTAGE) this.look();
+  }
+
+  /** At home, free is better: is the host idle enough? */
   private look(): void {
-    if (this.cpus < 2) return;
     const now = monotonicNs();
     if (now - this.idleAtNs < this.lookNs) return;
     const before = this.idleSec;
@@ -203,7 +223,13 @@ export class Placement {
     this.free = true;
     this.freeSinceNs = now;
     this.delayAtNs = 0;
-    hostCall(SYS_sched_setaffinity, 0, MASK_SIZE, this.all.addr);
+    this.settle();
+  }
+
+  private goHome(): void {
+    this.free = false;
+    this.homeTimes++;
+    this.sampleIdle();
     this.settle();
   }
 

@@ -106,7 +106,7 @@ export class SystrapPlatform implements Platform {
   private last: SystrapContext | null = null;
   /** Kicks not yet answered: context -> when. */
   private readonly kicks = new Map<SystrapContext, number>();
-  private readonly placement = new Placement();
+  readonly placement = new Placement();
   readonly stub: StubImage;
   /** Patched call sites; null when calls are left alone. */
   readonly sites: SiteTable | null;
@@ -217,11 +217,9 @@ export class SystrapPlatform implements Platform {
     if (ctx !== null || !block) return ctx;
     const { placement } = this;
     const spinNs = placement.spinNs(this.running.length);
-    let sinceNs = 0;
     if (spinNs > 0) {
       if ((ctx = this.spin()) !== null) return ctx;
-      sinceNs = monotonicNs();
-      const end = sinceNs + spinNs;
+      const end = monotonicNs() + spinNs;
       do {
         if ((ctx = this.spin()) !== null) return ctx;
       } while (monotonicNs() < end);
@@ -232,10 +230,8 @@ export class SystrapPlatform implements Platform {
     this.allowSpins();
     for (;;) {
       ctx = this.sleep();
-      if (ctx !== null) {
-        if (sinceNs > 0) placement.slept(sinceNs);
-        return ctx;
-      }
+      placement.woken();
+      if (ctx !== null) return ctx;
       if (this.posted.length > 0) return this.posted.shift()!;
       if (this.hostReady) {
         this.hostReady = false;
