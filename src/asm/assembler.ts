@@ -31,7 +31,8 @@ interface PendingFixup {
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the loops below the class define every merged method
 export class Assembler {
   readonly base: bigint;
-  private readonly image: number[] = [];
+  private image = new Uint8Array(1024);
+  private length = 0;
   private readonly fixups: PendingFixup[] = [];
   private readonly labels = new Map<string, bigint>();
   private unnamed = 0;
@@ -42,19 +43,19 @@ export class Assembler {
 
   /** Bytes emitted so far. */
   get size(): number {
-    return this.image.length;
+    return this.length;
   }
 
   emit(code: Code): this {
-    const start = this.image.length;
-    for (const value of code.bytes) this.image.push(value);
-    if (code.fixup !== null) this.fixups.push({ fixup: code.fixup, start, end: this.image.length });
+    const start = this.length;
+    this.bytes(code.bytes);
+    if (code.fixup !== null) this.fixups.push({ fixup: code.fixup, start, end: this.length });
     return this;
   }
 
   /** Names the current position. */
   label(name: string): this {
-    return this.define(name, this.base + BigInt(this.image.length));
+    return this.define(name, this.base + BigInt(this.length));
   }
 
   /** Names an address outside the code that is being assembled. */
@@ -68,7 +69,14 @@ export class Assembler {
   }
 
   bytes(data: ArrayLike<number>): this {
-    for (let i = 0; i < data.length; i++) this.image.push(data[i]! & 0xff);
+    const at = this.length;
+    this.length += data.length;
+    if (this.length > this.image.length) {
+      const larger = new Uint8Array(Math.max(this.length, 2 * this.image.length));
+      larger.set(this.image);
+      this.image = larger;
+    }
+    this.image.set(data, at);
     return this;
   }
 
@@ -104,7 +112,7 @@ export class Assembler {
 
   /** Advances to a multiple of `boundary` bytes from address 0, with nops or with `fill`. */
   align(boundary: number, fill: number | null = null): this {
-    const misaligned = Number((this.base + BigInt(this.image.length)) % BigInt(boundary));
+    const misaligned = Number((this.base + BigInt(this.length)) % BigInt(boundary));
     const count = misaligned === 0 ? 0 : boundary - misaligned;
     return fill === null ? this.emit(instructions.nop(count)) : this.bytes(new Uint8Array(count).fill(fill));
   }
@@ -133,7 +141,7 @@ export class Assembler {
 
   /** The bytes with every label resolved. More code may follow, and `finish` be called again. */
   finish(): Uint8Array {
-    const out = Uint8Array.from(this.image);
+    const out = this.image.slice(0, this.length);
     for (const pending of this.fixups) {
       out.set(this.resolve(pending), pending.start + pending.fixup.at);
     }

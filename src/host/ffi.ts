@@ -1,14 +1,33 @@
 // The one place that loads the FFI. Everything below the FFI is machine code that our assembler emits: raw system calls
 // that return -errno, so neither libc's errno nor its wrappers are needed, and musl and glibc hosts behave alike.
 
-import koffi from 'koffi';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { Assembler } from '../asm/index.ts';
 
+type Koffi = typeof import('koffi');
+
+const MUSL_LOADER = '/lib/ld-musl-x86_64.so.1';
 const PROT_RW = 3;
 const PROT_RX = 5;
 const MAP_PRIVATE_ANON = 0x22;
 const CODE_SIZE = 16384;
 
+/**
+ * koffi finds out which of its binaries fits this host, which takes longer than loading it. With glibc we know; where
+ * musl is installed or the packages lie elsewhere, koffi itself looks.
+ */
+function loadKoffi(): Koffi {
+  const require = createRequire(import.meta.filename);
+  if (!existsSync(MUSL_LOADER)) {
+    try {
+      return require('@koromix/koffi-linux-x64/linux_x64/koffi.node') as Koffi;
+    } catch {}
+  }
+  return require('koffi') as Koffi;
+}
+
+const koffi = loadKoffi();
 const libc = koffi.load(null);
 const mmap = libc.func('int64_t mmap(int64_t addr, int64_t len, int prot, int flags, int fd, int64_t off)');
 const mprotect = libc.func('int mprotect(int64_t addr, int64_t len, int prot)');

@@ -1,0 +1,18 @@
+// The end of this process.
+
+import { SYS_exit_group } from '../abi/syscall.ts';
+import { hostCall } from './syscall.ts';
+
+/** Somebody watches this process with tools of Node.js that write their results when it is taken down. */
+function observed(): boolean {
+  const { env, execArgv } = process;
+  return execArgv.length > 0 || env.NODE_OPTIONS !== undefined || env.NODE_V8_COVERAGE !== undefined;
+}
+
+/** Ends this process after its exit handlers. Node.js's own way takes V8 and its threads down first, for 10 ms. */
+export function exitProcess(status: number): never {
+  if (observed()) process.exit(status);
+  process.emit('exit', status);
+  hostCall(SYS_exit_group, status);
+  process.exit(status);
+}
