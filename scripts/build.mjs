@@ -38,7 +38,7 @@ const withoutSlowModules = {
 function makeNamespacesLazy(text) {
   const eager = /var (\w+)=\{\};__export\(\1,(?=\{)/g;
   if (!eager.test(text)) throw new Error('esbuild makes namespaces in another way now');
-  return text.replace(eager, (all, name) => `var ${name}=__namespace(`.padEnd(all.length));
+  return text.replace(eager, (all, name) => `var ${name}=__namespace(()=>0||`.padEnd(all.length));
 }
 
 const bundle = `${out}/bundle.cjs`;
@@ -58,7 +58,13 @@ await build({
   banner: {
     js: `(function (require, __filename) {
 const __dirname = __filename + '/../src/cli';
-const __namespace = (all) => new Proxy(all, {get: (_, name) => all[name]?.()});`,
+const __namespace = (make) => {
+  let fill = (target) => ((fill = () => target), Object.assign(target, make()));
+  return new Proxy({}, {
+    get: (target, name) => fill(target)[name]?.(),
+    ownKeys: (target) => Reflect.ownKeys(fill(target)),
+  });
+};`,
   },
   footer: { js: '})' },
   plugins: [withoutSlowModules],

@@ -3,28 +3,42 @@
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import type { Assembler } from '../asm/index.ts';
 
 type Koffi = typeof import('koffi');
 
+const BINARY = '@koromix/koffi-linux-x64/linux_x64/koffi.node';
 const MUSL_LOADER = '/lib/ld-musl-x86_64.so.1';
 const PROT_RW = 3;
 const PROT_RX = 5;
 const MAP_PRIVATE_ANON = 0x22;
 const CODE_SIZE = 16384;
 
+/** File of koffi's binary for glibc, found as require() would, without looking at packages; or null. */
+function findBinary(): string | null {
+  if (existsSync(MUSL_LOADER)) return null;
+  for (let dir = import.meta.dirname; ; dir = dirname(dir)) {
+    const file = join(dir, 'node_modules', BINARY);
+    if (existsSync(file)) return file;
+    if (dir === dirname(dir)) return null;
+  }
+}
+
 /**
- * koffi finds out which of its binaries fits this host, which takes longer than loading it. With glibc we know; where
- * musl is installed or the packages lie elsewhere, koffi itself looks.
+ * koffi takes 6 ms to find out which of its binaries fits this host. With glibc we know; where musl is installed, or the
+ * packages lie elsewhere, koffi itself looks.
  */
 function loadKoffi(): Koffi {
-  const require = createRequire(import.meta.filename);
-  if (!existsSync(MUSL_LOADER)) {
+  const file = findBinary();
+  if (file !== null) {
     try {
-      return require('@koromix/koffi-linux-x64/linux_x64/koffi.node') as Koffi;
+      const module = { exports: {} };
+      process.dlopen(module, file);
+      return module.exports as Koffi;
     } catch {}
   }
-  return require('koffi') as Koffi;
+  return createRequire(import.meta.filename)('koffi') as Koffi;
 }
 
 const koffi = loadKoffi();
