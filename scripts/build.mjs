@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const out = process.env.VEDETTE_OUT ?? 'dist';
@@ -30,6 +31,29 @@ const withoutSlowModules = {
     }));
   },
 };
+
+/** A module *.image.ts holds machine code or other data that is the same in every run: the bundle gets what came out. */
+const images = {
+  name: 'images',
+  setup(b) {
+    b.onLoad({ filter: /\.image\.js$/ }, async ({ path }) => {
+      const names = Object.entries(await import(pathToFileURL(path).href));
+      return {
+        contents: [
+          "const u8 = (text) => new Uint8Array(Buffer.from(text, 'base64'));",
+          ...names.map(([name, value]) => `export const ${name} = ${literal(value)};`),
+        ].join('\n'),
+      };
+    });
+  },
+};
+
+function literal(value) {
+  if (value instanceof Uint8Array) return `u8('${Buffer.from(value).toString('base64')}')`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const fields = Object.entries(value).map(([name, field]) => `${JSON.stringify(name)}: ${literal(field)}`);
+  return `{ ${fields.join(', ')} }`;
+}
 
 /**
  * esbuild fills the objects behind `import *` getter by getter as soon as the bundle starts; most are never looked at.
@@ -67,7 +91,7 @@ const __namespace = (make) => {
 };`,
   },
   footer: { js: '})' },
-  plugins: [withoutSlowModules],
+  plugins: [withoutSlowModules, images],
   logLevel: 'warning',
 });
 writeFileSync(bundle, makeNamespacesLazy(readFileSync(bundle, 'latin1')), 'latin1');

@@ -8,6 +8,12 @@ export interface AssemblerOptions {
   readonly base?: number | bigint;
 }
 
+/** Machine code as plain data: what is left of an Assembler when it is done. Labels are offsets from the first byte. */
+export interface MachineCode {
+  readonly bytes: Uint8Array;
+  readonly labels: Readonly<Record<string, number>>;
+}
+
 type Instructions = typeof instructions;
 type Emitters = {
   readonly [K in keyof Instructions]: (...operands: Parameters<Instructions[K]>) => Assembler;
@@ -31,7 +37,7 @@ interface PendingFixup {
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the loops below the class define every merged method
 export class Assembler {
   readonly base: bigint;
-  private image = new Uint8Array(1024);
+  private buffer = new Uint8Array(1024);
   private length = 0;
   private readonly fixups: PendingFixup[] = [];
   private readonly labels = new Map<string, bigint>();
@@ -71,12 +77,12 @@ export class Assembler {
   bytes(data: ArrayLike<number>): this {
     const at = this.length;
     this.length += data.length;
-    if (this.length > this.image.length) {
-      const larger = new Uint8Array(Math.max(this.length, 2 * this.image.length));
-      larger.set(this.image);
-      this.image = larger;
+    if (this.length > this.buffer.length) {
+      const larger = new Uint8Array(Math.max(this.length, 2 * this.buffer.length));
+      larger.set(this.buffer);
+      this.buffer = larger;
     }
-    this.image.set(data, at);
+    this.buffer.set(data, at);
     return this;
   }
 
@@ -141,11 +147,18 @@ export class Assembler {
 
   /** The bytes with every label resolved. More code may follow, and `finish` be called again. */
   finish(): Uint8Array {
-    const out = this.image.slice(0, this.length);
+    const out = this.buffer.slice(0, this.length);
     for (const pending of this.fixups) {
       out.set(this.resolve(pending), pending.start + pending.fixup.at);
     }
     return out;
+  }
+
+  /** finish() and where its labels are. */
+  image(): MachineCode {
+    const labels: Record<string, number> = {};
+    for (const name of this.labels.keys()) labels[name] = this.offsetOf(name);
+    return { bytes: this.finish(), labels };
   }
 
   private define(name: string, address: bigint): this {

@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import type { Assembler } from '../asm/index.ts';
+import type { MachineCode } from '../asm/index.ts';
 
 type Koffi = typeof import('koffi');
 
@@ -59,14 +59,13 @@ export function bootMemory(len: number): number {
   return addr;
 }
 
-/** Executable code made from an assembler whose labels are position-independent; label -> address. */
-export function installCode(code: Assembler): (label: string) => number {
-  const bytes = code.finish();
+/** Makes position-independent code executable; label -> address. */
+export function installCode({ bytes, labels }: MachineCode): (label: string) => number {
   const size = Math.ceil(bytes.length / CODE_SIZE) * CODE_SIZE;
   const at = bootMemory(size);
   new Uint8Array(viewMemory(at, size)).set(bytes);
   if (mprotect(at, size, PROT_RX) !== 0) throw new Error('vedette: the host refuses executable memory');
-  return (label) => at + code.offsetOf(label);
+  return (label) => at + labels[label]!;
 }
 
 /** A JS function that calls machine code at `addr` with the C prototype `signature` (result and arguments). */
