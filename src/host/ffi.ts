@@ -1,7 +1,7 @@
 // The one place that loads the FFI. Everything below the FFI is machine code that our assembler emits: raw system calls
 // that return -errno, so neither libc's errno nor its wrappers are needed, and musl and glibc hosts behave alike.
 
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { MachineCode } from '../asm/index.ts';
@@ -9,15 +9,23 @@ import type { MachineCode } from '../asm/index.ts';
 type Koffi = typeof import('koffi');
 
 const BINARY = '@koromix/koffi-linux-x64/linux_x64/koffi.node';
-const MUSL_LOADER = '/lib/ld-musl-x86_64.so.1';
+const GLIBC_LOADER = 'ld-linux-x86-64.so.2';
 const PROT_RW = 3;
 const PROT_RX = 5;
 const MAP_PRIVATE_ANON = 0x22;
 const CODE_SIZE = 16384;
 
+/** True when this Node.js runs on glibc: the name of the loader is near the start of its file. */
+function onGlibc(): boolean {
+  const fd = openSync(process.execPath, 'r');
+  const head = Buffer.alloc(4096);
+  readSync(fd, head, 0, head.length, 0);
+  closeSync(fd);
+  return head.includes(GLIBC_LOADER);
+}
+
 /** File of koffi's binary for glibc, found as require() would, without looking at packages; or null. */
 function findBinary(): string | null {
-  if (existsSync(MUSL_LOADER)) return null;
   for (let dir = import.meta.dirname; ; dir = dirname(dir)) {
     const file = join(dir, 'node_modules', BINARY);
     if (existsSync(file)) return file;
@@ -25,19 +33,16 @@ function findBinary(): string | null {
   }
 }
 
-/**
- * koffi takes 6 ms to find out which of its binaries fits this host. With glibc we know; where musl is installed, or the
- * packages lie elsewhere, koffi itself looks.
- */
+/** koffi takes 6 ms to find out which of its binaries fits this host: on glibc we know, else koffi itself looks. */
 function loadKoffi(): Koffi {
-  const file = findBinary();
-  if (file !== null) {
-    try {
+  try {
+    const file = onGlibc() ? findBinary() : null;
+    if (file !== null) {
       const module = { exports: {} };
       process.dlopen(module, file);
       return module.exports as Koffi;
-    } catch {}
-  }
+    }
+  } catch {}
   return createRequire(import.meta.filename)('koffi') as Koffi;
 }
 

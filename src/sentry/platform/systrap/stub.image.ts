@@ -2,6 +2,7 @@
 
 import { buildStub, type StubImage } from './stub.ts';
 
+export { PATCHED_FLAGS } from './patched_entry.ts';
 export { RUN_MASK_HIGH, RUN_MASK_LOW, SIG_KICK, type StubImage } from './stub.ts';
 
 export const STUB: StubImage = buildStub();
