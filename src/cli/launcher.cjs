@@ -57,20 +57,22 @@ function readCache(file) {
   }
 }
 
+/** Keeps the compiled code. Where that is not possible it costs only time. */
 function save(script, file) {
   const temporary = `${file}.${process.pid}`;
   try {
     fs.mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 });
     const fd = fs.openSync(temporary, 'w', 0o644);
-    fs.writeSync(fd, script.createCachedData());
-    fs.fsyncSync(fd);
-    fs.futimesSync(fd, BUILD, BUILD);
-    fs.closeSync(fd);
-    fs.renameSync(temporary, file);
-  } catch {
-    // A cache that cannot be kept costs only time.
-    fs.rmSync(temporary, { force: true });
-  }
+    try {
+      fs.writeFileSync(fd, script.createCachedData());
+      fs.fsyncSync(fd);
+      fs.futimesSync(fd, BUILD, BUILD);
+      fs.closeSync(fd);
+      fs.renameSync(temporary, file);
+    } catch {
+      fs.rmSync(temporary);
+    }
+  } catch {}
 }
 
 const filename = join(__dirname, 'bundle.cjs');
