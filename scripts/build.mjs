@@ -81,7 +81,7 @@ await build({
   // The launcher compiles the bundle as it is: a function that gets what it needs of the module system.
   banner: {
     js: `(function (require, __filename) {
-const __dirname = __filename + '/../src/cli';
+const __dirname = __filename.slice(0, __filename.lastIndexOf('/')) + '/src/cli';
 const __namespace = (make) => {
   let fill = (target) => ((fill = () => target), Object.assign(target, make()));
   return new Proxy({}, {

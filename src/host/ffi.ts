@@ -3,7 +3,6 @@
 
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import type { MachineCode } from '../asm/index.ts';
 
 type Koffi = typeof import('koffi');
@@ -26,10 +25,10 @@ function onGlibc(): boolean {
 
 /** File of koffi's binary for glibc, found as require() would, without looking at packages; or null. */
 function findBinary(): string | null {
-  for (let dir = import.meta.dirname; ; dir = dirname(dir)) {
-    const file = join(dir, 'node_modules', BINARY);
+  for (let dir = import.meta.dirname; ; dir = dir.slice(0, dir.lastIndexOf('/'))) {
+    const file = `${dir}/node_modules/${BINARY}`;
     if (existsSync(file)) return file;
-    if (dir === dirname(dir)) return null;
+    if (dir === '') return null;
   }
 }
 
