@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
@@ -101,8 +101,14 @@ const stamp = createHash('sha256').update(readFileSync(bundle)).digest().readUIn
 const launcher = readFileSync('src/cli/launcher.cjs', 'utf8').replace('BUILD = 0', `BUILD = ${stamp}`);
 const command = `${out}/vedette.cjs`;
 writeFileSync(command, readFileSync('src/cli/launcher.sh', 'utf8') + launcher, { mode: 0o755 });
-// One run leaves V8's compiled code behind; where programs cannot run, the help at least.
-const env = { ...process.env, VEDETTE_MAKE_CODE_CACHE: resolve(out, `code-${process.version}.cache`) };
-const run = (args) =>
-  spawnSync(process.execPath, [command, ...args], { env, stdio: 'ignore', timeout: 20_000 }).status;
-if (run(['do', '--', '/bin/true']) !== 0) run(['--help']);
+// One run leaves V8's compiled code behind, with the launcher's flags and without; where programs cannot run, the help.
+const env = {
+  ...process.env,
+  PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+  VEDETTE_MAKE_CODE_CACHE: resolve(out),
+};
+for (const words of [[resolve(command)], [process.execPath, command]]) {
+  const run = (args) =>
+    spawnSync(words[0], [...words.slice(1), ...args], { env, stdio: 'ignore', timeout: 20_000 }).status;
+  if (run(['do', '--', '/bin/true']) !== 0) run(['--help']);
+}

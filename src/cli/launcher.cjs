@@ -34,7 +34,12 @@ mark('node');
  * own version and flags, and the length of the source; not the source, and nothing tells it that a file was damaged.
  */
 const BUILD = 0;
-const name = `code-${process.version}.cache`;
+/** Flags of V8 are part of the name: code belongs to those that it was compiled with. */
+const flags = process.execArgv
+  .join('')
+  .replace(/[^\w=.-]/g, '_')
+  .slice(0, 100);
+const name = `code-${process.version}${flags}.cache`;
 const built = join(__dirname, name);
 
 function userFolder() {
@@ -87,7 +92,7 @@ function compile(file) {
   return script.cachedDataRejected ? null : script;
 }
 
-const making = env.VEDETTE_MAKE_CODE_CACHE === built;
+const making = env.VEDETTE_MAKE_CODE_CACHE === __dirname;
 let script = making ? null : (compile(built) ?? compile(join(userFolder(), name)));
 if (script === null) {
   script = new Script(source, { filename });
