@@ -3,11 +3,12 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 
 const runs = Number(process.argv[2] ?? 20);
 const command = resolve(process.env.VEDETTE_OUT ?? 'dist', 'vedette.cjs');
-const args = [command, 'do', ...process.argv.slice(3), '--', '/bin/true'];
+const args = ['do', ...process.argv.slice(3), '--', '/bin/true'];
+const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
 const dir = mkdtempSync(join(tmpdir(), 'vedette-startup-'));
 const file = join(dir, 'times');
 const steps = new Map();
@@ -21,8 +22,8 @@ const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
 for (let i = -1; i < runs; i++) {
   rmSync(file, { force: true });
   const begin = performance.now();
-  const r = spawnSync(process.execPath, args, {
-    env: { ...process.env, VEDETTE_STARTUP_TIMES: file },
+  const r = spawnSync(command, args, {
+    env: { ...process.env, PATH: path, VEDETTE_STARTUP_TIMES: file },
     stdio: 'ignore',
   });
   const wall = performance.now() - begin;
