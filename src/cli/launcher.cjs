@@ -86,8 +86,8 @@ const source = fs.readFileSync(filename, 'latin1');
 
 function compile(file) {
   const cachedData = readCache(file);
-  mark('files read');
   if (cachedData === undefined) return null;
+  mark('files read');
   const script = new Script(source, { filename, cachedData });
   return script.cachedDataRejected ? null : script;
 }
