@@ -50,7 +50,10 @@ const images = {
 
 function literal(value) {
   if (value instanceof Uint8Array) return `u8('${Buffer.from(value).toString('base64')}')`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (typeof value !== 'object' || value === null) {
+    if (!['number', 'string', 'boolean'].includes(typeof value)) throw new Error(`no data: ${value}`);
+    return JSON.stringify(value);
+  }
   const fields = Object.entries(value).map(([name, field]) => `${JSON.stringify(name)}: ${literal(field)}`);
   return `{ ${fields.join(', ')} }`;
 }

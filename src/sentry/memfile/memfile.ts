@@ -70,7 +70,7 @@ export class MemoryFile implements FrameBacking {
    */
   alloc(pages: number, alignPages = 1): number {
     const frame = this.frames.alloc(pages, alignPages);
-    if (this.narrow && frame + pages > FIRST_FRAMES) this.widen();
+    if (this.narrow && frame >= 0 && frame + pages > FIRST_FRAMES) this.widen();
     return frame;
   }
 
