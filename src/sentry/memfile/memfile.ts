@@ -69,21 +69,23 @@ export class MemoryFile implements FrameBacking {
    * -ENOMEM at the limit; -EINVAL for a run of more than one chunk (2^18 pages).
    */
   alloc(pages: number, alignPages = 1): number {
-    const frame = this.frames.alloc(pages, alignPages);
-    if (this.narrow && frame >= 0 && frame + pages > FIRST_FRAMES) this.widen();
-    return frame;
-  }
-
-  private widen(): void {
-    this.narrow = false;
-    const buffer = widenShared(this.chunkAddrs[0]!, FIRST_FRAMES * PAGE_SIZE, CHUNK_BYTES);
-    this.chunks8[0] = new Uint8Array(buffer);
-    this.chunks32[0] = new Int32Array(buffer);
+    return this.visible(this.frames.alloc(pages, alignPages), pages);
   }
 
   /** The same for frames that the caller overwrites, all bytes of each, before it does anything else with them. */
   allocToOverwrite(pages: number): number {
-    return this.frames.alloc(pages, 1, false);
+    return this.visible(this.frames.alloc(pages, 1, false), pages);
+  }
+
+  /** Sees to it that frames just handed out lie in the view of their chunk; returns the first, or -errno as it came. */
+  private visible(frame: number, pages: number): number {
+    if (this.narrow && frame >= 0 && frame + pages > FIRST_FRAMES) {
+      this.narrow = false;
+      const buffer = widenShared(this.chunkAddrs[0]!, FIRST_FRAMES * PAGE_SIZE, CHUNK_BYTES);
+      this.chunks8[0] = new Uint8Array(buffer);
+      this.chunks32[0] = new Int32Array(buffer);
+    }
+    return frame;
   }
 
   ref(frame: number): void {
