@@ -1,8 +1,10 @@
 // Compiles src, test and bench into dist (or the folder named by VEDETTE_OUT), then bundles the command: the kernel is
 // some four hundred modules, and finding and linking them one by one costs more than running a short program.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, rmSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { createHash } from 'node:crypto';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const out = process.env.VEDETTE_OUT ?? 'dist';
@@ -10,26 +12,106 @@ rmSync(out, { recursive: true, force: true });
 const tsc = spawnSync('node_modules/.bin/tsc', ['--outDir', out], { stdio: 'inherit' });
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
+/** Modules of Node.js that are slow to load and not needed, by who asks for them. */
+const replacements = [
+  // commander starts programs only for subcommands that are files of their own.
+  { module: 'node:child_process', from: /\/commander\//, contents: '' },
+  // The bundle has a require already.
+  { module: 'node:module', from: /./, contents: 'export const createRequire = () => require;' },
+];
+const withoutSlowModules = {
+  name: 'without-slow-modules',
+  setup(b) {
+    for (const [i, { module, from }] of replacements.entries())
+      b.onResolve({ filter: new RegExp(`^${module}$`) }, ({ importer }) =>
+        from.test(importer) ? { path: String(i), namespace: 'replaced' } : undefined,
+      );
+    b.onLoad({ filter: /./, namespace: 'replaced' }, ({ path }) => ({
+      contents: replacements[Number(path)].contents,
+    }));
+  },
+};
+
+/** A module *.image.ts holds machine code or other data that is the same in every run: the bundle gets what came out. */
+const images = {
+  name: 'images',
+  setup(b) {
+    b.onLoad({ filter: /\.image\.js$/ }, async ({ path }) => {
+      const names = Object.entries(await import(pathToFileURL(path).href));
+      return {
+        contents: [
+          "const u8 = (text) => new Uint8Array(Buffer.from(text, 'base64'));",
+          ...names.map(([name, value]) => `export const ${name} = ${literal(value)};`),
+        ].join('\n'),
+      };
+    });
+  },
+};
+
+function literal(value) {
+  if (value instanceof Uint8Array) return `u8('${Buffer.from(value).toString('base64')}')`;
+  if (typeof value !== 'object' || value === null) {
+    if (!['number', 'string', 'boolean'].includes(typeof value)) throw new Error(`no data: ${value}`);
+    return JSON.stringify(value);
+  }
+  const fields = Object.entries(value).map(([name, field]) => `${JSON.stringify(name)}: ${literal(field)}`);
+  return `{ ${fields.join(', ')} }`;
+}
+
+/**
+ * esbuild fills the objects behind `import *` getter by getter as soon as the bundle starts; most are never looked at.
+ * The text keeps its length, so that the source map stays right.
+ */
+function makeNamespacesLazy(text) {
+  const eager = /var (\w+)=\{\};__export\(\1,(?=\{)/g;
+  if (!eager.test(text)) throw new Error('esbuild makes namespaces in another way now');
+  return text.replace(eager, (all, name) => `var ${name}=__namespace(()=>0||`.padEnd(all.length));
+}
+
+const bundle = `${out}/bundle.cjs`;
 await build({
   entryPoints: [`${out}/src/cli/main.js`],
-  outfile: `${out}/bundle.cjs`,
+  outfile: bundle,
   bundle: true,
   format: 'cjs',
   platform: 'node',
   target: 'node20',
-  packages: 'external',
+  charset: 'ascii',
+  minifySyntax: true,
+  minifyWhitespace: true,
   sourcemap: true,
-  define: { 'import.meta.url': '__entryUrl' },
+  define: { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' },
+  // The launcher compiles the bundle as it is: a function that gets what it needs of the module system.
   banner: {
-    js: "const __entryUrl = require('node:url').pathToFileURL(__dirname + '/src/cli/main.js').href;",
+    js: `(function (require, __filename) {
+const __dirname = __filename.slice(0, __filename.lastIndexOf('/')) + '/src/cli';
+const __namespace = (make) => {
+  let fill = (target) => ((fill = () => target), Object.assign(target, make()));
+  return new Proxy({}, {
+    get: (target, name) => fill(target)[name]?.(),
+    ownKeys: (target) => Reflect.ownKeys(fill(target)),
+  });
+};`,
   },
+  footer: { js: '})' },
+  plugins: [withoutSlowModules, images],
   logLevel: 'warning',
 });
+writeFileSync(bundle, makeNamespacesLazy(readFileSync(bundle, 'latin1')), 'latin1');
+copyFileSync('node_modules/commander/LICENSE', `${out}/commander.LICENSE`);
+
+const stamp = createHash('sha256').update(readFileSync(bundle)).digest().readUInt32LE() >>> 1;
+const launcher = readFileSync('src/cli/launcher.cjs', 'utf8').replace('BUILD = 0', `BUILD = ${stamp}`);
 const command = `${out}/vedette.cjs`;
-copyFileSync('src/cli/launcher.cjs', command);
-chmodSync(command, 0o755);
-// One run leaves V8's compiled code behind; where programs cannot run, the help at least.
-const env = { ...process.env, VEDETTE_MAKE_CODE_CACHE: resolve(out, `code-${process.version}.cache`) };
-const run = (args) =>
-  spawnSync(process.execPath, [command, ...args], { env, stdio: 'ignore', timeout: 20_000 }).status;
-if (run(['do', '--', '/bin/true']) !== 0) run(['--help']);
+writeFileSync(command, readFileSync('src/cli/launcher.sh', 'utf8') + launcher, { mode: 0o755 });
+// One run leaves V8's compiled code behind, with the launcher's flags and without; where programs cannot run, the help.
+const env = {
+  ...process.env,
+  PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+  VEDETTE_MAKE_CODE_CACHE: resolve(out),
+};
+for (const words of [[resolve(command)], [process.execPath, command]]) {
+  const run = (args) =>
+    spawnSync(words[0], [...words.slice(1), ...args], { env, stdio: 'ignore', timeout: 20_000 }).status;
+  if (run(['do', '--', '/bin/true']) !== 0) run(['--help']);
+}

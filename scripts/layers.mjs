@@ -104,8 +104,8 @@ for (const file of files('src')) {
   }
   const text = readFileSync(file, 'utf8');
   const isTest = file.endsWith('.test.ts');
+  if (text.includes('koffi') && layer !== 'src/host') complain(`${file}: the FFI is loaded only in src/host`);
   for (const [, spec] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
-    if (spec === 'koffi' && layer !== 'src/host') complain(`${file}: the FFI is imported only in src/host`);
     if (!spec.startsWith('.')) continue;
     const target = normalize(relative('.', join(dirname(file), spec)));
     const to = layerOf(target);

@@ -8,6 +8,12 @@ export interface AssemblerOptions {
   readonly base?: number | bigint;
 }
 
+/** Machine code as plain data: what is left of an Assembler when it is done. Labels are offsets from the first byte. */
+export interface MachineCode {
+  readonly bytes: Uint8Array;
+  readonly labels: Readonly<Record<string, number>>;
+}
+
 type Instructions = typeof instructions;
 type Emitters = {
   readonly [K in keyof Instructions]: (...operands: Parameters<Instructions[K]>) => Assembler;
@@ -31,7 +37,8 @@ interface PendingFixup {
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the loops below the class define every merged method
 export class Assembler {
   readonly base: bigint;
-  private readonly image: number[] = [];
+  private buffer = new Uint8Array(1024);
+  private length = 0;
   private readonly fixups: PendingFixup[] = [];
   private readonly labels = new Map<string, bigint>();
   private unnamed = 0;
@@ -42,19 +49,19 @@ export class Assembler {
 
   /** Bytes emitted so far. */
   get size(): number {
-    return this.image.length;
+    return this.length;
   }
 
   emit(code: Code): this {
-    const start = this.image.length;
-    for (const value of code.bytes) this.image.push(value);
-    if (code.fixup !== null) this.fixups.push({ fixup: code.fixup, start, end: this.image.length });
+    const start = this.length;
+    this.bytes(code.bytes);
+    if (code.fixup !== null) this.fixups.push({ fixup: code.fixup, start, end: this.length });
     return this;
   }
 
   /** Names the current position. */
   label(name: string): this {
-    return this.define(name, this.base + BigInt(this.image.length));
+    return this.define(name, this.base + BigInt(this.length));
   }
 
   /** Names an address outside the code that is being assembled. */
@@ -68,7 +75,14 @@ export class Assembler {
   }
 
   bytes(data: ArrayLike<number>): this {
-    for (let i = 0; i < data.length; i++) this.image.push(data[i]! & 0xff);
+    const at = this.length;
+    this.length += data.length;
+    if (this.length > this.buffer.length) {
+      const larger = new Uint8Array(Math.max(this.length, 2 * this.buffer.length));
+      larger.set(this.buffer);
+      this.buffer = larger;
+    }
+    this.buffer.set(data, at);
     return this;
   }
 
@@ -104,7 +118,7 @@ export class Assembler {
 
   /** Advances to a multiple of `boundary` bytes from address 0, with nops or with `fill`. */
   align(boundary: number, fill: number | null = null): this {
-    const misaligned = Number((this.base + BigInt(this.image.length)) % BigInt(boundary));
+    const misaligned = Number((this.base + BigInt(this.length)) % BigInt(boundary));
     const count = misaligned === 0 ? 0 : boundary - misaligned;
     return fill === null ? this.emit(instructions.nop(count)) : this.bytes(new Uint8Array(count).fill(fill));
   }
@@ -133,11 +147,18 @@ export class Assembler {
 
   /** The bytes with every label resolved. More code may follow, and `finish` be called again. */
   finish(): Uint8Array {
-    const out = Uint8Array.from(this.image);
+    const out = this.buffer.slice(0, this.length);
     for (const pending of this.fixups) {
       out.set(this.resolve(pending), pending.start + pending.fixup.at);
     }
     return out;
+  }
+
+  /** finish() and where its labels are. */
+  image(): MachineCode {
+    const labels: Record<string, number> = {};
+    for (const name of this.labels.keys()) labels[name] = this.offsetOf(name);
+    return { bytes: this.finish(), labels };
   }
 
   private define(name: string, address: bigint): this {

@@ -6,7 +6,6 @@
 import {
   EVEX,
   EXACT,
-  exactAt,
   FORM,
   FORM_MODRM,
   IMM_1,
@@ -23,10 +22,17 @@ import {
   VEX,
   WITH_MEMORY,
   WITH_REGISTER,
-} from './length_tables.ts';
+} from './length_tables.image.ts';
 
 /** Longest instruction that there is. */
 const MAX_LENGTH = 15;
+
+/** Where in EXACT the opcode's eight bytes are; -1 when ModRM.reg says all. */
+function exactAt(map: number, opcode: number): number {
+  if (map === 0 && opcode >= 0xd8 && opcode <= 0xdf) return (opcode & 7) << 3;
+  if (map === 0 && (opcode & 0xfe) === 0xc6) return 8 << 3;
+  return map === 1 && opcode === 0x01 ? 9 << 3 : -1;
+}
 
 /** Bytes of the instruction at `at`; 0 when it is invalid, not known here, or does not end before `end`. */
 export function instructionLength(code: Uint8Array, at: number, end: number): number {

@@ -1,6 +1,8 @@
 // `vedette do`: boots a sandbox in this process, runs it and passes its exit status on.
 
+import { exitProcess } from '../host/exit.ts';
 import { STATUS_KERNEL_BUG, StartError } from '../runtime/options.ts';
+import { mark } from '../sentry/base/startup.ts';
 import { doOptions } from './do_options.ts';
 
 /** Exit status for a wait status: the exit code, or 128 + the signal. */
@@ -13,6 +15,7 @@ function exitStatusOf(waitStatus: number): number {
 export async function runDo(command: readonly string[], flags: Record<string, unknown>): Promise<void> {
   let status: number;
   try {
+    mark('command line');
     const options = doOptions(command, flags);
     const { Loader } = await import('../runtime/boot.ts');
     const tracer =
@@ -22,6 +25,7 @@ export async function runDo(command: readonly string[], flags: Record<string, un
         ? null
         : await import('../runtime/profile_report.ts');
     const stopSampling = options.cpuProfile === null ? null : reports!.startCpuProfile(options.cpuProfile);
+    mark('modules loaded');
     const loader = new Loader(options, tracer);
     if (options.profile !== null)
       loader.kernel.profile = new (await import('../sentry/kernel/profile.ts')).Profile();
@@ -40,5 +44,5 @@ export async function runDo(command: readonly string[], flags: Record<string, un
     }
   }
   // Descriptors of the host that the kernel watched must not keep Node's own event loop alive.
-  process.exit(status);
+  exitProcess(status);
 }

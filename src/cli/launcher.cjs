@@ -1,54 +1,106 @@
-#!/usr/bin/env node
 // Starts the bundled command with V8's compiled code from an earlier run, which saves a third of the start-up time.
 // The code cache is made by the build for the builder's Node.js; another version makes its own on its first run, in the
-// user's cache folder. A cache that V8 does not accept is only slow, never wrong: V8 checks version, flags and source.
+// user's cache folder. A cache that does not fit is only slow, never wrong.
 'use strict';
-const { mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
-const { homedir } = require('node:os');
+const fs = require('node:fs');
 const { join } = require('node:path');
 const { Script } = require('node:vm');
 
-const filename = join(__dirname, 'bundle.cjs');
-const source = readFileSync(filename, 'utf8');
-
-function userCache() {
-  const base = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-  return join(base, 'vedette', `code-${process.version}.cache`);
+const { env } = process;
+// What launcher.sh kept from Node.js is the guest's again.
+if (env.VEDETTE_CA_CERTS !== undefined) {
+  env.NODE_EXTRA_CA_CERTS = env.VEDETTE_CA_CERTS;
+  delete env.VEDETTE_CA_CERTS;
 }
 
-function compile(file) {
-  let cachedData;
+/** Moments of the start, when somebody wants to know: see docs/architecture.md. */
+const times = env.VEDETTE_STARTUP_TIMES ? [] : null;
+const mark = (step) => times?.push([step, process.hrtime()]);
+if (times !== null) {
+  globalThis[Symbol.for('vedette.startup')] = times;
+  process.on('exit', () => {
+    mark('exit handlers');
+    const [sec, nsec] = process.hrtime();
+    const now = performance.now();
+    const ms = ([s, ns]) => now - (sec - s) * 1e3 - (nsec - ns) / 1e6;
+    const line = ([step, at]) => `${JSON.stringify({ step, ms: Number(ms(at).toFixed(3)) })}\n`;
+    fs.appendFileSync(env.VEDETTE_STARTUP_TIMES, times.map(line).join(''));
+  });
+}
+mark('node');
+
+/**
+ * Stamp of the build that the caches belong to: the modification time of its cache files, in seconds. V8 compares its
+ * own version and flags, and the length of the source; not the source, and nothing tells it that a file was damaged.
+ */
+const BUILD = 0;
+/** Flags of V8 are part of the name: code belongs to those that it was compiled with. */
+const flags = process.execArgv
+  .join('')
+  .replace(/[^\w=.-]/g, '_')
+  .slice(0, 100);
+const name = `code-${process.version}${flags}.cache`;
+const built = join(__dirname, name);
+
+function userFolder() {
+  return join(env.XDG_CACHE_HOME || join(require('node:os').homedir(), '.cache'), 'vedette');
+}
+
+/** What is in a cache file, or undefined when it is another build's or somebody has written to it. */
+function readCache(file) {
+  let fd = -1;
   try {
-    cachedData = readFileSync(file);
+    fd = fs.openSync(file);
+    const { mtimeMs, size } = fs.fstatSync(fd);
+    if (mtimeMs !== BUILD * 1000) return undefined;
+    const data = Buffer.allocUnsafeSlow(size);
+    return fs.readSync(fd, data) === size ? data : undefined;
   } catch {
-    return null;
+    return undefined;
+  } finally {
+    if (fd >= 0) fs.closeSync(fd);
   }
-  const script = new Script(wrapped, { filename, cachedData });
+}
+
+/** Keeps the compiled code. Where that is not possible it costs only time. */
+function save(script, file) {
+  const temporary = `${file}.${process.pid}`;
+  try {
+    fs.mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 });
+    const fd = fs.openSync(temporary, 'w', 0o644);
+    try {
+      fs.writeFileSync(fd, script.createCachedData());
+      fs.fsyncSync(fd);
+      fs.futimesSync(fd, BUILD, BUILD);
+      fs.closeSync(fd);
+      fs.renameSync(temporary, file);
+    } catch {
+      fs.rmSync(temporary);
+    }
+  } catch {}
+}
+
+const filename = join(__dirname, 'bundle.cjs');
+// The bundle is plain ASCII, for which this is the fastest way in.
+const source = fs.readFileSync(filename, 'latin1');
+
+function compile(file) {
+  const cachedData = readCache(file);
+  if (cachedData === undefined) return null;
+  mark('files read');
+  const script = new Script(source, { filename, cachedData });
   return script.cachedDataRejected ? null : script;
 }
 
-function save(script, file, dir) {
-  try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-    const temporary = `${file}.${process.pid}`;
-    writeFileSync(temporary, script.createCachedData(), { mode: 0o600 });
-    renameSync(temporary, file);
-  } catch {
-    // A cache that cannot be kept costs only time.
-  }
-}
-
-const wrapped = `(function (require, __dirname) {${source}\n})`;
-const built = join(__dirname, `code-${process.version}.cache`);
-const making = process.env.VEDETTE_MAKE_CODE_CACHE === built;
-let script = making ? null : (compile(built) ?? compile(userCache()));
+const making = env.VEDETTE_MAKE_CODE_CACHE === __dirname;
+let script = making ? null : (compile(built) ?? compile(join(userFolder(), name)));
 if (script === null) {
-  script = new Script(wrapped, { filename });
-  const fresh = script;
+  script = new Script(source, { filename });
   // When the run is over, the cache holds the functions that were really used.
   process.on('exit', (status) => {
-    if (making) save(fresh, built, __dirname);
-    else if (status === 0) save(fresh, userCache(), join(userCache(), '..'));
+    if (making) save(script, built);
+    else if (status === 0) save(script, join(userFolder(), name));
   });
 }
-script.runInThisContext()(require, __dirname);
+mark('bundle compiled');
+script.runInThisContext()(require, filename);

@@ -1,6 +1,7 @@
 // Entry of the `vedette` command. Knows the commands and their flags; loads what a command needs only when it runs.
 
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 const STATUS_USAGE = 125;
@@ -24,7 +25,7 @@ Examples:
   vedette do --help           all flags of \`do\``;
 
 function version(): string {
-  const file = new URL('../../../package.json', import.meta.url);
+  const file = join(import.meta.dirname, '../../../package.json');
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
@@ -42,7 +43,11 @@ function makeProgram(): Command {
     .description(
       'Runs unmodified Linux x86-64 programs in a sandbox: every system call is served by a kernel in TypeScript.',
     )
-    .version(version(), '-V, --version', 'print the version')
+    .option('-V, --version', 'print the version')
+    .on('option:version', () => {
+      process.stdout.write(`${version()}\n`);
+      process.exit(0);
+    })
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .enablePositionalOptions()

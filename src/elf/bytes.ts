@@ -1,23 +1,32 @@
 /** Collects little-endian fields. */
 export class ByteWriter {
-  private readonly data: number[] = [];
+  private data = new Uint8Array(1024);
+  private size = 0;
 
   get length(): number {
-    return this.data.length;
+    return this.size;
   }
 
   u8(...values: readonly number[]): this {
-    for (const value of values) this.data.push(value & 0xff);
+    const at = this.extend(values.length);
+    for (let i = 0; i < values.length; i++) this.data[at + i] = values[i]!;
     return this;
   }
 
   u16(...values: readonly number[]): this {
-    for (const value of values) this.u8(value, value >>> 8);
+    for (const value of values) {
+      const at = this.extend(2);
+      this.data[at] = value;
+      this.data[at + 1] = value >>> 8;
+    }
     return this;
   }
 
   u32(...values: readonly number[]): this {
-    for (const value of values) this.u16(value, value >>> 16);
+    for (const value of values) {
+      const at = this.extend(4);
+      for (let i = 0; i < 4; i++) this.data[at + i] = value >>> (8 * i);
+    }
     return this;
   }
 
@@ -31,17 +40,30 @@ export class ByteWriter {
   }
 
   raw(bytes: Uint8Array): this {
-    for (const value of bytes) this.data.push(value);
+    const at = this.extend(bytes.length);
+    this.data.set(bytes, at);
     return this;
   }
 
   padTo(length: number): this {
-    while (this.data.length < length) this.data.push(0);
+    if (length > this.size) this.extend(length - this.size);
     return this;
   }
 
   finish(): Uint8Array {
-    return Uint8Array.from(this.data);
+    return this.data.slice(0, this.size);
+  }
+
+  /** Appends `count` zero bytes; offset of the first. */
+  private extend(count: number): number {
+    const at = this.size;
+    this.size += count;
+    if (this.size > this.data.length) {
+      const larger = new Uint8Array(Math.max(this.size, 2 * this.data.length));
+      larger.set(this.data);
+      this.data = larger;
+    }
+    return at;
   }
 }
 

@@ -2,7 +2,6 @@
 
 import {
   PTRACE_CONT,
-  PTRACE_GETREGS,
   PTRACE_GETREGSET,
   PTRACE_GETSIGINFO,
   PTRACE_INTERRUPT,
@@ -12,35 +11,14 @@ import {
 } from '../abi/ptrace.ts';
 import { SYS_ptrace, SYS_wait4 } from '../abi/syscall.ts';
 import { __WALL, WNOHANG } from '../abi/wait.ts';
-import { Assembler, imm, R10, R12, RAX, RBX, RDI, RDX, RSI } from '../asm/index.ts';
 import { HostBuffer } from './buffer.ts';
 import { installCode, routine } from './ffi.ts';
+import { PTRACE_CODE } from './ptrace.image.ts';
 import { hostCall } from './syscall.ts';
 
 const NT_X86_XSTATE = 0x202;
 
-// long setregs_resume(long tid, long regs, long request): PTRACE_SETREGS, then `request` with signal 0.
-const code = new Assembler();
-code.label('resume').push(RBX).push(R12).mov(RBX, RDI).mov(R12, RDX);
-code
-  .mov(R10, RSI)
-  .mov(RSI, RDI)
-  .mov(RDI, imm(PTRACE_SETREGS))
-  .mov(RDX, imm(0))
-  .mov(RAX, imm(SYS_ptrace))
-  .syscall();
-code.test(RAX, RAX).jne('resumeOut');
-code.mov(RDI, R12).mov(RSI, RBX).mov(RDX, imm(0)).mov(R10, imm(0)).mov(RAX, imm(SYS_ptrace)).syscall();
-code.label('resumeOut').pop(R12).pop(RBX).ret();
-code.align(16);
-// long getregs(long tid, long regs)
-code.label('getregs').mov(R10, RSI).mov(RSI, RDI).mov(RDI, imm(PTRACE_GETREGS)).mov(RDX, imm(0));
-code.mov(RAX, imm(SYS_ptrace)).syscall().ret();
-code.align(16);
-// long waitany(long status, int options): wait4(-1, status, options, 0)
-code.label('waitany').mov(RDX, RSI).mov(RSI, RDI).mov(RDI, imm(-1)).mov(R10, imm(0));
-code.mov(RAX, imm(SYS_wait4)).syscall().ret();
-const at = installCode(code);
+const at = installCode(PTRACE_CODE);
 const resumeRoutine = routine(at('resume'), 'int vedette_resume(int tid, int64_t regs, int request)');
 const getregsRoutine = routine(at('getregs'), 'int vedette_getregs(int tid, int64_t regs)');
 const waitRoutine = routine(at('waitany'), 'int vedette_waitany(int64_t status, int options)');

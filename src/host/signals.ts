@@ -16,30 +16,15 @@ import {
   SIGSTOP,
   SIZEOF_SIGACTION,
 } from '../abi/signal.ts';
-import {
-  SYS_eventfd2,
-  SYS_getpid,
-  SYS_kill,
-  SYS_read,
-  SYS_rt_sigaction,
-  SYS_rt_sigreturn,
-  SYS_write,
-} from '../abi/syscall.ts';
+import { SYS_eventfd2, SYS_getpid, SYS_kill, SYS_read, SYS_rt_sigaction } from '../abi/syscall.ts';
 import { putU64 } from '../abi/u64.ts';
-import { Assembler, CL, EAX, EDI, imm, mem, R8, RAX, RCX, RDI, RDX, RSI } from '../asm/index.ts';
 import { HostBuffer } from './buffer.ts';
 import { installCode } from './ffi.ts';
+import { FD_AT, FLAGS_SIZE, FROM_KERNEL, FROM_PROCESS, ONE_AT, SIGNALS_CODE } from './signals.image.ts';
 import { hostCall } from './syscall.ts';
 
-/** kill(2) and the like sent it. */
-export const FROM_PROCESS = 1;
-/** The kernel sent it: a key of the terminal, a hang-up. */
-export const FROM_KERNEL = 2;
-/** siginfo_t.si_code. */
-const SI_CODE = 8;
-const FLAGS_SIZE = 64;
-const FD_AT = 64;
-const ONE_AT = 72;
+export { FROM_KERNEL, FROM_PROCESS };
+
 const SIGSET_SIZE = 8;
 
 let shared: HostBuffer | null = null;
@@ -58,17 +43,10 @@ export function hostSignalFd(): number {
   action = HostBuffer.alloc(SIZEOF_SIGACTION);
   putU64(shared.view, FD_AT, fd);
   putU64(shared.view, ONE_AT, 1);
-  // void handler(int sig, siginfo_t *info, void *): flags[sig] = info->si_code > 0 ? 2 : 1; write(fd, &one, 8). errno of
-  // the interrupted code is not touched, since the raw call sets none; all registers come back from the signal frame.
-  const code = new Assembler();
-  code.label('handler').mov(EDI, EDI).mov(R8, imm(shared.addr)).mov(EAX, mem(RSI, SI_CODE));
-  code.mov(RCX, imm(FROM_PROCESS)).test(EAX, EAX).jle('store').mov(RCX, imm(FROM_KERNEL));
-  code.label('store').mov(mem(R8, 0, RDI), CL);
-  code.mov(RDI, mem(R8, FD_AT)).mov(RSI, R8).add(RSI, imm(ONE_AT)).mov(RDX, imm(8)).mov(RAX, imm(SYS_write));
-  code.syscall().ret();
-  code.align(16);
-  code.label('restorer').mov(RAX, imm(SYS_rt_sigreturn)).syscall();
-  const at = installCode(code);
+  // The handler finds the shared memory through a word beside its code.
+  const bytes = SIGNALS_CODE.bytes.slice();
+  putU64(new DataView(bytes.buffer), SIGNALS_CODE.labels.shared!, shared.addr);
+  const at = installCode({ bytes, labels: SIGNALS_CODE.labels });
   handlerAddr = at('handler');
   restorerAddr = at('restorer');
   eventFd = fd;

@@ -1,14 +1,11 @@
 // The time-stamp counter: read here in one short crossing of the FFI.
 
 import { readFileSync } from 'node:fs';
-import { Assembler, imm, mem, RAX, RDI, RDX } from '../asm/index.ts';
 import { HostBuffer } from './buffer.ts';
 import { installCode, routine } from './ffi.ts';
+import { TSC_CODE } from './tsc.image.ts';
 
-// long ticks(const u64 *base): rdtsc - *base, ordered after earlier loads.
-const code = new Assembler();
-code.label('ticks').lfence().rdtsc().shl(RDX, imm(32)).or(RAX, RDX).sub(RAX, mem(RDI, 0)).ret();
-const at = installCode(code);
+const at = installCode(TSC_CODE);
 const ticks = routine(at('ticks'), 'int64_t vedette_ticks(int64_t base)');
 
 const base = HostBuffer.alloc(8);

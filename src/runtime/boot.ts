@@ -4,12 +4,14 @@
 import { errnoName } from '../abi/errno.ts';
 import { SIGKILL } from '../abi/signal.ts';
 import { S_IFDIR, S_IFMT } from '../abi/stat.ts';
+import { monotonicNs } from '../host/clock.ts';
 import { HostPoller } from '../host/poller.ts';
 import { stopSelf } from '../host/signals.ts';
 import { fromText } from '../sentry/base/bytes.ts';
 import { credFor } from '../sentry/base/cred.ts';
 import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
+import { mark } from '../sentry/base/startup.ts';
 import type { Devpts } from '../sentry/fs/tty/devpts.ts';
 import { createInit } from '../sentry/kernel/init.ts';
 import { Kernel, type SyscallTracer } from '../sentry/kernel/kernel.ts';
@@ -90,9 +92,10 @@ export class Loader implements SignalTarget {
 
   /** Runs one step of the boot and logs how long it took. */
   private step<T>(name: string, body: () => T): T {
-    const start = performance.now();
+    const start = monotonicNs();
     const result = body();
-    log(`boot ${++this.stepNumber}: ${name} (${(performance.now() - start).toFixed(2)} ms)`);
+    mark(name);
+    log(`boot ${++this.stepNumber}: ${name} (${((monotonicNs() - start) / 1e6).toFixed(2)} ms)`);
     return result;
   }
 
@@ -176,7 +179,9 @@ export class Loader implements SignalTarget {
       process.exit(STATUS_KERNEL_BUG);
     }
     log(`sandbox ended with wait status ${this.kernel.exitStatus}`);
+    mark('program run');
     this.close();
+    mark('shutdown');
     return this.stopStatus >= 0 ? this.stopStatus : this.kernel.exitStatus;
   }
 

@@ -2,6 +2,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector';
+import { syscallName } from '../abi/syscall.ts';
 import type { Kernel } from '../sentry/kernel/kernel.ts';
 import {
   PROFILE_BOOT,
@@ -31,7 +32,7 @@ export function profileReport(kernel: Kernel): string {
     const ns = profile.ns[i]!;
     if (count === 0 && ns === 0) continue;
     total += ns;
-    const name = NAMES[i] ?? kernel.table.row(i - PROFILE_CALLS)?.name ?? `system call ${i - PROFILE_CALLS}`;
+    const name = NAMES[i] ?? syscallName(i - PROFILE_CALLS);
     rows.push({ name, count, ns });
   }
   rows.sort((a, b) => b.ns - a.ns);

@@ -1,6 +1,7 @@
 // A picture of every task, for reports of kernel bugs and for a dump on demand. It reads only, and never throws: it runs
 // when things are broken.
 
+import { syscallName } from '../../abi/syscall.ts';
 import * as regs from '../platform/regs.ts';
 import type { Kernel } from './kernel.ts';
 import type { Task } from './task.ts';
@@ -67,9 +68,8 @@ function describeGroup(g: ThreadGroup): string {
 
 function describeThread(t: Task): string {
   const s = t.signals;
-  const row = t.sysno < 0 ? null : t.kernel.table.row(t.sysno);
   const head = [`  thread ${t.tid} ${JSON.stringify(t.name)} ${STATES[t.state] ?? t.state}`];
-  head.push(t.sysno < 0 ? 'in user code' : `in ${row?.name ?? `system call ${t.sysno}`}`);
+  head.push(t.sysno < 0 ? 'in user code' : `in ${syscallName(t.sysno)}`);
   if (t.queued) head.push('queued');
   if (t.call.active) {
     head.push(`parked (waits on ${t.call.used} queues, done ${t.call.done}`);

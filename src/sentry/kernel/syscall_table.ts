@@ -1,5 +1,6 @@
 // The system-call table: what dispatch, strace and the compatibility page read. Rows come from syscalls/*.ts.
 
+import { syscallName } from '../../abi/syscall.ts';
 import type { Task } from './task.ts';
 
 /** A handler: arguments are as the row's kinds say, 32-bit signed for int kinds, signed 64-bit as numbers otherwise. */
@@ -34,7 +35,6 @@ export interface ArgKind {
 
 export interface SyscallRow {
   readonly nr: number;
-  readonly name: string;
   readonly kinds: readonly ArgKind[];
   readonly handler: Handler;
   /** What is partial or missing, for the compatibility page; empty when complete. */
@@ -47,7 +47,8 @@ export class SyscallTable {
   private readonly rows: (SyscallRow | null)[] = new Array(512).fill(null);
 
   add(row: SyscallRow): void {
-    if (this.rows[row.nr] !== null) throw new Error(`system call ${row.nr} (${row.name}) has two rows`);
+    if (this.rows[row.nr] !== null)
+      throw new Error(`system call ${row.nr} (${syscallName(row.nr)}) has two rows`);
     this.rows[row.nr] = row;
   }
 

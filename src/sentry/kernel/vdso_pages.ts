@@ -10,8 +10,8 @@ import { Timer, type TimerTarget } from '../base/time.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import { PageCache } from '../memfile/pagecache.ts';
 import type { MemoryManager } from '../mm/mm.ts';
-import { buildVdso, VDSO_IMAGE_SIZE } from '../vdso/image.ts';
 import { PARAM_CPU_USABLE, PARAM_TSC_USABLE, writeParams } from '../vdso/params.ts';
+import { VDSO_IMAGE, VDSO_IMAGE_SIZE } from '../vdso/vdso.image.ts';
 import type { Timekeeper } from './timekeeper.ts';
 import { TscClock } from './tsc_clock.ts';
 
@@ -46,7 +46,7 @@ export class VdsoPages implements TimerTarget {
     const size = VDSO_IMAGE_SIZE + PAGE_SIZE;
     const cache = new PageCache(memfile, size);
     const image = new Uint8Array(size);
-    image.set(buildVdso());
+    image.set(VDSO_IMAGE);
     const written = cache.write(new KernelIo(image), 0, size);
     return written < 0 ? written : new VdsoPages(memfile, time, cache, numCpu);
   }

@@ -10,7 +10,7 @@ import { SEEK_DATA } from '../../abi/fs.ts';
 import { MFD_CLOEXEC } from '../../abi/memfd.ts';
 import { SYS_fallocate, SYS_fstat, SYS_ftruncate, SYS_lseek, SYS_memfd_create } from '../../abi/syscall.ts';
 import { HostBuffer } from '../../host/buffer.ts';
-import { mapShared } from '../../host/memory.ts';
+import { mapShared, widenShared } from '../../host/memory.ts';
 import { hostCall } from '../../host/syscall.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import { CHUNK_FRAMES, FrameAllocator, type FrameBacking, MAX_ORDER } from './frames.ts';
@@ -18,6 +18,8 @@ import { CHUNK_FRAMES, FrameAllocator, type FrameBacking, MAX_ORDER } from './fr
 export const CHUNK_SHIFT: number = MAX_ORDER;
 const CHUNK_MASK = CHUNK_FRAMES - 1;
 const CHUNK_BYTES = CHUNK_FRAMES * PAGE_SIZE;
+/** Frames of the first chunk that are visible from the start: enough for a small program, and too few for a collection. */
+const FIRST_FRAMES = (16 * 2 ** 20) / PAGE_SIZE;
 /** st_blocks of struct stat, x86-64. */
 const ST_BLOCKS = 64;
 
@@ -30,11 +32,13 @@ export interface Shrinkable {
 export class MemoryFile implements FrameBacking {
   readonly fd: number;
   private readonly frames: FrameAllocator;
-  /** One view per chunk; index with frame >>> CHUNK_SHIFT. */
+  /** One view per chunk; index with frame >>> CHUNK_SHIFT. That of the first chunk is replaced when it is widened. */
   readonly chunks8: Uint8Array[] = [];
   readonly chunks32: Int32Array[] = [];
   /** Host address of each chunk, for host calls that fill pages. */
   private readonly chunkAddrs: number[] = [];
+  /** Only FIRST_FRAMES are visible yet. */
+  private narrow = true;
   private readonly shrinkers: Set<Shrinkable> = new Set();
   private readonly statBuffer: HostBuffer;
 
@@ -65,12 +69,23 @@ export class MemoryFile implements FrameBacking {
    * -ENOMEM at the limit; -EINVAL for a run of more than one chunk (2^18 pages).
    */
   alloc(pages: number, alignPages = 1): number {
-    return this.frames.alloc(pages, alignPages);
+    return this.visible(this.frames.alloc(pages, alignPages), pages);
   }
 
   /** The same for frames that the caller overwrites, all bytes of each, before it does anything else with them. */
   allocToOverwrite(pages: number): number {
-    return this.frames.alloc(pages, 1, false);
+    return this.visible(this.frames.alloc(pages, 1, false), pages);
+  }
+
+  /** Sees to it that frames just handed out lie in the view of their chunk; returns the first, or -errno as it came. */
+  private visible(frame: number, pages: number): number {
+    if (this.narrow && frame >= 0 && frame + pages > FIRST_FRAMES) {
+      this.narrow = false;
+      const buffer = widenShared(this.chunkAddrs[0]!, FIRST_FRAMES * PAGE_SIZE, CHUNK_BYTES);
+      this.chunks8[0] = new Uint8Array(buffer);
+      this.chunks32[0] = new Int32Array(buffer);
+    }
+    return frame;
   }
 
   ref(frame: number): void {
@@ -141,7 +156,8 @@ export class MemoryFile implements FrameBacking {
   grow(index: number): number {
     const r = hostCall(SYS_ftruncate, this.fd, (index + 1) * CHUNK_BYTES);
     if (r < 0) return r;
-    const m = mapShared(this.fd, index * CHUNK_BYTES, CHUNK_BYTES);
+    const visible = index === 0 ? FIRST_FRAMES * PAGE_SIZE : CHUNK_BYTES;
+    const m = mapShared(this.fd, index * CHUNK_BYTES, CHUNK_BYTES, visible);
     if (typeof m === 'number') return m;
     this.chunks8.push(new Uint8Array(m.buffer));
     this.chunkAddrs.push(m.addr);

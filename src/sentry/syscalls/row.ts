@@ -1,6 +1,5 @@
 // sys(): makes a row of the system-call table. Each family file ends with its rows.
 
-import { syscallName } from '../../abi/syscall.ts';
 import type { ArgKind, SyscallRow } from '../kernel/syscall_table.ts';
 import type { Task } from '../kernel/task.ts';
 
@@ -13,5 +12,5 @@ export function sys(
 ): SyscallRow {
   let intMask = 0;
   for (let i = 0; i < kinds.length; i++) if (kinds[i]!.int) intMask |= 1 << i;
-  return { nr, name: syscallName(nr), kinds, handler, note, intMask };
+  return { nr, kinds, handler, note, intMask };
 }

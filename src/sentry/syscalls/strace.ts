@@ -94,7 +94,7 @@ export class Strace implements SyscallTracer {
     const shown = this.resultOf(t, p, result);
     const args = this.argumentTexts(t, p, result === EXITED ? -EINTR : result === NO_RESULT ? 0 : result);
     const seconds = ((monotonicNs() - p.startNs) / 1e9).toFixed(6);
-    const name = nameOf(p);
+    const name = syscallName(p.nr);
     if (p.printed < 0) {
       if (this.open === t) this.open = null;
       this.close(t);
@@ -133,7 +133,7 @@ export class Strace implements SyscallTracer {
     p.printed = known;
     const head = p.texts.slice(0, known).join(', ');
     const comma = known > 0 && known < p.texts.length ? ', ' : '';
-    this.write(t, `${nameOf(p)}(${head}${comma} <unfinished ...>`);
+    this.write(t, `${syscallName(p.nr)}(${head}${comma} <unfinished ...>`);
   }
 
   private argumentTexts(t: Task, p: Pending, result: number): string[] {
@@ -155,8 +155,4 @@ export class Strace implements SyscallTracer {
 /** Arguments without those that do not count in this call. */
 function joined(texts: readonly string[]): string {
   return texts.filter((text) => text !== '').join(', ');
-}
-
-function nameOf(p: Pending): string {
-  return p.row === null ? syscallName(p.nr) : p.row.name;
 }

@@ -9,24 +9,24 @@ import { HostBuffer } from '../../host/buffer.ts';
 import { monotonicNs } from '../../host/clock.ts';
 import { installCode, routine } from '../../host/ffi.ts';
 import { TscClock } from '../kernel/tsc_clock.ts';
-import { buildVdso, VDSO_IMAGE_SIZE } from './image.ts';
 import { PARAM_CPU_USABLE, PARAM_TSC_USABLE, writeParams } from './params.ts';
+import { VDSO_IMAGE, VDSO_IMAGE_SIZE } from './vdso.image.ts';
 
 /** Image and parameter page as native code of this process, with the parameters as they are now. */
 function install(clock: TscClock) {
   const page = new Int32Array(1024);
   writeParams(page, clock.params);
   const a = new Assembler();
-  a.bytes(buildVdso()).bytes(new Uint8Array(page.buffer));
+  a.bytes(VDSO_IMAGE).bytes(new Uint8Array(page.buffer));
   a.label('end');
-  const at = installCode(a)('end') - VDSO_IMAGE_SIZE - 4096;
+  const at = installCode(a.image())('end') - VDSO_IMAGE_SIZE - 4096;
   return (offset: number, signature: string) => routine(at + offset, signature);
 }
 
 function symbolOffset(name: string): number {
   const dir = mkdtempSync(join(tmpdir(), 'vedette-vdso-'));
   try {
-    writeFileSync(join(dir, 'v.so'), buildVdso());
+    writeFileSync(join(dir, 'v.so'), VDSO_IMAGE);
     const r = spawnSync('readelf', ['-W', '--dyn-syms', join(dir, 'v.so')], { encoding: 'utf8' });
     const line = r.stdout.split('\n').find((l) => l.includes(` ${name}@`));
     assert.ok(line !== undefined, r.stdout + r.stderr);

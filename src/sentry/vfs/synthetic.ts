@@ -159,13 +159,28 @@ export abstract class SyntheticDirInode extends Inode {
   }
 }
 
-/** A directory with a fixed table of entries, filled at start. */
+/** A directory with a fixed table of entries, filled at start or, by `fill`, when somebody looks. */
 export class StaticDirInode extends SyntheticDirInode {
-  readonly table: Map<string, Inode> = new Map();
+  private readonly names: Map<string, Inode> = new Map();
+  private fill: (() => void) | null;
 
-  constructor(fs: FileSystem, mode = 0o555) {
+  constructor(fs: FileSystem, mode = 0o555, fill: (() => void) | null = null) {
     super(fs, mode);
     this.volatile = false;
+    this.fill = fill;
+  }
+
+  get table(): Map<string, Inode> {
+    const fill = this.fill;
+    this.fill = null;
+    fill?.();
+    return this.names;
+  }
+
+  override refresh(ctx: VfsContext): number {
+    // The number of links is that of the filled directory.
+    if (this.fill !== null) this.table.size;
+    return super.refresh(ctx);
   }
 
   add<T extends Inode>(name: string, inode: T): T {

@@ -128,8 +128,9 @@ export class ProcFs extends SyntheticFs {
     text('softirqs', () => S.softirqsText(kernel));
     text('stat', () => S.statText(kernel));
     text('swaps', () => S.SWAPS_TEXT);
-    const sys = new ProcStaticDir(this);
-    fillSysctls(this, sys, kernel, this.bootId);
+    const sys: ProcStaticDir = new ProcStaticDir(this, 0o555, () =>
+      fillSysctls(this, sys, kernel, this.bootId),
+    );
     root.fixed.set('sys', sys);
     root.fixed.set('sysvipc', sysvipcDir(this));
     root.fixed.set('thread-self', new SelfLink(this, true));

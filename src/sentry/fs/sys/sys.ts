@@ -60,28 +60,32 @@ function maskOf(first: number, last: number, total: number): string {
 export class SysFs extends SyntheticFs {
   constructor(options: SysOptions) {
     super('sysfs', SYSFS_MAGIC);
-    const root = new StaticDirInode(this, 0o555);
-    const tree = new TreeBuilder(this, root);
-    for (const name of ['block', 'bus', 'class', 'dev', 'firmware', 'module', 'power']) tree.dir(name);
-    tree.dir('bus/cpu');
-    // Container tools mount cgroups here.
-    tree.dir('fs/cgroup');
-    tree.dir('class/net');
-    fillCpus(tree, options.numCpu);
-    tree.file('kernel/mm/transparent_hugepage/enabled', 'always madvise [never]', 0o644);
-    tree.file('kernel/mm/transparent_hugepage/defrag', 'always defer defer+madvise madvise [never]', 0o644);
-    tree.file(
-      'kernel/mm/transparent_hugepage/shmem_enabled',
-      'always within_size advise [never] deny force',
-      0o644,
+    const root: StaticDirInode = new StaticDirInode(this, 0o555, () =>
+      fillRoot(new TreeBuilder(this, root), options.numCpu),
     );
-    tree.file('kernel/mm/transparent_hugepage/hpage_pmd_size', '2097152');
-    tree.file('kernel/mm/transparent_hugepage/use_zero_page', '0', 0o644);
-    tree.file('kernel/uevent_seqnum', '0');
-    tree.file('kernel/profiling', '0');
-    tree.file('power/state', '');
     this.setRoot(root);
   }
+}
+
+function fillRoot(tree: TreeBuilder, numCpu: number): void {
+  for (const name of ['block', 'bus', 'class', 'dev', 'firmware', 'module', 'power']) tree.dir(name);
+  tree.dir('bus/cpu');
+  // Container tools mount cgroups here.
+  tree.dir('fs/cgroup');
+  tree.dir('class/net');
+  fillCpus(tree, numCpu);
+  tree.file('kernel/mm/transparent_hugepage/enabled', 'always madvise [never]', 0o644);
+  tree.file('kernel/mm/transparent_hugepage/defrag', 'always defer defer+madvise madvise [never]', 0o644);
+  tree.file(
+    'kernel/mm/transparent_hugepage/shmem_enabled',
+    'always within_size advise [never] deny force',
+    0o644,
+  );
+  tree.file('kernel/mm/transparent_hugepage/hpage_pmd_size', '2097152');
+  tree.file('kernel/mm/transparent_hugepage/use_zero_page', '0', 0o644);
+  tree.file('kernel/uevent_seqnum', '0');
+  tree.file('kernel/profiling', '0');
+  tree.file('power/state', '');
 }
 
 function fillCpus(tree: TreeBuilder, n: number): void {

@@ -6,7 +6,7 @@ import { type AddressSpace, GUEST_TOP } from '../platform.ts';
 import type { HostThread } from './host_thread.ts';
 import { OrderList } from './orders.ts';
 import type { PtracePlatform } from './ptrace.ts';
-import { MAX_ORDERS, STUB_MEMFILE_FD } from './stub.ts';
+import { MAX_ORDERS, STUB_MEMFILE_FD } from './stub.image.ts';
 
 export class PtraceAddressSpace implements AddressSpace {
   readonly platform: PtracePlatform;

@@ -12,7 +12,7 @@ import {
   waitStatus,
 } from '../../../host/ptrace.ts';
 import { CS, EFLAGS, ORIG_RAX, R12, RAX, RBX, REGS_SIZE, Regs, RIP, SS } from '../regs.ts';
-import { MAX_ORDERS, ORDERS_ADDR } from './stub.ts';
+import { MAX_ORDERS, ORDERS_ADDR } from './stub.image.ts';
 
 /** Registers for running orders; shared, since orders run one list at a time. */
 const orderBuffer = HostBuffer.alloc(REGS_SIZE);

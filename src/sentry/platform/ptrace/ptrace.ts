@@ -28,6 +28,7 @@ import {
   SIZEOF_SIGACTION,
 } from '../../../abi/signal.ts';
 import { SYS_clone, SYS_kill, SYS_munmap, SYS_rt_sigaction } from '../../../abi/syscall.ts';
+import { putU64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import {
   ptraceGetregs,
@@ -64,7 +65,7 @@ import { PtraceContext, xstateBuffer } from './context.ts';
 import { threadCpuNs } from './cpu_time.ts';
 import { HostThread } from './host_thread.ts';
 import { spawnStub, spawnWaker } from './spawn.ts';
-import { buildStub, ORDERS_PAGES, type StubImage } from './stub.ts';
+import { ORDERS_PAGES, STUB, type StubImage } from './stub.image.ts';
 
 const THREAD_FLAGS =
   CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PTRACE;
@@ -118,7 +119,8 @@ export class PtracePlatform implements Platform {
     if (frame < 0) throw new Error('ptrace platform: no memory for the orders page');
     const off = memfile.byteOffset(frame);
     this.ordersPage = memfile.i32(frame).subarray(off / 4, off / 4 + ORDERS_PAGES * 1024);
-    this.stub = buildStub(frame * 4096);
+    this.stub = { ...STUB, elf: STUB.elf.slice() };
+    putU64(new DataView(this.stub.elf.buffer), STUB.ordersAt, frame * 4096);
     quietStops();
     this.affinity = new Affinity();
     this.template = spawnStub(this.stub, memfile.fd);

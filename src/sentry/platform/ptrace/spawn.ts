@@ -23,7 +23,7 @@ import { ptraceInterrupt, ptraceSeize, waitFor, waitStatus } from '../../../host
 import { type ChildCall, spawnWithCalls } from '../../../host/spawn.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { HostThread } from './host_thread.ts';
-import { STUB_IMAGE_FD, STUB_MEMFILE_FD, type StubImage, WAKER_EPOLL_FD } from './stub.ts';
+import { STUB_IMAGE_FD, STUB_MEMFILE_FD, type StubImage, WAKER_EPOLL_FD } from './stub.image.ts';
 
 const AT_EMPTY_PATH = 0x1000;
 const strings = HostBuffer.alloc(256);

@@ -45,7 +45,10 @@ const STUB_END = STUB_BASE + 0x1000 + ORDERS_PAGES * 0x1000;
 const TASK_TOP = 0x7fff_ffff_f000;
 
 export interface StubImage {
+  /** The program, but for a u64 that is filled in before it starts. */
   readonly elf: Uint8Array;
+  /** In `elf`: where the orders pages lie in the memory file. */
+  readonly ordersAt: number;
   /** Addresses at LOAD_ADDR, before the stub has moved. */
   readonly bootAddr: number;
   readonly wakerAddr: number;
@@ -53,20 +56,23 @@ export interface StubImage {
   readonly ordersAddr: number;
 }
 
-/** Emits the stub program. `ordersOffset` is where the orders pages lie in the memory file. */
-export function buildStub(ordersOffset: number): StubImage {
+/** Emits the stub program. */
+export function buildStub(): StubImage {
   const a = new Assembler({ base: LOAD_ADDR });
   // Where execve enters: sleep until the Sentry has attached and sets rip.
   a.label('start').mov(RAX, imm(SYS_pause)).syscall().jmp('start');
 
   a.label('boot');
-  const mmap = (addr: number, len: number, prot: number, flags: number, fd: number, off: number): void => {
+  /** The offset is in r9. */
+  const mmap = (addr: number, len: number, prot: number, flags: number, fd: number): void => {
     a.mov(RAX, imm(SYS_mmap)).mov(RDI, imm(addr)).mov(RSI, imm(len)).mov(RDX, imm(prot));
-    a.mov(R10, imm(flags)).mov(R8, imm(fd)).mov(R9, imm(off)).syscall();
+    a.mov(R10, imm(flags)).mov(R8, imm(fd)).syscall();
     a.cmp(RAX, RDI).jne('bad');
   };
-  mmap(STUB_BASE, 0x1000, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, STUB_IMAGE_FD, FILE_OFFSET);
-  mmap(ORDERS_ADDR, ORDERS_PAGES * 0x1000, PROT_READ, MAP_SHARED | MAP_FIXED, STUB_MEMFILE_FD, ordersOffset);
+  a.mov(R9, imm(FILE_OFFSET));
+  mmap(STUB_BASE, 0x1000, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, STUB_IMAGE_FD);
+  a.mov(R9, rip('ordersOffset'));
+  mmap(ORDERS_ADDR, ORDERS_PAGES * 0x1000, PROT_READ, MAP_SHARED | MAP_FIXED, STUB_MEMFILE_FD);
   a.mov(RAX, imm(SYS_close)).mov(RDI, imm(STUB_IMAGE_FD)).syscall();
   // Jump to the same code at its new place.
   a.lea(RAX, rip('moved'))
@@ -97,12 +103,14 @@ export function buildStub(ordersOffset: number): StubImage {
   a.mov(RAX, imm(SYS_poll)).mov(RDI, RSP).sub(RDI, imm(256)).mov(RSI, imm(1)).mov(RDX, imm(-1)).syscall();
   a.int3().jmp('waker');
 
+  a.align(8).label('ordersOffset').u64(0);
   const elf = writeExecutable({
     entry: a.addressOf('start'),
     segments: [{ vaddr: LOAD_ADDR, bytes: a.finish(), flags: PF_R | PF_X }],
   });
   return {
     elf,
+    ordersAt: FILE_OFFSET + a.offsetOf('ordersOffset'),
     bootAddr: a.addressOf('boot'),
     wakerAddr: a.addressOf('waker'),
     ordersAddr: STUB_BASE + a.offsetOf('orders'),

@@ -64,10 +64,9 @@ import {
   STATE_TRAP,
   STATE_TRAPPED,
 } from './layout.ts';
-import { PATCHED_FLAGS } from './patched_entry.ts';
 import type { HostProcess } from './process.ts';
 import { G_ERR, G_TRAPNO, type HostSlot } from './slot.ts';
-import { SIG_KICK } from './stub.ts';
+import { PATCHED_FLAGS, SIG_KICK } from './stub.image.ts';
 import type { SystrapPlatform } from './systrap.ts';
 
 /** Processor exceptions, in the frame's trap number. */

@@ -37,7 +37,7 @@ import { type AddressSpace, type Context, EV_DEAD, EV_KICK, EV_SYSCALL, EV_TRAP 
 import * as r from '../regs.ts';
 import { CODE_SIZE, CONTROL_ADDR, SLOT_SIZE, SLOTS_ADDR, STUB_BASE } from './layout.ts';
 import { selfTest } from './selftest.ts';
-import { buildStub } from './stub.ts';
+import { STUB } from './stub.image.ts';
 import { SystrapPlatform } from './systrap.ts';
 
 const CODE = 0x10000;
@@ -248,7 +248,7 @@ function suite(patchCalls: boolean): void {
       uc.setUint16(UCONTEXT_UC_MCONTEXT + SIGCONTEXT_SS, 0x2b, true);
       uc.setBigUint64(UCONTEXT_UC_SIGMASK, 0xffff_ffff_ffff_ffffn, true);
       as.map(DATA, frame, 1, PROT_READ | PROT_WRITE);
-      const { elf } = buildStub(0, -1);
+      const { elf } = STUB;
       const sigreturn = Buffer.from(elf).indexOf(Buffer.from([0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05])) - 0x1000;
       const ctx = at(STUB_BASE + sigreturn);
       ctx.regs.set(r.RSP, DATA + 0x400);

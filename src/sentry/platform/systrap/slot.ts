@@ -65,9 +65,8 @@ import {
   SLOT_SIZE,
   SLOTS_ADDR,
 } from './layout.ts';
-import { PATCHED_FLAGS } from './patched_entry.ts';
 import { AT_START } from './placement.ts';
-import { RUN_MASK_HIGH, RUN_MASK_LOW } from './stub.ts';
+import { PATCHED_FLAGS, RUN_MASK_HIGH, RUN_MASK_LOW } from './stub.image.ts';
 
 /** Indices of struct sigcontext in u64: registers 0 to 17, then selectors, error, trap number, mask, cr2, fpstate. */
 const G_SELECTORS = 18;

@@ -201,7 +201,12 @@ export const RUN_MASK_LOW: number = Number(RUN_MASK & 0xffff_ffffn) | 0;
 export const RUN_MASK_HIGH: number = Number(RUN_MASK >> 32n) | 0;
 
 export interface StubImage {
+  /** The program, but for two u64 that are filled in before it starts. */
   readonly elf: Uint8Array;
+  /** In `elf`: where the control and orders pages lie in the memory file. */
+  readonly controlAt: number;
+  /** In `elf`: where the jump table and, behind it, the sites lie in the memory file; -1 without patched calls. */
+  readonly patchAt: number;
   /** Where a parked thread's address is while it sleeps: after the call. */
   readonly sleepAddr: number;
   /** The handler's way from its start to the guest, where only a kick can interrupt it. */
@@ -213,11 +218,8 @@ export interface StubImage {
   readonly patchedEnd: number;
 }
 
-/**
- * Emits the stub program. `controlOffset` is where the control and orders pages lie in the memory file, `patchOffset`
- * the jump table and the sites; -1 without patched calls.
- */
-export function buildStub(controlOffset: number, patchOffset: number): StubImage {
+/** Emits the stub program. */
+export function buildStub(): StubImage {
   const a = new Assembler({ base: LOAD_ADDR });
   const moved = (label: string): number => STUB_BASE + a.offsetOf(label);
   emitHandler(a);
@@ -245,7 +247,8 @@ export function buildStub(controlOffset: number, patchOffset: number): StubImage
     .u64(moved('sigreturn'))
     .u64(0);
 
-  emitStart(a, controlOffset, patchOffset);
+  a.label('controlOffset').u64(0).label('patchOffset').u64(-1);
+  emitStart(a);
   const code = a.finish();
   if (code.length > CODE_SIZE) throw new Error('systrap stub: code too long');
   const elf = writeExecutable({
@@ -254,6 +257,8 @@ export function buildStub(controlOffset: number, patchOffset: number): StubImage
   });
   return {
     elf,
+    controlAt: FILE_OFFSET + a.offsetOf('controlOffset'),
+    patchAt: FILE_OFFSET + a.offsetOf('patchOffset'),
     sleepAddr: moved('slept'),
     handler: moved('handler'),
     handlerEnd: moved('handlerEnd'),
@@ -381,7 +386,7 @@ function emitMapper(a: Assembler): void {
 }
 
 /** Start of the template: one report of the filter's listener to the Sentry, and it is a mapper like any other. */
-function emitStart(a: Assembler, controlOffset: number, patchOffset: number): void {
+function emitStart(a: Assembler): void {
   a.align(16).label('start');
   for (const sig of HANDLED) {
     a.mov(EAX, imm(SYS_rt_sigaction)).mov(RDI, imm(sig)).lea(RSI, rip('action')).mov(RDX, imm(0));
@@ -417,14 +422,17 @@ function emitStart(a: Assembler, controlOffset: number, patchOffset: number): vo
   };
   a.mov(EAX, imm(SYS_close)).mov(RDI, RBX).syscall();
   close(REPORT_FD);
-  const mmap = (addr: number, len: number, prot: number, flags: number, fd: number, off: number): void => {
+  /** The offset is in r9. */
+  const mmap = (addr: number, len: number, prot: number, flags: number, fd: number): void => {
     a.mov(EAX, imm(SYS_mmap)).mov(RDI, imm(addr)).mov(RSI, imm(len)).mov(RDX, imm(prot));
-    a.mov(R10, imm(flags)).mov(R8, imm(fd)).mov(R9, imm(off)).syscall();
+    a.mov(R10, imm(flags)).mov(R8, imm(fd)).syscall();
     a.cmp(RAX, RDI).jne('bad');
   };
-  mmap(STUB_BASE, CODE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, IMAGE_FD, FILE_OFFSET);
+  a.mov(R9, imm(FILE_OFFSET));
+  mmap(STUB_BASE, CODE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, IMAGE_FD);
   const shared = (1 + ORDERS_PAGES) * 4096;
-  mmap(CONTROL_ADDR, shared, PROT_READ, MAP_SHARED | MAP_FIXED, MEMFILE_FD, controlOffset);
+  a.mov(R9, rip('controlOffset'));
+  mmap(CONTROL_ADDR, shared, PROT_READ, MAP_SHARED | MAP_FIXED, MEMFILE_FD);
   close(IMAGE_FD);
   a.lea(RAX, rip('moved'))
     .mov(RCX, imm(STUB_BASE - LOAD_ADDR))
@@ -441,11 +449,10 @@ function emitStart(a: Assembler, controlOffset: number, patchOffset: number): vo
   munmap(0, STUB_BASE);
   munmap(STUB_BASE + CODE_SIZE, CONTROL_ADDR);
   munmap(CONTROL_ADDR + shared, TASK_TOP);
-  if (patchOffset >= 0) {
-    const tableSize = TABLE_PAGES * 4096;
-    mmap(PATCH_TABLE_ADDR, tableSize, PROT_READ, MAP_SHARED | MAP_FIXED, MEMFILE_FD, patchOffset);
-    const rx = PROT_READ | PROT_EXEC;
-    mmap(SITES_ADDR, SITES_PAGES * 4096, rx, MAP_SHARED | MAP_FIXED, MEMFILE_FD, patchOffset + tableSize);
-  }
+  a.mov(R9, rip('patchOffset')).test(R9, R9).js('newProcess');
+  const tableSize = TABLE_PAGES * 4096;
+  mmap(PATCH_TABLE_ADDR, tableSize, PROT_READ, MAP_SHARED | MAP_FIXED, MEMFILE_FD);
+  a.add(R9, imm(tableSize));
+  mmap(SITES_ADDR, SITES_PAGES * 4096, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, MEMFILE_FD);
   a.jmp('newProcess');
 }

@@ -23,6 +23,7 @@ import {
   SYS_socketpair,
   SYS_wait4,
 } from '../../../abi/syscall.ts';
+import { putU64 } from '../../../abi/u64.ts';
 import { __WALL } from '../../../abi/wait.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { monotonicNs } from '../../../host/clock.ts';
@@ -47,7 +48,7 @@ import { Placement } from './placement.ts';
 import { HostProcess } from './process.ts';
 import { sleepsInHandler } from './proof.ts';
 import { SiteTable } from './sites.ts';
-import { buildStub, type StubImage } from './stub.ts';
+import { STUB, type StubImage } from './stub.image.ts';
 
 /** Emptied processes that are kept. */
 const POOL_SIZE = 16;
@@ -107,7 +108,7 @@ export class SystrapPlatform implements Platform {
   /** Kicks not yet answered: context -> when. */
   private readonly kicks = new Map<SystrapContext, number>();
   readonly placement = new Placement();
-  readonly stub: StubImage;
+  readonly stub: StubImage = STUB;
   /** Patched call sites; null when calls are left alone. */
   readonly sites: SiteTable | null;
   private sinceHost = 0;
@@ -138,9 +139,11 @@ export class SystrapPlatform implements Platform {
     this.watch(pollerFd, ABOUT_POLLER);
     this.watch(this.eventFd, ABOUT_EVENTS);
 
-    const stub = buildStub(frame * 4096, this.sites === null ? -1 : this.sites.frame * 4096);
-    this.stub = stub;
-    this.sites?.setEntry(stub.patched);
+    const elf = this.stub.elf.slice();
+    const fields = new DataView(elf.buffer);
+    putU64(fields, this.stub.controlAt, frame * 4096);
+    if (this.sites !== null) putU64(fields, this.stub.patchAt, this.sites.frame * 4096);
+    this.sites?.setEntry(this.stub.patched);
     const pair = this.scratch;
     must('socketpair', hostCall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.addr));
     const [ours, theirs] = [pair.view.getInt32(0, true), pair.view.getInt32(4, true)];
@@ -149,7 +152,7 @@ export class SystrapPlatform implements Platform {
       [this.eventFd, EVENT_FD] as const,
       [theirs, REPORT_FD] as const,
     ];
-    const pid = must('the stub', startProgram(stub.elf, 'vedette-stub', fds, IMAGE_FD));
+    const pid = must('the stub', startProgram(elf, 'vedette-stub', fds, IMAGE_FD));
     try {
       hostCall(SYS_close, theirs);
       const fd = must('seccomp user notification', receiveFd(ours));

@@ -87,8 +87,7 @@ function splitSeconds(a: Assembler): void {
   a.xor(EDX, EDX).mov(ECX, imm(1_000_000_000)).div(RCX);
 }
 
-/** Builds the image: a pure function of nothing, done once. */
-export function buildVdso(): Uint8Array {
+function buildVdso(): Uint8Array {
   const a = new Assembler({ base: TEXT });
   a.external('params', VDSO_IMAGE_SIZE);
   const starts: [string, number][] = [];
@@ -176,3 +175,6 @@ export function buildVdso(): Uint8Array {
   out.set(image.subarray(0, VDSO_IMAGE_SIZE));
   return out;
 }
+
+/** The image without its parameter page. */
+export const VDSO_IMAGE: Uint8Array = buildVdso();

@@ -1,4 +1,4 @@
-// Which opcodes exist in 64-bit mode, and what follows them: the manual's opcode maps as tables. Built once, on import.
+// Which opcodes exist in 64-bit mode, and what follows them: the manual's opcode maps as tables.
 //
 // A row is `n digits`: opcodes n0 to nf. In a row of VALID the digit says with which mandatory prefix the opcode means
 // something: 1 none, 2 66, 4 f3, 8 f2. In a row of FORMS a letter says what follows the opcode:
@@ -178,13 +178,6 @@ const MOV_IMMEDIATE: readonly number[] = [ALL, 0, 0, 0, 0, 0, 0, 0x01];
 /** 0f01: xgetbv, xend, xtest, smsw, rdpkru, wrpkru, lmsw, rdtscp; the rest is not for programs. */
 const SYSTEM: readonly number[] = [0, 0, 0x61, 0, ALL, 0xc0, ALL, 0x02];
 export const EXACT: Uint8Array = Uint8Array.from([...X87, MOV_IMMEDIATE, SYSTEM].flat());
-
-/** Where in EXACT the opcode's eight bytes are; -1 when ModRM.reg says all. */
-export function exactAt(map: number, opcode: number): number {
-  if (map === 0 && opcode >= 0xd8 && opcode <= 0xdf) return (opcode & 7) << 3;
-  if (map === 0 && (opcode & 0xfe) === 0xc6) return 8 << 3;
-  return map === 1 && opcode === 0x01 ? 9 << 3 : -1;
-}
 
 function eachCell(rows: string, visit: (opcode: number, cell: string) => void): void {
   for (const [, row, cells] of rows.matchAll(/(\w)\s+(\S{16})/g))

@@ -1,0 +1,6 @@
+#!/bin/sh
+':' // These lines are for the shell, and strings for Node.js: the build puts them in front of launcher.cjs.
+':' // Node 20 reads NODE_EXTRA_CA_CERTS when it starts, for up to 50 ms, and the kernel has no use for it.
+':' //; if [ -n "$NODE_EXTRA_CA_CERTS" ]; then export VEDETTE_CA_CERTS="$NODE_EXTRA_CA_CERTS"; unset NODE_EXTRA_CA_CERTS; fi
+':' // What a start allocates lives on: with more room for new objects V8 need not look through them three times.
+':' //; exec node --min-semi-space-size=8 "$0" "$@"
