@@ -64,6 +64,7 @@ import {
   STATE_TRAP,
   STATE_TRAPPED,
 } from './layout.ts';
+import { AT_START } from './placement.ts';
 import type { HostProcess } from './process.ts';
 import { G_ERR, G_TRAPNO, type HostSlot } from './slot.ts';
 import { PATCHED_FLAGS, SIG_KICK } from './stub.image.ts';
@@ -502,6 +503,7 @@ export class SystrapContext implements Context, RegsSource {
     this.words = slot.words;
     this.stateAt = slot.at + H_STATE / 4;
     slot.trapped = false;
+    slot.place = AT_START;
     if (!slot.starting) slot.cleanFrame();
     this.cpuBaseNs -= this.hostCpuNs();
     if (this.pendingXstate === null) this.pendingXstate = this.platform.initialXstate;

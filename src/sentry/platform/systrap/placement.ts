@@ -42,9 +42,9 @@ const DELAY_SHARE = 0.6;
 const SHORT_FREE_NS = 100_000_000;
 /** A run longer than this while others run too makes a thread a computing one, which may use every cpu. */
 const LONG_RUN_NS = 1_000_000;
-/** A run shorter than this counts towards being a calling one again. */
-const SHORT_RUN_NS = 50_000;
-const SHORT_RUNS = 32;
+/** A run shorter than this, wake-ups across cpus included, counts towards being a calling one again. */
+const SHORT_RUN_NS = 200_000;
+const SHORT_RUNS = 8;
 /** How long the Sentry spins before it sleeps: what it costs to put it to sleep and wake it across cpus. */
 const SPIN_NS = 80_000;
 /** The same while guest threads share cpus, and one of them may have to wait for another. */
@@ -121,14 +121,15 @@ export class Placement {
   /** A thread is about to enter user mode, the last of `running`. */
   entering(slot: HostSlot, running: readonly Running[]): void {
     const { place } = slot;
-    if (place === ANYWHERE) this.anywhere++;
-    else if (place !== (this.free ? BESIDE : AT_HOME)) this.place(slot, this.free ? BESIDE : AT_HOME);
-    if (running.length <= 1) {
-      slot.resumedNs = 0;
-      return;
+    if (place === ANYWHERE) {
+      this.anywhere++;
+      slot.resumedNs = monotonicNs();
+    } else {
+      if (place !== (this.free ? BESIDE : AT_HOME)) this.place(slot, this.free ? BESIDE : AT_HOME);
+      slot.resumedNs = running.length > 1 ? monotonicNs() : 0;
     }
-    const now = monotonicNs();
-    slot.resumedNs = now;
+    if (running.length <= 1) return;
+    const now = slot.resumedNs;
     if (now - this.lastScanNs < LONG_RUN_NS) return;
     this.lastScanNs = now;
     if (!this.free || running.length >= this.cpus) this.spread(running, now);
