@@ -30,6 +30,7 @@ export const SECCOMP_ADDFD_FLAG_SETFD = 0x1;
 export const SECCOMP_ADDFD_FLAG_SEND = 0x2;
 export const SECCOMP_IOC_MAGIC = 33;
 
+export const SECCOMP_IOCTL_NOTIF_ADDFD = 0x40182103;
 export const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x40082104;
 export const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 0x1;
 
@@ -59,3 +60,11 @@ export const SIZEOF_SECCOMP_NOTIF_SIZES = 6;
 export const SECCOMP_NOTIF_SIZES_SECCOMP_NOTIF = 0;
 export const SECCOMP_NOTIF_SIZES_SECCOMP_NOTIF_RESP = 2;
 export const SECCOMP_NOTIF_SIZES_SECCOMP_DATA = 4;
+
+/** Layout of struct seccomp_notif_addfd. */
+export const SIZEOF_SECCOMP_NOTIF_ADDFD = 24;
+export const SECCOMP_NOTIF_ADDFD_ID = 0;
+export const SECCOMP_NOTIF_ADDFD_FLAGS = 8;
+export const SECCOMP_NOTIF_ADDFD_SRCFD = 12;
+export const SECCOMP_NOTIF_ADDFD_NEWFD = 16;
+export const SECCOMP_NOTIF_ADDFD_NEWFD_FLAGS = 20;

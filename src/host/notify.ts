@@ -2,10 +2,17 @@
 // they are answered here. One answer and the wait for the next notification are one crossing of the FFI.
 
 import { EINTR, ENOENT, ESRCH } from '../abi/errno.ts';
+import { O_CLOEXEC } from '../abi/fcntl.ts';
 import { POLLIN } from '../abi/poll.ts';
 import {
   SECCOMP_DATA_ARGS,
+  SECCOMP_IOCTL_NOTIF_ADDFD,
   SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+  SECCOMP_NOTIF_ADDFD_FLAGS,
+  SECCOMP_NOTIF_ADDFD_ID,
+  SECCOMP_NOTIF_ADDFD_NEWFD,
+  SECCOMP_NOTIF_ADDFD_NEWFD_FLAGS,
+  SECCOMP_NOTIF_ADDFD_SRCFD,
   SECCOMP_NOTIF_DATA,
   SECCOMP_NOTIF_ID,
   SECCOMP_NOTIF_PID,
@@ -13,6 +20,7 @@ import {
   SECCOMP_NOTIF_RESP_ID,
   SECCOMP_NOTIF_RESP_VAL,
   SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP,
+  SIZEOF_SECCOMP_NOTIF_ADDFD,
 } from '../abi/seccomp.ts';
 import { SYS_ioctl } from '../abi/syscall.ts';
 import { getI64, putU64 } from '../abi/u64.ts';
@@ -40,6 +48,7 @@ const exchangeRoutine = routine(at('exchange'), 'int vedette_exchange(int64_t bl
 export class NotifyListener {
   readonly fd: number;
   private readonly block = HostBuffer.alloc(BLOCK_SIZE);
+  private readonly added = HostBuffer.alloc(SIZEOF_SECCOMP_NOTIF_ADDFD);
 
   constructor(fd: number) {
     this.fd = fd;
@@ -85,6 +94,24 @@ export class NotifyListener {
     putU64(v, RESP + SECCOMP_NOTIF_RESP_VAL, value);
     putU64(v, RESP + SECCOMP_NOTIF_RESP_ERROR, 0);
     return this.run(pidfd, 1);
+  }
+
+  /**
+   * Copies our descriptor `fd` into the descriptor table of the thread that notification `id` is from, which goes on
+   * waiting for its answer: the number there, or -errno.
+   */
+  addFd(idLow: number, idHigh: number, fd: number): number {
+    const v = this.added.view;
+    v.setUint32(SECCOMP_NOTIF_ADDFD_ID, idLow, true);
+    v.setUint32(SECCOMP_NOTIF_ADDFD_ID + 4, idHigh, true);
+    v.setUint32(SECCOMP_NOTIF_ADDFD_FLAGS, 0, true);
+    v.setUint32(SECCOMP_NOTIF_ADDFD_SRCFD, fd, true);
+    v.setUint32(SECCOMP_NOTIF_ADDFD_NEWFD, 0, true);
+    v.setUint32(SECCOMP_NOTIF_ADDFD_NEWFD_FLAGS, O_CLOEXEC, true);
+    for (;;) {
+      const r = hostCall(SYS_ioctl, this.fd, SECCOMP_IOCTL_NOTIF_ADDFD, this.added.addr);
+      if (r !== -EINTR) return r;
+    }
   }
 
   private run(pidfd: number, send: number): number {

@@ -6,7 +6,7 @@
 
 import { ENOSYS } from '../../abi/errno.ts';
 import { PROT_WRITE } from '../../abi/mman.ts';
-import { SIGKILL } from '../../abi/signal.ts';
+import { SIGBUS, SIGKILL } from '../../abi/signal.ts';
 import { countUnsupported } from '../base/log.ts';
 import type { MemfdFs } from '../fs/memfd/memfd.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
@@ -220,11 +220,11 @@ export class Kernel {
       const guess = this.signals.askInstruction(t);
       const vma = t.mm.vmaAt(ctx.faultAddr);
       const access = vma !== null && (vma.prot & PROT_WRITE) !== 0 ? guess : ACCESS_READ;
-      if (t.mm.handleFault(ctx.faultAddr, access) === 0) return true;
+      if (t.mm.handleFault(ctx.faultAddr, access, ctx.sig === SIGBUS) === 0) return true;
       ctx.faultAccess = guess;
       return false;
     }
-    return t.mm.handleFault(ctx.faultAddr, ctx.faultAccess) === 0;
+    return t.mm.handleFault(ctx.faultAddr, ctx.faultAccess, ctx.sig === SIGBUS) === 0;
   }
 
   /** Runs the handler of the task's current system call with its register arguments. */

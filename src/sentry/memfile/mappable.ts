@@ -8,6 +8,14 @@ export interface MappingOwner {
    * `copies` (truncation), private copies of these pages go too.
    */
   invalidatePages(source: Mappable, first: number, count: number, copies: boolean): void;
+  /** The content of `source` is about to differ from its host file: nothing may be mapped from that any more. */
+  leaveHostFile(source: Mappable): void;
+}
+
+/** A file of the host that stubs map as it is. Known by identity: platforms keep a descriptor of it. */
+export interface DonatedFile {
+  /** A read-only descriptor of the Sentry's, good until the next one is asked for; -errno. */
+  hostFd(): number;
 }
 
 export interface Mappable {
@@ -18,9 +26,15 @@ export interface Mappable {
   getPage(index: number, forWrite: boolean): number;
   /** How many pages from `index` on, `max` at most, are present already or cheap to bring in (fault-around). */
   residentRun(index: number, max: number): number;
-  /** One more mapping of `owner`; calls nest, one per VMA. `writable`: shared, and may become writable (seals). */
   /** How many pages from `index` on, `max` at most, are present now. */
   presentRun(index: number, max: number): number;
+  /**
+   * The host's file whose pages [0, directEnd) are this one's, so that read-only mappings may show either; null when
+   * there is none. It ends with leaveHostFile().
+   */
+  directFile(): DonatedFile | null;
+  readonly directEnd: number;
+  /** One more mapping of `owner`; calls nest, one per VMA. `writable`: shared, and may become writable (seals). */
   addOwner(owner: MappingOwner, writable: boolean): void;
   removeOwner(owner: MappingOwner, writable: boolean): void;
   /** Content pages are truth already; called by msync for file systems that must know. */

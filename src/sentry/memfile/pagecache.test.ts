@@ -118,6 +118,7 @@ describe('PageCache', () => {
     c.write(new KernelIo(pattern(5 * PAGE, 1)), 0, 5 * PAGE);
     const calls: [number, number, boolean][] = [];
     const owner: MappingOwner = {
+      leaveHostFile: () => {},
       invalidatePages(source: Mappable, first: number, count: number, copies: boolean) {
         assert.equal(source, c);
         assert.ok(c.peek(first) >= 0, 'still there');

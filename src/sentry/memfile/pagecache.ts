@@ -9,7 +9,7 @@ import { ENOENT, ENOMEM, ENXIO } from '../../abi/errno.ts';
 import { SEEK_HOLE } from '../../abi/fs.ts';
 import type { Io } from '../base/io.ts';
 import { PAGE_SIZE } from '../base/page.ts';
-import type { Mappable, MappingOwner } from './mappable.ts';
+import type { DonatedFile, Mappable, MappingOwner } from './mappable.ts';
 import type { MemoryFile, Shrinkable } from './memfile.ts';
 
 const LEAF = 512;
@@ -26,6 +26,8 @@ export interface PageSource {
   fill(index: number, frame: number): number;
   /** As fill for `pages` consecutive pages and frames, when the source can do it in one go. */
   fillRun?(index: number, frame: number, pages: number): number;
+  /** The file itself, for mappings without copies; null when it cannot be mapped. */
+  donate?(): DonatedFile | null;
 }
 
 export class PageCache implements Mappable, Shrinkable {
@@ -40,6 +42,10 @@ export class PageCache implements Mappable, Shrinkable {
   private readonly leaves: Map<number, Int32Array> = new Map();
   private lastKey = -1;
   private lastLeaf: Int32Array | null = null;
+  /** Nothing was written yet: the source's file has the same content. */
+  private pristine: boolean;
+  /** Mappings may show the source's file. */
+  private donated = false;
   private readonly owners: Map<MappingOwner, number> = new Map();
   /** Mappings that are shared and may be written through. */
   writableMappings = 0;
@@ -55,6 +61,7 @@ export class PageCache implements Mappable, Shrinkable {
     this.size = size;
     this.source = source;
     this.sourceSize = source === null ? 0 : size;
+    this.pristine = source !== null;
     if (source !== null) memfile.addShrinker(this);
   }
 
@@ -98,6 +105,7 @@ export class PageCache implements Mappable, Shrinkable {
 
   /** Mappable: the frame of page `index`; -ENOENT beyond the end of the file, -ENOMEM, or the source's error. */
   getPage(index: number, forWrite: boolean): number {
+    if (forWrite) this.diverge();
     const e = this.entry(index);
     if (e > 0) {
       if (index * PAGE_SIZE >= this.size) return -ENOENT;
@@ -179,6 +187,24 @@ export class PageCache implements Mappable, Shrinkable {
     let i = index;
     while (i < end && this.entry(i) > 0) i++;
     return Math.max(0, i - index);
+  }
+
+  directFile(): DonatedFile | null {
+    if (!this.pristine) return null;
+    const file = this.source!.donate?.() ?? null;
+    if (file !== null) this.donated = true;
+    return file;
+  }
+
+  get directEnd(): number {
+    return Math.ceil(this.sourceSize / PAGE_SIZE);
+  }
+
+  /** Called before the first change: whoever maps the source's file gets our pages from now on. */
+  private diverge(): void {
+    if (!this.pristine) return;
+    this.pristine = false;
+    if (this.donated) for (const owner of this.owners.keys()) owner.leaveHostFile(this);
   }
 
   addOwner(owner: MappingOwner, writable: boolean): void {
@@ -274,6 +300,7 @@ export class PageCache implements Mappable, Shrinkable {
    * -ENOMEM or the source's error. Limits (RLIMIT_FSIZE, quotas) are the caller's.
    */
   write(io: Io, off: number, len: number): number {
+    this.diverge();
     const end = off + Math.min(len, io.remaining);
     let pos = off;
     let r = 0;
@@ -334,6 +361,7 @@ export class PageCache implements Mappable, Shrinkable {
 
   /** Makes pages [first, first + count) present (fallocate(2) without flags); 0, -ENOMEM or the source's error. */
   ensure(first: number, count: number): number {
+    this.diverge();
     for (let i = first; i < first + count; ) {
       const frame = this.pageForWrite(i, first + count - i);
       if (frame < 0) return frame;
@@ -352,6 +380,7 @@ export class PageCache implements Mappable, Shrinkable {
 
   /** Sets the size; pages beyond it go, in every mapping too, and come back as zeros. */
   truncate(newSize: number): void {
+    if (newSize !== this.size) this.diverge();
     if (newSize >= this.size) {
       this.zeroTail();
       this.size = newSize;
@@ -372,6 +401,7 @@ export class PageCache implements Mappable, Shrinkable {
   punchHole(off: number, len: number): number {
     const end = Math.min(off + len, Math.ceil(this.size / PAGE_SIZE) * PAGE_SIZE);
     if (end <= off) return 0;
+    this.diverge();
     const first = Math.ceil(off / PAGE_SIZE);
     const last = Math.floor(end / PAGE_SIZE);
     if (first > last) return this.zeroWithin(first - 1, off, end);

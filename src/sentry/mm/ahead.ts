@@ -3,6 +3,7 @@
 
 import { PROT_EXEC, PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
+import { mapAllDirect } from './direct.ts';
 import { addPages, copyFilePages, isImageData, mapPresent } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
 import { LEAF_PAGES } from './pagetable.ts';
@@ -26,7 +27,7 @@ export function mapSoon(mm: MemoryManager): void {
 }
 
 /**
- * Maps ahead what is present of a mapping: the segments of a program are used at once, and one order for a run of pages
+ * Maps ahead what is present of a mapping, or all of it from the host's file: the segments of a program are used at once, and one order for a run of pages
  * costs less than the faults that it saves. Of what will be written only
  * the data of small images is copied now; the rest is left to the first write.
  */
@@ -38,6 +39,7 @@ export function mapAhead(mm: MemoryManager, vma: Vma): void {
     return;
   }
   if ((vma.prot & PROT_WRITE) !== 0 && (vma.source !== null || (vma.flags & VM_SHARED) !== 0)) return;
+  if (mapAllDirect(mm, vma)) return;
   const first = vma.start / PAGE_SIZE;
   const most = (vma.prot & PROT_EXEC) !== 0 ? AHEAD_MAX : LEAF_PAGES;
   const last = Math.min(vma.end / PAGE_SIZE, first + most);

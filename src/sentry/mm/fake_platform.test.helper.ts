@@ -1,12 +1,15 @@
 // A platform without a host behind it: remembers what each stub would have mapped.
 
+import type { DonatedFile } from '../memfile/mappable.ts';
 import type { AddressSpace, Context, Platform } from '../platform/platform.ts';
 
 const PAGE = 4096;
 
 export interface FakePage {
+  /** Of the memory file; for pages of a host file -1 - index. */
   frame: number;
   prot: number;
+  file?: DonatedFile;
 }
 
 export class FakeAddressSpace implements AddressSpace {
@@ -18,6 +21,12 @@ export class FakeAddressSpace implements AddressSpace {
   map(addr: number, frame: number, pages: number, prot: number): void {
     this.orders++;
     for (let i = 0; i < pages; i++) this.pages.set(addr / PAGE + i, { frame: frame + i, prot });
+  }
+  mapFile(addr: number, file: DonatedFile, index: number, pages: number, prot: number): boolean {
+    if (file.hostFd() < 0) return false;
+    this.orders++;
+    for (let i = 0; i < pages; i++) this.pages.set(addr / PAGE + i, { frame: -1 - index - i, prot, file });
+    return true;
   }
   unmap(addr: number, len: number): void {
     this.orders++;
@@ -56,6 +65,7 @@ export class FakePlatform implements Platform {
   readonly xstateSize = 512;
   readonly xcr0Lo = 3;
   readonly patchesCalls = false;
+  mapsFiles = true;
   readonly int80IsSyscall = false;
   readonly accessOf = null;
   newAddressSpace(): AddressSpace {

@@ -12,6 +12,7 @@ import { BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV } from '
 import { PAGE_SIZE, pageDown } from '../base/page.ts';
 import { ACCESS_EXEC, ACCESS_WRITE, GUEST_TOP } from '../platform/platform.ts';
 import { mapSoon } from './ahead.ts';
+import { isDirect, mapDirect } from './direct.ts';
 import type { MemoryManager } from './mm.ts';
 import { LEAF_PAGES, type Leaf, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
 import { growStack } from './stack.ts';
@@ -29,6 +30,9 @@ const COW_MAX = 64;
 /** Of a program or library, whose data is written all over while it starts. */
 const IMAGE_COW = 128;
 
+/** Faults at one page of a direct mapping before it is copied. */
+const DIRECT_TRIES = 8;
+
 /** From resolve: the page was there with all rights already. */
 const NOTHING = 1;
 
@@ -38,7 +42,7 @@ export function hostProt(prot: number): number {
 }
 
 /** 0 when the access may go on; else -EFAULT with mm.faultSig and mm.faultCode set. */
-export function handleFault(mm: MemoryManager, addr: number, access: number): number {
+export function handleFault(mm: MemoryManager, addr: number, access: number, bus: boolean): number {
   if (!(addr >= 0 && addr < GUEST_TOP)) return fail(mm, SIGSEGV, SEGV_MAPERR);
   mm.boundHostMappings();
   const vma = mm.vmas.find(addr) ?? growStack(mm, addr);
@@ -53,7 +57,8 @@ export function handleFault(mm: MemoryManager, addr: number, access: number): nu
   const page = pageDown(addr);
   // The host may report a write as a read. A read that goes on faulting where all is well was one.
   if (page === mm.spuriousPage && mm.spuriousCount >= 2 && (vma.prot & PROT_WRITE) !== 0) write = true;
-  const r = resolve(mm, vma, page, write);
+  // The host's file became shorter behind our back: its cache answers, as for read(2).
+  const r = bus && isDirect(vma, page / PAGE_SIZE) ? mapCopy(mm, vma, page) : resolve(mm, vma, page, write);
   if (r === 0) {
     mm.spuriousCount = 0;
     if (mm.soon.length > 0) mapSoon(mm);
@@ -81,6 +86,10 @@ function spurious(mm: MemoryManager, vma: Vma, page: number): number {
     return fail(mm, SIGSEGV, SEGV_ACCERR);
   }
   const pn = page / PAGE_SIZE;
+  if ((mm.pt.flagsAt(pn) & PTE_MAPPED) === 0) {
+    if (mm.spuriousCount < DIRECT_TRIES) return 0;
+    return mapCopy(mm, vma, page) < 0 ? fail(mm, SIGBUS, BUS_ADRERR) : 0;
+  }
   const leaf = mm.pt.find(pn)!;
   const i = pn & SLOT;
   const prot = (leaf.flags[i]! & PTE_WRITE) !== 0 ? vma.prot : vma.prot & ~PROT_WRITE;
@@ -94,6 +103,11 @@ function spurious(mm: MemoryManager, vma: Vma, page: number): number {
  */
 export function resolve(mm: MemoryManager, vma: Vma, page: number, write: boolean): number {
   const pn = page / PAGE_SIZE;
+  if (!write && vma.source !== null) {
+    const again = isDirect(vma, pn);
+    if (mapDirect(mm, vma, pn)) return again ? NOTHING : 0;
+    if (again && (mm.pt.flagsAt(pn) & (PTE_ANON | PTE_MAPPED)) === 0) return mapCopy(mm, vma, page);
+  }
   const leaf = mm.pt.make(pn);
   const i = pn & SLOT;
   const flags = leaf.flags[i]!;
@@ -164,6 +178,26 @@ function mapFile(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): number {
   addPages(mm, vma, leaf, base, lo, hi, writable, false);
   vma.nextFault = base + hi;
   mapPresent(mm, vma, leaf, base, lo, hi);
+  return 0;
+}
+
+/** Enters one page of a file's cache for the kernel's own use, the stub having it from the host's file, if at all. */
+export function bringIn(mm: MemoryManager, vma: Vma, pn: number): number {
+  if (mm.pt.flagsAt(pn) !== 0) return 0;
+  const frame = vma.source!.getPage(vma.pgoff + pn - vma.start / PAGE_SIZE, false);
+  if (frame < 0) return fileError(frame);
+  addFilePage(mm, mm.pt.make(pn), pn & SLOT, frame, false);
+  return 0;
+}
+
+/** Has the stub map the cache's page in place of the host file's. */
+function mapCopy(mm: MemoryManager, vma: Vma, page: number): number {
+  const pn = page / PAGE_SIZE;
+  const r = bringIn(mm, vma, pn);
+  if (r < 0) return r;
+  const leaf = mm.pt.find(pn)!;
+  leaf.flags[pn & SLOT]! |= PTE_MAPPED;
+  mm.mapHost(page, leaf.frames[pn & SLOT]!, 1, hostProt(vma.prot & ~PROT_WRITE));
   return 0;
 }
 
@@ -347,7 +381,10 @@ function allowSharedWrite(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): 
   return 0;
 }
 
-/** Tells the stub of the pages in slots [lo, hi) that are present and not mapped: one order per run of frames. */
+/**
+ * Tells the stub of the pages in slots [lo, hi) that are present and not mapped: one order per run of frames. Pages of a
+ * cache that the stub has from the host's file are left as they are.
+ */
 export function mapPresent(
   mm: MemoryManager,
   vma: Vma,
@@ -360,11 +397,13 @@ export function mapPresent(
   const frames = leaf.frames;
   const priv = (vma.flags & VM_SHARED) === 0;
   const mayWrite = (vma.prot & PROT_WRITE) !== 0;
+  const direct = vma.directFrom !== vma.directTo;
   let orders = 0;
   let s = lo;
   while (s < hi) {
     const f = flags[s]!;
-    if ((f & (PTE_PRESENT | PTE_MAPPED)) !== PTE_PRESENT) {
+    const skip = direct && (f & PTE_ANON) === 0 && isDirect(vma, base + s);
+    if (skip || (f & (PTE_PRESENT | PTE_MAPPED)) !== PTE_PRESENT) {
       s++;
       continue;
     }
@@ -378,6 +417,7 @@ export function mapPresent(
       s < hi &&
       (flags[s]! & (PTE_PRESENT | PTE_MAPPED)) === PTE_PRESENT &&
       frames[s] === frame + (s - start) &&
+      (!direct || (flags[s]! & PTE_ANON) === (f & PTE_ANON)) &&
       (mayWrite && writable(mm, flags[s]!, frames[s]!, priv)) === write
     );
     const prot = write ? vma.prot : vma.prot & ~PROT_WRITE;

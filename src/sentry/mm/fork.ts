@@ -2,6 +2,7 @@
 
 import { PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
+import { mapAllDirect } from './direct.ts';
 import { hostProt, mapPresent } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
 import { LEAF_PAGES, newLeaf, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
@@ -42,6 +43,7 @@ export function forkInto(mm: MemoryManager, child: MemoryManager): number {
     account(child, copy.prot, copy.flags, copy.pages, 1);
     child.vmas.insertAt(child.vmas.length, copy);
     if ((v.flags & VM_WIPEONFORK) === 0) copyPages(mm, child, v);
+    if (v.directFrom !== v.directTo) mapAllDirect(child, copy);
   }
   child.peakTotalPages = child.totalPages;
   // No thread of the parent may write any more to what the child now shares.

@@ -23,6 +23,7 @@ import { MemoryFile } from '../memfile/memfile.ts';
 import { PageCache } from '../memfile/pagecache.ts';
 import { ACCESS_READ, ACCESS_WRITE } from '../platform/platform.ts';
 import { advise } from './advise.ts';
+import { isDirect } from './direct.ts';
 import { type FakeAddressSpace, FakePlatform } from './fake_platform.test.helper.ts';
 import { ATOMIC_FAULT, MemoryManager } from './mm.ts';
 import { mremap } from './mremap.ts';
@@ -43,16 +44,21 @@ function newMm(limits: Record<number, number> = {}): MemoryManager {
 /** What must hold of every address space at any time. */
 function checkInvariants(mm: MemoryManager): void {
   let total = 0;
+  let direct = 0;
   for (let i = 0; i < mm.vmas.length; i++) {
     const v = mm.vmas.at(i);
     assert.ok(v.start < v.end);
     total += v.pages;
+    direct += v.directTo - v.directFrom;
+    if (v.directFrom !== v.directTo)
+      assert.ok(v.directFrom >= v.start / PAGE && v.directTo <= v.end / PAGE && v.directFrom < v.directTo);
     if (i === 0) continue;
     const before = mm.vmas.at(i - 1);
     assert.ok(before.end <= v.start, 'overlap');
     assert.ok(!before.continuedBy(v), 'not merged');
   }
   assert.equal(mm.totalPages, total);
+  assert.equal(mm.directPages, direct);
   let present = 0;
   for (const [key, leaf] of mm.pt.leaves) {
     let count = 0;
@@ -74,10 +80,20 @@ function checkInvariants(mm: MemoryManager): void {
     assert.equal(leaf.count, count);
     present += count;
   }
-  assert.equal(mm.rssPages, present);
+  assert.equal(mm.rssPages, Math.min(present + direct, total));
   for (const [pn, page] of (mm.as as FakeAddressSpace).pages) {
     const leaf = mm.pt.find(pn);
     const f = mm.pt.flagsAt(pn);
+    if (page.file !== undefined) {
+      const v = mm.vmas.find(pn * PAGE)!;
+      assert.equal(f & (PTE_MAPPED | PTE_ANON), 0, 'of the host, although mm has another');
+      assert.ok(isDirect(v, pn), 'of the host behind the back of mm');
+      assert.equal(page.file, v.source!.directFile(), 'of a file whose content has changed');
+      assert.equal(-1 - page.frame, v.indexAt(pn * PAGE));
+      assert.equal(page.prot, v.prot | PROT_READ);
+      assert.equal(page.prot & PROT_WRITE, 0);
+      continue;
+    }
     assert.ok((f & PTE_MAPPED) !== 0, 'the stub has a page that mm does not know of');
     assert.equal(page.frame, leaf!.frames[pn & 511]);
     const v = mm.vmas.find(pn * PAGE)!;

@@ -9,7 +9,7 @@
 import { PROT_WRITE } from '../../abi/mman.ts';
 import type { Io } from '../base/io.ts';
 import type { UserMemory } from '../base/usermem.ts';
-import type { Mappable, MappingOwner } from '../memfile/mappable.ts';
+import type { DonatedFile, Mappable, MappingOwner } from '../memfile/mappable.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import { type AddressSpace, GUEST_TOP, type Platform } from '../platform/platform.ts';
 import { mapAhead } from './ahead.ts';
@@ -63,6 +63,8 @@ export class MemoryManager implements UserMemory, MappingOwner {
   stackPages = 0;
   lockedPages = 0;
   peakTotalPages = 0;
+  /** Pages in ranges that the stub has from host files. */
+  directPages = 0;
   private peakRss = 0;
   /** VM_LOCKED and VM_LOCKONFAULT for mappings to come (mlockall MCL_FUTURE). */
   lockFuture = 0;
@@ -153,7 +155,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
     const gone = this.vmas.list.slice();
     this.vmas.removeAt(0, gone.length);
     for (const v of gone) letGo(this, v);
-    this.totalPages = this.dataPages = this.stackPages = this.lockedPages = 0;
+    this.totalPages = this.dataPages = this.stackPages = this.lockedPages = this.directPages = 0;
   }
 
   /** fork(2)'s copy, with one user; -ENOMEM or the platform's error. */
@@ -194,6 +196,14 @@ export class MemoryManager implements UserMemory, MappingOwner {
     if (this.patches.size > 0) this.patches.replaced(addr / 4096, addr / 4096 + pages);
   }
 
+  /** Has the stub map pages of a host file; false when it cannot have them. */
+  mapHostFile(addr: number, file: DonatedFile, index: number, pages: number, prot: number): boolean {
+    if (!this.as.mapFile(addr, file, index, pages, prot)) return false;
+    this.hostOrders++;
+    if (this.patches.size > 0) this.patches.replaced(addr / 4096, addr / 4096 + pages);
+    return true;
+  }
+
   /** Has the stub unmap a range. */
   unmapHost(addr: number, len: number): void {
     this.as.unmap(addr, len);
@@ -218,7 +228,12 @@ export class MemoryManager implements UserMemory, MappingOwner {
   }
 
   get rssPages(): number {
-    return this.pt.anonPages + this.pt.filePages;
+    return this.pt.anonPages + this.rssFilePages;
+  }
+
+  /** A page that the kernel read from a direct mapping would count twice, but for the bound. */
+  get rssFilePages(): number {
+    return Math.min(this.pt.filePages + this.directPages, this.totalPages - this.pt.anonPages);
   }
 
   get peakRssPages(): number {
@@ -273,9 +288,9 @@ export class MemoryManager implements UserMemory, MappingOwner {
     return setStack(this, len, prot);
   }
 
-  /** 0 when the guest may go on; else -EFAULT, with faultSig and faultCode telling the signal. */
-  handleFault(addr: number, access: number): number {
-    return handleFault(this, addr, access);
+  /** With `bus`, the host had a mapping and not the page. 0 when the guest may go on; else -EFAULT, with faultSig and faultCode telling the signal. */
+  handleFault(addr: number, access: number, bus = false): number {
+    return handleFault(this, addr, access, bus);
   }
 
   /** MappingOwner: pages of a file went away (truncation, hole punching). */
@@ -291,6 +306,18 @@ export class MemoryManager implements UserMemory, MappingOwner {
       if (copies || (v.flags & VM_SHARED) !== 0) zapRange(this, start, end);
       else this.zapCachePages(start, end);
     }
+  }
+
+  /** MappingOwner: what the stub has from the host's file goes, and comes back from the cache. */
+  leaveHostFile(source: Mappable): void {
+    let some = false;
+    for (let i = 0; i < this.vmas.length; i++) {
+      const v = this.vmas.at(i);
+      if (v.source !== source || v.directFrom === v.directTo) continue;
+      unmapStub(this, v.directFrom * 4096, v.directTo * 4096);
+      some = true;
+    }
+    if (some) this.as.flush();
   }
 
   /** Drops pages of the cache in a private mapping and keeps copies. */

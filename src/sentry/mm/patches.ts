@@ -6,7 +6,8 @@
 import { PROT_EXEC, PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE, pageDown, pageOffset } from '../base/page.ts';
 import type { PatchTarget } from '../platform/platform.ts';
-import { hostProt } from './fault.ts';
+import { isDirect } from './direct.ts';
+import { bringIn, hostProt } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
 import { LEAF_PAGES, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
 import { VM_SHARED } from './vma.ts';
@@ -49,11 +50,14 @@ export class TextPatches implements PatchTarget {
     if (vma === null || at + bytes.length > PAGE_SIZE) return false;
     if ((vma.prot & (PROT_EXEC | PROT_WRITE)) !== PROT_EXEC) return false;
     if ((vma.flags & VM_SHARED) !== 0 && (vma.maxProt & PROT_WRITE) !== 0) return false;
+    if (isDirect(vma, pn) && bringIn(mm, vma, pn) < 0) return false;
     const leaf = mm.pt.find(pn);
     if (leaf === null) return false;
     const slot = pn & (LEAF_PAGES - 1);
-    const state = PTE_PRESENT | PTE_MAPPED;
-    if ((leaf.flags[slot]! & (state | PTE_WRITE)) !== state) return false;
+    // The stub has it by the page table, or from the host's file.
+    const state = leaf.flags[slot]! & (PTE_PRESENT | PTE_MAPPED | PTE_WRITE);
+    const direct = state === PTE_PRESENT && isDirect(vma, pn);
+    if (!direct && state !== (PTE_PRESENT | PTE_MAPPED)) return false;
     const old = this.frames.get(pn);
     if (old === undefined && this.frames.size >= MAX_PAGES) return false;
     const frame = mm.memfile.alloc(1);

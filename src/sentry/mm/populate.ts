@@ -3,9 +3,10 @@
 import { ENOMEM } from '../../abi/errno.ts';
 import { PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
+import { isDirect } from './direct.ts';
 import { resolve } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
-import { PTE_MAPPED, PTE_WRITE } from './pagetable.ts';
+import { PTE_ANON, PTE_MAPPED, PTE_WRITE } from './pagetable.ts';
 import { VM_SHARED } from './vma.ts';
 
 /**
@@ -33,6 +34,7 @@ export function populateWithin(mm: MemoryManager, start: number, end: number, wr
   for (let a = start; a < end; a += PAGE_SIZE) {
     const f = mm.pt.flagsAt(a / PAGE_SIZE);
     if ((f & PTE_MAPPED) !== 0 && (!write || (f & PTE_WRITE) !== 0)) continue;
+    if (!write && (f & PTE_ANON) === 0 && isDirect(v, a / PAGE_SIZE)) continue;
     mm.boundHostMappings();
     const r = resolve(mm, v, a, write);
     if (r < 0) return r;

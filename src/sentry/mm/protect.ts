@@ -82,6 +82,11 @@ function mayExpandData(mm: MemoryManager, v: Vma, pages: number): number {
 
 /** New rights for one whole mapping. */
 function change(mm: MemoryManager, v: Vma, prot: number): void {
+  if (v.directFrom !== v.directTo) {
+    // They come back by faults, from wherever the new rights let them come.
+    unmapStub(mm, v.start, v.end);
+    mm.as.flush();
+  }
   account(mm, v.prot, v.flags, v.pages, -1);
   v.prot = prot;
   account(mm, v.prot, v.flags, v.pages, 1);

@@ -3,6 +3,7 @@
 import { ENOMEM } from '../../abi/errno.ts';
 import { PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
+import { forgetDirect, mergeDirect, splitDirect } from './direct.ts';
 import type { MemoryManager } from './mm.ts';
 import { LEAF_PAGES, type Leaf, PTE_MAPPED } from './pagetable.ts';
 import { VM_GROWSDOWN, VM_LOCKED, VM_SHARED, Vma } from './vma.ts';
@@ -60,6 +61,7 @@ function splitAt(mm: MemoryManager, addr: number): void {
   right.window = v.window;
   hold(mm, right);
   v.end = addr;
+  splitDirect(mm, v, right);
   mm.vmas.insertAt(i + 1, right);
 }
 
@@ -90,6 +92,7 @@ export function merge(mm: MemoryManager, start: number, end: number): void {
       continue;
     }
     left.end = right.end;
+    mergeDirect(mm, left, right);
     vmas.removeAt(i + 1, 1);
     letGo(mm, right);
   }
@@ -121,12 +124,17 @@ export function unmapRange(mm: MemoryManager, start: number, end: number): numbe
 export function zapRange(mm: MemoryManager, start: number, end: number): void {
   const first = start / PAGE_SIZE;
   const last = end / PAGE_SIZE;
-  if (!mm.pt.any(first, last)) return;
+  mm.noteRss();
+  const direct = forgetDirect(mm, first, last);
+  if (!mm.pt.any(first, last)) {
+    // No frame is given up: the order may wait until somebody enters user mode.
+    if (direct) mm.unmapHost(start, end - start);
+    return;
+  }
   mm.tlb.flush();
   mm.unmapHost(start, end - start);
   // No thread may still write to a frame that is about to be someone else's.
   mm.as.flush();
-  mm.noteRss();
   for (const key of mm.pt.keys(first, last)) {
     const leaf = mm.pt.leaves.get(key)!;
     const base = key * LEAF_PAGES;
@@ -140,6 +148,7 @@ export function unmapStub(mm: MemoryManager, start: number, end: number): void {
   mm.unmapHost(start, end - start);
   const first = start / PAGE_SIZE;
   const last = end / PAGE_SIZE;
+  forgetDirect(mm, first, last);
   for (const key of mm.pt.keys(first, last)) {
     const flags = mm.pt.leaves.get(key)!.flags;
     const base = key * LEAF_PAGES;

@@ -5,7 +5,8 @@ import { PROT_WRITE } from '../../abi/mman.ts';
 import { bytesToString } from '../base/bytes.ts';
 import { CHUNK_SHIFT } from '../memfile/memfile.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
-import { resolve } from './fault.ts';
+import { directFile } from './direct.ts';
+import { bringIn, resolve } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
 import { PTE_WRITE } from './pagetable.ts';
 import { growStack } from './stack.ts';
@@ -35,7 +36,9 @@ function lookUp(mm: MemoryManager, pn: number, write: boolean): number {
   const vma = mm.vmas.find(addr) ?? growStack(mm, addr);
   if (vma === null || vma.prot === 0) return -EFAULT;
   if (write && (vma.prot & PROT_WRITE) === 0) return -EFAULT;
-  if (resolve(mm, vma, addr, write) < 0) return -EFAULT;
+  // What the stub has, or will have, from the host's file needs no order for the kernel's sake.
+  const r = !write && directFile(mm, vma) !== null ? bringIn(mm, vma, pn) : resolve(mm, vma, addr, write);
+  if (r < 0) return -EFAULT;
   const leaf = mm.pt.find(pn)!;
   const i = pn & 511;
   const frame = leaf.frames[i]!;

@@ -50,6 +50,9 @@ export class Vma {
   /** The same for copies on write. Page numbers. */
   cowRun = 1;
   nextCow = 0;
+  /** Pages that the stub may have from the host's file: in direct.ts. Empty when equal. */
+  directFrom = 0;
+  directTo = 0;
   /** Made by mmap(2) since the last fault: what its file has of it is mapped along with the next one. */
   fresh = false;
 

@@ -1,6 +1,7 @@
 // The platform: runs guest instructions natively and hands control back at every system call, fault and kick.
 // Three implementations: ptrace/ (portable reference), systrap/, kvm/. The kernel knows only this file.
 
+import type { DonatedFile } from '../memfile/mappable.ts';
 import type { Regs } from './regs.ts';
 
 /** Why a context came back. */
@@ -26,6 +27,11 @@ export interface AddressSpace {
    * Orders are queued; they take effect before any context of this address space next enters user mode.
    */
   map(addr: number, frame: number, pages: number, prot: number): void;
+  /**
+   * Maps `pages` pages of a host file from page `index` on, privately and without the right to write. False, and nothing
+   * is queued, when the stub cannot have the file.
+   */
+  mapFile(addr: number, file: DonatedFile, index: number, pages: number, prot: number): boolean;
   /** Removes whatever is mapped in the range. With `now`, running threads lose it before the call returns. */
   unmap(addr: number, len: number): void;
   /** Changes protection of a range that is mapped throughout: hosts stop at the first hole. */
@@ -106,6 +112,8 @@ export interface Platform {
   readonly int80IsSyscall: boolean;
   /** What the instruction `code` tried; null when faultAccess is exact already. See ptrace/access.ts. */
   readonly accessOf: ((code: Uint8Array, length: number, atDestination: boolean) => number) | null;
+  /** AddressSpace.mapFile() may succeed. */
+  readonly mapsFiles: boolean;
   newAddressSpace(): AddressSpace | number;
   newContext(): Context;
   /**

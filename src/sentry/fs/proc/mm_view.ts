@@ -3,6 +3,7 @@
 import { PROT_EXEC } from '../../../abi/mman.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
 import { TASK_DEAD, type Task } from '../../kernel/task.ts';
+import { isDirect } from '../../mm/direct.ts';
 import type { MemoryManager } from '../../mm/mm.ts';
 import { LEAF_PAGES, PTE_ANON } from '../../mm/pagetable.ts';
 import type { Vma } from '../../mm/vma.ts';
@@ -63,7 +64,7 @@ export function memoryOf(t: Task): Memory {
     peakVmPages: mm.peakTotalPages,
     rssPages: mm.rssPages,
     peakRssPages: mm.peakRssPages,
-    rssFilePages: mm.pt.filePages,
+    rssFilePages: mm.rssFilePages,
     dataPages: mm.dataPages,
     stackPages: mm.stackPages,
     lockedPages: mm.lockedPages,
@@ -136,6 +137,8 @@ export function residentOf(mm: MemoryManager, v: Vma): Resident {
   const r = new Resident();
   const first = v.start / PAGE_SIZE;
   const end = v.end / PAGE_SIZE;
+  // From the host's file: clean, and of nobody in particular.
+  r.pages = r.privateClean = r.proportional = v.directTo - v.directFrom;
   for (const key of mm.pt.keys(first, end)) {
     const leaf = mm.pt.leaves.get(key)!;
     const base = key * LEAF_PAGES;
@@ -143,6 +146,7 @@ export function residentOf(mm: MemoryManager, v: Vma): Resident {
     for (let i = Math.max(0, first - base); i < to; i++) {
       if (leaf.flags[i] === 0) continue;
       const anonymous = (leaf.flags[i]! & PTE_ANON) !== 0;
+      if (!anonymous && isDirect(v, base + i)) continue;
       // A file's page is held by its cache as well as by each mapping.
       const sharers = Math.max(1, mm.memfile.refs(leaf.frames[i]!) - (anonymous ? 0 : 1));
       r.pages++;

@@ -27,6 +27,7 @@ import {
   SYSFS_MAGIC,
   TRACEFS_MAGIC,
 } from '../../../abi/magic.ts';
+import { MAP_PRIVATE, PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
 import {
   S_IFDIR,
   S_IFMT,
@@ -51,6 +52,8 @@ import {
   SYS_fstatfs,
   SYS_getdents64,
   SYS_lseek,
+  SYS_mmap,
+  SYS_munmap,
   SYS_newfstatat,
   SYS_openat,
   SYS_pread64,
@@ -60,6 +63,7 @@ import { getU64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { bytesToString } from '../../base/bytes.ts';
+import { PAGE_SIZE } from '../../base/page.ts';
 
 /** One object of the host tree, by the names that led to it. Plain data: descriptors live in the tree's cache. */
 export class HostNode {
@@ -113,6 +117,10 @@ export interface HostTree {
   checkRead(file: HostNode): number;
   /** Reads at most `len` bytes at `off` to host memory at `addr`; bytes, 0 at the end. */
   pread(file: HostNode, addr: number, len: number, off: number): number;
+  /** A read-only descriptor of the file, ours until the tree is asked for something else; -errno. */
+  descriptor(file: HostNode): number;
+  /** May the file be mapped, for execution too? Not on mounts with noexec, for one. */
+  canMap(file: HostNode): boolean;
   /** The node is used no more. */
   release(node: HostNode): void;
 }
@@ -290,6 +298,19 @@ export class LocalHostTree implements HostTree {
   checkRead(file: HostNode): number {
     const fd = this.fdOf(file);
     return Math.min(fd, 0);
+  }
+
+  descriptor(file: HostNode): number {
+    return this.fdOf(file);
+  }
+
+  canMap(file: HostNode): boolean {
+    const fd = this.fdOf(file);
+    if (fd < 0) return false;
+    const at = hostCall(SYS_mmap, 0, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    if (at < 0) return false;
+    hostCall(SYS_munmap, at, PAGE_SIZE);
+    return true;
   }
 
   pread(file: HostNode, addr: number, len: number, off: number): number {

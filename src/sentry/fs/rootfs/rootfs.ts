@@ -10,6 +10,7 @@ import { OVERLAYFS_SUPER_MAGIC } from '../../../abi/magic.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/stat.ts';
 import { failed } from '../../base/errno.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
+import type { DonatedFile } from '../../memfile/mappable.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { PageCache, type PageSource } from '../../memfile/pagecache.ts';
 import type { VfsContext } from '../../vfs/context.ts';
@@ -133,9 +134,11 @@ function idle(i: Inode): boolean {
   return i.watches === null && (i.locks === null || i.locks.empty) && i.writers === 0;
 }
 
-class HostFile extends MemFile implements PageSource {
+class HostFile extends MemFile implements PageSource, DonatedFile {
   readonly node: HostNode;
   private kept = false;
+  /** May the host's file be mapped? Asked once. */
+  private mappable: boolean | null = null;
 
   constructor(fs: HostRootFs, node: HostNode) {
     super(fs, node.mode, fs.inoOf(node.dev, node.ino));
@@ -187,6 +190,16 @@ class HostFile extends MemFile implements PageSource {
       done += n;
     }
     return 0;
+  }
+
+  /** PageSource: this file's own descriptor, as DonatedFile. */
+  donate(): DonatedFile | null {
+    this.mappable ??= this.tree.canMap(this.node);
+    return this.mappable ? this : null;
+  }
+
+  hostFd(): number {
+    return this.tree.descriptor(this.node);
   }
 
   override forget(): void {

@@ -3,7 +3,9 @@
 // waker process sleeps in epoll_wait on the Sentry's behalf and stops itself when something is ready, so there is no
 // race between looking at descriptors and sleeping.
 
-import { EINTR } from '../../../abi/errno.ts';
+import { readlinkSync } from 'node:fs';
+import { EINTR, EPERM } from '../../../abi/errno.ts';
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../../abi/fcntl.ts';
 import { PTRACE_EVENT_STOP, PTRACE_SYSEMU } from '../../../abi/ptrace.ts';
 import {
   CLONE_FILES,
@@ -27,7 +29,15 @@ import {
   SIGTRAP,
   SIZEOF_SIGACTION,
 } from '../../../abi/signal.ts';
-import { SYS_clone, SYS_kill, SYS_munmap, SYS_rt_sigaction } from '../../../abi/syscall.ts';
+import {
+  SYS_clone,
+  SYS_close,
+  SYS_getpid,
+  SYS_kill,
+  SYS_munmap,
+  SYS_openat,
+  SYS_rt_sigaction,
+} from '../../../abi/syscall.ts';
 import { putU64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import {
@@ -58,6 +68,7 @@ import {
   type Platform,
 } from '../platform.ts';
 import { RIP } from '../regs.ts';
+import { Donations, type StubTable } from '../stub/donations.ts';
 import { accessOf } from './access.ts';
 import { PtraceAddressSpace } from './address_space.ts';
 import { Affinity } from './affinity.ts';
@@ -65,13 +76,16 @@ import { PtraceContext, xstateBuffer } from './context.ts';
 import { threadCpuNs } from './cpu_time.ts';
 import { HostThread } from './host_thread.ts';
 import { spawnStub, spawnWaker } from './spawn.ts';
-import { ORDERS_PAGES, STUB, type StubImage } from './stub.image.ts';
+import { ORDERS_ADDR, ORDERS_PAGES, STUB, type StubImage } from './stub.image.ts';
 
 const THREAD_FLAGS =
   CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PTRACE;
 const SYSCALL_STOP = SIGTRAP | 0x80;
 /** How many events may pass between looks at the waker while guest threads keep the Sentry busy. */
 const WAKER_LOOK_EVERY = 64;
+/** Where a path lies in the orders page, behind the one order that uses it. */
+const PATH_AT = 1024;
+const PATH_SIZE = 64;
 /** Emptied stub processes that are kept. */
 const POOL_SIZE = 8;
 
@@ -88,7 +102,7 @@ function quietStops(): void {
   hostCall(SYS_rt_sigaction, SIGCHLD, action.addr, 0, 8);
 }
 
-export class PtracePlatform implements Platform {
+export class PtracePlatform implements Platform, StubTable {
   readonly name = 'ptrace';
   readonly patchesCalls = false;
   readonly int80IsSyscall = true;
@@ -108,6 +122,9 @@ export class PtracePlatform implements Platform {
   /** Emptied processes whose threads are all idle. */
   private readonly pool: PtraceAddressSpace[] = [];
   private readonly affinity: Affinity;
+  readonly donations = new Donations(this);
+  /** Address spaces in use. */
+  private readonly spaces: Set<PtraceAddressSpace> = new Set();
   private sinceWaker = 0;
 
   /**
@@ -134,9 +151,55 @@ export class PtracePlatform implements Platform {
 
   newAddressSpace(): AddressSpace | number {
     const pooled = this.pool.pop();
-    if (pooled !== undefined) return new PtraceAddressSpace(this, pooled.pid, pooled.idle);
+    if (pooled !== undefined) return this.use(new PtraceAddressSpace(this, pooled.pid, pooled.idle));
     const thread = this.cloneProcess();
-    return typeof thread === 'number' ? thread : new PtraceAddressSpace(this, thread.pid, [thread]);
+    return typeof thread === 'number' ? thread : this.use(new PtraceAddressSpace(this, thread.pid, [thread]));
+  }
+
+  private use(space: PtraceAddressSpace): PtraceAddressSpace {
+    this.spaces.add(space);
+    return space;
+  }
+
+  get mapsFiles(): boolean {
+    return !this.donations.refused;
+  }
+
+  /** StubTable: the template opens the Sentry's descriptor through /proc, if that is of our pid namespace. */
+  giveFd(fd: number): number {
+    const pid = hostCall(SYS_getpid);
+    if (!this.procIsOurs(pid)) return -EPERM;
+    const path = new Uint8Array(this.ordersPage.buffer, this.ordersPage.byteOffset + PATH_AT, PATH_SIZE);
+    path.fill(0);
+    new TextEncoder().encodeInto(`/proc/${pid}/fd/${fd}`, path);
+    const p = this.ordersPage;
+    p.fill(0, 0, 16);
+    p[0] = SYS_openat;
+    p[2] = AT_FDCWD;
+    p[3] = -1;
+    p[4] = (ORDERS_ADDR + PATH_AT) | 0;
+    p[5] = Math.floor((ORDERS_ADDR + PATH_AT) / 2 ** 32);
+    p[6] = O_RDONLY | O_CLOEXEC;
+    return this.template.runOrder(this.stub.ordersAddr);
+  }
+
+  private procIsOurs(pid: number): boolean {
+    try {
+      return readlinkSync('/proc/self') === `${pid}`;
+    } catch {
+      return false;
+    }
+  }
+
+  closeFds(numbers: readonly number[]): void {
+    for (const space of this.spaces) space.flush();
+    const p = this.ordersPage;
+    for (const fd of numbers) {
+      p.fill(0, 0, 16);
+      p[0] = SYS_close;
+      p[2] = fd;
+      this.template.runOrder(this.stub.ordersAddr);
+    }
   }
 
   newContext(): Context {
@@ -322,6 +385,7 @@ export class PtracePlatform implements Platform {
    * is what makes fork and exec cheap. Otherwise it is killed.
    */
   releaseAddressSpace(space: PtraceAddressSpace): void {
+    this.spaces.delete(space);
     if (this.pool.length < POOL_SIZE && space.broken === 0 && space.idle.length === space.threads) {
       space.orders.count = 0;
       space.orders.push(SYS_munmap, 0, GUEST_TOP, 0, 0, 0, 0);
@@ -336,7 +400,8 @@ export class PtracePlatform implements Platform {
   }
 
   private cloneProcess(): HostThread | number {
-    const tid = this.cloneOn(this.template, CLONE_PTRACE | SIGCHLD);
+    // CLONE_FILES: all have the descriptors of donated files.
+    const tid = this.cloneOn(this.template, CLONE_PTRACE | CLONE_FILES | SIGCHLD);
     return tid < 0 ? tid : new HostThread(tid, tid);
   }
 

@@ -1,7 +1,8 @@
 // SystrapAddressSpace: one guest address space, held by one stub process. Mapping orders queue here.
 
-import { MAP_FIXED, MAP_SHARED } from '../../../abi/mman.ts';
+import { MAP_FIXED, MAP_PRIVATE, MAP_SHARED } from '../../../abi/mman.ts';
 import { SYS_mmap, SYS_mprotect, SYS_munmap } from '../../../abi/syscall.ts';
+import type { DonatedFile } from '../../memfile/mappable.ts';
 import {
   type AddressSpace,
   GUEST_TOP,
@@ -34,6 +35,14 @@ export class SystrapAddressSpace implements AddressSpace {
   map(addr: number, frame: number, pages: number, prot: number): void {
     this.check(addr, pages * 4096);
     this.push(SYS_mmap, addr, pages * 4096, prot, MAP_SHARED | MAP_FIXED, MEMFILE_FD, frame * 4096);
+  }
+
+  mapFile(addr: number, file: DonatedFile, index: number, pages: number, prot: number): boolean {
+    this.check(addr, pages * 4096);
+    const fd = this.platform.donations.numberOf(file);
+    if (fd < 0) return false;
+    this.push(SYS_mmap, addr, pages * 4096, prot, MAP_PRIVATE | MAP_FIXED, fd, index * 4096);
+    return true;
   }
 
   unmap(addr: number, len: number): void {

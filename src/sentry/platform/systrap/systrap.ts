@@ -7,7 +7,7 @@
 import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLIN } from '../../../abi/epoll.ts';
 import { EINTR, ESRCH } from '../../../abi/errno.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../../abi/eventfd.ts';
-import { CLONE_PARENT } from '../../../abi/sched.ts';
+import { CLONE_FILES, CLONE_PARENT } from '../../../abi/sched.ts';
 import { SIGCHLD, SIGKILL } from '../../../abi/signal.ts';
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from '../../../abi/socket.ts';
 import {
@@ -40,6 +40,7 @@ import {
   PATCH_TABLE_SIZE,
   type Platform,
 } from '../platform.ts';
+import { Donations, type StubTable } from '../stub/donations.ts';
 import { startProgram } from '../stub/program.ts';
 import { SystrapAddressSpace } from './address_space.ts';
 import { SystrapContext } from './context.ts';
@@ -74,7 +75,7 @@ export interface SystrapOptions {
   readonly patchCalls?: boolean;
 }
 
-export class SystrapPlatform implements Platform {
+export class SystrapPlatform implements Platform, StubTable {
   readonly name = 'systrap';
   /** int 0x80 comes back as a fault. */
   readonly patchesCalls: boolean;
@@ -108,6 +109,7 @@ export class SystrapPlatform implements Platform {
   /** Kicks not yet answered: context -> when. */
   private readonly kicks = new Map<SystrapContext, number>();
   readonly placement = new Placement();
+  readonly donations = new Donations(this);
   readonly stub: StubImage = STUB;
   /** Patched call sites; null when calls are left alone. */
   readonly sites: SiteTable | null;
@@ -186,6 +188,22 @@ export class SystrapPlatform implements Platform {
       for (const process of this.processes.values()) process.end();
       throw error;
     }
+  }
+
+  get mapsFiles(): boolean {
+    return !this.donations.refused;
+  }
+
+  /** StubTable: the template's mapper gets the descriptor, and with it all processes. */
+  giveFd(fd: number): number {
+    this.placement.placeMapper(this.template);
+    return this.listener.addFd(this.template.idLow, this.template.idHigh, fd);
+  }
+
+  closeFds(numbers: readonly number[]): void {
+    for (const process of this.processes.values()) if (process.orders.count > 0) this.runOrders(process);
+    for (const fd of numbers) this.template.orders.push(SYS_close, fd, 0, 0, 0, 0, 0);
+    this.runOrders(this.template);
   }
 
   newAddressSpace(): AddressSpace | number {
@@ -445,8 +463,9 @@ export class SystrapPlatform implements Platform {
   }
 
   private cloneProcess(): HostProcess | number {
-    // CLONE_PARENT: the new process is the Sentry's child, which is told of its death and reaps it.
-    this.template.orders.push(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0);
+    // CLONE_PARENT: the new process is the Sentry's child, which is told of its death and reaps it. CLONE_FILES: all have
+    // the descriptors of donated files.
+    this.template.orders.push(SYS_clone, CLONE_PARENT | CLONE_FILES | SIGCHLD, 0, 0, 0, 0, 0);
     const pid = this.runOrders(this.template);
     if (pid <= 0) {
       this.template.broken = 0;
