@@ -19,6 +19,7 @@ const programs = [
   'signals_fp',
   'mm_map',
   'mm_fault',
+  'mm_files',
   'pipes',
 ];
 
