@@ -9,7 +9,8 @@ import { ENOENT, ENOMEM, ENXIO } from '../../abi/errno.ts';
 import { SEEK_HOLE } from '../../abi/fs.ts';
 import type { Io } from '../base/io.ts';
 import { PAGE_SIZE } from '../base/page.ts';
-import type { DonatedFile, Mappable, MappingOwner } from './mappable.ts';
+import type { DonatedFile, Mappable } from './mappable.ts';
+import { MappedContent } from './mapped_content.ts';
 import type { MemoryFile, Shrinkable } from './memfile.ts';
 
 const LEAF = 512;
@@ -30,7 +31,7 @@ export interface PageSource {
   donate?(): DonatedFile | null;
 }
 
-export class PageCache implements Mappable, Shrinkable {
+export class PageCache extends MappedContent implements Mappable, Shrinkable {
   readonly memfile: MemoryFile;
   readonly source: PageSource | null;
   /** Bytes in the file. */
@@ -42,13 +43,6 @@ export class PageCache implements Mappable, Shrinkable {
   private readonly leaves: Map<number, Int32Array> = new Map();
   private lastKey = -1;
   private lastLeaf: Int32Array | null = null;
-  /** Nothing was written yet: the source's file has the same content. */
-  private pristine: boolean;
-  /** Mappings may show the source's file. */
-  private donated = false;
-  private readonly owners: Map<MappingOwner, number> = new Map();
-  /** Mappings that are shared and may be written through. */
-  writableMappings = 0;
   /** Set for memory without a file (MAP_SHARED | MAP_ANONYMOUS): the last unmapping frees it. */
   dropWhenUnmapped = false;
   /** Transfers under way: their pages must not be evicted. */
@@ -57,11 +51,11 @@ export class PageCache implements Mappable, Shrinkable {
   private readahead = READAHEAD_MIN;
 
   constructor(memfile: MemoryFile, size = 0, source: PageSource | null = null) {
+    super();
     this.memfile = memfile;
     this.size = size;
     this.source = source;
     this.sourceSize = source === null ? 0 : size;
-    this.pristine = source !== null;
     if (source !== null) memfile.addShrinker(this);
   }
 
@@ -189,39 +183,16 @@ export class PageCache implements Mappable, Shrinkable {
     return Math.max(0, i - index);
   }
 
-  directFile(): DonatedFile | null {
-    if (!this.pristine) return null;
-    const file = this.source!.donate?.() ?? null;
-    if (file !== null) this.donated = true;
-    return file;
+  protected override hostFile(): DonatedFile | null {
+    return this.source?.donate?.() ?? null;
   }
 
   get directEnd(): number {
     return Math.ceil(this.sourceSize / PAGE_SIZE);
   }
 
-  /** Called before the first change: whoever maps the source's file gets our pages from now on. */
-  private diverge(): void {
-    if (!this.pristine) return;
-    this.pristine = false;
-    if (this.donated) for (const owner of this.owners.keys()) owner.leaveHostFile(this);
-  }
-
-  addOwner(owner: MappingOwner, writable: boolean): void {
-    this.owners.set(owner, (this.owners.get(owner) ?? 0) + 1);
-    if (writable) this.writableMappings++;
-  }
-
-  removeOwner(owner: MappingOwner, writable: boolean): void {
-    const n = this.owners.get(owner)! - 1;
-    if (n > 0) this.owners.set(owner, n);
-    else this.owners.delete(owner);
-    if (writable) this.writableMappings--;
-    if (this.dropWhenUnmapped && this.owners.size === 0) this.drop();
-  }
-
-  get mapped(): boolean {
-    return this.owners.size > 0;
+  protected override unmapped(): void {
+    if (this.dropWhenUnmapped) this.drop();
   }
 
   sync(_first: number, _count: number): number {
@@ -423,10 +394,6 @@ export class PageCache implements Mappable, Shrinkable {
     if (frame < 0) return frame;
     this.memfile.zero(frame, from - index * PAGE_SIZE, to - from);
     return 0;
-  }
-
-  private invalidate(first: number, count: number, copies: boolean): void {
-    for (const owner of this.owners.keys()) owner.invalidatePages(this, first, count, copies);
   }
 
   /** Forgets entries [first, end); nobody may have them mapped any more. */

@@ -4,7 +4,8 @@
 //   guest access --fault--> fault.ts --+--> pagetable.ts: page -> frame        (what we hold)
 //   kernel access --tlb.ts--> user.ts -+--> AddressSpace: page -> frame        (what the stub has mapped)
 //
-// A stub mapping is always a subset of the page table: it may lack pages and rights, never have more.
+// A stub mapping is always a subset of the page table, and of what direct.ts maps from host files: it may lack pages and
+// rights, never have more.
 
 import { PROT_WRITE } from '../../abi/mman.ts';
 import type { Io } from '../base/io.ts';
