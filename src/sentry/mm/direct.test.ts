@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { EMFILE } from '../../abi/errno.ts';
 import {
   MADV_DONTNEED,
   MAP_ANONYMOUS,
@@ -41,8 +42,9 @@ class HostFile implements PageSource, DonatedFile {
   donate(): DonatedFile {
     return this;
   }
+  refuses = false;
   hostFd(): number {
-    return 5;
+    return this.refuses ? -EMFILE : 5;
   }
 }
 
@@ -214,6 +216,29 @@ describe('direct mappings', () => {
     // A host that goes on refusing is given up as well.
     for (let i = 0; i < 10; i++) assert.equal(mm.handleFault(at + 5 * PAGE, ACCESS_READ), 0);
     assert.ok(stub(5)!.frame >= 0);
+    mm.release();
+  });
+
+  test('are copies from when the host refuses', () => {
+    const { mm, file, at, stub } = setUp();
+    assert.equal(mm.handleFault(at, ACCESS_READ), 0);
+    assert.equal(advise(mm, at + 8 * PAGE, at + 9 * PAGE, MADV_DONTNEED), 0);
+    assert.equal(mm.munmap(at + 600 * PAGE, PAGE), 0);
+    file.refuses = true;
+    assert.equal(mm.handleFault(at + 8 * PAGE, ACCESS_READ), 0);
+    assert.ok(stub(8)!.frame >= 0);
+    assert.equal(stub(9)?.frame, -10);
+    const other = mm.mmap(
+      BASE + (1 << 30),
+      9 * PAGE,
+      RX,
+      MAP_PRIVATE | MAP_FIXED,
+      null,
+      mm.vmas.at(0).source,
+      0,
+    );
+    assert.equal(mm.handleFault(other, ACCESS_READ), 0);
+    assert.ok((mm.as as FakeAddressSpace).pages.get(other / PAGE)!.frame >= 0);
     mm.release();
   });
 

@@ -3,8 +3,8 @@
 // A resolved page is in one of these states (flags of pagetable.ts):
 //   PRESENT|ANON          own page; WRITE when its only reference is ours and the mapping is writable
 //   PRESENT               page of a file's cache; WRITE only in shared, writable mappings
-// and MAPPED once the stub has it. Read-only mappings of host files need no page at all (direct.ts). Neighbours are brought in with it: the host's faults inside a mapped range cost us
-// nothing, ours cost a round trip.
+// and MAPPED once the stub has it. Neighbours are brought in with it: the host's faults inside a mapped range cost us
+// nothing, ours cost a round trip. Read-only mappings of host files need no page at all (direct.ts).
 
 import { EFAULT, EIO, ENOENT, ENOMEM } from '../../abi/errno.ts';
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.ts';
