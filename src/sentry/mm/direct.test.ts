@@ -9,6 +9,7 @@ import {
   MAP_SHARED,
   MREMAP_MAYMOVE,
   PROT_EXEC,
+  PROT_NONE,
   PROT_READ,
   PROT_WRITE,
 } from '../../abi/mman.ts';
@@ -135,6 +136,23 @@ describe('direct mappings', () => {
     assert.equal(stub(3)?.frame, -4);
     assert.ok(stub(2)!.frame >= 0, 'the written page is a copy');
     assert.equal(byteAt(mm, at + 2 * PAGE), 99);
+    mm.release();
+  });
+
+  test('never cover a copy that the stub lost', () => {
+    const { mm, at, stub } = setUp(RW);
+    mm.copyOut(at + 5 * PAGE, Uint8Array.of(99), 0, 1);
+    assert.equal(mm.mprotect(at, (PAGES + 2) * PAGE, PROT_READ), 0);
+    assert.equal(mm.handleFault(at, ACCESS_READ), 0);
+    assert.equal(mm.handleFault(at + 9 * PAGE, ACCESS_READ), 0);
+    assert.equal(mm.mprotect(at, (PAGES + 2) * PAGE, PROT_NONE), 0);
+    assert.equal((mm.as as FakeAddressSpace).pages.size, 0);
+    assert.equal(mm.mprotect(at, (PAGES + 2) * PAGE, PROT_READ), 0);
+    assert.equal(mm.handleFault(at + PAGE, ACCESS_READ), 0);
+    assert.equal(stub(5), undefined);
+    assert.equal(mm.handleFault(at + 5 * PAGE, ACCESS_READ), 0);
+    assert.ok(stub(5)!.frame >= 0);
+    assert.equal(byteAt(mm, at + 5 * PAGE), 99);
     mm.release();
   });
 
