@@ -77,7 +77,7 @@ export class Placement {
   /** The Sentry's cpu; -1 before begin(). */
   cpu = -1;
   /** True in the mode `free`. */
-  free: boolean;
+  free = false;
   private readonly all = HostBuffer.alloc(MASK_SIZE);
   private readonly home = HostBuffer.alloc(MASK_SIZE);
   private readonly others = HostBuffer.alloc(MASK_SIZE);
@@ -95,6 +95,7 @@ export class Placement {
   homeTimes = 0;
   private idleSec = 0;
   private idleAtNs = 0;
+  /** Time between looks at the host's idle time; 0 when it was idle just now. */
   private lookNs = IDLE_LOOK_NS;
   private freeSinceNs = 0;
   private lastScanNs = 0;
@@ -108,9 +109,9 @@ export class Placement {
     this.cpus = size > 0 ? countBits(this.all.u8) : 1;
     this.uptimeFd = this.open('/proc/uptime');
     this.schedstatFd = this.open('/proc/thread-self/schedstat');
-    this.free = this.cpus > 1 && this.runnable() <= this.cpus;
+    // A program starts with faults and exchanges rather than with many calls.
     this.sampleIdle();
-    this.freeSinceNs = this.idleAtNs;
+    if (this.runnable() <= this.cpus) this.lookNs = 0;
   }
 
   /** The first stub was started, with the cpus that we were started with: from now on we keep to one. */
@@ -220,8 +221,9 @@ export class Placement {
     const before = this.idleSec;
     const since = (now - this.idleAtNs) / 1e9;
     this.sampleIdle();
-    if (this.idleSec - before < since * IDLE_SHARE) return;
+    if (this.lookNs > 0 && this.idleSec - before < since * IDLE_SHARE) return;
     this.free = true;
+    this.lookNs = Math.max(this.lookNs, IDLE_LOOK_NS);
     this.freeSinceNs = now;
     this.delayAtNs = 0;
     this.settle();
