@@ -53,9 +53,9 @@ const CROWDED_SPIN_NS = 20_000;
 /** Events after which the modes are weighed. */
 const WEIGH_EVENTS = 256;
 /** What the free mode saves at an event, and what it adds to a sleep or wake-up, and to an exchange with a mapper, in us. */
-const CALL_SAVES = 4;
+const CALL_SAVES = 2.5;
 const WAKE_COSTS = 35;
-const EXCHANGE_COSTS = 12;
+const EXCHANGE_COSTS = 15;
 /** The other mode must be so much better. */
 const ADVANTAGE = 1.3;
 /** At home: who runs longer than this would let a spinning Sentry fall asleep. */
