@@ -1,5 +1,6 @@
 // The ways to run one command line: natively, inside Vedette on each platform, under runsc on each platform.
 
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Child, type Finished, run, start } from './children.ts';
 import { UserError } from './options.ts';
@@ -37,8 +38,9 @@ export function vedette(platform: string, node = process.execPath): Runner {
   return {
     name: `vedette-${platform}`,
     kind: 'vedette',
-    argv: (command) => [node, VEDETTE, 'do', `--platform=${platform}`, '--', ...command],
-    env: {},
+    // As it is installed: its first lines find `node` in the PATH and choose flags for it.
+    argv: (command) => [VEDETTE, 'do', `--platform=${platform}`, '--', ...command],
+    env: { PATH: `${dirname(node)}:${process.env.PATH}` },
     attempts: 1,
   };
 }

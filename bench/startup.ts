@@ -46,11 +46,10 @@ export async function measureStartup(
   if (newer !== undefined) {
     const version = (await run([newer, '--version'], TIMEOUT_MS)).stdout.trim();
     add(`node -e 0 (${version}, NODE_NEW)`, [newer, '-e', '0']);
-    for (const r of ours)
-      add(
-        `${r.name} true (${version}, NODE_NEW)`,
-        vedette(r.name.replace('vedette-', ''), newer).argv(empty),
-      );
+    for (const r of ours) {
+      const there = vedette(r.name.replace('vedette-', ''), newer);
+      add(`${r.name} true (${version}, NODE_NEW)`, there.argv(empty), there.env);
+    }
   }
 
   const rows: StartRow[] = commands.map(({ name }) => ({ name, samples: [] }));
@@ -80,7 +79,7 @@ async function measureSteps(runner: Runner, context: Context): Promise<Step[]> {
   const runs: string[] = [];
   for (let i = 0; i < STEP_RUNS; i++) {
     rmSync(file, { force: true });
-    await run(runner.argv(['/bin/true']), TIMEOUT_MS, { VEDETTE_STARTUP_TIMES: file });
+    await run(runner.argv(['/bin/true']), TIMEOUT_MS, { ...runner.env, VEDETTE_STARTUP_TIMES: file });
     if (!existsSync(file)) return [];
     runs.push(readFileSync(file, 'utf8'));
   }

@@ -3,4 +3,5 @@
 ':' // Node 20 reads NODE_EXTRA_CA_CERTS when it starts, for up to 50 ms, and the kernel has no use for it.
 ':' //; if [ -n "$NODE_EXTRA_CA_CERTS" ]; then export VEDETTE_CA_CERTS="$NODE_EXTRA_CA_CERTS"; unset NODE_EXTRA_CA_CERTS; fi
 ':' // What a start allocates lives on: with more room for new objects V8 need not look through them three times.
-':' //; exec node --min-semi-space-size=8 "$0" "$@"
+':' // One thread compiles in the background: several would take the cpus from the guest while the kernel warms up.
+':' //; exec node --min-semi-space-size=8 --v8-pool-size=1 "$0" "$@"

@@ -3,13 +3,13 @@
 import { SYS_exit_group } from '../abi/syscall.ts';
 import { hostCall } from './syscall.ts';
 
-/** The flag that our own launcher starts Node.js with. */
-const OWN_FLAG = '--min-semi-space-size=';
+/** The flags that our own launcher starts Node.js with. */
+const OWN_FLAGS = /^--(?:min-semi-space-size|v8-pool-size)=/;
 
 /** Somebody watches this process with tools of Node.js that write their results when it is taken down. */
 function observed(): boolean {
   const { env, execArgv } = process;
-  if (execArgv.some((flag) => !flag.startsWith(OWN_FLAG))) return true;
+  if (execArgv.some((flag) => !OWN_FLAGS.test(flag))) return true;
   return env.NODE_OPTIONS !== undefined || env.NODE_V8_COVERAGE !== undefined;
 }
 

@@ -23,8 +23,8 @@ const PUNCH_HIGH = 16384;
 const PUNCH_LOW = 4096;
 /** Smallest block worth a host call of its own. */
 const PUNCH_ORDER = 4;
-/** A dirty run of this many pages is punched rather than filled: the guest's first touch finds a zero page anyway. */
-const PUNCH_RUN = 8;
+/** A run of this many pages goes back to the buddy lists whole, not page by page to the stack. */
+const LONG_RUN = 8;
 
 /** What the allocator asks of the memory behind it. */
 export interface FrameBacking {
@@ -134,7 +134,7 @@ export class FrameAllocator {
 
   private freeRun(frame: number, pages: number): void {
     this.usedPages -= pages;
-    if (pages < PUNCH_RUN) {
+    if (pages < LONG_RUN) {
       for (let f = frame; f < frame + pages; f++) this.freeOne(f);
       return;
     }
@@ -191,8 +191,8 @@ export class FrameAllocator {
       }
       const start = f;
       while (f < end && dirty[f] === 1) f++;
-      if (f - start < PUNCH_RUN || !this.backing.punch(start, f - start))
-        this.backing.zeroPages(start, f - start);
+      // Filled rather than punched out: the host then has a page, which costs the guest's first touch half.
+      this.backing.zeroPages(start, f - start);
       dirty.fill(0, start, f);
     }
   }

@@ -30,6 +30,8 @@ const COW_MAX = 64;
 /** Of a program or library, whose data is written all over while it starts. */
 const IMAGE_COW = 128;
 
+/** An anonymous window so large was preceded by others that were used up. */
+const POPULATE_MIN = 128;
 /** Faults at one page of a direct mapping before it is copied. */
 const DIRECT_TRIES = 8;
 
@@ -158,7 +160,7 @@ function populateAnon(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): numb
   leaf.count += hi - lo;
   mm.pt.anonPages += hi - lo;
   vma.nextFault = base + hi;
-  mm.mapHost((base + lo) * PAGE_SIZE, frame, hi - lo, hostProt(vma.prot));
+  mm.mapHost((base + lo) * PAGE_SIZE, frame, hi - lo, hostProt(vma.prot), hi - lo >= POPULATE_MIN);
   return 0;
 }
 
@@ -289,7 +291,7 @@ export function copyFilePages(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: numbe
     memfile.copy(frame + (s - lo), old);
     mm.pt.set(base + s, frame + (s - lo), PTE_PRESENT | PTE_ANON | PTE_MAPPED | PTE_WRITE);
   }
-  mm.mapHost((base + lo) * PAGE_SIZE, frame, hi - lo, hostProt(vma.prot));
+  mm.mapHost((base + lo) * PAGE_SIZE, frame, hi - lo, hostProt(vma.prot), true);
   return 0;
 }
 
@@ -325,7 +327,7 @@ function copyOnWrite(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): numbe
   }
   vma.nextCow = base + hi;
   copyRuns(mm, leaf, i, hi, frame);
-  mm.mapHost(pn * PAGE_SIZE, frame, hi - i, hostProt(vma.prot));
+  mm.mapHost(pn * PAGE_SIZE, frame, hi - i, hostProt(vma.prot), true);
   // Threads that run now must leave the old page before it is given up and before the new one is written.
   mm.as.flush();
   for (let s = i; s < hi; s++) {

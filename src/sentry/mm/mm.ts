@@ -191,9 +191,9 @@ export class MemoryManager implements UserMemory, MappingOwner {
   }
 
   /** Has the stub map pages; see AddressSpace. */
-  mapHost(addr: number, frame: number, pages: number, prot: number): void {
+  mapHost(addr: number, frame: number, pages: number, prot: number, populate = false): void {
     this.hostOrders++;
-    this.as.map(addr, frame, pages, prot);
+    this.as.map(addr, frame, pages, prot, populate);
     if (this.patches.size > 0) this.patches.replaced(addr / 4096, addr / 4096 + pages);
   }
 

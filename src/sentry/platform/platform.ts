@@ -24,9 +24,10 @@ export const ACCESS_EXEC = 4;
 export interface AddressSpace {
   /**
    * Maps `pages` consecutive frames of the memory file at `addr` (replacing what is there) with PROT_* `prot`.
-   * Orders are queued; they take effect before any context of this address space next enters user mode.
+   * Orders are queued; they take effect before any context of this address space next enters user mode. With `populate`
+   * the host enters all pages at once: they will all be touched.
    */
-  map(addr: number, frame: number, pages: number, prot: number): void;
+  map(addr: number, frame: number, pages: number, prot: number, populate?: boolean): void;
   /**
    * Maps `pages` pages of a host file from page `index` on, privately and without the right to write. False, and nothing
    * is queued, when the stub cannot have the file.

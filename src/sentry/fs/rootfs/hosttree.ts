@@ -88,6 +88,8 @@ export class HostNode {
   hidden = false;
   /** The descriptor the tree keeps for it now; -1 for none. */
   fd = -1;
+  /** A file that the host let us open for reading: asked once, for the host's tree is taken to stand still. */
+  readable = false;
   /** When the descriptor was last used, in steps of the tree's clock. */
   used = 0;
 
@@ -296,8 +298,11 @@ export class LocalHostTree implements HostTree {
   }
 
   checkRead(file: HostNode): number {
+    if (file.readable) return 0;
     const fd = this.fdOf(file);
-    return Math.min(fd, 0);
+    if (fd < 0) return fd;
+    file.readable = true;
+    return 0;
   }
 
   descriptor(file: HostNode): number {

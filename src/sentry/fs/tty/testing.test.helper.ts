@@ -4,11 +4,16 @@ import { AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_RDWR } from '../../../abi/fcntl.ts';
 import { TCSETS, TIOCGPTN, TIOCSPTLCK } from '../../../abi/ioctl.ts';
 import { POLLIN } from '../../../abi/poll.ts';
 import { SYS_close, SYS_ioctl, SYS_openat, SYS_poll, SYS_read, SYS_write } from '../../../abi/syscall.ts';
+import { ECHO, ECHONL } from '../../../abi/termios.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import type { TtyHost, TtySession } from './job_control.ts';
 import { Pty, type PtyOwner } from './pty.ts';
 import { putTermios, type Termios } from './termios.ts';
+
+/** How long the host may take to echo; and the flags that make it. */
+const WORKER_MS = 5;
+const ECHOES = ECHO | ECHONL;
 
 /** Signals that a terminal sent, as "pgrp:sig". */
 export const signals: string[] = [];
@@ -91,6 +96,10 @@ export function typeIntoHost(termios: Termios, input: string): Outcome | null {
   hostCall(SYS_poll, b.addr, 1, 0);
   let echo = '';
   for (;;) {
+    // What is echoed goes through a worker of the host's, which may be late on a busy machine.
+    b.view.setInt32(0, master, true);
+    b.view.setInt32(4, POLLIN, true);
+    hostCall(SYS_poll, b.addr, 1, echo === '' && (termios.lflag & ECHOES) !== 0 ? WORKER_MS : 0);
     const n = hostCall(SYS_read, master, b.addr, 4096);
     if (n <= 0) break;
     echo += Buffer.from(b.u8.subarray(0, n)).toString('latin1');

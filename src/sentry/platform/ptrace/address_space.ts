@@ -1,6 +1,6 @@
 // PtraceAddressSpace: one stub process. Mapping orders queue here and run on one of its stopped threads.
 
-import { MAP_FIXED, MAP_PRIVATE, MAP_SHARED } from '../../../abi/mman.ts';
+import { MAP_FIXED, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED } from '../../../abi/mman.ts';
 import { SYS_mmap, SYS_mprotect, SYS_munmap } from '../../../abi/syscall.ts';
 import type { DonatedFile } from '../../memfile/mappable.ts';
 import { type AddressSpace, GUEST_TOP } from '../platform.ts';
@@ -28,9 +28,10 @@ export class PtraceAddressSpace implements AddressSpace {
     this.threads = idle.length;
   }
 
-  map(addr: number, frame: number, pages: number, prot: number): void {
+  map(addr: number, frame: number, pages: number, prot: number, populate = false): void {
     this.check(addr, pages * 4096);
-    this.push(SYS_mmap, addr, pages * 4096, prot, MAP_SHARED | MAP_FIXED, STUB_MEMFILE_FD, frame * 4096);
+    const flags = MAP_SHARED | MAP_FIXED | (populate ? MAP_POPULATE : 0);
+    this.push(SYS_mmap, addr, pages * 4096, prot, flags, STUB_MEMFILE_FD, frame * 4096);
   }
 
   mapFile(addr: number, file: DonatedFile, index: number, pages: number, prot: number): boolean {

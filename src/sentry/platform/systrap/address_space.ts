@@ -1,6 +1,6 @@
 // SystrapAddressSpace: one guest address space, held by one stub process. Mapping orders queue here.
 
-import { MAP_FIXED, MAP_PRIVATE, MAP_SHARED } from '../../../abi/mman.ts';
+import { MAP_FIXED, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED } from '../../../abi/mman.ts';
 import { SYS_mmap, SYS_mprotect, SYS_munmap } from '../../../abi/syscall.ts';
 import type { DonatedFile } from '../../memfile/mappable.ts';
 import {
@@ -32,9 +32,10 @@ export class SystrapAddressSpace implements AddressSpace {
     this.push(SYS_munmap, PATCH_TABLE_ADDR, PATCH_TABLE_SIZE, 0, 0, 0, 0);
   }
 
-  map(addr: number, frame: number, pages: number, prot: number): void {
+  map(addr: number, frame: number, pages: number, prot: number, populate = false): void {
     this.check(addr, pages * 4096);
-    this.push(SYS_mmap, addr, pages * 4096, prot, MAP_SHARED | MAP_FIXED, MEMFILE_FD, frame * 4096);
+    const flags = MAP_SHARED | MAP_FIXED | (populate ? MAP_POPULATE : 0);
+    this.push(SYS_mmap, addr, pages * 4096, prot, flags, MEMFILE_FD, frame * 4096);
   }
 
   mapFile(addr: number, file: DonatedFile, index: number, pages: number, prot: number): boolean {

@@ -15,7 +15,7 @@ import {
   SIGSYS,
   SIGTRAP,
 } from '../../../abi/signal.ts';
-import { SYS_futex, SYS_tgkill } from '../../../abi/syscall.ts';
+import { SYS_futex, SYS_sched_yield, SYS_tgkill } from '../../../abi/syscall.ts';
 import { monotonicNs } from '../../../host/clock.ts';
 import { hostCall3 } from '../../../host/syscall.ts';
 import {
@@ -206,7 +206,11 @@ export class SystrapContext implements Context, RegsSource {
     this.signal(slot, STATE_TRAP);
     const end = monotonicNs() + FRAME_LIMIT_NS;
     let state = Atomics.load(this.words, this.stateAt);
-    while ((state & 1) === 0 && monotonicNs() <= end) state = Atomics.load(this.words, this.stateAt);
+    while ((state & 1) === 0 && monotonicNs() <= end) {
+      // It may need this very cpu.
+      hostCall3(SYS_sched_yield, 0, 0, 0);
+      state = Atomics.load(this.words, this.stateAt);
+    }
     if ((state === STATE_EVENT || state === STATE_TRAPPED) && slot.locateFrame()) return true;
     this.process!.end();
     return false;

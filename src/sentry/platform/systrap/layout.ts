@@ -23,13 +23,15 @@ export const ORDERS_PAGES = 4;
 export const ORDER_SIZE = 64;
 export const MAX_ORDERS: number = (ORDERS_PAGES * 4096) / ORDER_SIZE;
 /** A multiple of 2 ** SLOTS_SHIFT up to the end of the address space: the upper bits of an address tell a slot. */
-export const SLOTS_ADDR: number = STUB_BASE + 0x800_0000;
+export const SLOTS_BASE: number = STUB_BASE + 0x800_0000;
 export const SLOTS_SHIFT = 27;
+/** The first slot: not at a round address, which a stray pointer is likelier to hit. */
+export const SLOTS_ADDR: number = SLOTS_BASE + 0x10_0000;
 export const SLOT_SIZE = 0x4000;
 export const SLOT_PAGES: number = SLOT_SIZE / 4096;
 /** Slots are mapped this many at a time. */
 export const SLOTS_PER_BLOCK = 4;
-export const MAX_SLOTS = 8191;
+export const MAX_SLOTS = 8127;
 /** Per patched call site: code that loads its number and jumps to the common entry. Read-only to the guest. */
 export const SITES_ADDR: number = STUB_BASE + 0x10_0000;
 export const SITE_SIZE = 64;

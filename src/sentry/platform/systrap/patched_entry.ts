@@ -77,7 +77,7 @@ import {
   H_STATE,
   SITE_FALLBACK,
   SITE_RETURN,
-  SLOTS_ADDR,
+  SLOTS_BASE,
   SLOTS_SHIFT,
   STATE_CALL,
   STATE_DONE,
@@ -133,7 +133,7 @@ export function emitPatchedEntry(a: Assembler): void {
   const at = (field: number): Mem => mem(RCX, H_PATCHED + field);
   const restoreFlags = (): Assembler => a.mov(EAX, mem(RCX, H_FLAGS)).add(AL, imm(OVERFLOW_IF_ONE)).sahf();
   a.align(64).label('patched').rdgsbase(RCX).rorx(RCX, RCX, SLOTS_SHIFT);
-  a.lea(ECX, mem(RCX, -Math.floor(SLOTS_ADDR / 2 ** SLOTS_SHIFT))).jrcxz('patchedSlot');
+  a.lea(ECX, mem(RCX, -Math.floor(SLOTS_BASE / 2 ** SLOTS_SHIFT))).jrcxz('patchedSlot');
   a.lea(R11, mem(R11, SITE_FALLBACK)).jmp(R11);
   a.label('patchedSlot').rdgsbase(RCX);
   for (const [reg, offset] of OF_CALL) a.mov(mem(RCX, offset), reg);

@@ -53,19 +53,26 @@ const CROWDED_SPIN_NS = 20_000;
 /** Events after which the modes are weighed. */
 const WEIGH_EVENTS = 256;
 /** What the free mode saves at an event, and what it adds to a sleep or wake-up, and to an exchange with a mapper, in us. */
-const CALL_SAVES = 4;
+const CALL_SAVES = 2.5;
 const WAKE_COSTS = 35;
-const EXCHANGE_COSTS = 12;
+const EXCHANGE_COSTS = 15;
 /** The other mode must be so much better. */
 const ADVANTAGE = 1.3;
 /** At home: who runs longer than this would let a spinning Sentry fall asleep. */
 const LONG_WAIT_NS = SPIN_NS;
 
-/** Where a thread may run: not decided, with the Sentry, beside it, anywhere. */
+/** How often a Sentry at home looks whether its cpu is crowded, and for how long the host then finds it another one. */
+const HOME_LOOK_NS = 200_000_000;
+const ROAM_NS = 10_000_000;
+/** Share of the time spent waiting for its cpu that makes it look for another one. */
+const CROWDED_SHARE = 0.3;
+
+/** Where a thread may run: not decided, with the Sentry, beside it, anywhere. In a slot with the number of the home. */
 export const AT_START = 0;
 const AT_HOME = 1;
 const BESIDE = 2;
 const ANYWHERE = 3;
+const PLACES = 4;
 
 /** What the placement needs of a running context. */
 interface Running {
@@ -77,7 +84,13 @@ export class Placement {
   /** The Sentry's cpu; -1 before begin(). */
   cpu = -1;
   /** True in the mode `free`. */
-  free: boolean;
+  free = false;
+  /** Counts the cpus that were home, times PLACES: who was placed for an earlier one is placed anew. */
+  private homeNumber = 0;
+  /** When and with which delay the home was looked at last; and the Sentry is not pinned, to find a better one. */
+  private homeLookNs = 0;
+  private homeDelayNs = 0;
+  private roaming = false;
   private readonly all = HostBuffer.alloc(MASK_SIZE);
   private readonly home = HostBuffer.alloc(MASK_SIZE);
   private readonly others = HostBuffer.alloc(MASK_SIZE);
@@ -95,6 +108,7 @@ export class Placement {
   homeTimes = 0;
   private idleSec = 0;
   private idleAtNs = 0;
+  /** Time between looks at the host's idle time; 0 when it was idle just now. */
   private lookNs = IDLE_LOOK_NS;
   private freeSinceNs = 0;
   private lastScanNs = 0;
@@ -108,9 +122,9 @@ export class Placement {
     this.cpus = size > 0 ? countBits(this.all.u8) : 1;
     this.uptimeFd = this.open('/proc/uptime');
     this.schedstatFd = this.open('/proc/thread-self/schedstat');
-    this.free = this.cpus > 1 && this.runnable() <= this.cpus;
+    // A program starts with faults and exchanges rather than with many calls.
     this.sampleIdle();
-    this.freeSinceNs = this.idleAtNs;
+    if (this.runnable() <= this.cpus) this.lookNs = 0;
   }
 
   /** The first stub was started, with the cpus that we were started with: from now on we keep to one. */
@@ -120,12 +134,12 @@ export class Placement {
 
   /** A thread is about to enter user mode, the last of `running`. */
   entering(slot: HostSlot, running: readonly Running[]): void {
-    const { place } = slot;
-    if (place === ANYWHERE) {
+    if (slot.place % PLACES === ANYWHERE) {
       this.anywhere++;
       slot.resumedNs = monotonicNs();
     } else {
-      if (place !== (this.free ? BESIDE : AT_HOME)) this.place(slot, this.free ? BESIDE : AT_HOME);
+      const place = this.free ? BESIDE : AT_HOME;
+      if (slot.place !== this.homeNumber + place) this.place(slot, place);
       slot.resumedNs = running.length > 1 ? monotonicNs() : 0;
     }
     if (running.length <= 1) return;
@@ -146,7 +160,7 @@ export class Placement {
   /** A thread came back from user mode. */
   left(slot: HostSlot): void {
     if (++this.events >= WEIGH_EVENTS) this.weigh();
-    if (slot.place !== ANYWHERE) return;
+    if (slot.place % PLACES !== ANYWHERE) return;
     this.anywhere--;
     const run = monotonicNs() - slot.resumedNs;
     if (run >= SHORT_RUN_NS) slot.shortRuns = 0;
@@ -199,8 +213,29 @@ export class Placement {
 
   /** The Sentry was woken. */
   woken(): void {
-    if (this.free) this.wakes++;
-    else if (monotonicNs() - this.sleptAtNs > LONG_WAIT_NS) this.wakes++;
+    if (this.free) {
+      this.wakes++;
+      return;
+    }
+    const now = monotonicNs();
+    if (now - this.sleptAtNs > LONG_WAIT_NS) this.wakes++;
+    if (now - this.homeLookNs > HOME_LOOK_NS) this.lookAtHome(now);
+  }
+
+  /** Others may have come to our cpu: lets the host's scheduler choose for a moment, and settles where that leads. */
+  private lookAtHome(now: number): void {
+    const own = this.delay(this.schedstatFd);
+    const crowded = own - this.homeDelayNs > (now - this.homeLookNs) * CROWDED_SHARE && this.homeLookNs > 0;
+    this.homeLookNs = now;
+    this.homeDelayNs = own;
+    if (this.roaming) {
+      this.roaming = false;
+      this.settle();
+    } else if (crowded && this.cpus > 1) {
+      this.roaming = true;
+      this.homeLookNs = now - HOME_LOOK_NS + ROAM_NS;
+      hostCall(SYS_sched_setaffinity, 0, MASK_SIZE, this.all.addr);
+    }
   }
 
   /** Compares what the last events cost in this mode with what they would in the other. */
@@ -220,8 +255,9 @@ export class Placement {
     const before = this.idleSec;
     const since = (now - this.idleAtNs) / 1e9;
     this.sampleIdle();
-    if (this.idleSec - before < since * IDLE_SHARE) return;
+    if (this.lookNs > 0 && this.idleSec - before < since * IDLE_SHARE) return;
     this.free = true;
+    this.lookNs = Math.max(this.lookNs, IDLE_LOOK_NS);
     this.freeSinceNs = now;
     this.delayAtNs = 0;
     this.settle();
@@ -238,6 +274,8 @@ export class Placement {
   private settle(): void {
     hostCall(SYS_getcpu, this.text.addr, 0, 0);
     const cpu = this.text.view.getUint32(0, true);
+    this.roaming = false;
+    if (cpu !== this.cpu) this.homeNumber += PLACES;
     this.cpu = cpu;
     this.home.u8.fill(0);
     this.home.u8[cpu >> 3] = 1 << (cpu & 7);
@@ -248,7 +286,7 @@ export class Placement {
   /** Lets threads that have computed for long use every cpu. */
   private spread(running: readonly Running[], now: number): void {
     for (const { slot } of running) {
-      if (slot === null || slot.place === ANYWHERE) continue;
+      if (slot === null || slot.place % PLACES === ANYWHERE) continue;
       if (slot.resumedNs === 0) slot.resumedNs = now;
       else if (now - slot.resumedNs > LONG_RUN_NS) this.letGo(slot);
     }
@@ -256,13 +294,13 @@ export class Placement {
 
   /** A running thread may use every cpu from now on. */
   private letGo(slot: HostSlot): void {
-    if (slot.place === ANYWHERE) return;
+    if (slot.place % PLACES === ANYWHERE) return;
     this.place(slot, ANYWHERE);
     this.anywhere++;
   }
 
   private place(slot: HostSlot, place: number): void {
-    slot.place = place;
+    slot.place = this.homeNumber + place;
     slot.shortRuns = 0;
     const mask = place === AT_HOME ? this.home : place === BESIDE ? this.others : this.all;
     hostCall(SYS_sched_setaffinity, slot.tid, MASK_SIZE, mask.addr);
