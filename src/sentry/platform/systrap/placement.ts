@@ -28,16 +28,16 @@ import type { HostSlot } from './slot.ts';
 const MASK_SIZE = 128;
 /** How often the host's idle time is asked for while at home, at the least and after returns that did not last. */
 const IDLE_LOOK_NS = 50_000_000;
-const IDLE_LOOK_MAX_NS = 1_600_000_000;
+const IDLE_LOOK_MAX_NS = 400_000_000;
 /** Idle share of one cpu that makes spinning worth while. */
 const IDLE_SHARE = 0.5;
 /** How often a free Sentry whose spins miss looks how long threads wait for a cpu: several of the scheduler's slices. */
-const DELAY_LOOK_NS = 20_000_000;
+const DELAY_LOOK_NS = 50_000_000;
 /**
  * Share of the time spent waiting for a cpu that ends the free mode. A thread that gets half of a cpu still makes more
  * calls by spinning in its slices than by switching all the time.
  */
-const DELAY_SHARE = 0.6;
+const DELAY_SHARE = 0.65;
 /** A free time shorter than this was a mistake. */
 const SHORT_FREE_NS = 100_000_000;
 /** A run longer than this while others run too makes a thread a computing one, which may use every cpu. */
