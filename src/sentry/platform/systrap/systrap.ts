@@ -28,7 +28,6 @@ import { __WALL } from '../../../abi/wait.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { monotonicNs } from '../../../host/clock.ts';
 import { receiveFd } from '../../../host/fd_passing.ts';
-import { NotifyListener } from '../../../host/notify.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import {
@@ -45,6 +44,7 @@ import { startProgram } from '../stub/program.ts';
 import { SystrapAddressSpace } from './address_space.ts';
 import { SystrapContext } from './context.ts';
 import { C_ASLEEP, C_SPINS, EVENT_FD, IMAGE_FD, MEMFILE_FD, ORDERS_PAGES, REPORT_FD } from './layout.ts';
+import { Mappers } from './mappers.ts';
 import { Placement } from './placement.ts';
 import { HostProcess } from './process.ts';
 import { sleepsInHandler } from './proof.ts';
@@ -89,16 +89,13 @@ export class SystrapPlatform implements Platform, StubTable {
   /** The control and orders pages, read-only in every stub. */
   readonly control: Int32Array;
   private readonly controlAt: number;
-  private readonly ordersPage: Int32Array;
   readonly epollFd: number;
   private readonly eventFd: number;
-  private readonly listener: NotifyListener;
+  private readonly mappers: Mappers;
   /** A pristine process that is only ever cloned. */
   private readonly template: HostProcess;
   private readonly processes = new Map<number, HostProcess>();
   private readonly pool: HostProcess[] = [];
-  /** Reports of mappers that came while another's was waited for: tid -> call id. */
-  private readonly early = new Map<number, [number, number]>();
   /** Contexts in user mode. */
   private readonly running: SystrapContext[] = [];
   private next = 0;
@@ -117,8 +114,6 @@ export class SystrapPlatform implements Platform, StubTable {
   private spinHits = 0;
   private spinMisses = 0;
   private sleeps = 0;
-  private exchanges = 0;
-  private ordersGiven = 0;
   private readonly events = HostBuffer.alloc(EVENT_SIZE * MAX_EVENTS);
   private readonly scratch = HostBuffer.alloc(128);
 
@@ -135,7 +130,7 @@ export class SystrapPlatform implements Platform, StubTable {
     this.control = memfile.i32(frame);
     this.controlAt = memfile.byteOffset(frame) / 4;
     const orders = this.controlAt + 1024;
-    this.ordersPage = this.control.subarray(orders, orders + ORDERS_PAGES * 1024);
+    const ordersPage = this.control.subarray(orders, orders + ORDERS_PAGES * 1024);
     this.eventFd = must('eventfd', hostCall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
     this.epollFd = must('epoll_create1', hostCall(SYS_epoll_create1, EPOLL_CLOEXEC));
     this.watch(pollerFd, ABOUT_POLLER);
@@ -159,10 +154,10 @@ export class SystrapPlatform implements Platform, StubTable {
       hostCall(SYS_close, theirs);
       const fd = must('seccomp user notification', receiveFd(ours));
       hostCall(SYS_close, ours);
-      this.listener = new NotifyListener(fd);
+      this.mappers = new Mappers(fd, ordersPage, this.placement);
       this.template = new HostProcess(this, pid);
-      must('the stub', this.awaitReport(pid, this.template.pidfd));
-      this.takeReport(this.template);
+      must('the stub', this.mappers.begin(this.template));
+      this.processes.set(pid, this.template);
 
       // One process and thread tell the layout of the host's signal frames, and wait in the pool.
       const first = this.cloneProcess();
@@ -196,8 +191,7 @@ export class SystrapPlatform implements Platform, StubTable {
 
   /** StubTable: the template's mapper gets the descriptor, and with it all processes. */
   giveFd(fd: number): number {
-    this.placement.placeMapper(this.template);
-    return this.listener.addFd(this.template.idLow, this.template.idHigh, fd);
+    return this.mappers.giveFd(this.template, fd);
   }
 
   closeFds(numbers: readonly number[]): void {
@@ -396,7 +390,7 @@ export class SystrapPlatform implements Platform, StubTable {
   /** The process is dead: so are the contexts that ran in it. */
   forgetProcess(process: HostProcess): void {
     this.processes.delete(process.pid);
-    this.early.delete(process.pid);
+    this.mappers.forget(process.pid);
     const i = this.pool.indexOf(process);
     if (i >= 0) this.pool.splice(i, 1);
     for (let k = this.running.length - 1; k >= 0; k--) {
@@ -411,55 +405,7 @@ export class SystrapPlatform implements Platform, StubTable {
 
   /** Carries out the queued orders of `process`; result of the last one, or -errno of the one that failed. */
   runOrders(process: HostProcess): number {
-    const list = process.orders;
-    if (process.broken !== 0) {
-      list.count = 0;
-      return process.broken;
-    }
-    this.placement.placeMapper(process);
-    list.writeTo(this.ordersPage);
-    const count = list.count;
-    list.count = 0;
-    this.exchanges++;
-    this.ordersGiven += count;
-    let r = this.listener.answer(process.idLow, process.idHigh, count, process.pidfd);
-    if (r === 0) r = this.takeUntil(process);
-    if (r < 0) {
-      process.broken = r;
-      process.end();
-      return r;
-    }
-    const result = this.listener.arg(0);
-    // Orders are left when one failed: the guest might see wrong memory.
-    if (this.listener.arg(1) !== 0) process.broken = result < 0 ? result : -ESRCH;
-    return result;
-  }
-
-  /** The listener has received a report: goes on until it is the one of `process`. 0 or -errno. */
-  private takeUntil(process: HostProcess): number {
-    while (this.listener.tid !== process.pid) {
-      this.early.set(this.listener.tid, [this.listener.idLow, this.listener.idHigh]);
-      const r = this.listener.receive(process.pidfd);
-      if (r < 0) return r;
-    }
-    this.takeReport(process);
-    return 0;
-  }
-
-  private takeReport(process: HostProcess): void {
-    process.idLow = this.listener.idLow;
-    process.idHigh = this.listener.idHigh;
-    this.processes.set(process.pid, process);
-  }
-
-  /** Waits for the report of a process's mapper. */
-  private awaitReport(pid: number, pidfd: number): number {
-    for (;;) {
-      const r = this.listener.receive(pidfd);
-      if (r < 0) return r;
-      if (this.listener.tid === pid) return 0;
-      this.early.set(this.listener.tid, [this.listener.idLow, this.listener.idHigh]);
-    }
+    return this.mappers.run(process);
   }
 
   private cloneProcess(): HostProcess | number {
@@ -472,19 +418,12 @@ export class SystrapPlatform implements Platform, StubTable {
       return pid < 0 ? pid : -ESRCH;
     }
     const process = new HostProcess(this, pid);
-    const early = this.early.get(pid);
-    if (early !== undefined) {
-      this.early.delete(pid);
-      [process.idLow, process.idHigh] = early;
-      this.processes.set(pid, process);
-    } else {
-      const r = this.awaitReport(pid, process.pidfd);
-      if (r < 0) {
-        process.end();
-        return r;
-      }
-      this.takeReport(process);
+    const r = this.mappers.begin(process);
+    if (r < 0) {
+      process.end();
+      return r;
     }
+    this.processes.set(pid, process);
     return process;
   }
 
@@ -524,8 +463,8 @@ export class SystrapPlatform implements Platform, StubTable {
       'events found while spinning': this.spinHits,
       'spins without an event': this.spinMisses,
       sleeps: this.sleeps,
-      'exchanges with mappers': this.exchanges,
-      'mapping orders': this.ordersGiven,
+      'exchanges with mappers': this.mappers.exchanges,
+      'mapping orders': this.mappers.orders,
       'patched call sites': this.sites === null ? 0 : this.sites.count,
       'times at home, for want of cpus': this.placement.homeTimes,
     };
@@ -533,7 +472,7 @@ export class SystrapPlatform implements Platform, StubTable {
 
   shutdown(): void {
     for (const process of [...this.processes.values()]) hostCall(SYS_kill, process.pid, SIGKILL);
-    hostCall(SYS_close, this.listener.fd);
+    this.mappers.close();
     hostCall(SYS_close, this.epollFd);
     hostCall(SYS_close, this.eventFd);
   }

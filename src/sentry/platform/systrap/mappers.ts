@@ -1,0 +1,93 @@
+// Mappers: how the Sentry speaks with the first threads of stub processes. A mapper waits in a call that the seccomp
+// listener holds; an answer is the number of orders to carry out, and its next call is the report on them.
+
+import { ESRCH } from '../../../abi/errno.ts';
+import { SYS_close } from '../../../abi/syscall.ts';
+import { NotifyListener } from '../../../host/notify.ts';
+import { hostCall } from '../../../host/syscall.ts';
+import type { Placement } from './placement.ts';
+import type { HostProcess } from './process.ts';
+
+export class Mappers {
+  private readonly listener: NotifyListener;
+  private readonly ordersPage: Int32Array;
+  private readonly placement: Placement;
+  /** Reports that came while another's was waited for: tid -> call id. */
+  private readonly early = new Map<number, [number, number]>();
+  /** How often a mapper was given orders, and how many. */
+  exchanges = 0;
+  orders = 0;
+
+  /** `listenerFd` is the listener of every stub's filter; all mappers read their orders from `ordersPage`. */
+  constructor(listenerFd: number, ordersPage: Int32Array, placement: Placement) {
+    this.listener = new NotifyListener(listenerFd);
+    this.ordersPage = ordersPage;
+    this.placement = placement;
+  }
+
+  /** Waits for the first report of a new process; 0 or -errno. */
+  begin(process: HostProcess): number {
+    const early = this.early.get(process.pid);
+    if (early !== undefined) {
+      this.early.delete(process.pid);
+      [process.idLow, process.idHigh] = early;
+      return 0;
+    }
+    const r = this.listener.receive(process.pidfd);
+    return r < 0 ? r : this.takeUntil(process);
+  }
+
+  /** Carries out the queued orders of `process`; result of the last one, or -errno of the one that failed. */
+  run(process: HostProcess): number {
+    const list = process.orders;
+    if (process.broken !== 0) {
+      list.count = 0;
+      return process.broken;
+    }
+    this.placement.placeMapper(process);
+    list.writeTo(this.ordersPage);
+    const count = list.count;
+    list.count = 0;
+    this.exchanges++;
+    this.orders += count;
+    let r = this.listener.answer(process.idLow, process.idHigh, count, process.pidfd);
+    if (r === 0) r = this.takeUntil(process);
+    if (r < 0) {
+      process.broken = r;
+      process.end();
+      return r;
+    }
+    const result = this.listener.arg(0);
+    // Orders are left when one failed: the guest might see wrong memory.
+    if (this.listener.arg(1) !== 0) process.broken = result < 0 ? result : -ESRCH;
+    return result;
+  }
+
+  /** Gives a waiting mapper's process a descriptor of ours; its number there, or -errno. */
+  giveFd(process: HostProcess, fd: number): number {
+    this.placement.placeMapper(process);
+    return this.listener.addFd(process.idLow, process.idHigh, fd);
+  }
+
+  /** The listener has received a report: goes on until it is the one of `process`. 0 or -errno. */
+  private takeUntil(process: HostProcess): number {
+    while (this.listener.tid !== process.pid) {
+      this.early.set(this.listener.tid, [this.listener.idLow, this.listener.idHigh]);
+      const r = this.listener.receive(process.pidfd);
+      if (r < 0) return r;
+    }
+    process.idLow = this.listener.idLow;
+    process.idHigh = this.listener.idHigh;
+    return 0;
+  }
+
+  /** A process is dead. */
+  forget(pid: number): void {
+    this.early.delete(pid);
+  }
+
+  /** Every mapper's pending call fails from now on, which ends its process. */
+  close(): void {
+    hostCall(SYS_close, this.listener.fd);
+  }
+}
