@@ -29,6 +29,8 @@ const MASK_SIZE = 128;
 /** How often the host's idle time is asked for while at home, at the least and after returns that did not last. */
 const IDLE_LOOK_NS = 50_000_000;
 const IDLE_LOOK_MAX_NS = 400_000_000;
+/** No free mode before this. */
+const WARM_NS = 250_000_000;
 /** Idle share of one cpu that makes spinning worth while. */
 const IDLE_SHARE = 0.5;
 /** How often a free Sentry whose spins miss looks how long threads wait for a cpu: several of the scheduler's slices. */
@@ -108,8 +110,9 @@ export class Placement {
   homeTimes = 0;
   private idleSec = 0;
   private idleAtNs = 0;
-  /** Time between looks at the host's idle time; 0 when it was idle just now. */
+  /** Time between looks at the host's idle time. */
   private lookNs = IDLE_LOOK_NS;
+  private readonly warmAtNs: number;
   private freeSinceNs = 0;
   private lastScanNs = 0;
   private delayAtNs = 0;
@@ -122,9 +125,9 @@ export class Placement {
     this.cpus = size > 0 ? countBits(this.all.u8) : 1;
     this.uptimeFd = this.open('/proc/uptime');
     this.schedstatFd = this.open('/proc/thread-self/schedstat');
-    // A program starts with faults and exchanges rather than with many calls.
+    // At first V8 compiles the kernel, and takes the cpu that a guest beside us would have.
     this.sampleIdle();
-    if (this.runnable() <= this.cpus) this.lookNs = 0;
+    this.warmAtNs = this.idleAtNs + WARM_NS;
   }
 
   /** The first stub was started, with the cpus that we were started with: from now on we keep to one. */
@@ -251,13 +254,12 @@ export class Placement {
   /** At home, free is better: is the host idle enough? */
   private look(): void {
     const now = monotonicNs();
-    if (now - this.idleAtNs < this.lookNs) return;
+    if (now - this.idleAtNs < this.lookNs || now < this.warmAtNs) return;
     const before = this.idleSec;
     const since = (now - this.idleAtNs) / 1e9;
     this.sampleIdle();
-    if (this.lookNs > 0 && this.idleSec - before < since * IDLE_SHARE) return;
+    if (this.idleSec - before < since * IDLE_SHARE) return;
     this.free = true;
-    this.lookNs = Math.max(this.lookNs, IDLE_LOOK_NS);
     this.freeSinceNs = now;
     this.delayAtNs = 0;
     this.settle();
@@ -324,14 +326,6 @@ export class Placement {
   private sampleIdle(): void {
     this.idleAtNs = monotonicNs();
     this.idleSec = Number(this.read(this.uptimeFd).split(' ')[1] ?? 0) || 0;
-  }
-
-  /** Threads that have or want a cpu at this moment, ours included: /proc/loadavg, "1.00 1.00 1.00 2/345 678". */
-  private runnable(): number {
-    const fd = this.open('/proc/loadavg');
-    const [, n] = /(\d+)\/\d+/.exec(this.read(fd)) ?? [];
-    hostCall(SYS_close, fd);
-    return n === undefined ? 1 : Number(n);
   }
 }
 
