@@ -155,6 +155,28 @@ describe('vedette', { concurrency: 2 }, () => {
     assert.match(readFileSync(file, 'utf8'), /write\(1, "hi\\n", 3\) = 3/);
   });
 
+  test('profiles say where the time went, on stderr or in files', () => {
+    const r = inside('--profile', '--', 'sh', '-c', 'ls > /dev/null; exit 3');
+    assert.equal(r.status, 3);
+    assert.match(r.stderr, /^ +ms +% +count +us each {2}in the kernel\n/);
+    assert.match(
+      r.stderr,
+      /\d+ +[\d.]+ {2}execve\n[\s\S]*\(page faults\)|\(page faults\)[\s\S]* {2}execve\n/,
+    );
+    assert.match(r.stderr, /\nplatform (systrap\n[\s\S]*exchanges with mappers|ptrace\n)/);
+    const [text, samples] = [join(dir, 'profile'), join(dir, 'kernel.cpuprofile')];
+    const files = inside(`--profile=${text}`, '--cpu-profile', samples, '--', 'true');
+    assert.deepEqual([files.status, files.stderr], [0, '']);
+    assert.match(readFileSync(text, 'utf8'), / {2}exit_group\n/);
+    const profile = JSON.parse(readFileSync(samples, 'utf8')) as { samples: number[] };
+    assert.ok(profile.samples.length > 0);
+    for (const flag of ['--profile', '--cpu-profile']) {
+      const refused = inside(`${flag}=/nonexistent/x`, '--', 'true');
+      assert.equal(refused.status, 125);
+      assert.match(refused.stderr, new RegExp(`^vedette: ${flag} /nonexistent/x: ENOENT`));
+    }
+  });
+
   test('the debug log lists the steps of the boot in order', () => {
     const logs = join(dir, 'logs');
     inside('--debug-log', logs, '--', 'true');

@@ -24,6 +24,8 @@ export async function runDo(command: readonly string[], flags: Record<string, un
       options.profile === null && options.cpuProfile === null
         ? null
         : await import('../runtime/profile_report.ts');
+    if (options.profile !== null && options.profile !== '-')
+      reports!.makeReportFile('--profile', options.profile);
     const stopSampling = options.cpuProfile === null ? null : reports!.startCpuProfile(options.cpuProfile);
     mark('modules loaded');
     const loader = new Loader(options, tracer);

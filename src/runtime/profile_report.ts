@@ -50,6 +50,15 @@ export function profileReport(kernel: Kernel): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** Makes the file that `flag` names, before anything runs. Throws StartError when it cannot be. */
+export function makeReportFile(flag: string, file: string): void {
+  try {
+    writeFileSync(file, '');
+  } catch (error) {
+    throw new StartError(`${flag} ${file}: ${(error as Error).message}`, STATUS_USAGE);
+  }
+}
+
 /** Writes a report to a file of the host, or with '-' to stderr. */
 export function writeProfile(target: string, text: string): void {
   if (target === '-') process.stderr.write(text);
@@ -58,11 +67,7 @@ export function writeProfile(target: string, text: string): void {
 
 /** Samples the JavaScript of this process from now on; the result writes `file`, which browsers' developer tools open. */
 export function startCpuProfile(file: string): () => void {
-  try {
-    writeFileSync(file, '');
-  } catch (error) {
-    throw new StartError(`--cpu-profile ${file}: ${(error as Error).message}`, STATUS_USAGE);
-  }
+  makeReportFile('--cpu-profile', file);
   const session = new Session();
   session.connect();
   session.post('Profiler.enable');
