@@ -33,6 +33,8 @@ import {
 import {
   CS,
   EFLAGS,
+  FS_BASE,
+  GS_BASE,
   ORIG_RAX,
   R11,
   RAX,
@@ -47,11 +49,13 @@ import {
 import { processCpuNs, threadCpuNs } from '../stub/cpu_time.ts';
 import type { SystrapAddressSpace } from './address_space.ts';
 import {
+  CODE_SIZE,
   FRAME_INFO,
   H_ASLEEP,
   H_SEQ,
   H_SIG,
   H_STATE,
+  SIG_ANSWERED,
   SITE_FALLBACK,
   SITE_SIZE,
   SITES_ADDR,
@@ -63,6 +67,7 @@ import {
   STATE_RUN,
   STATE_TRAP,
   STATE_TRAPPED,
+  STUB_BASE,
 } from './layout.ts';
 import { AT_START } from './placement.ts';
 import type { HostProcess } from './process.ts';
@@ -108,6 +113,10 @@ export class SystrapContext implements Context, RegsSource {
   private callRip = 0;
   private callRipHigh = 0;
   private callFlags = 0;
+  private callFs = 0;
+  private callFsHigh = 0;
+  private callGs = 0;
+  private callGsHigh = 0;
   private callRsp = 0;
   private callRspHigh = 0;
   private kickedAtStart = false;
@@ -182,7 +191,11 @@ export class SystrapContext implements Context, RegsSource {
       r[2 * RCX] === this.callRip &&
       r[2 * RCX + 1] === this.callRipHigh &&
       r[2 * R11] === PATCHED_FLAGS &&
-      r[2 * EFLAGS] === this.callFlags
+      r[2 * EFLAGS] === this.callFlags &&
+      r[2 * FS_BASE] === this.callFs &&
+      r[2 * FS_BASE + 1] === this.callFsHigh &&
+      r[2 * GS_BASE] === this.callGs &&
+      r[2 * GS_BASE + 1] === this.callGsHigh
     );
   }
 
@@ -195,6 +208,10 @@ export class SystrapContext implements Context, RegsSource {
     this.callRip = r[2 * RIP]!;
     this.callRipHigh = r[2 * RIP + 1]!;
     this.callFlags = r[2 * EFLAGS]!;
+    this.callFs = r[2 * FS_BASE]!;
+    this.callFsHigh = r[2 * FS_BASE + 1]!;
+    this.callGs = r[2 * GS_BASE]!;
+    this.callGsHigh = r[2 * GS_BASE + 1]!;
     this.callRsp = r[2 * RSP]!;
     this.callRspHigh = r[2 * RSP + 1]!;
   }
@@ -203,6 +220,7 @@ export class SystrapContext implements Context, RegsSource {
   private materialise(slot: HostSlot): boolean {
     this.regs.fill();
     this.regs.changed = true;
+    if (this.process!.broken !== 0) return false;
     this.signal(slot, STATE_TRAP);
     const end = monotonicNs() + FRAME_LIMIT_NS;
     let state = Atomics.load(this.words, this.stateAt);
@@ -262,9 +280,11 @@ export class SystrapContext implements Context, RegsSource {
     }
     const { frame, patched, trapped } = slot;
     if (state !== STATE_EVENT || !slot.locateFrame()) return this.forged();
-    if (this.words[slot.at + H_SIG / 4] === SIG_KICK) return this.kickCame(slot, frame, patched, trapped);
-    // Nothing that the handler does for an honest guest faults.
+    // Nothing that the handler does for an honest guest faults, and kicks within it use the frame that was there.
     if (slot.frame !== slot.topFrame) return this.forged();
+    const sig = this.words[slot.at + H_SIG / 4]!;
+    if (sig === SIG_KICK || sig === SIG_ANSWERED)
+      return this.kickCame(slot, frame, patched, trapped, sig === SIG_ANSWERED);
     slot.load(this.regs);
     this.regs.source = null;
     this.regs.changed = true;
@@ -309,14 +329,21 @@ export class SystrapContext implements Context, RegsSource {
    * A kick. `frame`, `patched` and `trapped` are the slot's of the event before, whose answer the thread may not have
    * taken yet.
    */
-  private kickCame(slot: HostSlot, frame: number, patched: boolean, trapped: boolean): boolean {
+  private kickCame(
+    slot: HostSlot,
+    frame: number,
+    patched: boolean,
+    trapped: boolean,
+    afterAnswer: boolean,
+  ): boolean {
     const m = this.words;
     const rip = m[slot.gregs + 2 * RIP_GREG + 1]! * TWO32 + (m[slot.gregs + 2 * RIP_GREG]! >>> 0);
     const { stub } = this.platform;
     const now = slot.frame;
-    let answered = rip >= stub.handler && rip < stub.handlerEnd;
-    if (!answered && now !== slot.topFrame) return this.forged();
-    if (slot.usesGs && rip >= SITES_ADDR && rip < SITES_ADDR + SITES_PAGES * 4096) {
+    let answered = afterAnswer;
+    if (answered) {
+      // Its frame is that of the event before, which the registers that were sent go into.
+    } else if (slot.usesGs && rip >= SITES_ADDR && rip < SITES_ADDR + SITES_PAGES * 4096) {
       // On the way to the report, or to the fallback's trap: that comes first.
       if ((rip - SITES_ADDR) % SITE_SIZE <= SITE_FALLBACK) return this.goOn(slot, frame, patched, trapped);
     } else if (slot.usesGs && rip >= stub.patched && rip < stub.patchedSaved)
@@ -341,7 +368,10 @@ export class SystrapContext implements Context, RegsSource {
       this.regs.fill();
       slot.patched = false;
       slot.frame = now;
-      if (now !== slot.topFrame) slot.copyXstate(slot.topFrame, this.platform.xstateSize);
+      // At the very last instruction of the way back the kick's frame replaced the call's: rip is in rcx already.
+      const at = this.regs.get(RIP);
+      if (at >= STUB_BASE && at < STUB_BASE + CODE_SIZE)
+        this.regs.setWords(RIP, this.regs.int(RCX), this.regs.high(RCX));
     } else {
       slot.load(this.regs);
       this.regs.source = null;
@@ -490,6 +520,8 @@ export class SystrapContext implements Context, RegsSource {
     }
     this.slot = null;
     this.process = null;
+    this.words = this.platform.control;
+    process.removeContext();
     if (running) {
       // Nobody may use the thread again before it has come back, and nobody waits for that.
       hostCall3(SYS_tgkill, slot.pid, slot.tid, SIG_KICK);
@@ -504,6 +536,7 @@ export class SystrapContext implements Context, RegsSource {
     this.process = process;
     this.slot = slot;
     if (slot === null) return;
+    process.addContext();
     this.words = slot.words;
     this.stateAt = slot.at + H_STATE / 4;
     slot.trapped = false;

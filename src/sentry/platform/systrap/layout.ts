@@ -31,7 +31,8 @@ export const SLOT_SIZE = 0x4000;
 export const SLOT_PAGES: number = SLOT_SIZE / 4096;
 /** Slots are mapped this many at a time. */
 export const SLOTS_PER_BLOCK = 4;
-export const MAX_SLOTS = 8127;
+/** The last block of slots ends below TASK_TOP. */
+export const MAX_SLOTS = 8124;
 /** Per patched call site: code that loads its number and jumps to the common entry. Read-only to the guest. */
 export const SITES_ADDR: number = STUB_BASE + 0x10_0000;
 export const SITE_SIZE = 64;
@@ -97,6 +98,9 @@ export const STATE_PARK = 4;
 export const STATE_TRAP = 6;
 /** Sentry -> thread in a call: go on with the result in the header, everything else as it was. */
 export const STATE_DONE = 8;
+
+/** H_SIG of a kick that came after the answer, before the thread had gone on: the frame is that of the event before. */
+export const SIG_ANSWERED = 0x101;
 
 /** struct rt_sigframe of the host, from its start (H_FRAME). */
 export const FRAME_UC = 8;

@@ -3,7 +3,7 @@
 // time; emptied processes are kept for the next one.
 
 import { EPOLL_CTL_ADD, EPOLLIN } from '../../../abi/epoll.ts';
-import { ESRCH } from '../../../abi/errno.ts';
+import { EAGAIN, ENOMEM, ESRCH } from '../../../abi/errno.ts';
 import { MAP_FIXED, MAP_SHARED, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
 import {
   CLONE_FILES,
@@ -109,6 +109,8 @@ export class HostProcess {
         MEMFILE_FD,
         frame * 4096,
       );
+      this.platform.runOrders(this);
+      if (this.broken !== 0) return null;
     }
     const slot = new HostSlot(
       this.pid,
@@ -119,15 +121,38 @@ export class HostProcess {
     );
     this.orders.push(SYS_clone, THREAD_FLAGS, slot.addr + SLOT_SIZE - 16, 0, 0, 0, 0);
     slot.tid = this.platform.runOrders(this);
-    if (slot.tid <= 0) return null;
+    if (slot.tid <= 0) {
+      // The host has no more threads: nothing that this process has is wrong.
+      if (slot.tid === -EAGAIN || slot.tid === -ENOMEM) this.broken = 0;
+      return null;
+    }
     this.threads++;
     return slot;
   }
 
   private reaped = false;
+  /** Contexts that have one of the slots: as long as there are any, the slots' memory is not given to others. */
+  private bound = 0;
   /** The address space that it serves may have its calls patched; traps per call site. */
   patchTarget: PatchTarget | null = null;
   readonly siteTraps: SiteTraps = new SiteTraps();
+
+  /** A context takes a slot. */
+  addContext(): void {
+    this.bound++;
+  }
+
+  /** A context leaves its slot and looks at it no more. */
+  removeContext(): void {
+    this.bound--;
+    this.freeSlots();
+  }
+
+  private freeSlots(): void {
+    if (!this.reaped || this.bound > 0) return;
+    for (const frame of this.blocks) this.platform.memfile.unrefRun(frame, SLOTS_PER_BLOCK * SLOT_PAGES);
+    this.blocks.length = 0;
+  }
 
   /** Kills the process and waits until no thread of it can run: then its memory may be used again. */
   end(): void {
@@ -148,9 +173,8 @@ export class HostProcess {
     if (this.broken === 0) this.broken = -ESRCH;
     hostCall(SYS_wait4, this.pid, 0, __WALL | WNOHANG, 0);
     if (this.pidfd >= 0) hostCall(SYS_close, this.pidfd);
-    for (const frame of this.blocks) this.platform.memfile.unrefRun(frame, SLOTS_PER_BLOCK * SLOT_PAGES);
-    this.blocks.length = 0;
     this.idle.length = 0;
+    this.freeSlots();
     this.platform.forgetProcess(this);
   }
 }

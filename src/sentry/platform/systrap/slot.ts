@@ -361,16 +361,6 @@ export class HostSlot {
     this.bytes.set(from.subarray(end, size), to + end);
   }
 
-  /** Gives the located frame the extended state of the frame at offset `from`. */
-  copyXstate(from: number, size: number): void {
-    const { frame } = this;
-    const to = this.xstateAt(size);
-    this.frame = from;
-    const old = this.xstateAt(size);
-    this.frame = frame;
-    if (to >= 0 && old >= 0) this.bytes.copyWithin(to, old, old + size);
-  }
-
   /** What the first frame says of the host's XSAVE layout: [size, features], or null. */
   xstateLayout(): [number, number] | null {
     const at = this.xstateAt(576);

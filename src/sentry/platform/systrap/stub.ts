@@ -130,6 +130,7 @@ import {
   ORDERS_ADDR,
   ORDERS_PAGES,
   REPORT_FD,
+  SIG_ANSWERED,
   SITES_ADDR,
   SITES_PAGES,
   SLOT_SIZE,
@@ -209,9 +210,6 @@ export interface StubImage {
   readonly patchAt: number;
   /** Where a parked thread's address is while it sleeps: after the call. */
   readonly sleepAddr: number;
-  /** The handler's way from its start to the guest, where only a kick can interrupt it. */
-  readonly handler: number;
-  readonly handlerEnd: number;
   /** Entry of patched calls; from where on their registers are in the slot; and the end of that. */
   readonly patched: number;
   readonly patchedSaved: number;
@@ -260,8 +258,6 @@ export function buildStub(): StubImage {
     controlAt: FILE_OFFSET + a.offsetOf('controlOffset'),
     patchAt: FILE_OFFSET + a.offsetOf('patchOffset'),
     sleepAddr: moved('slept'),
-    handler: moved('handler'),
-    handlerEnd: moved('handlerEnd'),
     patched: moved('patched'),
     patchedSaved: moved('patchedSaved'),
     patchedEnd: moved('patchedEnd'),
@@ -273,8 +269,8 @@ export function buildStub(): StubImage {
  *
  * It blocks no signal, so that a thread whose call only has a result can go back to it by a jump: rt_sigreturn costs as
  * much as all the rest. A kick may therefore come in the middle of it. Before the report, or while that waits for its
- * answer, it is dropped: the thread has come back. After the answer it makes a report of its own, from a frame below the
- * first one (context.ts). STATE_TRAP asks a thread in a patched call for a real signal frame.
+ * answer, it is dropped: the thread has come back. After the answer it reports again from the frame of the event, into
+ * which the registers that were sent go then (context.ts). STATE_TRAP asks a thread in a patched call for a real signal frame.
  */
 function emitHandler(a: Assembler): void {
   const greg = (n: number): Mem => mem(RSP, FRAME_GREGS + 8 * n);
@@ -289,7 +285,12 @@ function emitHandler(a: Assembler): void {
     .jne('report');
   a.cmp(dword(mem(RSI, SIGINFO_SI_ARCH)), imm(AUDIT_ARCH_X86_64 | 0)).jne('report');
   for (const [from, to] of TRAPPED_REGS) a.mov(RCX, greg(from)).mov(mem(RBX, to), RCX);
-  a.mov(EAX, imm(STATE_TRAPPED));
+  a.mov(EAX, imm(STATE_TRAPPED)).jmp('report');
+  // A kick on the way back: once more from the frame of the event that was answered.
+  a.label('kickAnswered')
+    .mov(RSP, mem(RBX, H_FRAME))
+    .mov(dword(mem(RBX, H_SIG)), imm(SIG_ANSWERED));
+  a.mov(R12, imm(CONTROL_ADDR)).mov(EAX, imm(STATE_EVENT));
   // The exchange is a full barrier: either the Sentry sees the event before it sleeps, or we see that it sleeps.
   a.label('report').mov(R13D, EAX).xchg(mem(RBX, H_STATE), EAX);
   a.label('reported')
@@ -336,16 +337,23 @@ function emitHandler(a: Assembler): void {
   a.push(R11).popfq().mov(RCX, greg(G_RIP)).mov(RSP, greg(G_RSP)).jmp(RCX);
   a.label('handlerEnd');
 
-  // Was the handler itself interrupted, and how far had it come?
+  // Was the handler itself interrupted, and how far had it come? A kick of a kick starts the first one anew.
   a.label('kick').mov(RAX, greg(G_RIP)).lea(RCX, rip('handler')).cmp(RAX, RCX).jb('fresh');
-  a.lea(RCX, rip('handlerEnd'))
+  a.lea(RCX, rip('reported'))
+    .cmp(RAX, RCX)
+    .jb('return')
+    .lea(RCX, rip('handlerEnd'))
+    .cmp(RAX, RCX)
+    .jb('kickInWait');
+  a.lea(RCX, rip('kickEnd'))
     .cmp(RAX, RCX)
     .jae('fresh')
-    .lea(RCX, rip('reported'))
-    .cmp(RAX, RCX)
-    .jb('return');
-  a.mov(RBX, RSP).and(RBX, imm(-SLOT_SIZE)).mov(EAX, mem(RBX, H_STATE));
-  a.cmp(EAX, imm(STATE_RUN)).je('fresh').cmp(EAX, imm(STATE_DONE)).je('fresh').jmp('return');
+    .lea(RCX, rip('kick'))
+    .mov(greg(G_RIP), RCX)
+    .jmp('return');
+  a.label('kickInWait').mov(RBX, RSP).and(RBX, imm(-SLOT_SIZE)).mov(EAX, mem(RBX, H_STATE));
+  a.cmp(EAX, imm(STATE_RUN)).je('kickAnswered').cmp(EAX, imm(STATE_DONE)).je('kickAnswered').jmp('return');
+  a.label('kickEnd');
 }
 
 /** A guest thread begins with rsp just below the end of its slot. It ends in the first trap. */

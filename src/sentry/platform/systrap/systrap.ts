@@ -278,7 +278,8 @@ export class SystrapPlatform implements Platform, StubTable {
       if (i >= n) i = 0;
       const ctx = list[i]!;
       if ((Atomics.load(ctx.words, ctx.stateAt) & 1) !== 0) {
-        if (ctx.collect()) {
+        // While it was collected its process may have died, and with it the context's run.
+        if (ctx.collect() && ctx.running) {
           ctx.running = false;
           this.left(ctx);
           this.next = i;
