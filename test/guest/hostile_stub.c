@@ -249,3 +249,35 @@ SUBTEST(signals_with_stacks_there) {
   if (own_start < TOP + 40 * PAGE) shared->count = 48;
   CHECK_EQ(shared->count, 48);
 }
+
+// What a process had in its registers is not to be found there by another one.
+static void keep_in_registers(unsigned long secret) {
+  __asm__ volatile("movq %0, %%xmm9; mov %0, %%rbx; mov %0, %%r14; mov $39, %%eax; syscall" ::"r"(secret)
+                   : "rax", "rcx", "r11", "rbx", "r14", "xmm9", "memory");
+}
+static volatile unsigned long looked_at;
+SUBTEST(registers_of_an_ended_process) {
+  int to_me[2];
+  OK(pipe(to_me));
+  CHILD_DONE(SPAWN({
+    unsigned long secret;
+    int fd = OK(open("/dev/urandom", O_RDONLY));
+    CHECK_EQ(OK(read(fd, &secret, sizeof secret)), (long)sizeof secret);
+    CHECK_EQ(OK(write(to_me[1], &secret, sizeof secret)), (long)sizeof secret);
+    for (int i = 0; i < 100; i++) keep_in_registers(secret);
+  }));
+  CHILD_DONE(SPAWN({
+    set_handlers();
+    static unsigned long copy[4 * 2048];
+    // Slots begin there, if this is a kernel that has any.
+    for (volatile unsigned i = 0; i < COUNT(copy); i++)
+      if (sigsetjmp(out, 1) == 0) copy[i] = ((volatile unsigned long *)(TOP + 0x8100000))[i];
+      else i = COUNT(copy);
+    unsigned long secret;
+    unsigned found = 0;
+    if (read(to_me[0], &secret, sizeof secret) != sizeof secret) _exit(2);
+    for (unsigned i = 0; i < COUNT(copy); i++) found += copy[i] == secret;
+    looked_at = copy[0];
+    if (found != 0) _exit(1);
+  }));
+}

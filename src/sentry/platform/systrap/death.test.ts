@@ -7,11 +7,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
+import { SYS_getppid } from '../../../abi/syscall.ts';
 import { Assembler } from '../../../asm/index.ts';
 import { HostPoller } from '../../../host/poller.ts';
 import { MemoryFile } from '../../memfile/memfile.ts';
-import { type Context, EV_DEAD } from '../platform.ts';
+import { type Context, EV_DEAD, EV_SYSCALL } from '../platform.ts';
 import { RIP } from '../regs.ts';
+import type { SystrapAddressSpace } from './address_space.ts';
 import { SystrapPlatform } from './systrap.ts';
 
 /** A sandbox with one thread that computes for ever, and one stub in the pool; [platform, context, pids]. */
@@ -62,6 +64,82 @@ if (process.argv[2] === 'child') {
       while (came === null) came = platform.wait(true);
       assert.deepEqual([came === ctx, ctx.event, ctx.running], [true, EV_DEAD, false]);
       ctx.release();
+      platform.shutdown();
+    });
+
+    it('touches no memory of others for a context whose stub is dead', () => {
+      const [platform, ctx] = busy();
+      const { memfile } = platform;
+      process.kill((ctx as Context & { process: { pid: number } }).process.pid, 'SIGKILL');
+      let came = null;
+      while (came === null) came = platform.wait(true);
+      // What others get before the kernel comes to the dead one.
+      const frames: number[] = [];
+      for (let i = 0; i < 64; i++) {
+        const frame = memfile.alloc(1);
+        frames.push(frame);
+        memfile.u8(frame).fill(0x7f, memfile.byteOffset(frame), memfile.byteOffset(frame) + 4096);
+      }
+      ctx.getXstate(new Uint8Array(platform.xstateSize));
+      ctx.release();
+      for (const frame of frames) {
+        const at = memfile.byteOffset(frame);
+        assert.ok(
+          memfile
+            .u8(frame)
+            .subarray(at, at + 4096)
+            .every((b) => b === 0x7f),
+        );
+      }
+      platform.shutdown();
+    });
+
+    it('reports a stub once that dies while a call of it is looked at', () => {
+      const memfile = MemoryFile.create();
+      assert.ok(typeof memfile !== 'number');
+      const platform = new SystrapPlatform(memfile, new HostPoller().fd, { patchCalls: true });
+      const as = platform.newAddressSpace() as SystrapAddressSpace;
+      const frame = memfile.alloc(1);
+      const code = new Assembler()
+        .label('again')
+        .bytes([0xb8, SYS_getppid, 0, 0, 0]) // mov $nr,%eax as compilers write it
+        .syscall()
+        .jmp('again')
+        .finish();
+      memfile.u8(frame).set(code, memfile.byteOffset(frame));
+      as.map(0x10000, frame, 1, PROT_READ | PROT_EXEC);
+      let asked = 0;
+      as.patchTarget = {
+        readText: (addr, to) => {
+          const at = memfile.byteOffset(frame) + (addr - 0x10000);
+          to.set(memfile.u8(frame).subarray(at, at + to.length));
+          return true;
+        },
+        patchText: () => {
+          asked++;
+          process.kill(as.process.pid, 'SIGKILL');
+          as.map(0x20000, frame, 1, PROT_READ);
+          as.flush();
+          return false;
+        },
+      };
+      const ctx = platform.newContext();
+      ctx.regs.set(RIP, 0x10000);
+      let calls = 0;
+      let event = EV_SYSCALL;
+      while (event === EV_SYSCALL && calls < 1000) {
+        ctx.resume(as);
+        let came = null;
+        while (came === null) came = platform.wait(true);
+        assert.equal(came, ctx);
+        event = ctx.event;
+        calls++;
+      }
+      assert.deepEqual([event, asked, ctx.running], [EV_DEAD, 1, false]);
+      assert.ok(calls > 1);
+      assert.equal(platform.wait(false), null);
+      ctx.release();
+      as.release();
       platform.shutdown();
     });
   });

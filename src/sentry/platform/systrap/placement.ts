@@ -160,6 +160,11 @@ export class Placement {
     hostCall(SYS_sched_setaffinity, process.pid, MASK_SIZE, this.home.addr);
   }
 
+  /** A thread that the Sentry waits for runs on the Sentry's cpu. */
+  bringHome(slot: HostSlot): void {
+    if (slot.place !== this.homeNumber + AT_HOME) this.place(slot, AT_HOME);
+  }
+
   /** A thread came back from user mode. */
   left(slot: HostSlot): void {
     if (++this.events >= WEIGH_EVENTS) this.weigh();

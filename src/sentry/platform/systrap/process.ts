@@ -130,6 +130,15 @@ export class HostProcess {
     return slot;
   }
 
+  /** Slots that no thread has yet, in blocks that are mapped: what a guest wrote there goes. */
+  wipeUnusedSlots(): void {
+    const { memfile } = this.platform;
+    for (let i = this.threads; i < this.blocks.length * SLOTS_PER_BLOCK; i++) {
+      const frame = this.blocks[Math.floor(i / SLOTS_PER_BLOCK)]! + (i % SLOTS_PER_BLOCK) * SLOT_PAGES;
+      memfile.zeroPages(frame, SLOT_PAGES);
+    }
+  }
+
   private reaped = false;
   /** Contexts that have one of the slots: as long as there are any, the slots' memory is not given to others. */
   private bound = 0;

@@ -35,7 +35,8 @@ import {
   RCX,
   RDI,
   RDX,
-  type Regs,
+  REGS_SIZE,
+  Regs,
   RIP,
   RSI,
   RSP,
@@ -45,9 +46,11 @@ import {
 } from '../regs.ts';
 import {
   FRAME_GREGS,
+  FRAME_INFO,
   FRAME_SIZE,
   FRAME_UC,
   H_ALTSTACK,
+  H_ASLEEP,
   H_FLAGS,
   H_FRAME,
   H_FS_BASE,
@@ -82,6 +85,10 @@ const LAHF_FLAGS = 0xd5;
 const OF_SHIFT = 11;
 const TWO32 = 0x1_0000_0000;
 const SLOTS_HIGH = Math.floor(SLOTS_ADDR / TWO32) | 0;
+
+/** Registers with nothing in them but the address that sendToTrap() sets. */
+const nothing = new Regs(new ArrayBuffer(REGS_SIZE), 0);
+nothing.set(EFLAGS, PATCHED_FLAGS);
 
 export class HostSlot {
   readonly pid: number;
@@ -145,6 +152,32 @@ export class HostSlot {
     this.words[uc + UCONTEXT_UC_FLAGS / 4] = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
     this.words[uc + UCONTEXT_UC_FLAGS / 4 + 1] = 0;
     this.writeStack(uc + UCONTEXT_UC_STACK / 4);
+  }
+
+  /**
+   * Sends the thread, which sleeps in the handler, to `trapAddr` with nothing in its registers: the host's word, in the
+   * form of a new frame, that its signal stack is the honest one. What the guest before left in the slot is wiped. False
+   * when the frame cannot be used.
+   */
+  sendToTrap(trapAddr: number, initial: Uint8Array): boolean {
+    if (this.frame !== this.topFrame || this.xstateAt(initial.length) < 0) return false;
+    const frameEnd = this.frame + FRAME_SIZE;
+    const xstate = this.xstateAt(initial.length) - 4 * this.at;
+    const m = this.words;
+    m.fill(0, this.at + H_RAX / 4, this.at + H_ASLEEP / 4);
+    m.fill(0, this.at + H_ASLEEP / 4 + 1, this.at + this.frame / 4);
+    m.fill(0, this.at + (this.frame + FRAME_INFO) / 4, this.at + frameEnd / 4);
+    this.bytes.fill(0, 4 * this.at + frameEnd, 4 * this.at + xstate);
+    this.seq = 0;
+    m[this.at + H_SEQ / 4] = 0;
+    m[this.at + H_FRAME / 4] = (this.addr + this.frame) | 0;
+    m[this.at + H_FRAME / 4 + 1] = SLOTS_HIGH;
+    this.writeStack(this.at + H_ALTSTACK / 4);
+    this.setXstate(initial, initial.length);
+    this.cleanFrame();
+    nothing.set(RIP, trapAddr);
+    this.store(nothing);
+    return true;
   }
 
   /** Finds the frame that the thread reported; false when no honest thread could have reported it. */

@@ -210,6 +210,8 @@ export interface StubImage {
   readonly patchAt: number;
   /** Where a parked thread's address is while it sleeps: after the call. */
   readonly sleepAddr: number;
+  /** A system call that traps. */
+  readonly trapAddr: number;
   /** Entry of patched calls; from where on their registers are in the slot; and the end of that. */
   readonly patched: number;
   readonly patchedSaved: number;
@@ -258,6 +260,7 @@ export function buildStub(): StubImage {
     controlAt: FILE_OFFSET + a.offsetOf('controlOffset'),
     patchAt: FILE_OFFSET + a.offsetOf('patchOffset'),
     sleepAddr: moved('slept'),
+    trapAddr: moved('patchedTrap'),
     patched: moved('patched'),
     patchedSaved: moved('patchedSaved'),
     patchedEnd: moved('patchedEnd'),

@@ -7,6 +7,7 @@
 import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLIN } from '../../../abi/epoll.ts';
 import { EINTR, ESRCH } from '../../../abi/errno.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../../abi/eventfd.ts';
+import { FUTEX_WAKE } from '../../../abi/futex.ts';
 import { CLONE_FILES, CLONE_PARENT } from '../../../abi/sched.ts';
 import { SIGCHLD, SIGKILL } from '../../../abi/signal.ts';
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from '../../../abi/socket.ts';
@@ -17,9 +18,11 @@ import {
   SYS_epoll_ctl,
   SYS_epoll_wait,
   SYS_eventfd2,
+  SYS_futex,
   SYS_kill,
   SYS_munmap,
   SYS_read,
+  SYS_sched_yield,
   SYS_socketpair,
   SYS_wait4,
 } from '../../../abi/syscall.ts';
@@ -43,7 +46,16 @@ import { Donations, type StubTable } from '../stub/donations.ts';
 import { startProgram } from '../stub/program.ts';
 import { SystrapAddressSpace } from './address_space.ts';
 import { SystrapContext } from './context.ts';
-import { C_ASLEEP, C_SPINS, EVENT_FD, IMAGE_FD, MEMFILE_FD, ORDERS_PAGES, REPORT_FD } from './layout.ts';
+import {
+  C_ASLEEP,
+  C_SPINS,
+  EVENT_FD,
+  IMAGE_FD,
+  MEMFILE_FD,
+  ORDERS_PAGES,
+  REPORT_FD,
+  STATE_RUN,
+} from './layout.ts';
 import { Mappers } from './mappers.ts';
 import { Placement } from './placement.ts';
 import { HostProcess } from './process.ts';
@@ -59,6 +71,8 @@ const HOST_LOOK_EVERY = 64;
 const SPIN_ROUNDS = 200;
 /** PAUSEs a guest thread waits for its answer, when cpus are free: some 50 us. */
 const GUEST_SPINS = 2000;
+/** How long a thread may take for one trap. */
+const CLEANSE_LIMIT_NS = 100e6;
 /** A kicked thread that does not come back for this long has blocked the kick on purpose: its process is ended. */
 const KICK_LIMIT_NS = 10e9;
 const KICK_LOOK_MS = 1000;
@@ -446,12 +460,31 @@ export class SystrapPlatform implements Platform, StubTable {
       const after = PATCH_TABLE_ADDR + PATCH_TABLE_SIZE;
       if (this.sites !== null) process.orders.push(SYS_munmap, after, GUEST_TOP - after, 0, 0, 0, 0);
       this.runOrders(process);
-      if (process.broken === 0 && process.idle.every((slot) => sleepsInHandler(slot, this.stub.sleepAddr))) {
+      if (process.broken === 0 && this.cleanse(process)) {
         this.pool.push(process);
         return;
       }
     }
     process.end();
+  }
+
+  /** Nothing of the guest before is left in a process, neither to be read nor to act; false when that is not certain. */
+  private cleanse(process: HostProcess): boolean {
+    process.wipeUnusedSlots();
+    for (const slot of process.idle) {
+      if (!sleepsInHandler(slot, this.stub.sleepAddr)) return false;
+      if (!slot.sendToTrap(this.stub.trapAddr, this.initialXstate)) return false;
+      this.placement.bringHome(slot);
+      Atomics.store(slot.words, slot.at, STATE_RUN);
+      hostCall(SYS_futex, slot.hostAddr, FUTEX_WAKE, 1);
+      const end = monotonicNs() + CLEANSE_LIMIT_NS;
+      while ((Atomics.load(slot.words, slot.at) & 1) === 0) {
+        if (monotonicNs() > end) return false;
+        hostCall(SYS_sched_yield);
+      }
+      if (!slot.locateFrame() || !slot.noteTop()) return false;
+    }
+    return true;
   }
 
   /** All stub processes, for tests and reports. */
