@@ -71,6 +71,7 @@ const ELSEWHERE: Record<string, Set<string>> = {
   'sys/user.h': words('PAGE_SIZE PAGE_SHIFT'),
   'linux/eventpoll.h': words('EPOLLNVAL'),
   'signal.h': words('SIGRTMAX SIG_DFL SIG_IGN'),
+  'linux/signal.h': words('SS_ONSTACK SS_DISABLE SS_AUTODISARM'),
 };
 
 /** Words of a C expression that no header has to know. */

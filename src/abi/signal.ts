@@ -57,6 +57,11 @@ export const SA_RESETHAND = 0x80000000;
 export const SA_NOMASK = 0x40000000;
 export const SA_ONESHOT = 0x80000000;
 
+/** stack_t flags. */
+export const SS_ONSTACK = 1;
+export const SS_DISABLE = 2;
+export const SS_AUTODISARM = 0x80000000;
+
 export const SIG_BLOCK = 0;
 export const SIG_UNBLOCK = 1;
 export const SIG_SETMASK = 2;

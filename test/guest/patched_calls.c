@@ -3,6 +3,7 @@
 #include "check.h"
 #include <pthread.h>
 #include <sys/uio.h>
+#include <ucontext.h>
 
 #define MANY 200
 
@@ -228,4 +229,64 @@ SUBTEST_FORK(all_low_addresses_are_the_programs) {
   for (size_t i = 0; i < size; i += PAGE) CHECK_EQ(p[i], (char)(i / PAGE));
   OK(munmap(p, size));
   for (int i = 0; i < MANY; i++) CHECK_EQ(getppid_here(), ppid);
+}
+
+// Direction, alignment check and identification: what a handler sees of them, and what is left after it.
+#define OTHER_FLAGS 0x240400UL
+static volatile unsigned long seen_flags, times_seen;
+static void note_flags(int sig, siginfo_t *info, void *context) {
+  (void)sig, (void)info;
+  seen_flags = ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL];
+  times_seen++;
+}
+
+SUBTEST(other_flags_survive_signals_too) {
+  OK(sigaction(SIGUSR2, &(struct sigaction){.sa_sigaction = note_flags, .sa_flags = SA_SIGINFO}, 0));
+  long pid = getpid(), tid = syscall(SYS_gettid);
+  static const unsigned long some[] = {0, 0x400, 0x40000, 0x200000, OTHER_FLAGS | 0x8d5};
+  for (int i = 0; i < MANY; i++) {
+    unsigned long before, after, want = some[i % COUNT(some)], used = FLAGS | OTHER_FLAGS;
+    __asm__ volatile("pushfq\n\tpopq %0" : "=r"(before));
+    before = (before & ~used) | want;
+    // The stack is aligned and nothing else is touched while alignment is checked.
+    __asm__ volatile("pushq %1\n\tpopfq\n\tmovl $234, %%eax\n\tsyscall\n\tpushfq\n\tpopq %0\n\t"
+                     "pushq $0x202\n\tpopfq"
+                     : "=&r"(after)
+                     : "r"(before), "D"(pid), "S"(tid), "d"(SIGUSR2)
+                     : "rax", "rcx", "r11", "cc", "memory");
+    CHECK_EQ(after & used, want);
+    CHECK_EQ(seen_flags & used, want);
+  }
+  CHECK_EQ(times_seen, MANY);
+}
+
+// A program that steps itself sees every instruction of its own, and no other.
+static volatile int steps;
+static unsigned long step_rip[64], step_rax[64];
+static void on_step(int sig, siginfo_t *info, void *context) {
+  (void)sig;
+  greg_t *g = ((ucontext_t *)context)->uc_mcontext.gregs;
+  if (steps < (int)COUNT(step_rip)) {
+    step_rip[steps] = (unsigned long)g[REG_RIP];
+    step_rax[steps++] = (unsigned long)g[REG_RAX] ^ (unsigned long)info->si_code << 32;
+  }
+}
+
+__asm__(".text\n.p2align 4\nstepped:\n\tpushfq\n\torl $0x100, (%rsp)\n\tpopfq\n\tnop\n\tmovl $39, %eax\n"
+        "stepped_call:\n\tsyscall\n\tnop\n\tnop\n\tmovq $39, %rax\n\tsyscall\n\tnop\n\tnop\n\t"
+        "movq $39, %rdi\n\tcall call_by_register\n\t"
+        "nop\n\tpushfq\n\tandl $~0x100, (%rsp)\n\tpopfq\n\tnop\n\tret\n");
+long stepped(void);
+extern char stepped_call[];
+
+SUBTEST(single_steps_over_the_place) {
+  OK(sigaction(SIGTRAP, &(struct sigaction){.sa_sigaction = on_step, .sa_flags = SA_SIGINFO}, 0));
+  for (int i = 0; i < 50; i++) {
+    steps = 0;
+    CHECK_EQ(stepped(), getpid());
+    if (i == 0 || i == 49)
+      for (int k = 0; k < steps; k++)
+        printf("step %d at %ld rax %s code %lu\n", k, (long)(step_rip[k] - (unsigned long)stepped_call),
+               (step_rax[k] & 0xffffffff) == (unsigned long)getpid() ? "pid" : "other", step_rax[k] >> 32);
+  }
 }

@@ -55,7 +55,7 @@ import {
   XSTATE_XSTATE_HDR_XFEATURES,
 } from '../../abi/sigcontext.ts';
 import { SIZEOF_SIGINFO } from '../../abi/siginfo.ts';
-import { SA_ONSTACK, SA_RESTORER } from '../../abi/signal.ts';
+import { SA_ONSTACK, SA_RESTORER, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK } from '../../abi/signal.ts';
 import { getU64, putU64 } from '../../abi/u64.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
@@ -109,10 +109,6 @@ const EFLAGS_RESTORED = 0x50dd5;
 /** DF, TF and RF are clear when a handler starts. */
 const EFLAGS_CLEARED = 0x400 | 0x100 | 0x10000;
 const USER_DS = 0x2b;
-
-export const SS_ONSTACK = 1;
-export const SS_DISABLE = 2;
-export const SS_AUTODISARM = 0x80000000;
 
 /** Pairs of an offset in sigcontext and a register. Flat: signals are delivered without allocating. */
 const SC_REGS: readonly number[] = [

@@ -113,6 +113,16 @@ export function cloneTask(t: Task, req: CloneRequest): number {
   const child = new Task(k, tid, group, ctx, mm, fs, fds, t.cred, t.name);
   copyThreadState(t, child, req);
 
+  // Writing may need mapping orders: before the host's thread is made they go along with its own. But only in memory of
+  // the child's own, as it is not certain yet that there will be a child.
+  const ownMemory = mm !== t.mm;
+  const setsTid = (f & CLONE_CHILD_SETTID) !== 0;
+  if (setsTid && ownMemory) putTid(child, req.childTid, tid);
+  err = ctx.prepare(mm.as);
+  if (err < 0) {
+    abandon(t, child, group);
+    return err;
+  }
   if ((f & CLONE_PIDFD) !== 0) {
     const thread = (f & CLONE_THREAD) !== 0 ? child : null;
     err = givePidfd(t, group, thread, req.pidfd);
@@ -124,7 +134,7 @@ export function cloneTask(t: Task, req: CloneRequest): number {
   if (group !== t.group) enterGroup(t, group, child, req);
   addThread(child);
   if ((f & CLONE_PARENT_SETTID) !== 0) putTid(t, req.parentTid, tid);
-  if ((f & CLONE_CHILD_SETTID) !== 0) putTid(child, req.childTid, tid);
+  if (setsTid && !ownMemory) putTid(child, req.childTid, tid);
   k.forkCount++;
   k.makeReady(child);
   if ((f & CLONE_VFORK) === 0) return tid;

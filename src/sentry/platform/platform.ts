@@ -61,6 +61,11 @@ export interface Context {
   sigCode: number;
   faultAddr: number;
   faultAccess: number;
+  /**
+   * Takes the host thread that runs in `as` will need, so that resume() does not fail for want of one; 0 or -EAGAIN.
+   * The kernel asks for new threads; without it resume() takes one itself.
+   */
+  prepare(as: AddressSpace): number;
   /** Enters user mode in `as` with regs; the next event comes from Platform.wait(). */
   resume(as: AddressSpace): void;
   /** Makes a running context come back with EV_KICK (or whatever event comes first). Harmless when it is not running. */

@@ -15,6 +15,8 @@ import {
   SIGSTOP,
   SIZEOF_SIGACTION,
   SIZEOF_STACK,
+  SS_DISABLE,
+  SS_ONSTACK,
   STACK_SS_FLAGS,
   STACK_SS_SIZE,
 } from '../../abi/signal.ts';
@@ -32,7 +34,7 @@ import { getU64, putU64 } from '../../abi/u64.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { BLOCKED, NO_RESULT, TIMED_OUT } from '../kernel/block.ts';
 import { encodeSigInfo } from '../kernel/siginfo.ts';
-import { onAltStack, popSignalFrame, SS_ONSTACK, setAltStack } from '../kernel/signal_frame.ts';
+import { onAltStack, popSignalFrame, setAltStack } from '../kernel/signal_frame.ts';
 import { sigBit, UNBLOCKABLE_LO } from '../kernel/signal_state.ts';
 import type { Task } from '../kernel/task.ts';
 import { RSP } from '../platform/regs.ts';
@@ -176,7 +178,8 @@ function sigaltstack(t: Task, ss: number, oss: number): number {
   const sp = t.ctx.regs.get(RSP);
   const oldSp = s.altSp;
   const oldSize = s.altSize;
-  const oldFlags = (oldSize === 0 ? 2 : onAltStack(s, sp) ? SS_ONSTACK : 0) | (s.altFlags & 0x80000000);
+  const oldFlags =
+    (oldSize === 0 ? SS_DISABLE : onAltStack(s, sp) ? SS_ONSTACK : 0) | (s.altFlags & 0x80000000);
   if (ss !== 0) {
     if (t.mm.copyInExact(ss, scratch, 0, SIZEOF_STACK) !== 0) return -EFAULT;
     const r = setAltStack(

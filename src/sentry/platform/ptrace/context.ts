@@ -1,6 +1,6 @@
 // PtraceContext: a guest thread's registers, and the host thread that runs them while it has one.
 
-import { EIO } from '../../../abi/errno.ts';
+import { EAGAIN, EIO } from '../../../abi/errno.ts';
 import { PTRACE_SYSEMU } from '../../../abi/ptrace.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import {
@@ -59,6 +59,12 @@ export class PtraceContext implements Context {
 
   get hostTid(): number {
     return this.thread === null ? 0 : this.thread.tid;
+  }
+
+  prepare(as: AddressSpace): number {
+    const space = as as PtraceAddressSpace;
+    if (this.as !== space) this.bind(space);
+    return this.thread === null ? -EAGAIN : 0;
   }
 
   resume(as: AddressSpace): void {
@@ -157,8 +163,8 @@ export class PtraceContext implements Context {
   private bind(space: PtraceAddressSpace): void {
     this.unbind();
     this.thread = this.platform.takeThread(space, this);
-    this.as = space;
     if (this.thread === null) return;
+    this.as = space;
     this.cpuBaseNs -= this.platform.threadCpuNs(space, this.thread);
     const x = this.pendingXstate ?? this.platform.initialXstate;
     this.pendingXstate = null;

@@ -1,6 +1,6 @@
 // SystrapContext: a guest thread's registers, on the Sentry's side only, and the slot of the host thread that runs them.
 
-import { ENOSYS } from '../../../abi/errno.ts';
+import { EAGAIN, ENOSYS } from '../../../abi/errno.ts';
 import { FUTEX_WAKE } from '../../../abi/futex.ts';
 import { SIGINFO_SI_ADDR, SIGINFO_SI_CODE } from '../../../abi/siginfo.ts';
 import {
@@ -71,6 +71,7 @@ import {
 } from './layout.ts';
 import { AT_START } from './placement.ts';
 import type { HostProcess } from './process.ts';
+import { CALL_SIZE, type SiteTable } from './sites.ts';
 import { G_ERR, G_TRAPNO, type HostSlot } from './slot.ts';
 import { PATCHED_FLAGS, SIG_KICK } from './stub.image.ts';
 import type { SystrapPlatform } from './systrap.ts';
@@ -134,8 +135,14 @@ export class SystrapContext implements Context, RegsSource {
     return this.slot === null ? 0 : this.slot.tid;
   }
 
+  prepare(as: AddressSpace): number {
+    const { process } = as as SystrapAddressSpace;
+    if (this.process !== process) this.bind(process);
+    return this.slot === null ? -EAGAIN : 0;
+  }
+
   resume(as: AddressSpace): void {
-    const process = (as as SystrapAddressSpace).process;
+    const { process } = as as SystrapAddressSpace;
     if (this.process !== process) this.bind(process);
     if (process.orders.count > 0) this.platform.runOrders(process);
     const slot = this.slot;
@@ -237,7 +244,7 @@ export class SystrapContext implements Context, RegsSource {
   /** The thread will not go on soon: it need not spin for it. */
   park(): void {
     const slot = this.slot;
-    if (slot === null || this.running || slot.parked) return;
+    if (slot === null || this.running || slot.parked || slot.starting) return;
     slot.parked = true;
     const state = Atomics.load(this.words, this.stateAt);
     if ((state & 1) !== 0) Atomics.compareExchange(this.words, this.stateAt, state, STATE_PARK);
@@ -421,21 +428,17 @@ export class SystrapContext implements Context, RegsSource {
       case SIGILL:
         if (sites !== null && this.process!.patchTarget !== null) {
           const at = this.regs.get(RIP);
-          if (sites.isTail(this.process!.patchTarget, at)) {
-            this.regs.set(RIP, at + 2);
-            r[2 * ORIG_RAX] = r[2 * RAX]!;
-            r[2 * ORIG_RAX + 1] = r[2 * RAX + 1]!;
-            r[2 * RAX] = -ENOSYS;
-            r[2 * RAX + 1] = -1;
-            this.event = EV_SYSCALL;
-            return true;
-          }
+          if (sites.isTail(this.process!.patchTarget, at)) return this.callAt(at);
         }
         if (code <= 0) break;
         this.event = EV_TRAP;
         return true;
-      case SIGFPE:
       case SIGTRAP:
+        if (code <= 0) break;
+        if (sites !== null && this.steppedOverJump(sites)) return true;
+        this.event = EV_TRAP;
+        return true;
+      case SIGFPE:
         if (code <= 0) break;
         this.event = EV_TRAP;
         return true;
@@ -450,6 +453,35 @@ export class SystrapContext implements Context, RegsSource {
     }
     // A kick, a signal that somebody on the host sent, or something that the guest made up.
     this.event = EV_KICK;
+    return true;
+  }
+
+  /** What came is the system call whose instruction is, or was, at `addr`. */
+  private callAt(addr: number): boolean {
+    const r = this.regs.words;
+    this.regs.set(RIP, addr + CALL_SIZE);
+    r[2 * ORIG_RAX] = r[2 * RAX]!;
+    r[2 * ORIG_RAX + 1] = r[2 * RAX + 1]!;
+    r[2 * RAX] = -ENOSYS;
+    r[2 * RAX + 1] = -1;
+    this.event = EV_SYSCALL;
+    return true;
+  }
+
+  /**
+   * A program that steps itself (TF) has made one of our jumps. After the one that stands for `mov` and the call, the
+   * registers become those after the `mov`, which is then what was stepped over; the one that stands for a call alone
+   * becomes that call.
+   */
+  private steppedOverJump(sites: SiteTable): boolean {
+    const at = this.regs.get(RIP);
+    const call = this.process!.siteTraps.jumps.get(at);
+    if (call !== undefined) return this.callAt(call);
+    const site = sites.siteAt(at);
+    if (site === null) return false;
+    this.regs.set(RIP, site.ret - CALL_SIZE);
+    this.regs.set(RAX, site.nr);
+    this.event = EV_TRAP;
     return true;
   }
 
@@ -533,9 +565,9 @@ export class SystrapContext implements Context, RegsSource {
   private bind(process: HostProcess): void {
     this.unbind();
     const slot = process.takeSlot();
+    if (slot === null) return;
     this.process = process;
     this.slot = slot;
-    if (slot === null) return;
     process.addContext();
     this.words = slot.words;
     this.stateAt = slot.at + H_STATE / 4;

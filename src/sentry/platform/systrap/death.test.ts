@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EAGAIN } from '../../../abi/errno.ts';
 import { PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
 import { SYS_getppid } from '../../../abi/syscall.ts';
 import { Assembler } from '../../../asm/index.ts';
@@ -14,6 +15,7 @@ import { MemoryFile } from '../../memfile/memfile.ts';
 import { type Context, EV_DEAD, EV_SYSCALL } from '../platform.ts';
 import { RIP } from '../regs.ts';
 import type { SystrapAddressSpace } from './address_space.ts';
+import { MAX_SLOTS } from './layout.ts';
 import { SystrapPlatform } from './systrap.ts';
 
 /** A sandbox with one thread that computes for ever, and one stub in the pool; [platform, context, pids]. */
@@ -64,6 +66,23 @@ if (process.argv[2] === 'child') {
       while (came === null) came = platform.wait(true);
       assert.deepEqual([came === ctx, ctx.event, ctx.running], [true, EV_DEAD, false]);
       ctx.release();
+      platform.shutdown();
+    });
+
+    it('has no thread for more contexts than slots', () => {
+      const [platform, ctx] = busy();
+      const as = platform.newAddressSpace() as SystrapAddressSpace;
+      const more = platform.newContext();
+      assert.equal(more.prepare(as), 0);
+      const { process } = as;
+      process.threads = MAX_SLOTS;
+      const last = platform.newContext();
+      assert.equal(last.prepare(as), -EAGAIN);
+      assert.equal(process.broken, 0);
+      process.threads = 1;
+      assert.equal(last.prepare(as), 0);
+      for (const c of [more, last, ctx]) c.release();
+      as.release();
       platform.shutdown();
     });
 

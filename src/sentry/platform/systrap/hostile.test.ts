@@ -14,8 +14,9 @@ import {
   SIGCONTEXT_SS,
   UCONTEXT_UC_MCONTEXT,
   UCONTEXT_UC_SIGMASK,
+  UCONTEXT_UC_STACK,
 } from '../../../abi/sigcontext.ts';
-import { SIGSEGV } from '../../../abi/signal.ts';
+import { SIGSEGV, SS_DISABLE } from '../../../abi/signal.ts';
 import {
   SYS_creat,
   SYS_getpid,
@@ -35,7 +36,8 @@ import { hostCall } from '../../../host/syscall.ts';
 import { MemoryFile } from '../../memfile/memfile.ts';
 import { type AddressSpace, type Context, EV_DEAD, EV_KICK, EV_SYSCALL, EV_TRAP } from '../platform.ts';
 import * as r from '../regs.ts';
-import { CODE_SIZE, CONTROL_ADDR, SLOT_SIZE, SLOTS_ADDR, STUB_BASE } from './layout.ts';
+import type { SystrapAddressSpace } from './address_space.ts';
+import { CODE_SIZE, CONTROL_ADDR, HEADER_SIZE, SLOT_SIZE, SLOTS_ADDR, STUB_BASE } from './layout.ts';
 import { selfTest } from './selftest.ts';
 import { STUB } from './stub.image.ts';
 import { SystrapPlatform } from './systrap.ts';
@@ -235,23 +237,30 @@ function suite(patchCalls: boolean): void {
       healthy();
     });
 
-    it('ends a process that blocks kicks, when its address space goes', () => {
-      // rt_sigreturn from the stub's code with a frame of the guest's own: all signals blocked, then a loop.
+    /** A thread about to do rt_sigreturn from the stub's code, with a frame of the guest's own that leads to `label`. */
+    function returning(label: string, mask: bigint, stack: { sp: number; size: number } | null): Context {
       const frame = memfile.alloc(1);
-      const at0 = memfile.byteOffset(frame);
-      const uc = new DataView(memfile.u8(frame).buffer, at0 + 0x400, 512);
+      const uc = new DataView(memfile.u8(frame).buffer, memfile.byteOffset(frame) + 0x400, 512);
       const put = (off: number, v: number): void => uc.setBigUint64(off, BigInt(v), true);
-      put(UCONTEXT_UC_MCONTEXT + SIGCONTEXT_RIP, code.addressOf('spin'));
+      put(UCONTEXT_UC_MCONTEXT + SIGCONTEXT_RIP, code.addressOf(label));
       put(UCONTEXT_UC_MCONTEXT + SIGCONTEXT_RSP, STACK);
       put(UCONTEXT_UC_MCONTEXT + SIGCONTEXT_EFLAGS, 0x202);
       uc.setUint16(UCONTEXT_UC_MCONTEXT + SIGCONTEXT_CS, 0x33, true);
       uc.setUint16(UCONTEXT_UC_MCONTEXT + SIGCONTEXT_SS, 0x2b, true);
-      uc.setBigUint64(UCONTEXT_UC_SIGMASK, 0xffff_ffff_ffff_ffffn, true);
+      uc.setBigUint64(UCONTEXT_UC_SIGMASK, mask, true);
+      put(UCONTEXT_UC_STACK, stack?.sp ?? 0);
+      uc.setUint32(UCONTEXT_UC_STACK + 8, stack === null ? SS_DISABLE : 0, true);
+      put(UCONTEXT_UC_STACK + 16, stack?.size ?? 0);
       as.map(DATA, frame, 1, PROT_READ | PROT_WRITE);
-      const { elf } = STUB;
-      const sigreturn = Buffer.from(elf).indexOf(Buffer.from([0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05])) - 0x1000;
+      const sigreturn =
+        Buffer.from(STUB.elf).indexOf(Buffer.from([0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05])) - 0x1000;
       const ctx = at(STUB_BASE + sigreturn);
       ctx.regs.set(r.RSP, DATA + 0x400);
+      return ctx;
+    }
+
+    it('ends a process that blocks kicks, when its address space goes', () => {
+      const ctx = returning('spin', 0xffff_ffff_ffff_ffffn, null);
       ctx.resume(as);
       assert.ok(within(5) === null, `${ctx.event} ${ctx.sig} ${ctx.faultAddr.toString(16)}`);
       ctx.interrupt();
@@ -260,6 +269,30 @@ function suite(patchCalls: boolean): void {
       const next = one('calls');
       assert.ok(next.event === EV_SYSCALL || next.event === EV_KICK);
       renew(next);
+      healthy();
+    });
+
+    it('hands nobody a thread whose signals come to another place of its slot', () => {
+      const size = SLOT_SIZE - HEADER_SIZE - 0x800;
+      const ctx = returning('calls', 0n, { sp: SLOTS_ADDR + HEADER_SIZE, size });
+      ctx.resume(as);
+      // It makes its calls, from a frame that is not the one that we write registers into: its own loss.
+      assert.ok(within(500) === ctx);
+      const { process } = as as SystrapAddressSpace;
+      assert.equal(process.broken, 0);
+      renew(ctx);
+      assert.notEqual(process.broken, 0);
+      healthy();
+    });
+
+    it('hands nobody a thread whose signals come to memory of the guest before', () => {
+      const ctx = returning('calls', 0n, { sp: DATA, size: 0x2000 });
+      ctx.resume(as);
+      // It talks to a slot that nobody looks at.
+      assert.ok(within(5) === null);
+      ctx.interrupt();
+      assert.ok(within(5) === null);
+      renew(ctx);
       healthy();
     });
   });

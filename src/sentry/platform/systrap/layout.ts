@@ -76,7 +76,7 @@ export const H_FS_BASE = 0x90;
 export const H_GS_BASE = 0x98;
 /** struct sigcontext of a patched call, and its address as if it were that of an rt_sigframe. */
 export const H_PATCHED = 0x140;
-/** Arithmetic flags of a patched call: al is OF, ah the rest as lahf has them. */
+/** rflags of a patched call, u64. */
 export const H_FLAGS = 0xb8;
 /** stack_t of the signal stack, for the thread's start. */
 export const H_ALTSTACK = 0xa0;

@@ -89,8 +89,8 @@ import {
 const FUTEX_WAIT = 0;
 /** In r11 after a patched call: interrupts on, and the bit that is always one. */
 export const PATCHED_FLAGS = 0x202;
-/** Adding this to OF as a byte overflows when it is 1. */
-const OVERFLOW_IF_ONE = 0x7f;
+/** OF in the second byte of the flags: what makes 0x80 of it overflows as a signed byte. */
+const OF_IN_BYTE = 0x08;
 
 /** Arguments and number, in the header while the call is served. */
 const OF_CALL: readonly (readonly [Reg, number])[] = [
@@ -131,14 +131,24 @@ const ANSWERED: readonly (readonly [Reg, number])[] = [
  */
 export function emitPatchedEntry(a: Assembler): void {
   const at = (field: number): Mem => mem(RCX, H_PATCHED + field);
-  const restoreFlags = (): Assembler => a.mov(EAX, mem(RCX, H_FLAGS)).add(AL, imm(OVERFLOW_IF_ONE)).sahf();
+  const restoreFlags = (): Assembler => {
+    a.mov(EAX, mem(RCX, H_FLAGS)).bswap(EAX).shr(EAX, imm(16));
+    return a
+      .and(AL, imm(OF_IN_BYTE))
+      .add(AL, imm(0x80 - OF_IN_BYTE))
+      .sahf();
+  };
   a.align(64).label('patched').rdgsbase(RCX).rorx(RCX, RCX, SLOTS_SHIFT);
   a.lea(ECX, mem(RCX, -Math.floor(SLOTS_BASE / 2 ** SLOTS_SHIFT))).jrcxz('patchedSlot');
   a.lea(R11, mem(R11, SITE_FALLBACK)).jmp(R11);
   a.label('patchedSlot').rdgsbase(RCX);
   for (const [reg, offset] of OF_CALL) a.mov(mem(RCX, offset), reg);
   for (const [reg, field] of KEPT) a.mov(at(field), reg);
-  a.lahf().seto(AL).mov(mem(RCX, H_FLAGS), EAX).mov(RAX, mem(R11, SITE_RETURN)).mov(at(SIGCONTEXT_RIP), RAX);
+  // The guest's own stack has no room: leaf functions keep data below rsp. A signal that comes now goes to the signal stack.
+  a.lea(RSP, mem(RCX, H_FLAGS + 8))
+    .pushfq()
+    .mov(RSP, at(SIGCONTEXT_RSP));
+  a.mov(RAX, mem(R11, SITE_RETURN)).mov(at(SIGCONTEXT_RIP), RAX);
   a.rdfsbase(RAX).mov(mem(RCX, H_FS_BASE), RAX).mov(mem(RCX, H_GS_BASE), RCX);
   a.mov(R11, imm(CONTROL_ADDR))
     .inc(dword(mem(RCX, H_SEQ)))

@@ -27,7 +27,10 @@ import { patchedBytes, planPatch } from './shapes.ts';
 /** Bytes of `jmp *[disp32]`. */
 const JUMP_SIZE = 7;
 /** Of the syscall instruction. */
-const CALL_SIZE = 2;
+export const CALL_SIZE = 2;
+/** A site's first instruction, and the opcode of its second one where it loads a number. */
+const LEA_SIZE = 7;
+const MOV_EAX = 0xb8;
 /** In place of a number: whatever rax holds. */
 const ANY_NR = -1;
 /** Traps of one site before it is patched: to patch costs about what so many traps cost more than patched calls. */
@@ -118,6 +121,18 @@ export class SiteTable {
     );
   }
 
+  /** Whose code begins at `addr`, for the shapes whose jump stands for the `mov` too: number, and address after the call. */
+  siteAt(addr: number): { nr: number; ret: number } | null {
+    const index = (addr - SITES_ADDR) / SITE_SIZE;
+    if (!Number.isInteger(index) || index < 0 || index >= this.count) return null;
+    const at = PATCH_TABLE_SIZE + index * SITE_SIZE;
+    if (this.bytes[at + LEA_SIZE] !== MOV_EAX) return null;
+    return {
+      nr: this.view.getUint32(at + LEA_SIZE + 1, true),
+      ret: Number(this.view.getBigUint64(at + SITE_RETURN, true)),
+    };
+  }
+
   /** Index of the site for this call and address, made when it is new; -1 when the table is full. */
   private site(nr: number, ret: number): number {
     let byAddr = this.known.get(nr);
@@ -133,10 +148,10 @@ export class SiteTable {
     const at = PATCH_TABLE_SIZE + index * SITE_SIZE;
     const addr = SITES_ADDR + index * SITE_SIZE;
     this.bytes.set([0x4c, 0x8d, 0x1d], at); // lea r11, [rip - 7]
-    this.view.setInt32(at + 3, -7, true);
-    let end = 7;
+    this.view.setInt32(at + 3, -LEA_SIZE, true);
+    let end = LEA_SIZE;
     if (nr !== ANY_NR) {
-      this.bytes[at + end] = 0xb8; // mov eax, nr
+      this.bytes[at + end] = MOV_EAX;
       this.view.setUint32(at + end + 1, nr, true);
       end += 5;
     }

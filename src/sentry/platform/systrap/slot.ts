@@ -80,9 +80,8 @@ const G_FPSTATE = 23;
 const STACK_GAP = 64;
 
 const USER_DS = 0x2b;
-/** SF, ZF, AF, PF and CF, in the low byte of the flags as in ah after lahf; and where OF is. */
-const LAHF_FLAGS = 0xd5;
-const OF_SHIFT = 11;
+/** What programs have in their flags: CF, PF, AF, ZF, SF, DF, OF, AC and ID. */
+const USER_FLAGS = 0x24_0cd5;
 const TWO32 = 0x1_0000_0000;
 const SLOTS_HIGH = Math.floor(SLOTS_ADDR / TWO32) | 0;
 
@@ -285,10 +284,9 @@ export class HostSlot {
     if (this.patched) {
       r[2 * RCX] = r[2 * RIP]!;
       r[2 * RCX + 1] = r[2 * RIP + 1]!;
-      const flags = m[this.at + H_FLAGS / 4]!;
       r[2 * R11] = PATCHED_FLAGS;
       r[2 * R11 + 1] = 0;
-      r[2 * EFLAGS] = PATCHED_FLAGS | ((flags >> 8) & LAHF_FLAGS) | ((flags & 1) << OF_SHIFT);
+      r[2 * EFLAGS] = PATCHED_FLAGS | (m[this.at + H_FLAGS / 4]! & USER_FLAGS);
       r[2 * CS] = USER_CS;
     } else {
       r[2 * RCX] = m[f + 28]!;

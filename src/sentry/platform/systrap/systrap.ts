@@ -472,7 +472,7 @@ export class SystrapPlatform implements Platform, StubTable {
   private cleanse(process: HostProcess): boolean {
     process.wipeUnusedSlots();
     for (const slot of process.idle) {
-      if (!sleepsInHandler(slot, this.stub.sleepAddr)) return false;
+      if (slot.starting || !sleepsInHandler(slot, this.stub.sleepAddr)) return false;
       if (!slot.sendToTrap(this.stub.trapAddr, this.initialXstate)) return false;
       this.placement.bringHome(slot);
       Atomics.store(slot.words, slot.at, STATE_RUN);
