@@ -4,7 +4,7 @@
 // Waiting has two phases: a short spin over the states of running contexts, as long as a cpu is free for it, then one
 // epoll_wait for the kernel's descriptors, the stubs' event counter and the deaths of stubs together.
 
-import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLIN } from '../../../abi/epoll.ts';
+import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLET, EPOLLIN } from '../../../abi/epoll.ts';
 import { EINTR, ESRCH } from '../../../abi/errno.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../../abi/eventfd.ts';
 import { FUTEX_WAKE } from '../../../abi/futex.ts';
@@ -21,7 +21,6 @@ import {
   SYS_futex,
   SYS_kill,
   SYS_munmap,
-  SYS_read,
   SYS_sched_yield,
   SYS_socketpair,
   SYS_wait4,
@@ -147,8 +146,9 @@ export class SystrapPlatform implements Platform, StubTable {
     const ordersPage = this.control.subarray(orders, orders + ORDERS_PAGES * 1024);
     this.eventFd = must('eventfd', hostCall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
     this.epollFd = must('epoll_create1', hostCall(SYS_epoll_create1, EPOLL_CLOEXEC));
-    this.watch(pollerFd, ABOUT_POLLER);
-    this.watch(this.eventFd, ABOUT_EVENTS);
+    this.watch(pollerFd, ABOUT_POLLER, EPOLLIN);
+    // Every write is an edge, so that nobody has to read the counter; it would be full after 2 ** 63 wake-ups.
+    this.watch(this.eventFd, ABOUT_EVENTS, EPOLLIN | EPOLLET);
 
     const elf = this.stub.elf.slice();
     const fields = new DataView(elf.buffer);
@@ -334,7 +334,6 @@ export class SystrapPlatform implements Platform, StubTable {
           this.hostReady = true;
           break;
         case ABOUT_EVENTS:
-          hostCall(SYS_read, this.eventFd, this.scratch.addr, 8);
           break;
         case ABOUT_PIDFD:
           this.processDied(v.getUint32(at + 4, true));
@@ -511,9 +510,9 @@ export class SystrapPlatform implements Platform, StubTable {
     hostCall(SYS_close, this.eventFd);
   }
 
-  private watch(fd: number, about: number): void {
+  private watch(fd: number, about: number, events: number): void {
     const v = this.events.view;
-    v.setUint32(0, EPOLLIN, true);
+    v.setUint32(0, events, true);
     v.setUint32(4, 0, true);
     v.setUint32(8, about, true);
     must('epoll_ctl', hostCall(SYS_epoll_ctl, this.epollFd, EPOLL_CTL_ADD, fd, this.events.addr));
