@@ -15,8 +15,7 @@ import {
   SIGSYS,
   SIGTRAP,
 } from '../../../abi/signal.ts';
-import { SYS_futex, SYS_sched_yield, SYS_tgkill } from '../../../abi/syscall.ts';
-import { monotonicNs } from '../../../host/clock.ts';
+import { SYS_futex, SYS_tgkill } from '../../../abi/syscall.ts';
 import { hostCall3 } from '../../../host/syscall.ts';
 import {
   ACCESS_EXEC,
@@ -229,13 +228,8 @@ export class SystrapContext implements Context, RegsSource {
     this.regs.changed = true;
     if (this.process!.broken !== 0) return false;
     this.signal(slot, STATE_TRAP);
-    const end = monotonicNs() + FRAME_LIMIT_NS;
-    let state = Atomics.load(this.words, this.stateAt);
-    while ((state & 1) === 0 && monotonicNs() <= end) {
-      // It may need this very cpu.
-      hostCall3(SYS_sched_yield, 0, 0, 0);
-      state = Atomics.load(this.words, this.stateAt);
-    }
+    this.platform.awaitReport(this.words, this.stateAt, FRAME_LIMIT_NS);
+    const state = Atomics.load(this.words, this.stateAt);
     if ((state === STATE_EVENT || state === STATE_TRAPPED) && slot.locateFrame()) return true;
     this.process!.end();
     return false;

@@ -34,6 +34,8 @@ import { CODE_SIZE, EVENT_FD, STUB_BASE } from './layout.ts';
 /** The mapper's "done, what next?": it stops there until the Sentry answers. */
 export const SYS_NOTIFY: number = SYS_pause;
 
+const TWO32 = 2 ** 32;
+
 const MAPPER_CALLS = [
   SYS_mmap,
   SYS_munmap,
@@ -71,18 +73,21 @@ export function mapperFilter(): Uint8Array {
  * jump, with any registers. So they must be harmless whatever the arguments are:
  *   rt_sigreturn  sets the thread's own registers, signal mask and signal stack
  *   futex WAIT    sleeps; a kick ends it
- *   write         to the event counter only: a needless wake-up of the Sentry
+ *   write         to the event counter only, and only the number at `one`, in memory that guests cannot write: a needless
+ *                 wake-up of the Sentry. Others would fill the counter, and later writes of it wake nobody.
  */
-export function guestFilter(): Uint8Array {
+export function guestFilter(one: number): Uint8Array {
   const p = new BpfProgram();
   p.loadArch().jeq(AUDIT_ARCH_X86_64, null, 'trap');
-  p.loadIpHigh().jeq(Math.floor(STUB_BASE / 2 ** 32), null, 'trap');
+  p.loadIpHigh().jeq(Math.floor(STUB_BASE / TWO32), null, 'trap');
   p.loadIpLow()
-    .jge(STUB_BASE % 2 ** 32, null, 'trap')
-    .jge((STUB_BASE % 2 ** 32) + CODE_SIZE, 'trap');
+    .jge(STUB_BASE % TWO32, null, 'trap')
+    .jge((STUB_BASE % TWO32) + CODE_SIZE, 'trap');
   p.loadNr().jeq(SYS_rt_sigreturn, 'allow').jeq(SYS_futex, 'futex').jeq(SYS_write, 'write', 'trap');
   p.label('futex').loadArgLow(1).jeq(FUTEX_WAIT, 'allow', 'trap');
-  p.label('write').loadArgLow(0).jeq(EVENT_FD, 'allow', 'trap');
+  p.label('write').loadArgLow(0).jeq(EVENT_FD, null, 'trap');
+  p.loadArgHigh(1).jeq(Math.floor(one / TWO32), null, 'trap');
+  p.loadArgLow(1).jeq(one % TWO32, 'allow', 'trap');
   p.label('trap').ret(SECCOMP_RET_TRAP);
   p.label('allow').ret(SECCOMP_RET_ALLOW);
   return p.finish();

@@ -227,8 +227,9 @@ export function buildStub(): StubImage {
   emitMapper(a);
   emitPatchedEntry(a);
 
-  a.align(8).label('guestInsns');
-  const guest = guestFilter();
+  a.align(8).label('one').u64(1);
+  a.label('guestInsns');
+  const guest = guestFilter(moved('one'));
   a.bytes(guest);
   // struct sock_fprog: the length in the first u16 of 8 bytes, then the address.
   a.label('guestProg')
@@ -240,7 +241,7 @@ export function buildStub(): StubImage {
   a.label('mapperProg')
     .u64(mapper.length / 8)
     .u64Label('mapperInsns');
-  a.label('allSignals').u64(ALL_SIGNALS).label('startMask').u64(START_MASK).label('one').u64(1);
+  a.label('allSignals').u64(ALL_SIGNALS).label('startMask').u64(START_MASK);
   // struct sigaction: the handler changes no mask that would have to be put back.
   a.label('action').u64(moved('handler'));
   a.u64(SA_SIGINFO | SA_ONSTACK | SA_RESTORER | SA_NODEFER)

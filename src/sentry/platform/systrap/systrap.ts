@@ -8,6 +8,7 @@ import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLET, EPOLLIN } from '../../../abi/epo
 import { EINTR, ESRCH } from '../../../abi/errno.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../../abi/eventfd.ts';
 import { FUTEX_WAKE } from '../../../abi/futex.ts';
+import { POLLIN, SIZEOF_POLLFD } from '../../../abi/poll.ts';
 import { CLONE_FILES, CLONE_PARENT } from '../../../abi/sched.ts';
 import { SIGCHLD, SIGKILL } from '../../../abi/signal.ts';
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from '../../../abi/socket.ts';
@@ -21,7 +22,8 @@ import {
   SYS_futex,
   SYS_kill,
   SYS_munmap,
-  SYS_sched_yield,
+  SYS_poll,
+  SYS_read,
   SYS_socketpair,
   SYS_wait4,
 } from '../../../abi/syscall.ts';
@@ -30,7 +32,7 @@ import { __WALL } from '../../../abi/wait.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { monotonicNs } from '../../../host/clock.ts';
 import { receiveFd } from '../../../host/fd_passing.ts';
-import { hostCall } from '../../../host/syscall.ts';
+import { hostCall, hostCall3 } from '../../../host/syscall.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import {
   type AddressSpace,
@@ -129,6 +131,7 @@ export class SystrapPlatform implements Platform, StubTable {
   private sleeps = 0;
   private readonly events = HostBuffer.alloc(EVENT_SIZE * MAX_EVENTS);
   private readonly scratch = HostBuffer.alloc(128);
+  private readonly poll = HostBuffer.alloc(SIZEOF_POLLFD);
 
   /**
    * Starts the template stub and one process of it. `pollerFd` is the epoll descriptor whose readiness ends a wait.
@@ -147,7 +150,7 @@ export class SystrapPlatform implements Platform, StubTable {
     this.eventFd = must('eventfd', hostCall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
     this.epollFd = must('epoll_create1', hostCall(SYS_epoll_create1, EPOLL_CLOEXEC));
     this.watch(pollerFd, ABOUT_POLLER, EPOLLIN);
-    // Every write is an edge, so that nobody has to read the counter; it would be full after 2 ** 63 wake-ups.
+    // Every write is an edge, so that nobody has to read the counter, which 2 ** 64 writes of a one would fill.
     this.watch(this.eventFd, ABOUT_EVENTS, EPOLLIN | EPOLLET);
 
     const elf = this.stub.elf.slice();
@@ -476,12 +479,30 @@ export class SystrapPlatform implements Platform, StubTable {
       this.placement.bringHome(slot);
       Atomics.store(slot.words, slot.at, STATE_RUN);
       hostCall(SYS_futex, slot.hostAddr, FUTEX_WAKE, 1);
-      const end = monotonicNs() + CLEANSE_LIMIT_NS;
-      while ((Atomics.load(slot.words, slot.at) & 1) === 0) {
-        if (monotonicNs() > end) return false;
-        hostCall(SYS_sched_yield);
+      if (!this.awaitReport(slot.words, slot.at, CLEANSE_LIMIT_NS) || !slot.locateFrame() || !slot.noteTop())
+        return false;
+    }
+    return true;
+  }
+
+  /**
+   * Waits for the report of one thread, whose state is `words[at]`, while all others wait; false after `limitNs`. It
+   * sleeps: the thread may need this very cpu. What others report meanwhile is found by the next scan.
+   */
+  awaitReport(words: Int32Array, at: number, limitNs: number): boolean {
+    const end = monotonicNs() + limitNs;
+    const poll = this.poll.view;
+    while ((Atomics.load(words, at) & 1) === 0) {
+      const left = end - monotonicNs();
+      if (left <= 0) return false;
+      hostCall3(SYS_read, this.eventFd, this.scratch.addr, 8);
+      Atomics.store(this.control, this.controlAt + C_ASLEEP / 4, 1);
+      if ((Atomics.load(words, at) & 1) === 0) {
+        poll.setInt32(0, this.eventFd, true);
+        poll.setInt16(4, POLLIN, true);
+        hostCall3(SYS_poll, this.poll.addr, 1, Math.ceil(left / 1e6));
       }
-      if (!slot.locateFrame() || !slot.noteTop()) return false;
+      Atomics.store(this.control, this.controlAt + C_ASLEEP / 4, 0);
     }
     return true;
   }
