@@ -13,9 +13,9 @@ import type { UserMemory } from '../base/usermem.ts';
 import type { DonatedFile, Mappable, MappingOwner } from '../memfile/mappable.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import { type AddressSpace, GUEST_TOP, type Platform } from '../platform/platform.ts';
-import { mapAhead } from './ahead.ts';
+import { mapAhead, mapSoon } from './ahead.ts';
 import { compareExchange32, futexKey, load32, store32 } from './atomics.ts';
-import { handleFault } from './fault.ts';
+import { handleFault, isImageData } from './fault.ts';
 import { forkInto } from './fork.ts';
 import { brk, mmap, munmap } from './mmap.ts';
 import { PageTable } from './pagetable.ts';
@@ -175,12 +175,16 @@ export class MemoryManager implements UserMemory, MappingOwner {
     for (let i = 0; i < this.vmas.length; i++) mapAhead(this, this.vmas.at(i));
   }
 
-  /** The same for the new mapping at `addr`, at the next fault: then one exchange with the stub serves all of them. */
+  /**
+   * The same for the new mapping at `addr`, at the next fault: then one exchange with the stub serves all of them. At once
+   * for the data of a library: the dynamic linker maps it last, and writes to it next.
+   */
   mapSoon(addr: number): void {
     const v = this.vmas.find(addr);
     if (v === null || this.soon.length >= MAX_SOON) return;
     v.fresh = true;
     this.soon.push(addr);
+    if (isImageData(v)) mapSoon(this);
   }
 
   /** The program wants the range of the platform's table for itself: its system calls are left as they are from now on. */

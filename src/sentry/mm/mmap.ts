@@ -58,6 +58,9 @@ export function mayLock(mm: MemoryManager, pages: number): number {
   return (mm.lockedPages + pages) * PAGE_SIZE > mm.limits.soft(RLIMIT_MEMLOCK) ? -EAGAIN : 0;
 }
 
+/** Pages of a growing heap that are mapped before anybody asks. */
+const HEAP_AHEAD = 64;
+
 /** See MemoryManager.mmap. */
 export function mmap(
   mm: MemoryManager,
@@ -222,7 +225,9 @@ export function brk(mm: MemoryManager, addr: number): number {
     if ((mm.lockFuture & VM_LOCKED) !== 0 && mayLock(mm, pages) < 0) return old;
     insert(mm, new Vma(from, to, prot, PROT_ALL, mm.lockFuture, null, 0, null, '[heap]'));
     if (mm.totalPages > mm.peakTotalPages) mm.peakTotalPages = mm.totalPages;
-    if (mm.lockFuture === VM_LOCKED) populate(mm, from, to);
+    // A heap that grows was used up to its end, and is used on from there.
+    const usedUp = pages <= HEAP_AHEAD && mm.pt.flagsAt(from / PAGE_SIZE - 1) !== 0;
+    if (mm.lockFuture === VM_LOCKED || usedUp) populate(mm, from, to);
   }
   mm.brkEnd = addr;
   return addr;
