@@ -27,6 +27,7 @@ import {
   SYS_time,
   SYS_timerfd_create,
   SYS_timerfd_settime,
+  SYS_write,
 } from '../../../abi/syscall.ts';
 import { CLOCK_MONOTONIC } from '../../../abi/time.ts';
 import { Assembler, EAX, imm, mem, RAX, RBX, RCX, RDI } from '../../../asm/index.ts';
@@ -37,7 +38,15 @@ import { MemoryFile } from '../../memfile/memfile.ts';
 import { type AddressSpace, type Context, EV_DEAD, EV_KICK, EV_SYSCALL, EV_TRAP } from '../platform.ts';
 import * as r from '../regs.ts';
 import type { SystrapAddressSpace } from './address_space.ts';
-import { CODE_SIZE, CONTROL_ADDR, HEADER_SIZE, SLOT_SIZE, SLOTS_ADDR, STUB_BASE } from './layout.ts';
+import {
+  CODE_SIZE,
+  CONTROL_ADDR,
+  EVENT_FD,
+  HEADER_SIZE,
+  SLOT_SIZE,
+  SLOTS_ADDR,
+  STUB_BASE,
+} from './layout.ts';
 import { selfTest } from './selftest.ts';
 import { STUB } from './stub.image.ts';
 import { SystrapPlatform } from './systrap.ts';
@@ -185,6 +194,18 @@ function suite(patchCalls: boolean): void {
       if (v.event === EV_SYSCALL) assert.equal(v.regs.get(r.ORIG_RAX), SYS_time);
       else assert.equal((v.faultAddr % 2 ** 32) >>> 0, VSYSCALL_TIME_LOW);
       renew(v);
+    });
+
+    it('lets no guest write a number of its own to the event counter', () => {
+      // A full counter would refuse the writes that wake the Sentry.
+      const ctx = at(STUB.sleepAddr - 2);
+      ctx.regs.set(r.RAX, SYS_write);
+      ctx.regs.set(r.RDI, EVENT_FD);
+      ctx.regs.set(r.RDX, 8);
+      ctx.resume(as);
+      assert.ok(within(500) === ctx);
+      assert.deepEqual([ctx.event, ctx.regs.get(r.ORIG_RAX)], [EV_SYSCALL, SYS_write]);
+      renew(ctx);
     });
 
     it('survives a jump to every byte of the stub, and lets no call through', () => {
