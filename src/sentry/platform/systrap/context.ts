@@ -473,7 +473,8 @@ export class SystrapContext implements Context, RegsSource {
     if (call !== undefined) return this.callAt(call);
     const site = sites.siteAt(at);
     if (site === null) return false;
-    this.regs.set(RIP, site.ret - CALL_SIZE);
+    this.faultAddr = site.ret - CALL_SIZE;
+    this.regs.set(RIP, this.faultAddr);
     this.regs.set(RAX, site.nr);
     this.event = EV_TRAP;
     return true;

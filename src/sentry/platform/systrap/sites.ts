@@ -40,6 +40,8 @@ const MAX_COUNTED = 4096;
 /** Of an address space's traps only some are looked at after the first: to look costs as much as a patched call. */
 const LOOK_AT_FIRST = 256;
 const LOOK_AFTER = 4;
+/** 2 ** 32 over the golden ratio: its multiples spread evenly and repeat no period. */
+const GOLDEN = 0x9e37_79b9;
 const GIVEN_UP = 1e9;
 
 /** Traps of one address space. */
@@ -87,7 +89,8 @@ export class SiteTable {
 
   /** Shall this trap be looked at? */
   wantsLook(traps: SiteTraps): boolean {
-    return ++traps.total <= LOOK_AT_FIRST || traps.total % LOOK_AFTER === 0;
+    // Every fourth, but by no rhythm that a program's own loop could have too: else a place in it might never be seen.
+    return ++traps.total <= LOOK_AT_FIRST || Math.imul(traps.total, GOLDEN) >>> 0 < 2 ** 32 / LOOK_AFTER;
   }
 
   /** The call before `ret` trapped with number `nr`: counts it, and patches it in time. True when patched now. */

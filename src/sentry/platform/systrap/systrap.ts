@@ -8,7 +8,7 @@ import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLET, EPOLLIN } from '../../../abi/epo
 import { EINTR, ESRCH } from '../../../abi/errno.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../../abi/eventfd.ts';
 import { FUTEX_WAKE } from '../../../abi/futex.ts';
-import { POLLIN, SIZEOF_POLLFD } from '../../../abi/poll.ts';
+import { POLLFD_EVENTS, POLLFD_FD, POLLIN, SIZEOF_POLLFD } from '../../../abi/poll.ts';
 import { CLONE_FILES, CLONE_PARENT } from '../../../abi/sched.ts';
 import { SIGCHLD, SIGKILL } from '../../../abi/signal.ts';
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from '../../../abi/socket.ts';
@@ -81,6 +81,7 @@ const KICK_LOOK_MS = 1000;
 // What an epoll event is about: its second word; the first is the pid of a stub.
 const ABOUT_POLLER = 0;
 const ABOUT_PIDFD = 1;
+/** Only wakes: the scan finds who reported. */
 const ABOUT_EVENTS = 2;
 const EVENT_SIZE = 12;
 const MAX_EVENTS = 16;
@@ -131,6 +132,7 @@ export class SystrapPlatform implements Platform, StubTable {
   private sleeps = 0;
   private readonly events = HostBuffer.alloc(EVENT_SIZE * MAX_EVENTS);
   private readonly scratch = HostBuffer.alloc(128);
+  /** The event counter, for poll(2). */
   private readonly poll = HostBuffer.alloc(SIZEOF_POLLFD);
 
   /**
@@ -148,6 +150,8 @@ export class SystrapPlatform implements Platform, StubTable {
     const orders = this.controlAt + 1024;
     const ordersPage = this.control.subarray(orders, orders + ORDERS_PAGES * 1024);
     this.eventFd = must('eventfd', hostCall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
+    this.poll.view.setInt32(POLLFD_FD, this.eventFd, true);
+    this.poll.view.setInt16(POLLFD_EVENTS, POLLIN, true);
     this.epollFd = must('epoll_create1', hostCall(SYS_epoll_create1, EPOLL_CLOEXEC));
     this.watch(pollerFd, ABOUT_POLLER, EPOLLIN);
     // Every write is an edge, so that nobody has to read the counter, which 2 ** 64 writes of a one would fill.
@@ -336,8 +340,6 @@ export class SystrapPlatform implements Platform, StubTable {
         case ABOUT_POLLER:
           this.hostReady = true;
           break;
-        case ABOUT_EVENTS:
-          break;
         case ABOUT_PIDFD:
           this.processDied(v.getUint32(at + 4, true));
           break;
@@ -491,15 +493,12 @@ export class SystrapPlatform implements Platform, StubTable {
    */
   awaitReport(words: Int32Array, at: number, limitNs: number): boolean {
     const end = monotonicNs() + limitNs;
-    const poll = this.poll.view;
     while ((Atomics.load(words, at) & 1) === 0) {
       const left = end - monotonicNs();
       if (left <= 0) return false;
       hostCall3(SYS_read, this.eventFd, this.scratch.addr, 8);
       Atomics.store(this.control, this.controlAt + C_ASLEEP / 4, 1);
       if ((Atomics.load(words, at) & 1) === 0) {
-        poll.setInt32(0, this.eventFd, true);
-        poll.setInt16(4, POLLIN, true);
         hostCall3(SYS_poll, this.poll.addr, 1, Math.ceil(left / 1e6));
       }
       Atomics.store(this.control, this.controlAt + C_ASLEEP / 4, 0);
