@@ -15,7 +15,7 @@ const AHEAD_MAX = 2048;
 /** Orders after which it is enough. */
 const AHEAD_ORDERS = 32;
 /** Pages of data that are copied before anybody asks. */
-const DATA_MAX = 64;
+const DATA_MAX = 512;
 
 /** Maps what MemoryManager.mapSoon() put off. */
 export function mapSoon(mm: MemoryManager): void {
@@ -61,7 +61,7 @@ function copyData(mm: MemoryManager, vma: Vma): void {
   for (let pn = vma.start / PAGE_SIZE; pn < last; pn++) {
     if (mm.pt.flagsAt(pn) !== 0) continue;
     const at = vma.pgoff + pn - vma.start / PAGE_SIZE;
-    if (vma.source!.presentRun(at, 1) === 0) continue;
+    if (vma.source!.residentRun(at, 1) === 0) continue;
     if (copyFilePages(mm, vma, mm.pt.make(pn), pn) < 0) return;
   }
 }

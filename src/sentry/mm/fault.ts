@@ -265,8 +265,8 @@ export function copyFilePages(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: numbe
   if (isImageData(vma)) {
     const from = Math.max(i - (i % IMAGE_COW), first - base);
     const to = Math.min(i - (i % IMAGE_COW) + IMAGE_COW, vma.end / PAGE_SIZE - base);
-    while (lo > from && leaf.flags[lo - 1] === 0 && isPresent(vma, base + lo - 1)) lo--;
-    while (hi < to && leaf.flags[hi] === 0 && isPresent(vma, base + hi)) hi++;
+    while (lo > from && leaf.flags[lo - 1] === 0 && isAtHand(vma, base + lo - 1)) lo--;
+    while (hi < to && leaf.flags[hi] === 0 && isAtHand(vma, base + hi)) hi++;
   }
   let frame = memfile.allocToOverwrite(hi - lo);
   if (frame < 0) {
@@ -295,9 +295,9 @@ export function copyFilePages(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: numbe
   return 0;
 }
 
-/** The file's cache has the page `pn` of a mapping. */
-function isPresent(vma: Vma, pn: number): boolean {
-  return vma.source!.presentRun(vma.pgoff + pn - vma.start / PAGE_SIZE, 1) === 1;
+/** The file's cache has the page `pn` of a mapping, or gets it from the host without waiting for a disk. */
+function isAtHand(vma: Vma, pn: number): boolean {
+  return vma.source!.residentRun(vma.pgoff + pn - vma.start / PAGE_SIZE, 1) === 1;
 }
 
 /**

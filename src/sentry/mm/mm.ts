@@ -15,6 +15,7 @@ import type { MemoryFile } from '../memfile/memfile.ts';
 import { type AddressSpace, GUEST_TOP, type Platform } from '../platform/platform.ts';
 import { mapAhead, mapSoon } from './ahead.ts';
 import { compareExchange32, futexKey, load32, store32 } from './atomics.ts';
+import { directFile } from './direct.ts';
 import { handleFault, isImageData } from './fault.ts';
 import { forkInto } from './fork.ts';
 import { brk, mmap, munmap } from './mmap.ts';
@@ -26,7 +27,7 @@ import { chooseLayout, setStack } from './stack.ts';
 import { Tlb } from './tlb.ts';
 import * as user from './user.ts';
 import { UserIo } from './userio.ts';
-import { type MappedFile, VM_SHARED, type Vma, VmaList } from './vma.ts';
+import { type MappedFile, VM_IMAGE, VM_SHARED, type Vma, VmaList } from './vma.ts';
 
 /** Where mm finds resource limits: RLIMIT_AS, DATA, STACK, MEMLOCK; Infinity for none. */
 export interface MmLimits {
@@ -176,15 +177,16 @@ export class MemoryManager implements UserMemory, MappingOwner {
   }
 
   /**
-   * The same for the new mapping at `addr`, at the next fault: then one exchange with the stub serves all of them. At once
-   * for the data of a library: the dynamic linker maps it last, and writes to it next.
+   * The same for the new mapping at `addr` of a file, at the next fault: then one exchange with the stub serves all of
+   * them. At once for the data of a library, which the dynamic linker maps last, and writes to next; and for what is no
+   * part of a library and only read: who maps it looks at it.
    */
   mapSoon(addr: number): void {
     const v = this.vmas.find(addr);
     if (v === null || this.soon.length >= MAX_SOON) return;
     v.fresh = true;
     this.soon.push(addr);
-    if (isImageData(v)) mapSoon(this);
+    if (isImageData(v) || ((v.flags & VM_IMAGE) === 0 && directFile(this, v) !== null)) mapSoon(this);
   }
 
   /** The program wants the range of the platform's table for itself: its system calls are left as they are from now on. */

@@ -225,9 +225,9 @@ export function brk(mm: MemoryManager, addr: number): number {
     if ((mm.lockFuture & VM_LOCKED) !== 0 && mayLock(mm, pages) < 0) return old;
     insert(mm, new Vma(from, to, prot, PROT_ALL, mm.lockFuture, null, 0, null, '[heap]'));
     if (mm.totalPages > mm.peakTotalPages) mm.peakTotalPages = mm.totalPages;
-    // A heap that grows was used up to its end, and is used on from there.
-    const usedUp = pages <= HEAP_AHEAD && mm.pt.flagsAt(from / PAGE_SIZE - 1) !== 0;
-    if (mm.lockFuture === VM_LOCKED || usedUp) populate(mm, from, to);
+    // A heap begins where it is used, and one that grows was used up to its end: it will be used from there.
+    const used = from === pageUp(mm.startBrk) || mm.pt.flagsAt(from / PAGE_SIZE - 1) !== 0;
+    if (mm.lockFuture === VM_LOCKED || (used && pages <= HEAP_AHEAD)) populate(mm, from, to);
   }
   mm.brkEnd = addr;
   return addr;

@@ -11,7 +11,10 @@ const SMALL = 64;
 export function anonWindow(vma: Vma, pn: number, present: number): number {
   if ((vma.flags & VM_HUGEPAGE) !== 0) return LEAF_PAGES;
   if ((vma.flags & VM_RAND_READ) !== 0) return SMALL;
-  let w = pn === vma.nextFault ? Math.min(vma.window * 2, LEAF_PAGES) : SMALL;
+  // Allocators that go upwards in steps of their own may leave out a few pages.
+  const left = pn - vma.nextFault;
+  const upwards = left === 0 || (left > 0 && left < vma.window / 4);
+  let w = upwards ? Math.min(vma.window * 2, LEAF_PAGES) : SMALL;
   if (w < SMALL) w = SMALL;
   vma.window = w;
   return Math.max(w, dense(present));

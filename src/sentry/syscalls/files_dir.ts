@@ -21,6 +21,7 @@ import {
 import { stringToBytes } from '../base/bytes.ts';
 import { failed } from '../base/errno.ts';
 import type { Task } from '../kernel/task.ts';
+import type { DirRecords } from '../vfs/dir_records.ts';
 import { makeDir } from '../vfs/dirops.ts';
 import { cwdString } from '../vfs/dpath.ts';
 import type { DirSink } from '../vfs/inode.ts';
@@ -63,6 +64,17 @@ class DirentSink implements DirSink {
     else encodeDirent64(this.view, this.used, ino, next, type, name);
     this.used += size;
     return true;
+  }
+
+  emitRecords(records: DirRecords, index: number): number {
+    if (this.old) return -1;
+    const n = records.fitting(index, this.room - this.used);
+    const start = records.start(index);
+    const end = records.start(index + n);
+    this.bytes.set(records.bytes.subarray(start, end), this.used);
+    this.used += end - start;
+    this.full = index + n < records.length;
+    return n;
   }
 }
 

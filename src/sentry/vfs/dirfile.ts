@@ -2,6 +2,7 @@
 
 import { EISDIR, ENOENT } from '../../abi/errno.ts';
 import type { VfsContext } from './context.ts';
+import type { DirRecords } from './dir_records.ts';
 import { DT_DIR } from './dirent.ts';
 import { File } from './file.ts';
 import type { DirSink, Inode } from './inode.ts';
@@ -41,6 +42,12 @@ export class DirFile extends File implements DirSink {
     if (!this.out!.emit(name, ino, type, next)) return false;
     this.pos = next;
     return true;
+  }
+
+  emitRecords(records: DirRecords, index: number): number {
+    const n = this.out!.emitRecords(records, index);
+    if (n > 0) this.pos = records.next(index + n - 1);
+    return n;
   }
 
   private parentIno(): number {

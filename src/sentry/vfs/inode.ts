@@ -5,6 +5,7 @@
 import { EINVAL, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
 import type { PageCache } from '../memfile/pagecache.ts';
 import type { VfsContext } from './context.ts';
+import type { DirRecords } from './dir_records.ts';
 import type { File } from './file.ts';
 import type { FileSystem } from './filesystem.ts';
 import type { InodeLocks } from './locks.ts';
@@ -26,6 +27,8 @@ export interface SetAttr {
 /** Receives directory entries; returns false when full, and the entry was not taken. `next` is the cookie after it. */
 export interface DirSink {
   emit(name: string, ino: number, type: number, next: number): boolean;
+  /** Takes records from number `index` on, as many as there is room for: how many; -1 to get entries one by one. */
+  emitRecords(records: DirRecords, index: number): number;
 }
 
 export abstract class Inode {

@@ -12,15 +12,23 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import {
+  DIRENT64_D_INO,
+  DIRENT64_D_NAME,
+  DIRENT64_D_RECLEN,
+  DIRENT64_D_TYPE,
+  dirent64Size,
+} from '../../../abi/dirent.ts';
 import { EACCES, EEXIST, ENOENT, ENOTEMPTY, ENXIO } from '../../../abi/errno.ts';
 import { AT_FDCWD, O_APPEND, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } from '../../../abi/fcntl.ts';
 import { failed } from '../../base/errno.ts';
 import { KernelIo } from '../../base/io.ts';
 import { TestContext, testMemory } from '../../vfs/context.test.helper.ts';
 import { dentryCache } from '../../vfs/dentry.ts';
+import type { DirRecords } from '../../vfs/dir_records.ts';
 import { makeDir, removeDir, removeFile, rename } from '../../vfs/dirops.ts';
 import type { File } from '../../vfs/file.ts';
-import type { Inode } from '../../vfs/inode.ts';
+import type { DirSink, Inode } from '../../vfs/inode.ts';
 import { lookupPath } from '../../vfs/namei.ts';
 import { openAt } from '../../vfs/open.ts';
 import { HostRootFs } from './rootfs.ts';
@@ -92,10 +100,61 @@ function list(ctx: TestContext, path: string): string[] {
         names.push(name);
         return true;
       },
+      emitRecords: () => -1,
     });
   } while (room === 0);
   f.unref();
   return names.sort();
+}
+
+type Entry = [name: string, ino: number, type: number, next: number];
+
+/** Takes entries up to `room` bytes a call, records in their encoded form. */
+class RecordsSink implements DirSink {
+  private readonly room: number;
+  private readonly out: Entry[];
+  private used = 0;
+
+  constructor(room: number, out: Entry[]) {
+    this.room = room;
+    this.out = out;
+  }
+
+  emit(name: string, ino: number, type: number, next: number): boolean {
+    const size = dirent64Size(name.length);
+    if (this.used + size > this.room) return false;
+    this.used += size;
+    this.out.push([name, ino, type, next]);
+    return true;
+  }
+
+  emitRecords(records: DirRecords, index: number): number {
+    const n = records.fitting(index, this.room - this.used);
+    const bytes = Buffer.from(records.bytes);
+    for (let i = index; i < index + n; i++) {
+      const at = records.start(i);
+      const size = bytes.readUInt16LE(at + DIRENT64_D_RECLEN);
+      assert.equal(at + size, records.start(i + 1));
+      const name = bytes.toString('latin1', at + DIRENT64_D_NAME, bytes.indexOf(0, at + DIRENT64_D_NAME));
+      const ino = Number(bytes.readBigUInt64LE(at + DIRENT64_D_INO));
+      assert.ok(this.emit(name, ino, bytes[at + DIRENT64_D_TYPE]!, records.next(i)));
+    }
+    return n;
+  }
+}
+
+/** The entries of a directory as a list of calls with `room` bytes gives them, or one by one. */
+function entries(ctx: TestContext, path: string, room: number | null): Entry[] {
+  const f = open(ctx, path, O_RDONLY);
+  const out: Entry[] = [];
+  for (let before = -1; f.pos !== before; ) {
+    before = f.pos;
+    const sink = new RecordsSink(room ?? 4096, out);
+    if (room === null) sink.emitRecords = () => -1;
+    assert.equal(f.readdir(ctx, sink), 0);
+  }
+  f.unref();
+  return out;
 }
 
 describe('rootfs', () => {
@@ -108,6 +167,25 @@ describe('rootfs', () => {
     assert.deepEqual(list(ctx, '/'), ['.', '..', 'abs', 'big', 'escape', 'hello', 'sub']);
     assert.equal(inode(ctx, '/hello'), inode(ctx, '/sub/twin'));
     assert.equal(inode(ctx, '/hello').nlink, 2);
+  });
+
+  it('gives a directory as a whole what it gives entry by entry', () => {
+    const { ctx } = build('records');
+    const one = entries(ctx, '/', null);
+    for (const room of [40, 64, 100, 4096]) assert.deepEqual(entries(ctx, '/', room), one, `${room} bytes`);
+    assert.equal(removeFile(ctx, AT_FDCWD, '/abs'), 0);
+    assert.deepEqual(
+      entries(ctx, '/', 4096).map((e) => e[0]),
+      one.map((e) => e[0]).filter((name) => name !== 'abs'),
+    );
+    // A position behind the end, as lseek(2) may set it.
+    const f = open(ctx, '/sub', O_RDONLY);
+    for (let i = 0; i < 2; i++) {
+      f.pos = 1000;
+      assert.equal(f.readdir(ctx, new RecordsSink(4096, [])), 0);
+      assert.equal(f.pos, 1000);
+    }
+    f.unref();
   });
 
   it('keeps writes in memory', () => {

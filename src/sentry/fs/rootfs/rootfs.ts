@@ -14,6 +14,7 @@ import type { DonatedFile } from '../../memfile/mappable.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { PageCache, type PageSource } from '../../memfile/pagecache.ts';
 import type { VfsContext } from '../../vfs/context.ts';
+import { DirRecords } from '../../vfs/dir_records.ts';
 import { DT_UNKNOWN, direntType } from '../../vfs/dirent.ts';
 import type { File } from '../../vfs/file.ts';
 import type { StatFs } from '../../vfs/filesystem.ts';
@@ -296,6 +297,8 @@ class HostDir extends MemDir {
   private readonly gone: Set<string> = new Set();
   /** The host's names, read at the first listing. */
   private names: HostEntry[] | null = null;
+  /** The same in getdents64's format, made at the second. */
+  private records: DirRecords | null = null;
 
   constructor(fs: HostRootFs, node: HostNode) {
     super(fs, node.mode, fs.inoOf(node.dev, node.ino));
@@ -337,21 +340,36 @@ class HostDir extends MemDir {
 
   override readdir(ctx: VfsContext, from: number, sink: DirSink): number {
     if (from < UPPER_COOKIE) {
+      const again = this.names !== null;
       const names = this.hostNames();
       if (failed(names)) return names;
       const fs = this.fs as HostRootFs;
+      if (again && this.gone.size === 0 && this.entries.size === 0) {
+        this.records ??= this.recordsOf(ctx, names);
+        if (sink.emitRecords(this.records, Math.min(Math.max(0, from - 2), names.length)) >= 0) return 0;
+      }
       for (let i = Math.max(0, from - 2); i < names.length; i++) {
         const e = names[i]!;
         if (this.gone.has(e.name) || this.entries.has(e.name)) continue;
-        const type = e.type === DT_UNKNOWN ? this.typeOf(ctx, e.name) : e.type;
-        if (!sink.emit(e.name, fs.inoOf(this.node.dev, e.ino), type, i + 3)) return 0;
+        if (!sink.emit(e.name, fs.inoOf(this.node.dev, e.ino), this.typeOf(ctx, e), i + 3)) return 0;
       }
     }
     return super.readdir(ctx, from, sink);
   }
 
-  private typeOf(ctx: VfsContext, name: string): number {
-    const inode = this.lookup(ctx, name);
+  private recordsOf(ctx: VfsContext, names: readonly HostEntry[]): DirRecords {
+    const fs = this.fs as HostRootFs;
+    let bytes = 0;
+    for (const e of names) bytes += e.name.length;
+    const records = new DirRecords(names.length, bytes);
+    for (const [i, e] of names.entries())
+      records.add(e.name, fs.inoOf(this.node.dev, e.ino), this.typeOf(ctx, e), i + 3);
+    return records;
+  }
+
+  private typeOf(ctx: VfsContext, entry: HostEntry): number {
+    if (entry.type !== DT_UNKNOWN) return entry.type;
+    const inode = this.lookup(ctx, entry.name);
     return failed(inode) ? DT_UNKNOWN : direntType(inode.mode);
   }
 
@@ -362,6 +380,7 @@ class HostDir extends MemDir {
   override forget(): void {
     if (this.kept || !idle(this)) return;
     this.names = null;
+    this.records = null;
     (this.fs as HostRootFs).drop(this.node);
   }
 
