@@ -117,7 +117,7 @@ export const workloads: readonly Unit[] = [
   command('python_start', 5, [PYTHON, '-c', 'pass']),
   command('perl_start', 5, ['perl', '-e', '1']),
   command('node_start', 1, [NODE, '-e', '0']),
-  command('cpu_bound', 1, ['awk', 'BEGIN { for (i = 0; i < 6000000; i++) x += i % 7; print x }']),
+  command('cpu_bound', 3, ['awk', 'BEGIN { for (i = 0; i < 6000000; i++) x += i % 7; print x }']),
   script('shell_script', ['shell_script'], [], 1, SHELL),
   script('c_build', ['c_build'], ['cc', 'make'], 1, BUILD),
   script('git', ['git_commit', 'git_status', 'git_log', 'git_clone'], ['git'], 1, GIT),

@@ -51,6 +51,7 @@ import {
   CODE_SIZE,
   FRAME_INFO,
   H_ASLEEP,
+  H_NUMBER,
   H_SEQ,
   H_SIG,
   H_STATE,
@@ -98,6 +99,8 @@ export class SystrapContext implements Context, RegsSource {
   faultAddr = 0;
   faultAccess = 0;
   running = false;
+  /** Its number in the ring of ready threads. */
+  private readonly number: number;
   /** Place in the platform's list of running contexts. */
   runIndex = -1;
   slot: HostSlot | null = null;
@@ -125,6 +128,7 @@ export class SystrapContext implements Context, RegsSource {
   constructor(platform: SystrapPlatform) {
     this.platform = platform;
     this.words = platform.control;
+    this.number = platform.ring.enter(this);
     this.regs.set(CS, 0x33);
     this.regs.set(SS, 0x2b);
     this.regs.set(EFLAGS, 0x202);
@@ -519,6 +523,7 @@ export class SystrapContext implements Context, RegsSource {
     if (this.released) return;
     this.released = true;
     this.unbind();
+    this.platform.ring.leave(this.number);
     this.platform.forget(this);
   }
 
@@ -566,6 +571,7 @@ export class SystrapContext implements Context, RegsSource {
     process.addContext();
     this.words = slot.words;
     this.stateAt = slot.at + H_STATE / 4;
+    slot.words[slot.at + H_NUMBER / 4] = this.number + 1;
     slot.trapped = false;
     slot.place = AT_START;
     if (!slot.starting) slot.cleanFrame();

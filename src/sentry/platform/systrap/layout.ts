@@ -4,6 +4,7 @@
 //   STUB_BASE   code: handler, mapper loop, thread start, filters   r-x  from the stub's own image
 //   CONTROL     what the Sentry tells all stubs                     r--  memory file, shared by all stubs
 //   ORDERS      records of 8 u64 for the mapper                     r--  memory file, shared by all stubs
+//   RING        numbers of threads that have reported           rw-  memory file, shared by all stubs
 //   SLOTS       one slot per guest thread                           rw-  memory file, this process's own
 //
 // A slot (16 KiB), grown down from its end by the host's signal frames:
@@ -22,6 +23,9 @@ export const ORDERS_ADDR: number = STUB_BASE + 0x5000;
 export const ORDERS_PAGES = 4;
 export const ORDER_SIZE = 64;
 export const MAX_ORDERS: number = (ORDERS_PAGES * 4096) / ORDER_SIZE;
+/** The ring of ready threads: see ready_ring.ts. Numbers in it; their words follow as many others, of which the first counts them. */
+export const RING_ADDR: number = STUB_BASE + 0xa000;
+export const RING_SIZE = 512;
 /** A multiple of 2 ** SLOTS_SHIFT up to the end of the address space: the upper bits of an address tell a slot. */
 export const SLOTS_BASE: number = STUB_BASE + 0x800_0000;
 export const SLOTS_SHIFT = 27;
@@ -51,9 +55,12 @@ export const EVENT_FD = 4;
 export const IMAGE_FD = 5;
 export const REPORT_FD = 6;
 
-/** Words of the control page: is the Sentry asleep (or about to be), and how often a thread may spin for its answer. */
-export const C_ASLEEP = 0;
+/** Words of the control page: what a thread that reports has to do for the Sentry, and how often it may spin for its answer. */
+export const C_WANTS = 0;
 export const C_SPINS = 4;
+/** C_WANTS: the Sentry is asleep, or about to be, and must be woken; it looks into the ring (ready_ring.ts). */
+export const WANTS_WAKE = 1;
+export const WANTS_RING = 2;
 
 /** Words of a slot's header. */
 export const H_STATE = 0x00;
@@ -78,6 +85,8 @@ export const H_GS_BASE = 0x98;
 export const H_PATCHED = 0x140;
 /** rflags of a patched call, u64. */
 export const H_FLAGS = 0xb8;
+/** What the thread puts into the ring. */
+export const H_NUMBER = 0x84;
 /** stack_t of the signal stack, for the thread's start. */
 export const H_ALTSTACK = 0xa0;
 export const HEADER_SIZE = 0x400;

@@ -57,8 +57,8 @@ import {
   rip,
 } from '../../../asm/index.ts';
 import {
-  C_ASLEEP,
   C_SPINS,
+  C_WANTS,
   CONTROL_ADDR,
   EVENT_FD,
   H_ASLEEP,
@@ -84,7 +84,9 @@ import {
   STATE_PARK,
   STATE_RUN,
   STATE_TRAP,
+  WANTS_WAKE,
 } from './layout.ts';
+import { emitRing } from './ring_entry.ts';
 
 const FUTEX_WAIT = 0;
 /** In r11 after a patched call: interrupts on, and the bit that is always one. */
@@ -154,7 +156,7 @@ export function emitPatchedEntry(a: Assembler): void {
     .inc(dword(mem(RCX, H_SEQ)))
     .mov(EAX, imm(STATE_CALL));
   a.label('patchedSaved').xchg(mem(RCX, H_STATE), EAX);
-  a.cmp(dword(mem(R11, C_ASLEEP)), imm(0)).jne('patchedWake');
+  a.cmp(dword(mem(R11, C_WANTS)), imm(0)).jne('patchedWake');
   a.label('patchedSpin').mov(R11D, mem(R11, C_SPINS));
   a.label('patchedAgain').mov(EAX, mem(RCX, H_STATE)).cmp(EAX, imm(STATE_DONE)).jne('patchedOther');
   a.label('patchedDone');
@@ -184,12 +186,12 @@ export function emitPatchedEntry(a: Assembler): void {
   a.cmp(EAX, imm(STATE_RUN)).je('patchedResume');
   for (const [reg, offset] of OF_CALL) if (reg !== RAX) a.mov(reg, mem(RCX, offset));
   a.jmp('patchedDone');
-  a.label('patchedWake')
-    .mov(EAX, imm(SYS_write))
-    .mov(EDI, imm(EVENT_FD))
-    .lea(RSI, rip('one'))
-    .mov(RDX, imm(8));
+  a.label('patchedWake');
+  emitRing(a, RCX, R11, 'patchedRung');
+  a.test(EAX, imm(WANTS_WAKE)).je('patchedWoken');
+  a.mov(EAX, imm(SYS_write)).mov(EDI, imm(EVENT_FD)).lea(RSI, rip('one')).mov(RDX, imm(8));
   a.syscall().rdgsbase(RCX);
+  a.label('patchedWoken');
   for (const [reg, offset] of OF_CALL) if (reg !== RAX) a.mov(reg, mem(RCX, offset));
   a.mov(R11, imm(CONTROL_ADDR)).jmp('patchedSpin');
 

@@ -9,7 +9,9 @@
 // the guest's thread wait for one most of the time (/proc/PID/schedstat, second number), and begins only when the host
 // was idle enough (second number of /proc/uptime).
 //
-// In either mode a thread that computes while others run too may use every cpu.
+// In either mode a thread that computes while others run too may use every cpu. And at home, when several threads run and
+// compute for a while between their calls, all of them may: what the wake-ups across cpus cost is then less than what an
+// idle cpu is worth (spreadPays).
 
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../../abi/fcntl.ts';
 import {
@@ -60,6 +62,13 @@ const WAKE_COSTS = 35;
 const EXCHANGE_COSTS = 15;
 /** The other mode must be so much better. */
 const ADVANTAGE = 1.3;
+/** What an event costs with all threads at home, what when they are spread, and what a wake-up across cpus delays it, in us. */
+const HOME_EVENT = 5;
+const SPREAD_EVENT = 8;
+const SPREAD_DELAY = 60;
+/** How much better the other of the two must be, and how long one is kept. */
+const SPREAD_ADVANTAGE = 1.15;
+const SPREAD_KEPT_NS = 50_000_000;
 /** At home: who runs longer than this would let a spinning Sentry fall asleep. */
 const LONG_WAIT_NS = SPIN_NS;
 
@@ -69,12 +78,16 @@ const ROAM_NS = 10_000_000;
 /** Share of the time spent waiting for its cpu that makes it look for another one. */
 const CROWDED_SHARE = 0.3;
 
-/** Where a thread may run: not decided, with the Sentry, beside it, anywhere. In a slot with the number of the home. */
+/**
+ * Where a thread may run: not decided, with the Sentry, beside it, anywhere because it computes, anywhere because all do.
+ * In a slot with the number of the home.
+ */
 export const AT_START = 0;
 const AT_HOME = 1;
 const BESIDE = 2;
 const ANYWHERE = 3;
-const PLACES = 4;
+const SPREAD = 4;
+const PLACES = 5;
 
 /** What the placement needs of a running context. */
 interface Running {
@@ -87,6 +100,9 @@ export class Placement {
   cpu = -1;
   /** True in the mode `free`. */
   free = false;
+  /** At home, threads may use every cpu. */
+  private spread = false;
+  private spreadNs = 0;
   /** Counts the cpus that were home, times PLACES: who was placed for an earlier one is placed anew. */
   private homeNumber = 0;
   /** When and with which delay the home was looked at last; and the Sentry is not pinned, to find a better one. */
@@ -103,6 +119,9 @@ export class Placement {
   private anywhere = 0;
   /** Since the modes were weighed: events, exchanges, and sleeps that are, or would be, ended from another cpu. */
   private events = 0;
+  private weighedNs = 0;
+  /** Sum of the running threads at these events. */
+  private crowd = 0;
   private exchanges = 0;
   wakes = 0;
   private sleptAtNs = 0;
@@ -141,7 +160,7 @@ export class Placement {
       this.anywhere++;
       slot.resumedNs = monotonicNs();
     } else {
-      const place = this.free ? BESIDE : AT_HOME;
+      const place = this.free ? BESIDE : this.spread ? SPREAD : AT_HOME;
       if (slot.place !== this.homeNumber + place) this.place(slot, place);
       slot.resumedNs = running.length > 1 ? monotonicNs() : 0;
     }
@@ -149,7 +168,7 @@ export class Placement {
     const now = slot.resumedNs;
     if (now - this.lastScanNs < LONG_RUN_NS) return;
     this.lastScanNs = now;
-    if (!this.free || running.length >= this.cpus) this.spread(running, now);
+    if (!this.free || running.length >= this.cpus) this.letComputersGo(running, now);
   }
 
   /** A mapper works only while the Sentry waits for it: on the same cpu, where neither has to be woken from afar. */
@@ -165,8 +184,9 @@ export class Placement {
     if (slot.place !== this.homeNumber + AT_HOME) this.place(slot, AT_HOME);
   }
 
-  /** A thread came back from user mode. */
-  left(slot: HostSlot): void {
+  /** A thread came back from user mode, where `others` still are. */
+  left(slot: HostSlot, others: number): void {
+    this.crowd += others + 1;
     if (++this.events >= WEIGH_EVENTS) this.weigh();
     if (slot.place % PLACES !== ANYWHERE) return;
     this.anywhere--;
@@ -250,10 +270,40 @@ export class Placement {
   private weigh(): void {
     const costs = this.wakes * WAKE_COSTS + this.exchanges * EXCHANGE_COSTS;
     const saves = this.events * CALL_SAVES;
-    this.events = this.wakes = this.exchanges = 0;
+    const now = monotonicNs();
+    const eachUs = (now - this.weighedNs) / this.events / 1000;
+    const crowd = this.crowd / this.events;
+    this.weighedNs = now;
+    this.events = this.wakes = this.exchanges = this.crowd = 0;
     if (this.free) {
       if (costs > saves * ADVANTAGE) this.goHome();
-    } else if (this.cpus > 1 && saves > costs * ADVANTAGE) this.look();
+      return;
+    }
+    if (this.cpus === 1) return;
+    if (saves > costs * ADVANTAGE) this.look();
+    if (
+      !this.free &&
+      now - this.spreadNs > SPREAD_KEPT_NS &&
+      this.spreadPays(eachUs, crowd) !== this.spread
+    ) {
+      this.spread = !this.spread;
+      this.spreadNs = now;
+    }
+  }
+
+  /** Shall threads use every cpu, when an event came every `eachUs` from one of `crowd` threads? */
+  private spreadPays(eachUs: number, crowd: number): boolean {
+    // What one computes between its events, from what the events made of it: with a cpu for all, or some, or delays only.
+    const cpus = Math.min(this.cpus, crowd);
+    const computes = this.spread
+      ? Math.min(cpus * eachUs - SPREAD_EVENT, crowd * eachUs - SPREAD_DELAY)
+      : eachUs - HOME_EVENT;
+    const home = 1 / (Math.max(computes, 0) + HOME_EVENT);
+    const spread = Math.min(
+      cpus / (Math.max(computes, 0) + SPREAD_EVENT),
+      crowd / (Math.max(computes, 0) + SPREAD_DELAY),
+    );
+    return this.spread ? spread * SPREAD_ADVANTAGE > home : spread > home * SPREAD_ADVANTAGE;
   }
 
   /** At home, free is better: is the host idle enough? */
@@ -291,7 +341,7 @@ export class Placement {
   }
 
   /** Lets threads that have computed for long use every cpu. */
-  private spread(running: readonly Running[], now: number): void {
+  private letComputersGo(running: readonly Running[], now: number): void {
     for (const { slot } of running) {
       if (slot === null || slot.place % PLACES === ANYWHERE) continue;
       if (slot.resumedNs === 0) slot.resumedNs = now;

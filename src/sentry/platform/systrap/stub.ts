@@ -9,7 +9,7 @@
 // guest thread is as untrusted as the guest, which may jump to any byte of this code.
 
 import { AUDIT_ARCH_X86_64 } from '../../../abi/audit.ts';
-import { MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
+import { MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
 import { PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from '../../../abi/prctl.ts';
 import { CLONE_THREAD } from '../../../abi/sched.ts';
 import { SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_SET_MODE_FILTER } from '../../../abi/seccomp.ts';
@@ -104,8 +104,8 @@ import { PF_R, PF_X, writeExecutable } from '../../../elf/index.ts';
 import { PATCH_TABLE_ADDR } from '../platform.ts';
 import { guestFilter, mapperFilter, SYS_NOTIFY } from './filter.ts';
 import {
-  C_ASLEEP,
   C_SPINS,
+  C_WANTS,
   CODE_SIZE,
   CONTROL_ADDR,
   EVENT_FD,
@@ -130,6 +130,7 @@ import {
   ORDERS_ADDR,
   ORDERS_PAGES,
   REPORT_FD,
+  RING_ADDR,
   SIG_ANSWERED,
   SITES_ADDR,
   SITES_PAGES,
@@ -143,8 +144,10 @@ import {
   STUB_BASE,
   TABLE_PAGES,
   TASK_TOP,
+  WANTS_WAKE,
 } from './layout.ts';
 import { emitPatchedEntry } from './patched_entry.ts';
+import { emitRing } from './ring_entry.ts';
 
 const LOAD_ADDR = 0x40_0000;
 const FILE_OFFSET = 0x1000;
@@ -202,10 +205,12 @@ export const RUN_MASK_LOW: number = Number(RUN_MASK & 0xffff_ffffn) | 0;
 export const RUN_MASK_HIGH: number = Number(RUN_MASK >> 32n) | 0;
 
 export interface StubImage {
-  /** The program, but for two u64 that are filled in before it starts. */
+  /** The program, but for three u64 that are filled in before it starts. */
   readonly elf: Uint8Array;
   /** In `elf`: where the control and orders pages lie in the memory file. */
   readonly controlAt: number;
+  /** In `elf`: where the ring lies in the memory file. */
+  readonly ringAt: number;
   /** In `elf`: where the jump table and, behind it, the sites lie in the memory file; -1 without patched calls. */
   readonly patchAt: number;
   /** Where a parked thread's address is while it sleeps: after the call. */
@@ -248,7 +253,7 @@ export function buildStub(): StubImage {
     .u64(moved('sigreturn'))
     .u64(0);
 
-  a.label('controlOffset').u64(0).label('patchOffset').u64(-1);
+  a.label('controlOffset').u64(0).label('ringOffset').u64(0).label('patchOffset').u64(-1);
   emitStart(a);
   const code = a.finish();
   if (code.length > CODE_SIZE) throw new Error('systrap stub: code too long');
@@ -259,6 +264,7 @@ export function buildStub(): StubImage {
   return {
     elf,
     controlAt: FILE_OFFSET + a.offsetOf('controlOffset'),
+    ringAt: FILE_OFFSET + a.offsetOf('ringOffset'),
     patchAt: FILE_OFFSET + a.offsetOf('patchOffset'),
     sleepAddr: moved('slept'),
     trapAddr: moved('patchedTrap'),
@@ -298,8 +304,10 @@ function emitHandler(a: Assembler): void {
   // The exchange is a full barrier: either the Sentry sees the event before it sleeps, or we see that it sleeps.
   a.label('report').mov(R13D, EAX).xchg(mem(RBX, H_STATE), EAX);
   a.label('reported')
-    .cmp(dword(mem(R12, C_ASLEEP)), imm(0))
+    .cmp(dword(mem(R12, C_WANTS)), imm(0))
     .je('spin');
+  emitRing(a, RBX, R12, 'rung');
+  a.test(EAX, imm(WANTS_WAKE)).je('spin');
   a.mov(EAX, imm(SYS_write)).mov(EDI, imm(EVENT_FD)).lea(RSI, rip('one')).mov(RDX, imm(8)).syscall();
   a.label('spin').mov(ECX, mem(R12, C_SPINS));
   a.label('spinAgain').mov(EAX, mem(RBX, H_STATE)).cmp(EAX, imm(STATE_DONE)).je('answered');
@@ -445,6 +453,8 @@ function emitStart(a: Assembler): void {
   const shared = (1 + ORDERS_PAGES) * 4096;
   a.mov(R9, rip('controlOffset'));
   mmap(CONTROL_ADDR, shared, PROT_READ, MAP_SHARED | MAP_FIXED, MEMFILE_FD);
+  a.mov(R9, rip('ringOffset'));
+  mmap(RING_ADDR, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, MEMFILE_FD);
   close(IMAGE_FD);
   a.lea(RAX, rip('moved'))
     .mov(RCX, imm(STUB_BASE - LOAD_ADDR))
@@ -460,7 +470,8 @@ function emitStart(a: Assembler): void {
   };
   munmap(0, STUB_BASE);
   munmap(STUB_BASE + CODE_SIZE, CONTROL_ADDR);
-  munmap(CONTROL_ADDR + shared, TASK_TOP);
+  munmap(CONTROL_ADDR + shared, RING_ADDR);
+  munmap(RING_ADDR + 4096, TASK_TOP);
   a.mov(R9, rip('patchOffset')).test(R9, R9).js('newProcess');
   const tableSize = TABLE_PAGES * 4096;
   mmap(PATCH_TABLE_ADDR, tableSize, PROT_READ, MAP_SHARED | MAP_FIXED, MEMFILE_FD);

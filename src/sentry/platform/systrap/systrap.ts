@@ -48,19 +48,22 @@ import { startProgram } from '../stub/program.ts';
 import { SystrapAddressSpace } from './address_space.ts';
 import { SystrapContext } from './context.ts';
 import {
-  C_ASLEEP,
   C_SPINS,
+  C_WANTS,
   EVENT_FD,
   IMAGE_FD,
   MEMFILE_FD,
   ORDERS_PAGES,
   REPORT_FD,
   STATE_RUN,
+  WANTS_RING,
+  WANTS_WAKE,
 } from './layout.ts';
 import { Mappers } from './mappers.ts';
 import { Placement } from './placement.ts';
 import { HostProcess } from './process.ts';
 import { sleepsInHandler } from './proof.ts';
+import { ReadyRing } from './ready_ring.ts';
 import { SiteTable } from './sites.ts';
 import { STUB, type StubImage } from './stub.image.ts';
 
@@ -77,6 +80,8 @@ const CLEANSE_LIMIT_NS = 100e6;
 /** A kicked thread that does not come back for this long has blocked the kick on purpose: its process is ended. */
 const KICK_LIMIT_NS = 10e9;
 const KICK_LOOK_MS = 1000;
+/** The longest sleep while ready threads are found through the ring, which guests can write to. */
+const RING_LOOK_MS = 100;
 
 // What an epoll event is about: its second word; the first is the pid of a stub.
 const ABOUT_POLLER = 0;
@@ -121,11 +126,14 @@ export class SystrapPlatform implements Platform, StubTable {
   private last: SystrapContext | null = null;
   /** Kicks not yet answered: context -> when. */
   private readonly kicks = new Map<SystrapContext, number>();
+  readonly ring: ReadyRing<SystrapContext>;
   readonly placement = new Placement();
   readonly donations = new Donations(this);
   readonly stub: StubImage = STUB;
   /** Patched call sites; null when calls are left alone. */
   readonly sites: SiteTable | null;
+  /** WANTS_WAKE, or 0. */
+  private wanted = 0;
   private sinceHost = 0;
   private spinHits = 0;
   private spinMisses = 0;
@@ -149,6 +157,7 @@ export class SystrapPlatform implements Platform, StubTable {
     this.controlAt = memfile.byteOffset(frame) / 4;
     const orders = this.controlAt + 1024;
     const ordersPage = this.control.subarray(orders, orders + ORDERS_PAGES * 1024);
+    this.ring = new ReadyRing(memfile);
     this.eventFd = must('eventfd', hostCall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
     this.poll.view.setInt32(POLLFD_FD, this.eventFd, true);
     this.poll.view.setInt16(POLLFD_EVENTS, POLLIN, true);
@@ -160,6 +169,7 @@ export class SystrapPlatform implements Platform, StubTable {
     const elf = this.stub.elf.slice();
     const fields = new DataView(elf.buffer);
     putU64(fields, this.stub.controlAt, frame * 4096);
+    putU64(fields, this.stub.ringAt, this.ring.frame * 4096);
     if (this.sites !== null) putU64(fields, this.stub.patchAt, this.sites.frame * 4096);
     this.sites?.setEntry(this.stub.patched);
     const pair = this.scratch;
@@ -241,6 +251,7 @@ export class SystrapPlatform implements Platform, StubTable {
   wait(block: boolean): Context | null {
     if (++this.sinceHost >= HOST_LOOK_EVERY) {
       this.sinceHost = 0;
+      this.ring.unsure = true;
       return null;
     }
     if (this.posted.length > 0) return this.posted.shift()!;
@@ -249,7 +260,7 @@ export class SystrapPlatform implements Platform, StubTable {
       this.last.park();
       this.last = null;
     }
-    let ctx = this.scan();
+    let ctx = this.ready();
     if (ctx !== null || !block) return ctx;
     const { placement } = this;
     const spinNs = placement.spinNs(this.running.length);
@@ -280,7 +291,7 @@ export class SystrapPlatform implements Platform, StubTable {
   /** Scans for a moment: most events come before it pays to ask a clock. */
   private spin(): SystrapContext | null {
     for (let i = 0; i < SPIN_ROUNDS; i++) {
-      const ctx = this.scan();
+      const ctx = this.ready();
       if (ctx === null) continue;
       this.spinHits++;
       return ctx;
@@ -289,6 +300,33 @@ export class SystrapPlatform implements Platform, StubTable {
   }
 
   private hostReady = false;
+
+  /** A context that has an event, or null. */
+  private ready(): SystrapContext | null {
+    const { ring } = this;
+    if (!ring.on) return this.scan();
+    while (!ring.unsure) {
+      const ctx = ring.take();
+      if (ctx === null) break;
+      if (!ctx.running || (Atomics.load(ctx.words, ctx.stateAt) & 1) === 0) continue;
+      if (this.deliver(ctx)) return ctx;
+      if (this.posted.length > 0) return this.posted.shift()!;
+    }
+    if (!ring.unsure) return null;
+    const ctx = this.scan();
+    if (ctx === null) ring.unsure = false;
+    return ctx;
+  }
+
+  /** A running context's state says that it has an event: false when there was none to deliver after all. */
+  private deliver(ctx: SystrapContext): boolean {
+    // While it was collected its process may have died, and with it the context's run.
+    if (!ctx.collect() || !ctx.running) return false;
+    ctx.running = false;
+    this.left(ctx);
+    this.last = ctx;
+    return true;
+  }
 
   /** Looks at every running context once, beginning after the one served last. */
   private scan(): SystrapContext | null {
@@ -299,12 +337,8 @@ export class SystrapPlatform implements Platform, StubTable {
       if (i >= n) i = 0;
       const ctx = list[i]!;
       if ((Atomics.load(ctx.words, ctx.stateAt) & 1) !== 0) {
-        // While it was collected its process may have died, and with it the context's run.
-        if (ctx.collect() && ctx.running) {
-          ctx.running = false;
-          this.left(ctx);
+        if (this.deliver(ctx)) {
           this.next = i;
-          this.last = ctx;
           return ctx;
         }
         // Its process was ended: the list has changed.
@@ -317,19 +351,32 @@ export class SystrapPlatform implements Platform, StubTable {
 
   /** Sleeps until something happens; a context that was ready after all, or null. */
   private sleep(): SystrapContext | null {
-    Atomics.store(this.control, this.controlAt + C_ASLEEP / 4, 1);
-    let ctx = this.scan();
+    this.setAsleep(true);
+    let ctx = this.ready();
     if (ctx === null) {
       this.sleeps++;
-      const timeout = this.kicks.size > 0 ? KICK_LOOK_MS : -1;
+      const timeout = this.ring.on ? RING_LOOK_MS : this.kicks.size > 0 ? KICK_LOOK_MS : -1;
       const n = hostCall(SYS_epoll_wait, this.epollFd, this.events.addr, MAX_EVENTS, timeout);
       if (n < 0 && n !== -EINTR) throw new Error(`systrap platform: epoll_wait failed (${n})`);
-      Atomics.store(this.control, this.controlAt + C_ASLEEP / 4, 0);
+      this.setAsleep(false);
       this.hostEvents(n);
-      if (timeout >= 0) this.checkKicks();
-      ctx = this.scan();
-    } else Atomics.store(this.control, this.controlAt + C_ASLEEP / 4, 0);
+      if (this.kicks.size > 0) this.checkKicks();
+      if (n === 0) this.ring.unsure = true;
+      ctx = this.ready();
+    } else this.setAsleep(false);
     return ctx;
+  }
+
+  /** The Sentry is about to sleep, or awake again. */
+  private setAsleep(asleep: boolean): void {
+    this.wanted = asleep ? WANTS_WAKE : 0;
+    this.tell();
+  }
+
+  /** Tells threads what to do when they report. */
+  private tell(): void {
+    const wants = this.ring.on ? this.wanted | WANTS_RING : this.wanted;
+    Atomics.store(this.control, this.controlAt + C_WANTS / 4, wants);
   }
 
   private hostEvents(n: number): void {
@@ -359,6 +406,7 @@ export class SystrapPlatform implements Platform, StubTable {
     if (this.last === ctx) this.last = null;
     ctx.runIndex = this.running.length;
     this.running.push(ctx);
+    if (this.ring.decide(this.running.length)) this.tell();
     this.placement.entering(ctx.slot!, this.running);
     this.allowSpins();
   }
@@ -372,7 +420,8 @@ export class SystrapPlatform implements Platform, StubTable {
       moved.runIndex = ctx.runIndex;
     }
     ctx.runIndex = -1;
-    if (ctx.slot !== null) this.placement.left(ctx.slot);
+    if (this.ring.decide(list.length)) this.tell();
+    if (ctx.slot !== null) this.placement.left(ctx.slot, list.length);
     if (this.kicks.size > 0) this.kicks.delete(ctx);
   }
 
@@ -497,11 +546,11 @@ export class SystrapPlatform implements Platform, StubTable {
       const left = end - monotonicNs();
       if (left <= 0) return false;
       hostCall3(SYS_read, this.eventFd, this.scratch.addr, 8);
-      Atomics.store(this.control, this.controlAt + C_ASLEEP / 4, 1);
+      this.setAsleep(true);
       if ((Atomics.load(words, at) & 1) === 0) {
         hostCall3(SYS_poll, this.poll.addr, 1, Math.ceil(left / 1e6));
       }
-      Atomics.store(this.control, this.controlAt + C_ASLEEP / 4, 0);
+      this.setAsleep(false);
     }
     return true;
   }
