@@ -99,6 +99,10 @@ export class SystrapContext implements Context, RegsSource {
   faultAddr = 0;
   faultAccess = 0;
   running = false;
+  /** It waits for its turn to run; when its slice was looked at, and how long it had run when its turn came. */
+  queued = false;
+  sinceNs = 0;
+  sinceCpuNs = 0;
   /** Its number in the ring of ready threads. */
   private readonly number: number;
   /** Place in the platform's list of running contexts. */
@@ -147,14 +151,33 @@ export class SystrapContext implements Context, RegsSource {
   resume(as: AddressSpace): void {
     const { process } = as as SystrapAddressSpace;
     if (this.process !== process) this.bind(process);
+    // Other threads run: what it has changed holds now, and not when its turn comes.
     if (process.orders.count > 0) this.platform.runOrders(process);
-    const slot = this.slot;
-    if (slot === null || process.broken !== 0) {
+    if (this.slot === null || process.broken !== 0) {
       this.event = EV_DEAD;
       this.platform.post(this);
       return;
     }
     this.running = true;
+    if (this.platform.admits(this)) this.start(this.slot);
+    else this.queued = true;
+  }
+
+  /** It is this thread's turn to run. */
+  takeTurn(): void {
+    const process = this.process!;
+    this.queued = false;
+    if (process.orders.count > 0) this.platform.runOrders(process);
+    if (process.broken === 0) {
+      this.start(this.slot!);
+      return;
+    }
+    this.running = false;
+    this.event = EV_DEAD;
+    this.platform.post(this);
+  }
+
+  private start(slot: HostSlot): void {
     this.platform.entering(this);
     if (!slot.starting) this.sendOff(slot);
   }
@@ -253,6 +276,12 @@ export class SystrapContext implements Context, RegsSource {
   interrupt(): void {
     const slot = this.slot;
     if (!this.running || slot === null) return;
+    if (this.queued) {
+      this.platform.unqueue(this);
+      this.event = EV_KICK;
+      this.platform.post(this);
+      return;
+    }
     if (slot.starting) {
       this.kickedAtStart = true;
       return;
@@ -537,6 +566,7 @@ export class SystrapContext implements Context, RegsSource {
   private unbind(): void {
     const slot = this.slot;
     const process = this.process;
+    if (this.queued) this.platform.unqueue(this);
     if (slot === null || process === null) {
       this.process = null;
       return;

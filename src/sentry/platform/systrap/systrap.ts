@@ -43,6 +43,7 @@ import {
   PATCH_TABLE_SIZE,
   type Platform,
 } from '../platform.ts';
+import { threadCpuNs } from '../stub/cpu_time.ts';
 import { Donations, type StubTable } from '../stub/donations.ts';
 import { startProgram } from '../stub/program.ts';
 import { SystrapAddressSpace } from './address_space.ts';
@@ -64,6 +65,7 @@ import { Placement } from './placement.ts';
 import { HostProcess } from './process.ts';
 import { sleepsInHandler } from './proof.ts';
 import { ReadyRing } from './ready_ring.ts';
+import { RunQueue } from './run_queue.ts';
 import { SiteTable } from './sites.ts';
 import { STUB, type StubImage } from './stub.image.ts';
 
@@ -80,6 +82,13 @@ const CLEANSE_LIMIT_NS = 100e6;
 /** A kicked thread that does not come back for this long has blocked the kick on purpose: its process is ended. */
 const KICK_LIMIT_NS = 10e9;
 const KICK_LOOK_MS = 1000;
+/** Guest threads that run at once, per cpu, and at the least. */
+const RUN_PER_CPU = 8;
+const RUN_LEAST = 16;
+/** How long one of them runs while others wait, as the host's scheduler has it; and how often that is looked at. */
+const SLICE_NS = 3_000_000;
+const SLICE_LOOK_MS = 10;
+const SLICE_LOOK_NS = SLICE_LOOK_MS * 1e6;
 /** The longest sleep while ready threads are found through the ring, which guests can write to. */
 const RING_LOOK_MS = 100;
 
@@ -94,6 +103,8 @@ const MAX_EVENTS = 16;
 export interface SystrapOptions {
   /** Rewrite system call instructions to jumps, in address spaces that have a PatchTarget. */
   readonly patchCalls?: boolean;
+  /** Guest threads that may run at once; by default some per cpu. */
+  readonly runLimit?: number;
 }
 
 export class SystrapPlatform implements Platform, StubTable {
@@ -119,6 +130,9 @@ export class SystrapPlatform implements Platform, StubTable {
   private readonly pool: HostProcess[] = [];
   /** Contexts in user mode. */
   private readonly running: SystrapContext[] = [];
+  /** And those that wait for their turn. */
+  private readonly queue: RunQueue<SystrapContext>;
+  private turnsNs = 0;
   private next = 0;
   /** Events that never needed the host. */
   private readonly posted: SystrapContext[] = [];
@@ -157,6 +171,7 @@ export class SystrapPlatform implements Platform, StubTable {
     this.controlAt = memfile.byteOffset(frame) / 4;
     const orders = this.controlAt + 1024;
     const ordersPage = this.control.subarray(orders, orders + ORDERS_PAGES * 1024);
+    this.queue = new RunQueue(options.runLimit ?? Math.max(RUN_LEAST, RUN_PER_CPU * this.placement.cpus));
     this.ring = new ReadyRing(memfile);
     this.eventFd = must('eventfd', hostCall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
     this.poll.view.setInt32(POLLFD_FD, this.eventFd, true);
@@ -254,6 +269,7 @@ export class SystrapPlatform implements Platform, StubTable {
       this.ring.unsure = true;
       return null;
     }
+    if (this.queue.length > 0) this.takeTurns();
     if (this.posted.length > 0) return this.posted.shift()!;
     // A thread whose call blocks must not spin on the cpu that another could use.
     if (this.last !== null) {
@@ -355,16 +371,23 @@ export class SystrapPlatform implements Platform, StubTable {
     let ctx = this.ready();
     if (ctx === null) {
       this.sleeps++;
-      const timeout = this.ring.on ? RING_LOOK_MS : this.kicks.size > 0 ? KICK_LOOK_MS : -1;
+      const timeout = this.timeoutMs();
       const n = hostCall(SYS_epoll_wait, this.epollFd, this.events.addr, MAX_EVENTS, timeout);
       if (n < 0 && n !== -EINTR) throw new Error(`systrap platform: epoll_wait failed (${n})`);
       this.setAsleep(false);
       this.hostEvents(n);
       if (this.kicks.size > 0) this.checkKicks();
+      if (this.queue.length > 0) this.takeTurns();
       if (n === 0) this.ring.unsure = true;
       ctx = this.ready();
     } else this.setAsleep(false);
     return ctx;
+  }
+
+  /** How long the Sentry may sleep without an event. */
+  private timeoutMs(): number {
+    if (this.queue.length > 0) return SLICE_LOOK_MS;
+    return this.ring.on ? RING_LOOK_MS : this.kicks.size > 0 ? KICK_LOOK_MS : -1;
   }
 
   /** The Sentry is about to sleep, or awake again. */
@@ -399,6 +422,49 @@ export class SystrapPlatform implements Platform, StubTable {
     if (process === undefined) return;
     if (process === this.template) throw new Error('systrap platform: the template stub died');
     process.reap();
+  }
+
+  /** May `ctx` run now? Else it waits for its turn. */
+  admits(ctx: SystrapContext): boolean {
+    const { queue } = this;
+    if (queue.length === 0 && this.running.length < queue.limit) return true;
+    const goesOn = this.last === ctx;
+    const spent = goesOn && this.sliceIsOver(ctx, monotonicNs());
+    if (goesOn && !spent && this.running.length < queue.limit) return true;
+    if (goesOn) this.last = null;
+    queue.add(ctx, spent);
+    return false;
+  }
+
+  /** `ctx` does not wait for its turn any more. */
+  unqueue(ctx: SystrapContext): void {
+    this.queue.remove(ctx);
+    ctx.queued = false;
+    ctx.running = false;
+  }
+
+  /** Lets threads run whose turn it is, and has those come back whose slice is over. */
+  private takeTurns(): void {
+    const { queue, running } = this;
+    const now = monotonicNs();
+    while (running.length < queue.limit) {
+      const ctx = queue.next();
+      if (ctx === null) return;
+      ctx.sinceNs = now;
+      ctx.sinceCpuNs = threadCpuNs(ctx.slot!.pid, ctx.slot!.tid);
+      ctx.takeTurn();
+    }
+    if (now - this.turnsNs < SLICE_LOOK_NS) return;
+    this.turnsNs = now;
+    for (const ctx of [...running]) if (this.sliceIsOver(ctx, now)) ctx.interrupt();
+  }
+
+  /** Has `ctx` run for as long as it may while others wait? What it waits for the Sentry and for a cpu does not count. */
+  private sliceIsOver(ctx: SystrapContext, now: number): boolean {
+    if (now - ctx.sinceNs < SLICE_LOOK_NS) return false;
+    const over = threadCpuNs(ctx.slot!.pid, ctx.slot!.tid) - ctx.sinceCpuNs >= SLICE_NS;
+    if (!over) ctx.sinceNs = now;
+    return over;
   }
 
   /** `ctx` is about to enter user mode. */
@@ -466,6 +532,11 @@ export class SystrapPlatform implements Platform, StubTable {
       if (ctx.process !== process) continue;
       ctx.running = false;
       this.left(ctx);
+      ctx.event = EV_DEAD;
+      this.post(ctx);
+    }
+    for (const ctx of this.queue.filter((waiting) => waiting.process === process)) {
+      this.unqueue(ctx);
       ctx.event = EV_DEAD;
       this.post(ctx);
     }
