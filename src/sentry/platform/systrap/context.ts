@@ -59,7 +59,7 @@ import {
   SITE_FALLBACK,
   SITE_SIZE,
   SITES_ADDR,
-  SITES_PAGES,
+  SITES_END,
   STATE_CALL,
   STATE_DONE,
   STATE_EVENT,
@@ -71,7 +71,7 @@ import {
 } from './layout.ts';
 import { AT_START } from './placement.ts';
 import type { HostProcess } from './process.ts';
-import { CALL_SIZE, type SiteTable } from './sites.ts';
+import { CALL_SIZE, type CallSites } from './sites.ts';
 import { G_ERR, G_TRAPNO, type HostSlot } from './slot.ts';
 import { PATCHED_FLAGS, SIG_KICK } from './stub.image.ts';
 import type { SystrapPlatform } from './systrap.ts';
@@ -307,9 +307,10 @@ export class SystrapContext implements Context, RegsSource {
       slot.atCall(false);
       this.call(slot);
       const process = this.process!;
-      const { sites } = this.platform;
-      if (sites !== null && process.patchTarget !== null && sites.wantsLook(process.siteTraps))
-        sites.trapped(process.siteTraps, process.patchTarget, this.regs.int(ORIG_RAX), this.regs.get(RIP));
+      const { sites, patchTarget } = process;
+      if (sites !== null && patchTarget !== null && sites.wantsLook())
+        if (sites.trapped(patchTarget, this.regs.int(ORIG_RAX), this.regs.get(RIP)))
+          this.platform.patchedSites++;
       return true;
     }
     const { frame, patched, trapped } = slot;
@@ -377,7 +378,7 @@ export class SystrapContext implements Context, RegsSource {
     let answered = afterAnswer;
     if (answered) {
       // Its frame is that of the event before, which the registers that were sent go into.
-    } else if (slot.usesGs && rip >= SITES_ADDR && rip < SITES_ADDR + SITES_PAGES * 4096) {
+    } else if (slot.usesGs && rip >= SITES_ADDR && rip < SITES_END) {
       // On the way to the report, or to the fallback's trap: that comes first.
       if ((rip - SITES_ADDR) % SITE_SIZE <= SITE_FALLBACK) return this.goOn(slot, frame, patched, trapped);
     } else if (slot.usesGs && rip >= stub.patched && rip < stub.patchedSaved)
@@ -423,14 +424,14 @@ export class SystrapContext implements Context, RegsSource {
    * goes back to the call, which means the same.
    */
   private leavePadding(rip: number): void {
-    const call = this.process!.siteTraps.jumps.get(rip);
+    const call = this.process!.sites?.jumps.get(rip);
     if (call !== undefined) this.regs.set(RIP, call);
   }
 
   /** A fault, a trap, or what looks like one. */
   private signalCame(slot: HostSlot): boolean {
     const m = slot.words;
-    const { sites } = this.platform;
+    const { sites } = this.process!;
     const info = slot.at + (slot.frame + FRAME_INFO) / 4;
     const sig = m[slot.at + H_SIG / 4]!;
     const code = m[info + SIGINFO_SI_CODE / 4]!;
@@ -500,9 +501,9 @@ export class SystrapContext implements Context, RegsSource {
    * registers become those after the `mov`, which is then what was stepped over; the one that stands for a call alone
    * becomes that call.
    */
-  private steppedOverJump(sites: SiteTable): boolean {
+  private steppedOverJump(sites: CallSites): boolean {
     const at = this.regs.get(RIP);
-    const call = this.process!.siteTraps.jumps.get(at);
+    const call = sites.jumps.get(at);
     if (call !== undefined) return this.callAt(call);
     const site = sites.siteAt(at);
     if (site === null) return false;

@@ -3,8 +3,9 @@
 //
 //   STUB_BASE   code: handler, mapper loop, thread start, filters   r-x  from the stub's own image
 //   CONTROL     what the Sentry tells all stubs                     r--  memory file, shared by all stubs
-//   ORDERS      records of 8 u64 for the mapper                     r--  memory file, shared by all stubs
-//   RING        numbers of threads that have reported           rw-  memory file, shared by all stubs
+//   ORDERS      records of 8 u64 for the mapper                     r--  memory file, this process's own once it has threads
+//   RING        numbers of threads that have reported               rw-  memory file, shared by all stubs
+//   SITES       code of patched calls                               r-x  memory file, this process's own
 //   SLOTS       one slot per guest thread                           rw-  memory file, this process's own
 //
 // A slot (16 KiB), grown down from its end by the host's signal frames:
@@ -23,14 +24,15 @@ export const ORDERS_ADDR: number = STUB_BASE + 0x5000;
 export const ORDERS_PAGES = 4;
 export const ORDER_SIZE = 64;
 export const MAX_ORDERS: number = (ORDERS_PAGES * 4096) / ORDER_SIZE;
-/** The ring of ready threads: see ready_ring.ts. Numbers in it; their words follow as many others, of which the first counts them. */
-export const RING_ADDR: number = STUB_BASE + 0xa000;
-export const RING_SIZE = 512;
 /** A multiple of 2 ** SLOTS_SHIFT up to the end of the address space: the upper bits of an address tell a slot. */
 export const SLOTS_BASE: number = STUB_BASE + 0x800_0000;
 export const SLOTS_SHIFT = 27;
 /** The first slot: not at a round address, which a stray pointer is likelier to hit. */
 export const SLOTS_ADDR: number = SLOTS_BASE + 0x10_0000;
+/** The ring of ready threads (ready_ring.ts), near what else guests can write. */
+export const RING_ADDR: number = SLOTS_ADDR - 0x1_0000;
+/** Words of the ring; as many others come before them, of which the first counts. */
+export const RING_SIZE = 512;
 export const SLOT_SIZE = 0x4000;
 export const SLOT_PAGES: number = SLOT_SIZE / 4096;
 /** Slots are mapped this many at a time. */
@@ -41,8 +43,7 @@ export const MAX_SLOTS = 8124;
 export const SITES_ADDR: number = STUB_BASE + 0x10_0000;
 export const SITE_SIZE = 64;
 export const MAX_SITES: number = PATCH_TABLE_SIZE / 8;
-export const SITES_PAGES: number = (MAX_SITES * SITE_SIZE) / 4096;
-export const TABLE_PAGES: number = PATCH_TABLE_SIZE / 4096;
+export const SITES_END: number = SITES_ADDR + MAX_SITES * SITE_SIZE;
 /** In a site: its system call instruction for threads without a slot in gs, and the address to return to. */
 export const SITE_FALLBACK = 24;
 export const SITE_RETURN = 56;

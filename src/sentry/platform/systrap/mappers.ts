@@ -10,7 +10,6 @@ import type { HostProcess } from './process.ts';
 
 export class Mappers {
   private readonly listener: NotifyListener;
-  private readonly ordersPage: Int32Array;
   private readonly placement: Placement;
   /** Reports that came while another's was waited for: tid -> call id. */
   private readonly early = new Map<number, [number, number]>();
@@ -18,10 +17,9 @@ export class Mappers {
   exchanges = 0;
   orders = 0;
 
-  /** `listenerFd` is the listener of every stub's filter; all mappers read their orders from `ordersPage`. */
-  constructor(listenerFd: number, ordersPage: Int32Array, placement: Placement) {
+  /** `listenerFd` is the listener of every stub's filter. */
+  constructor(listenerFd: number, placement: Placement) {
     this.listener = new NotifyListener(listenerFd);
-    this.ordersPage = ordersPage;
     this.placement = placement;
   }
 
@@ -45,7 +43,7 @@ export class Mappers {
       return process.broken;
     }
     this.placement.placeMapper(process);
-    list.writeTo(this.ordersPage);
+    list.writeTo(process.ordersPage);
     const count = list.count;
     list.count = 0;
     this.exchanges++;

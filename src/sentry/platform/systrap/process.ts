@@ -33,12 +33,14 @@ import {
   MAX_ORDERS,
   MAX_SLOTS,
   MEMFILE_FD,
+  ORDERS_ADDR,
+  ORDERS_PAGES,
   SLOT_PAGES,
   SLOT_SIZE,
   SLOTS_ADDR,
   SLOTS_PER_BLOCK,
 } from './layout.ts';
-import { SiteTraps } from './sites.ts';
+import { CallSites } from './sites.ts';
 import { HostSlot } from './slot.ts';
 import type { SystrapPlatform } from './systrap.ts';
 
@@ -55,6 +57,9 @@ export class HostProcess {
   idLow = 0;
   idHigh = 0;
   readonly orders: OrderList = new OrderList(MAX_ORDERS);
+  /** Where its mapper reads orders: the template's page at first. */
+  ordersPage: Int32Array;
+  private ordersFrame = -1;
   /** Threads that no context uses. */
   readonly idle: HostSlot[] = [];
   /** Guest threads, idle or not. */
@@ -71,7 +76,9 @@ export class HostProcess {
   constructor(platform: SystrapPlatform, pid: number) {
     this.platform = platform;
     this.pid = pid;
+    this.ordersPage = platform.ordersPage;
     this.hasTable = platform.patchesCalls;
+    this.sites = platform.patchesCalls ? new CallSites(this, platform.memfile, platform.stub.patched) : null;
     this.pidfd = hostCall(SYS_pidfd_open, pid, 0);
     if (this.pidfd < 0) {
       this.broken = this.pidfd;
@@ -81,6 +88,12 @@ export class HostProcess {
     event.view.setUint32(4, pid, true);
     event.view.setUint32(8, 1, true);
     hostCall(SYS_epoll_ctl, platform.epollFd, EPOLL_CTL_ADD, this.pidfd, event.addr);
+  }
+
+  /** Queues an order. */
+  order(nr: number, a: number, b: number, c: number, d: number, e: number, f: number): void {
+    if (this.orders.full) this.platform.runOrders(this);
+    this.orders.push(nr, a, b, c, d, e, f);
   }
 
   /** An idle thread, or a new one; null when the host refuses. */
@@ -93,33 +106,24 @@ export class HostProcess {
     if (this.broken !== 0 || index >= MAX_SLOTS) return null;
     const block = Math.floor(index / SLOTS_PER_BLOCK);
     const inBlock = index % SLOTS_PER_BLOCK;
-    if (this.orders.count + 2 > this.orders.max) this.platform.runOrders(this);
     if (inBlock === 0) {
       const frame = this.platform.memfile.alloc(SLOTS_PER_BLOCK * SLOT_PAGES);
       if (frame < 0) return null;
       this.blocks.push(frame);
       const size = SLOTS_PER_BLOCK * SLOT_SIZE;
       const at = SLOTS_ADDR + block * size;
-      this.orders.push(
-        SYS_mmap,
-        at,
-        size,
-        PROT_READ | PROT_WRITE,
-        MAP_SHARED | MAP_FIXED,
-        MEMFILE_FD,
-        frame * 4096,
-      );
-      this.platform.runOrders(this);
-      if (this.broken !== 0) return null;
+      const flags = MAP_SHARED | MAP_FIXED;
+      this.order(SYS_mmap, at, size, PROT_READ | PROT_WRITE, flags, MEMFILE_FD, frame * 4096);
+      if (this.ordersFrame < 0 && !this.takeOrdersPage()) return null;
     }
     const slot = new HostSlot(
       this.pid,
       index,
       this.platform.memfile,
       this.blocks[block]! + inBlock * SLOT_PAGES,
-      this.platform.sites !== null,
+      this.platform.patchesCalls,
     );
-    this.orders.push(SYS_clone, THREAD_FLAGS, slot.addr + SLOT_SIZE - 16, 0, 0, 0, 0);
+    this.order(SYS_clone, THREAD_FLAGS, slot.addr + SLOT_SIZE - 16, 0, 0, 0, 0);
     slot.tid = this.platform.runOrders(this);
     if (slot.tid <= 0) {
       // The host has no more threads: nothing that this process has is wrong.
@@ -128,6 +132,24 @@ export class HostProcess {
     }
     this.threads++;
     return slot;
+  }
+
+  /**
+   * Before its first thread runs, the process gets orders in a page of its own: what others are told is not for its
+   * guests to read. With that the queued orders are carried out. False when something failed.
+   */
+  private takeOrdersPage(): boolean {
+    const { memfile } = this.platform;
+    const frame = memfile.alloc(ORDERS_PAGES);
+    if (frame < 0) return false;
+    this.ordersFrame = frame;
+    // The last order of the list: the mapper reads no more of the page that this replaces.
+    const flags = MAP_SHARED | MAP_FIXED;
+    this.order(SYS_mmap, ORDERS_ADDR, ORDERS_PAGES * 4096, PROT_READ, flags, MEMFILE_FD, frame * 4096);
+    this.platform.runOrders(this);
+    const at = memfile.byteOffset(frame) / 4;
+    this.ordersPage = memfile.i32(frame).subarray(at, at + ORDERS_PAGES * 1024);
+    return this.broken === 0;
   }
 
   /** Slots that no thread has yet, in blocks that are mapped: what a guest wrote there goes. */
@@ -142,9 +164,10 @@ export class HostProcess {
   private reaped = false;
   /** Contexts that have one of the slots: as long as there are any, the slots' memory is not given to others. */
   private bound = 0;
-  /** The address space that it serves may have its calls patched; traps per call site. */
+  /** The address space that it serves may have its calls patched. */
   patchTarget: PatchTarget | null = null;
-  readonly siteTraps: SiteTraps = new SiteTraps();
+  /** Its call sites; null when calls are left alone. */
+  readonly sites: CallSites | null;
 
   /** A context takes a slot. */
   addContext(): void {
@@ -183,6 +206,9 @@ export class HostProcess {
     hostCall(SYS_wait4, this.pid, 0, __WALL | WNOHANG, 0);
     if (this.pidfd >= 0) hostCall(SYS_close, this.pidfd);
     this.idle.length = 0;
+    this.sites?.release();
+    if (this.ordersFrame >= 0) this.platform.memfile.unrefRun(this.ordersFrame, ORDERS_PAGES);
+    this.ordersFrame = -1;
     this.freeSlots();
     this.platform.forgetProcess(this);
   }

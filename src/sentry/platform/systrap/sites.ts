@@ -8,20 +8,17 @@
 // Shape mov: the last two bytes of the jump are fe 7f, which is no instruction: who jumps there, past the mov, or restarts
 // the call by setting its address back by two, comes back with SIGILL, and that is taken as the system call that was
 // there. Shape padding needs none of that: every instruction still begins where it did.
-// Table and sites are one for all stubs, so that a fork keeps its patches.
+// Table and sites are each process's own, since they tell where its code lies. Their pages come with the first site in
+// them, and stay with the process when it is emptied.
 
+import { MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
+import { SYS_mmap } from '../../../abi/syscall.ts';
+import { putU64 } from '../../../abi/u64.ts';
 import { PAGE_SIZE, pageDown } from '../../base/page.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
-import { PATCH_TABLE_ADDR, PATCH_TABLE_SIZE, type PatchTarget } from '../platform.ts';
-import {
-  MAX_SITES,
-  SITE_FALLBACK,
-  SITE_RETURN,
-  SITE_SIZE,
-  SITES_ADDR,
-  SITES_PAGES,
-  TABLE_PAGES,
-} from './layout.ts';
+import { PATCH_TABLE_ADDR, type PatchTarget } from '../platform.ts';
+import { MAX_SITES, MEMFILE_FD, SITE_FALLBACK, SITE_RETURN, SITE_SIZE, SITES_ADDR } from './layout.ts';
+import type { HostProcess } from './process.ts';
 import { patchedBytes, planPatch } from './shapes.ts';
 
 /** Bytes of `jmp *[disp32]`. */
@@ -44,61 +41,70 @@ const LOOK_AFTER = 4;
 const GOLDEN = 0x9e37_79b9;
 const GIVEN_UP = 1e9;
 
-/** Traps of one address space. */
-export class SiteTraps {
-  /** Address of a jump in padding -> address of its call. */
-  readonly jumps: Map<number, number> = new Map();
-  /** Number of traps by address after the call. */
-  readonly bySite: Map<number, number> = new Map();
-  total = 0;
-
-  clear(): void {
-    this.bySite.clear();
-    this.jumps.clear();
-    this.total = 0;
-  }
-}
-
 const text = new Uint8Array(JUMP_SIZE);
 const textView = new DataView(text.buffer);
 const page = new Uint8Array(PAGE_SIZE);
 
-export class SiteTable {
-  /** First frame of the table, then of the sites: consecutive. */
-  readonly frame: number;
-  private readonly view: DataView;
-  private readonly bytes: Uint8Array;
-  private entry = 0;
+const SITES_PER_PAGE = PAGE_SIZE / SITE_SIZE;
+const WORDS_PER_PAGE = PAGE_SIZE / 8;
+const TWO32 = 2 ** 32;
+
+/** The call sites of one process: traps of those that are not patched yet, and the code of those that are. */
+export class CallSites {
+  private readonly process: HostProcess;
+  private readonly memfile: MemoryFile;
+  private readonly entry: number;
+  /** Address of a jump in padding -> address of its call. */
+  readonly jumps: Map<number, number> = new Map();
+  /** Number of traps by address after the call. */
+  private readonly traps: Map<number, number> = new Map();
+  private total = 0;
+  /** Frames of the pages of the table and of the sites, as far as there are any. */
+  private readonly tableFrames: number[] = [];
+  private readonly siteFrames: number[] = [];
   /** Sites by number of call and address after it. */
   private readonly known: Map<number, Map<number, number>> = new Map();
-  count = 0;
+  private count = 0;
 
-  constructor(memfile: MemoryFile) {
-    this.frame = memfile.alloc(TABLE_PAGES + SITES_PAGES);
-    if (this.frame < 0) throw new Error('systrap platform: no memory for call sites');
-    const chunk = memfile.u8(this.frame);
-    const at = memfile.byteOffset(this.frame);
-    this.bytes = chunk.subarray(at, at + (TABLE_PAGES + SITES_PAGES) * 4096);
-    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
-  }
-
-  /** Where the common entry is. */
-  setEntry(entry: number): void {
+  /** `entry` is where all sites lead. */
+  constructor(process: HostProcess, memfile: MemoryFile, entry: number) {
+    this.process = process;
+    this.memfile = memfile;
     this.entry = entry;
   }
 
+  /** Another address space begins: nothing of the one before is left. */
+  clear(): void {
+    this.jumps.clear();
+    this.traps.clear();
+    this.known.clear();
+    this.total = 0;
+    this.count = 0;
+    for (const frames of [this.tableFrames, this.siteFrames])
+      for (const frame of frames) this.memfile.zeroPages(frame, 1);
+  }
+
+  /** The process is dead. */
+  release(): void {
+    for (const frames of [this.tableFrames, this.siteFrames]) {
+      for (const frame of frames) this.memfile.unref(frame);
+      frames.length = 0;
+    }
+    this.count = 0;
+  }
+
   /** Shall this trap be looked at? */
-  wantsLook(traps: SiteTraps): boolean {
+  wantsLook(): boolean {
     // Every fourth, but by no rhythm that a program's own loop could have too: else a place in it might never be seen.
-    return ++traps.total <= LOOK_AT_FIRST || Math.imul(traps.total, GOLDEN) >>> 0 < 2 ** 32 / LOOK_AFTER;
+    return ++this.total <= LOOK_AT_FIRST || Math.imul(this.total, GOLDEN) >>> 0 < TWO32 / LOOK_AFTER;
   }
 
   /** The call before `ret` trapped with number `nr`: counts it, and patches it in time. True when patched now. */
-  trapped(traps: SiteTraps, target: PatchTarget, nr: number, ret: number): boolean {
-    const counts = traps.bySite;
+  trapped(target: PatchTarget, nr: number, ret: number): boolean {
+    const counts = this.traps;
     const before = counts.get(ret) ?? 0;
     if (before === GIVEN_UP || (before === 0 && counts.size >= MAX_COUNTED)) return false;
-    const n = before + (traps.total <= LOOK_AT_FIRST ? 1 : LOOK_AFTER);
+    const n = before + (this.total <= LOOK_AT_FIRST ? 1 : LOOK_AFTER);
     counts.set(ret, n);
     if (n < TRAPS_BEFORE) return false;
     counts.set(ret, GIVEN_UP);
@@ -109,7 +115,7 @@ export class SiteTable {
     if (plan === null) return false;
     const site = this.site(plan.shape === 'mov' ? nr : ANY_NR, ret);
     if (site < 0) return false;
-    if (plan.shape === 'padding') traps.jumps.set(start + plan.jumpAt, ret - CALL_SIZE);
+    if (plan.shape === 'padding') this.jumps.set(start + plan.jumpAt, ret - CALL_SIZE);
     return target.patchText(start + plan.start, patchedBytes(page, at, plan, PATCH_TABLE_ADDR + 8 * site));
   }
 
@@ -119,21 +125,26 @@ export class SiteTable {
     if (text[0] !== 0xff || text[1] !== 0x24 || text[2] !== 0x25) return false;
     const site = (textView.getUint32(3, true) - PATCH_TABLE_ADDR) / 8;
     if (!Number.isInteger(site) || site < 0 || site >= this.count) return false;
-    return (
-      Number(this.view.getBigUint64(PATCH_TABLE_SIZE + site * SITE_SIZE + SITE_RETURN, true)) === addr + 2
-    );
+    return this.returnOf(site) === addr + CALL_SIZE;
+  }
+
+  private returnOf(index: number): number {
+    const frame = this.siteFrames[Math.floor(index / SITES_PER_PAGE)]!;
+    const w = (this.memfile.byteOffset(frame) + (index % SITES_PER_PAGE) * SITE_SIZE + SITE_RETURN) / 4;
+    const words = this.memfile.i32(frame);
+    return words[w + 1]! * TWO32 + (words[w]! >>> 0);
   }
 
   /** Whose code begins at `addr`, for the shapes whose jump stands for the `mov` too: number, and address after the call. */
   siteAt(addr: number): { nr: number; ret: number } | null {
     const index = (addr - SITES_ADDR) / SITE_SIZE;
     if (!Number.isInteger(index) || index < 0 || index >= this.count) return null;
-    const at = PATCH_TABLE_SIZE + index * SITE_SIZE;
-    if (this.bytes[at + LEA_SIZE] !== MOV_EAX) return null;
-    return {
-      nr: this.view.getUint32(at + LEA_SIZE + 1, true),
-      ret: Number(this.view.getBigUint64(at + SITE_RETURN, true)),
-    };
+    const frame = this.siteFrames[Math.floor(index / SITES_PER_PAGE)]!;
+    const at = this.memfile.byteOffset(frame) + (index % SITES_PER_PAGE) * SITE_SIZE;
+    const bytes = this.memfile.u8(frame);
+    if (bytes[at + LEA_SIZE] !== MOV_EAX) return null;
+    const nr = new DataView(bytes.buffer, bytes.byteOffset + at + LEA_SIZE + 1, 4).getUint32(0, true);
+    return { nr, ret: this.returnOf(index) };
   }
 
   /** Index of the site for this call and address, made when it is new; -1 when the table is full. */
@@ -146,25 +157,57 @@ export class SiteTable {
     const old = byAddr.get(ret);
     if (old !== undefined) return old;
     if (this.count === MAX_SITES) return -1;
-    const index = this.count++;
+    const index = this.count;
+    const tablePage = Math.floor(index / WORDS_PER_PAGE);
+    const sitePage = Math.floor(index / SITES_PER_PAGE);
+    const { tableFrames, siteFrames } = this;
+    if (!this.needPage(tableFrames, tablePage, PATCH_TABLE_ADDR, PROT_READ)) return -1;
+    if (!this.needPage(siteFrames, sitePage, SITES_ADDR, PROT_READ | PROT_EXEC)) return -1;
+    this.count++;
     byAddr.set(ret, index);
-    const at = PATCH_TABLE_SIZE + index * SITE_SIZE;
     const addr = SITES_ADDR + index * SITE_SIZE;
-    this.bytes.set([0x4c, 0x8d, 0x1d], at); // lea r11, [rip - 7]
-    this.view.setInt32(at + 3, -LEA_SIZE, true);
+    const code = new Uint8Array(SITE_SIZE);
+    const view = new DataView(code.buffer);
+    code.set([0x4c, 0x8d, 0x1d]); // lea r11, [rip - 7]
+    view.setInt32(3, -LEA_SIZE, true);
     let end = LEA_SIZE;
     if (nr !== ANY_NR) {
-      this.bytes[at + end] = MOV_EAX;
-      this.view.setUint32(at + end + 1, nr, true);
+      code[end] = MOV_EAX;
+      view.setUint32(end + 1, nr, true);
       end += 5;
     }
-    this.bytes[at + end] = 0xe9; // jmp entry
-    this.view.setInt32(at + end + 1, this.entry - (addr + end + 5), true);
-    this.bytes.set([0x0f, 0x05, 0xff, 0x25], at + SITE_FALLBACK); // syscall; jmp [rip + n]
-    this.view.setInt32(at + SITE_FALLBACK + 4, SITE_RETURN - (SITE_FALLBACK + 8), true);
-    this.view.setBigUint64(at + SITE_RETURN, BigInt(ret), true);
+    code[end] = 0xe9; // jmp entry
+    view.setInt32(end + 1, this.entry - (addr + end + 5), true);
+    code.set([0x0f, 0x05, 0xff, 0x25], SITE_FALLBACK); // syscall; jmp [rip + n]
+    view.setInt32(SITE_FALLBACK + 4, SITE_RETURN - (SITE_FALLBACK + 8), true);
+    putU64(view, SITE_RETURN, ret);
+    const frame = siteFrames[sitePage]!;
+    this.memfile.u8(frame).set(code, this.memfile.byteOffset(frame) + (index % SITES_PER_PAGE) * SITE_SIZE);
     // The table's word last: nobody jumps through it before.
-    this.view.setBigUint64(8 * index, BigInt(addr), true);
+    putU64(view, 0, addr);
+    const words = tableFrames[tablePage]!;
+    const at = this.memfile.byteOffset(words) + (index % WORDS_PER_PAGE) * 8;
+    this.memfile.u8(words).set(code.subarray(0, 8), at);
     return index;
+  }
+
+  /** Has the page `index` of the table or the sites, which begin at `base`, mapped; false without memory. */
+  private needPage(frames: number[], index: number, base: number, prot: number): boolean {
+    if (index < frames.length) return true;
+    if (this.process.broken !== 0) return false;
+    const frame = this.memfile.alloc(1);
+    if (frame < 0) return false;
+    frames.push(frame);
+    const flags = MAP_SHARED | MAP_FIXED;
+    this.process.order(
+      SYS_mmap,
+      base + index * PAGE_SIZE,
+      PAGE_SIZE,
+      prot,
+      flags,
+      MEMFILE_FD,
+      frame * PAGE_SIZE,
+    );
+    return true;
   }
 }

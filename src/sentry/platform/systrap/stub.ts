@@ -101,7 +101,6 @@ import {
   rip,
 } from '../../../asm/index.ts';
 import { PF_R, PF_X, writeExecutable } from '../../../elf/index.ts';
-import { PATCH_TABLE_ADDR } from '../platform.ts';
 import { guestFilter, mapperFilter, SYS_NOTIFY } from './filter.ts';
 import {
   C_SPINS,
@@ -132,8 +131,6 @@ import {
   REPORT_FD,
   RING_ADDR,
   SIG_ANSWERED,
-  SITES_ADDR,
-  SITES_PAGES,
   SLOT_SIZE,
   STATE_DONE,
   STATE_EVENT,
@@ -142,7 +139,6 @@ import {
   STATE_TRAP,
   STATE_TRAPPED,
   STUB_BASE,
-  TABLE_PAGES,
   TASK_TOP,
   WANTS_WAKE,
 } from './layout.ts';
@@ -205,14 +201,12 @@ export const RUN_MASK_LOW: number = Number(RUN_MASK & 0xffff_ffffn) | 0;
 export const RUN_MASK_HIGH: number = Number(RUN_MASK >> 32n) | 0;
 
 export interface StubImage {
-  /** The program, but for three u64 that are filled in before it starts. */
+  /** The program, but for two u64 that are filled in before it starts. */
   readonly elf: Uint8Array;
   /** In `elf`: where the control and orders pages lie in the memory file. */
   readonly controlAt: number;
   /** In `elf`: where the ring lies in the memory file. */
   readonly ringAt: number;
-  /** In `elf`: where the jump table and, behind it, the sites lie in the memory file; -1 without patched calls. */
-  readonly patchAt: number;
   /** Where a parked thread's address is while it sleeps: after the call. */
   readonly sleepAddr: number;
   /** A system call that traps. */
@@ -253,7 +247,7 @@ export function buildStub(): StubImage {
     .u64(moved('sigreturn'))
     .u64(0);
 
-  a.label('controlOffset').u64(0).label('ringOffset').u64(0).label('patchOffset').u64(-1);
+  a.label('controlOffset').u64(0).label('ringOffset').u64(0);
   emitStart(a);
   const code = a.finish();
   if (code.length > CODE_SIZE) throw new Error('systrap stub: code too long');
@@ -265,7 +259,6 @@ export function buildStub(): StubImage {
     elf,
     controlAt: FILE_OFFSET + a.offsetOf('controlOffset'),
     ringAt: FILE_OFFSET + a.offsetOf('ringOffset'),
-    patchAt: FILE_OFFSET + a.offsetOf('patchOffset'),
     sleepAddr: moved('slept'),
     trapAddr: moved('patchedTrap'),
     patched: moved('patched'),
@@ -472,10 +465,5 @@ function emitStart(a: Assembler): void {
   munmap(STUB_BASE + CODE_SIZE, CONTROL_ADDR);
   munmap(CONTROL_ADDR + shared, RING_ADDR);
   munmap(RING_ADDR + 4096, TASK_TOP);
-  a.mov(R9, rip('patchOffset')).test(R9, R9).js('newProcess');
-  const tableSize = TABLE_PAGES * 4096;
-  mmap(PATCH_TABLE_ADDR, tableSize, PROT_READ, MAP_SHARED | MAP_FIXED, MEMFILE_FD);
-  a.add(R9, imm(tableSize));
-  mmap(SITES_ADDR, SITES_PAGES * 4096, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, MEMFILE_FD);
   a.jmp('newProcess');
 }

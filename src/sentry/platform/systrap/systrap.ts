@@ -66,7 +66,6 @@ import { HostProcess } from './process.ts';
 import { sleepsInHandler } from './proof.ts';
 import { ReadyRing } from './ready_ring.ts';
 import { RunQueue } from './run_queue.ts';
-import { SiteTable } from './sites.ts';
 import { STUB, type StubImage } from './stub.image.ts';
 
 /** Emptied processes that are kept. */
@@ -118,7 +117,7 @@ export class SystrapPlatform implements Platform, StubTable {
   readonly xcr0Lo: number;
   readonly initialXstate: Uint8Array;
   readonly memfile: MemoryFile;
-  /** The control and orders pages, read-only in every stub. */
+  /** The control page, read-only in every stub. */
   readonly control: Int32Array;
   private readonly controlAt: number;
   readonly epollFd: number;
@@ -144,8 +143,10 @@ export class SystrapPlatform implements Platform, StubTable {
   readonly placement = new Placement();
   readonly donations = new Donations(this);
   readonly stub: StubImage = STUB;
-  /** Patched call sites; null when calls are left alone. */
-  readonly sites: SiteTable | null;
+  /** Call sites patched so far. */
+  patchedSites = 0;
+  /** Where the template, and processes without threads, read their orders. */
+  readonly ordersPage: Int32Array;
   /** WANTS_WAKE, or 0. */
   private wanted = 0;
   private sinceHost = 0;
@@ -164,13 +165,12 @@ export class SystrapPlatform implements Platform, StubTable {
   constructor(memfile: MemoryFile, pollerFd: number, options: SystrapOptions = {}) {
     this.memfile = memfile;
     this.patchesCalls = options.patchCalls === true;
-    this.sites = this.patchesCalls ? new SiteTable(memfile) : null;
     const frame = memfile.alloc(1 + ORDERS_PAGES);
     if (frame < 0) throw new Error('systrap platform: no memory for the control page');
     this.control = memfile.i32(frame);
     this.controlAt = memfile.byteOffset(frame) / 4;
     const orders = this.controlAt + 1024;
-    const ordersPage = this.control.subarray(orders, orders + ORDERS_PAGES * 1024);
+    this.ordersPage = this.control.subarray(orders, orders + ORDERS_PAGES * 1024);
     this.queue = new RunQueue(options.runLimit ?? Math.max(RUN_LEAST, RUN_PER_CPU * this.placement.cpus));
     this.ring = new ReadyRing(memfile);
     this.eventFd = must('eventfd', hostCall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -185,8 +185,6 @@ export class SystrapPlatform implements Platform, StubTable {
     const fields = new DataView(elf.buffer);
     putU64(fields, this.stub.controlAt, frame * 4096);
     putU64(fields, this.stub.ringAt, this.ring.frame * 4096);
-    if (this.sites !== null) putU64(fields, this.stub.patchAt, this.sites.frame * 4096);
-    this.sites?.setEntry(this.stub.patched);
     const pair = this.scratch;
     must('socketpair', hostCall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.addr));
     const [ours, theirs] = [pair.view.getInt32(0, true), pair.view.getInt32(4, true)];
@@ -200,7 +198,7 @@ export class SystrapPlatform implements Platform, StubTable {
       hostCall(SYS_close, theirs);
       const fd = must('seccomp user notification', receiveFd(ours));
       hostCall(SYS_close, ours);
-      this.mappers = new Mappers(fd, ordersPage, this.placement);
+      this.mappers = new Mappers(fd, this.placement);
       this.template = new HostProcess(this, pid);
       must('the stub', this.mappers.begin(this.template));
       this.processes.set(pid, this.template);
@@ -577,13 +575,15 @@ export class SystrapPlatform implements Platform, StubTable {
       process.idle.length === process.threads
     ) {
       process.patchTarget = null;
-      process.siteTraps.clear();
+      process.sites?.clear();
       // All but the jump table.
-      const table = this.sites === null ? GUEST_TOP : PATCH_TABLE_ADDR;
+      const table = this.patchesCalls ? PATCH_TABLE_ADDR : GUEST_TOP;
       process.orders.push(SYS_munmap, 0, table, 0, 0, 0, 0);
       const after = PATCH_TABLE_ADDR + PATCH_TABLE_SIZE;
-      if (this.sites !== null) process.orders.push(SYS_munmap, after, GUEST_TOP - after, 0, 0, 0, 0);
+      if (this.patchesCalls) process.orders.push(SYS_munmap, after, GUEST_TOP - after, 0, 0, 0, 0);
       this.runOrders(process);
+      // What the guest's memory was is not for the next one to read.
+      process.ordersPage.fill(0);
       if (process.broken === 0 && this.cleanse(process)) {
         this.pool.push(process);
         return;
@@ -638,7 +638,7 @@ export class SystrapPlatform implements Platform, StubTable {
       sleeps: this.sleeps,
       'exchanges with mappers': this.mappers.exchanges,
       'mapping orders': this.mappers.orders,
-      'patched call sites': this.sites === null ? 0 : this.sites.count,
+      'patched call sites': this.patchedSites,
       'times at home, for want of cpus': this.placement.homeTimes,
     };
   }
