@@ -30,12 +30,20 @@ import {
   SYS_write,
 } from '../../../abi/syscall.ts';
 import { CLOCK_MONOTONIC } from '../../../abi/time.ts';
-import { Assembler, EAX, imm, mem, RAX, RBX, RCX, RDI } from '../../../asm/index.ts';
+import { Assembler, EAX, imm, mem, RAX, RBX, RCX, RDI, RSI } from '../../../asm/index.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { HostPoller } from '../../../host/poller.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { MemoryFile } from '../../memfile/memfile.ts';
-import { type AddressSpace, type Context, EV_DEAD, EV_KICK, EV_SYSCALL, EV_TRAP } from '../platform.ts';
+import {
+  type AddressSpace,
+  type Context,
+  EV_DEAD,
+  EV_FAULT,
+  EV_KICK,
+  EV_SYSCALL,
+  EV_TRAP,
+} from '../platform.ts';
 import * as r from '../regs.ts';
 import type { SystrapAddressSpace } from './address_space.ts';
 import {
@@ -43,6 +51,9 @@ import {
   CONTROL_ADDR,
   EVENT_FD,
   HEADER_SIZE,
+  ORDERS_ADDR,
+  ORDERS_PAGES,
+  SITES_ADDR,
   SLOT_SIZE,
   SLOTS_ADDR,
   STUB_BASE,
@@ -86,6 +97,7 @@ function suite(patchCalls: boolean): void {
       .mov(RCX, imm(SLOTS_ADDR + 4 * SLOT_SIZE));
     code.cmp(RBX, RCX).jne('more').add(RAX, imm(1)).jmp('scribble');
     code.label('spin').jmp('spin');
+    code.label('peek').mov(RSI, mem(RDI)).mov(EAX, imm(SYS_getppid)).syscall().jmp('peek');
     const image = code.finish();
 
     before(() => {
@@ -206,6 +218,49 @@ function suite(patchCalls: boolean): void {
       assert.ok(within(500) === ctx);
       assert.deepEqual([ctx.event, ctx.regs.get(r.ORIG_RAX)], [EV_SYSCALL, SYS_write]);
       renew(ctx);
+    });
+
+    it('tells no guest where the memory and the calls of others lie', () => {
+      const [own, others] = [0x2345_6000, 0x1234_5000];
+      const other = space();
+      for (let i = 0; i < 16; i++) other.map(others - i * 4096, memfile.alloc(1), 1, PROT_READ);
+      // The last of these orders, at a place in the page that the other's do not reach.
+      const last = others - 15 * 4096;
+      const stranger = at(code.addressOf('calls'));
+      stranger.resume(other);
+      assert.ok(within(500) === stranger);
+      as.release();
+      as = space();
+      as.map(own, memfile.alloc(1), 1, PROT_READ);
+      const ctx = at(code.addressOf('peek'));
+      const seen = new Set<number>();
+      for (let i = 0; i < ORDERS_PAGES * 4096; i += 8) {
+        ctx.regs.set(r.RDI, ORDERS_ADDR + i);
+        ctx.resume(as);
+        assert.ok(within(500) === ctx);
+        assert.equal(ctx.event, EV_SYSCALL);
+        seen.add(ctx.regs.get(r.RSI));
+      }
+      assert.deepEqual([seen.has(own), seen.has(last)], [true, false]);
+      // No call of its own was patched: there are no sites to see.
+      ctx.regs.set(r.RDI, SITES_ADDR);
+      ctx.resume(as);
+      assert.ok(within(500) === ctx);
+      assert.equal(ctx.event, EV_FAULT);
+      // Nor in the process when its next guest has it.
+      ctx.release();
+      as.release();
+      as = space();
+      const next = at(code.addressOf('peek'));
+      for (let i = 0; i < 64 * 64; i += 8) {
+        next.regs.set(r.RDI, ORDERS_ADDR + i);
+        next.resume(as);
+        assert.ok(within(500) === next);
+        assert.notEqual(next.regs.get(r.RSI), own);
+      }
+      stranger.release();
+      other.release();
+      renew(next);
     });
 
     it('survives a jump to every byte of the stub, and lets no call through', () => {
