@@ -255,7 +255,7 @@ export class SystrapContext implements Context, RegsSource {
     this.regs.changed = true;
     if (this.process!.broken !== 0) return false;
     this.signal(slot, STATE_TRAP);
-    this.platform.awaitReport(this.words, this.stateAt, FRAME_LIMIT_NS);
+    this.platform.awaitReport(slot, FRAME_LIMIT_NS);
     const state = Atomics.load(this.words, this.stateAt);
     if ((state === STATE_EVENT || state === STATE_TRAPPED) && slot.locateFrame()) return true;
     this.process!.end();

@@ -19,6 +19,7 @@ import {
 import { SIGSEGV, SS_DISABLE } from '../../../abi/signal.ts';
 import {
   SYS_creat,
+  SYS_futex,
   SYS_getpid,
   SYS_getppid,
   SYS_mmap,
@@ -30,7 +31,7 @@ import {
   SYS_write,
 } from '../../../abi/syscall.ts';
 import { CLOCK_MONOTONIC } from '../../../abi/time.ts';
-import { Assembler, EAX, imm, mem, RAX, RBX, RCX, RDI, RSI } from '../../../asm/index.ts';
+import { Assembler, dword, EAX, imm, mem, R10, RAX, RBX, RCX, RDI, RDX, RSI } from '../../../asm/index.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { HostPoller } from '../../../host/poller.ts';
 import { hostCall } from '../../../host/syscall.ts';
@@ -50,12 +51,14 @@ import {
   CODE_SIZE,
   CONTROL_ADDR,
   EVENT_FD,
+  H_STATE,
   HEADER_SIZE,
   ORDERS_ADDR,
   ORDERS_PAGES,
   SITES_ADDR,
   SLOT_SIZE,
   SLOTS_ADDR,
+  STATE_CALL,
   STUB_BASE,
 } from './layout.ts';
 import { selfTest } from './selftest.ts';
@@ -97,6 +100,23 @@ function suite(patchCalls: boolean): void {
       .mov(RCX, imm(SLOTS_ADDR + 4 * SLOT_SIZE));
     code.cmp(RBX, RCX).jne('more').add(RAX, imm(1)).jmp('scribble');
     code.label('spin').jmp('spin');
+    // A thread that says to be in a patched call, and is not: it computes, or sleeps in the stub's own futex call.
+    code
+      .label('fake')
+      .mov(RBX, imm(SLOTS_ADDR))
+      .mov(dword(mem(RBX, H_STATE)), imm(STATE_CALL))
+      .jmp('spin');
+    code
+      .label('fakeAsleep')
+      .mov(RBX, imm(SLOTS_ADDR))
+      .mov(dword(mem(RBX, H_STATE)), imm(STATE_CALL))
+      .lea(RDI, mem(RBX, 0x800))
+      .mov(RSI, imm(0))
+      .mov(RDX, imm(0))
+      .mov(R10, imm(0))
+      .mov(EAX, imm(SYS_futex))
+      .mov(RCX, imm(STUB.sleepAddr - 2))
+      .jmp(RCX);
     code.label('peek').mov(RSI, mem(RDI)).mov(EAX, imm(SYS_getppid)).syscall().jmp('peek');
     const image = code.finish();
 
@@ -262,6 +282,25 @@ function suite(patchCalls: boolean): void {
       other.release();
       renew(next);
     });
+
+    for (const label of ['fake', 'fakeAsleep'])
+      it(`does not wait long for a thread that only says to be in a call: ${label}`, () => {
+        as.release();
+        as = space();
+        const ctx = one(label);
+        // Without patched calls there is no such report.
+        assert.equal(ctx.event, patchCalls ? EV_SYSCALL : EV_DEAD);
+        if (patchCalls) {
+          const start = performance.now();
+          ctx.getXstate(new Uint8Array(platform.xstateSize));
+          assert.ok(performance.now() - start < 500, `${performance.now() - start} ms`);
+          ctx.resume(as);
+          assert.ok(within(500) === ctx);
+          assert.equal(ctx.event, EV_DEAD);
+        }
+        renew(ctx);
+        healthy();
+      });
 
     it('survives a jump to every byte of the stub, and lets no call through', () => {
       const outcomes = new Map<number, number>();

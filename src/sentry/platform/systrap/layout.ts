@@ -1,5 +1,5 @@
 // Where everything lies in a systrap stub process, and what the words in the shared pages mean. All of it is above
-// GUEST_TOP; the guest can read all of it, write only the slots, and map nothing there.
+// GUEST_TOP; the guest can read all of it, write only the slots and the ring, and map nothing there.
 //
 //   STUB_BASE   code: handler, mapper loop, thread start, filters   r-x  from the stub's own image
 //   CONTROL     what the Sentry tells all stubs                     r--  memory file, shared by all stubs

@@ -63,9 +63,10 @@ import {
 import { Mappers } from './mappers.ts';
 import { Placement } from './placement.ts';
 import { HostProcess } from './process.ts';
-import { sleepsInHandler } from './proof.ts';
+import { sleepsInCall, sleepsInHandler } from './proof.ts';
 import { ReadyRing } from './ready_ring.ts';
 import { RunQueue } from './run_queue.ts';
+import type { HostSlot } from './slot.ts';
 import { STUB, type StubImage } from './stub.image.ts';
 
 /** Emptied processes that are kept. */
@@ -78,6 +79,9 @@ const SPIN_ROUNDS = 200;
 const GUEST_SPINS = 2000;
 /** How long a thread may take for one trap. */
 const CLEANSE_LIMIT_NS = 100e6;
+/** How often it is looked at meanwhile, and how long it may run: an honest one needs microseconds. */
+const REPORT_LOOK_NS = 10e6;
+const REPORT_CPU_NS = 2e6;
 /** A kicked thread that does not come back for this long has blocked the kick on purpose: its process is ended. */
 const KICK_LIMIT_NS = 10e9;
 const KICK_LOOK_MS = 1000;
@@ -601,27 +605,34 @@ export class SystrapPlatform implements Platform, StubTable {
       this.placement.bringHome(slot);
       Atomics.store(slot.words, slot.at, STATE_RUN);
       hostCall(SYS_futex, slot.hostAddr, FUTEX_WAKE, 1);
-      if (!this.awaitReport(slot.words, slot.at, CLEANSE_LIMIT_NS) || !slot.locateFrame() || !slot.noteTop())
-        return false;
+      if (!this.awaitReport(slot, CLEANSE_LIMIT_NS) || !slot.locateFrame() || !slot.noteTop()) return false;
     }
     return true;
   }
 
   /**
-   * Waits for the report of one thread, whose state is `words[at]`, while all others wait; false after `limitNs`. It
-   * sleeps: the thread may need this very cpu. What others report meanwhile is found by the next scan.
+   * Waits for the report of one thread, which only has a trap to make, while all others wait; false after `limitNs`, or
+   * when it does something else meanwhile. The Sentry sleeps: the thread may need this very cpu. What others report is
+   * found by the next scan.
    */
-  awaitReport(words: Int32Array, at: number, limitNs: number): boolean {
-    const end = monotonicNs() + limitNs;
-    while ((Atomics.load(words, at) & 1) === 0) {
-      const left = end - monotonicNs();
-      if (left <= 0) return false;
+  awaitReport(slot: HostSlot, limitNs: number): boolean {
+    let now = monotonicNs();
+    const end = now + limitNs;
+    let lookNs = now + REPORT_LOOK_NS;
+    let cpuNs = -1;
+    const reported = (): boolean => (Atomics.load(slot.words, slot.at) & 1) !== 0;
+    while (!reported()) {
       hostCall3(SYS_read, this.eventFd, this.scratch.addr, 8);
       this.setAsleep(true);
-      if ((Atomics.load(words, at) & 1) === 0) {
-        hostCall3(SYS_poll, this.poll.addr, 1, Math.ceil(left / 1e6));
-      }
+      if (!reported()) hostCall3(SYS_poll, this.poll.addr, 1, Math.ceil((Math.min(lookNs, end) - now) / 1e6));
       this.setAsleep(false);
+      now = monotonicNs();
+      if (now >= end) return reported();
+      if (now < lookNs) continue;
+      lookNs = now + REPORT_LOOK_NS;
+      const ran = threadCpuNs(slot.pid, slot.tid);
+      if (cpuNs >= 0 && (ran - cpuNs > REPORT_CPU_NS || sleepsInCall(slot))) return reported();
+      if (cpuNs < 0) cpuNs = ran;
     }
     return true;
   }
