@@ -71,7 +71,7 @@ export class SystrapAddressSpace implements AddressSpace {
   release(): void {
     if (this.released) return;
     this.released = true;
-    this.platform.recycle(this.process);
+    this.platform.pool.recycle(this.process);
   }
 
   private push(nr: number, a: number, b: number, c: number, d: number, e: number, f: number): void {

@@ -7,7 +7,6 @@
 import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLET, EPOLLIN } from '../../../abi/epoll.ts';
 import { EINTR, ESRCH } from '../../../abi/errno.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../../abi/eventfd.ts';
-import { FUTEX_WAKE } from '../../../abi/futex.ts';
 import { POLLFD_EVENTS, POLLFD_FD, POLLIN, SIZEOF_POLLFD } from '../../../abi/poll.ts';
 import { CLONE_FILES, CLONE_PARENT } from '../../../abi/sched.ts';
 import { SIGCHLD, SIGKILL } from '../../../abi/signal.ts';
@@ -19,9 +18,7 @@ import {
   SYS_epoll_ctl,
   SYS_epoll_wait,
   SYS_eventfd2,
-  SYS_futex,
   SYS_kill,
-  SYS_munmap,
   SYS_poll,
   SYS_read,
   SYS_socketpair,
@@ -34,15 +31,7 @@ import { monotonicNs } from '../../../host/clock.ts';
 import { receiveFd } from '../../../host/fd_passing.ts';
 import { hostCall, hostCall3 } from '../../../host/syscall.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
-import {
-  type AddressSpace,
-  type Context,
-  EV_DEAD,
-  GUEST_TOP,
-  PATCH_TABLE_ADDR,
-  PATCH_TABLE_SIZE,
-  type Platform,
-} from '../platform.ts';
+import { type AddressSpace, type Context, EV_DEAD, type Platform } from '../platform.ts';
 import { threadCpuNs } from '../stub/cpu_time.ts';
 import { Donations, type StubTable } from '../stub/donations.ts';
 import { startProgram } from '../stub/program.ts';
@@ -56,30 +45,26 @@ import {
   MEMFILE_FD,
   ORDERS_PAGES,
   REPORT_FD,
-  STATE_RUN,
   WANTS_RING,
   WANTS_WAKE,
 } from './layout.ts';
 import { Mappers } from './mappers.ts';
 import { Placement } from './placement.ts';
+import { ProcessPool } from './pool.ts';
 import { HostProcess } from './process.ts';
-import { sleepsInCall, sleepsInHandler } from './proof.ts';
+import { sleepsInCall } from './proof.ts';
 import { ReadyRing } from './ready_ring.ts';
-import { RunQueue } from './run_queue.ts';
 import type { HostSlot } from './slot.ts';
 import { STUB, type StubImage } from './stub.image.ts';
+import { SLICE_LOOK_MS, Turns } from './turns.ts';
 
-/** Emptied processes that are kept. */
-const POOL_SIZE = 16;
 /** Events between looks at the host's descriptors while guest threads keep the Sentry busy. */
 const HOST_LOOK_EVERY = 64;
 /** Rounds of the scan between looks at the clock. */
 const SPIN_ROUNDS = 200;
 /** PAUSEs a guest thread waits for its answer, when cpus are free: some 50 us. */
 const GUEST_SPINS = 2000;
-/** How long a thread may take for one trap. */
-const CLEANSE_LIMIT_NS = 100e6;
-/** How often it is looked at meanwhile, and how long it may run: an honest one needs microseconds. */
+/** How often a thread that has only a trap to make is looked at, and how long it may run: an honest one needs microseconds. */
 const REPORT_LOOK_NS = 10e6;
 const REPORT_CPU_NS = 2e6;
 /** A kicked thread that does not come back for this long has blocked the kick on purpose: its process is ended. */
@@ -88,10 +73,6 @@ const KICK_LOOK_MS = 1000;
 /** Guest threads that run at once, per cpu, and at the least. */
 const RUN_PER_CPU = 8;
 const RUN_LEAST = 16;
-/** How long one of them runs while others wait, as the host's scheduler has it; and how often that is looked at. */
-const SLICE_NS = 3_000_000;
-const SLICE_LOOK_MS = 10;
-const SLICE_LOOK_NS = SLICE_LOOK_MS * 1e6;
 /** The longest sleep while ready threads are found through the ring, which guests can write to. */
 const RING_LOOK_MS = 100;
 
@@ -130,12 +111,11 @@ export class SystrapPlatform implements Platform, StubTable {
   /** A pristine process that is only ever cloned. */
   private readonly template: HostProcess;
   private readonly processes = new Map<number, HostProcess>();
-  private readonly pool: HostProcess[] = [];
+  readonly pool = new ProcessPool(this);
   /** Contexts in user mode. */
   private readonly running: SystrapContext[] = [];
   /** And those that wait for their turn. */
-  private readonly queue: RunQueue<SystrapContext>;
-  private turnsNs = 0;
+  private readonly turns: Turns;
   private next = 0;
   /** Events that never needed the host. */
   private readonly posted: SystrapContext[] = [];
@@ -175,7 +155,8 @@ export class SystrapPlatform implements Platform, StubTable {
     this.controlAt = memfile.byteOffset(frame) / 4;
     const orders = this.controlAt + 1024;
     this.ordersPage = this.control.subarray(orders, orders + ORDERS_PAGES * 1024);
-    this.queue = new RunQueue(options.runLimit ?? Math.max(RUN_LEAST, RUN_PER_CPU * this.placement.cpus));
+    const limit = Math.max(RUN_LEAST, RUN_PER_CPU * this.placement.cpus);
+    this.turns = new Turns(this.running, options.runLimit ?? limit);
     this.ring = new ReadyRing(memfile);
     this.eventFd = must('eventfd', hostCall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
     this.poll.view.setInt32(POLLFD_FD, this.eventFd, true);
@@ -223,7 +204,7 @@ export class SystrapPlatform implements Platform, StubTable {
       this.initialXstate = slot.bytes.slice(area, area + this.xstateSize);
       slot.starting = false;
       first.idle.push(slot);
-      this.pool.push(first);
+      this.pool.add(first);
       this.placement.begin();
     } catch (error) {
       hostCall(SYS_kill, pid, SIGKILL);
@@ -249,8 +230,7 @@ export class SystrapPlatform implements Platform, StubTable {
   }
 
   newAddressSpace(): AddressSpace | number {
-    let process = this.pool.pop();
-    while (process !== undefined && process.broken !== 0) process = this.pool.pop();
+    const process = this.pool.take();
     if (process !== undefined) return new SystrapAddressSpace(this, process);
     const made = this.cloneProcess();
     return typeof made === 'number' ? made : new SystrapAddressSpace(this, made);
@@ -271,7 +251,7 @@ export class SystrapPlatform implements Platform, StubTable {
       this.ring.unsure = true;
       return null;
     }
-    if (this.queue.length > 0) this.takeTurns();
+    if (this.turns.waiting > 0) this.turns.take();
     if (this.posted.length > 0) return this.posted.shift()!;
     // A thread whose call blocks must not spin on the cpu that another could use.
     if (this.last !== null) {
@@ -379,7 +359,7 @@ export class SystrapPlatform implements Platform, StubTable {
       this.setAsleep(false);
       this.hostEvents(n);
       if (this.kicks.size > 0) this.checkKicks();
-      if (this.queue.length > 0) this.takeTurns();
+      if (this.turns.waiting > 0) this.turns.take();
       if (n === 0) this.ring.unsure = true;
       ctx = this.ready();
     } else this.setAsleep(false);
@@ -388,7 +368,7 @@ export class SystrapPlatform implements Platform, StubTable {
 
   /** How long the Sentry may sleep without an event. */
   private timeoutMs(): number {
-    if (this.queue.length > 0) return SLICE_LOOK_MS;
+    if (this.turns.waiting > 0) return SLICE_LOOK_MS;
     return this.ring.on ? RING_LOOK_MS : this.kicks.size > 0 ? KICK_LOOK_MS : -1;
   }
 
@@ -428,45 +408,17 @@ export class SystrapPlatform implements Platform, StubTable {
 
   /** May `ctx` run now? Else it waits for its turn. */
   admits(ctx: SystrapContext): boolean {
-    const { queue } = this;
-    if (queue.length === 0 && this.running.length < queue.limit) return true;
     const goesOn = this.last === ctx;
-    const spent = goesOn && this.sliceIsOver(ctx, monotonicNs());
-    if (goesOn && !spent && this.running.length < queue.limit) return true;
+    if (this.turns.admits(ctx, goesOn)) return true;
     if (goesOn) this.last = null;
-    queue.add(ctx, spent);
     return false;
   }
 
   /** `ctx` does not wait for its turn any more. */
   unqueue(ctx: SystrapContext): void {
-    this.queue.remove(ctx);
+    this.turns.remove(ctx);
     ctx.queued = false;
     ctx.running = false;
-  }
-
-  /** Lets threads run whose turn it is, and has those come back whose slice is over. */
-  private takeTurns(): void {
-    const { queue, running } = this;
-    const now = monotonicNs();
-    while (running.length < queue.limit) {
-      const ctx = queue.next();
-      if (ctx === null) return;
-      ctx.sinceNs = now;
-      ctx.sinceCpuNs = threadCpuNs(ctx.slot!.pid, ctx.slot!.tid);
-      ctx.takeTurn();
-    }
-    if (now - this.turnsNs < SLICE_LOOK_NS) return;
-    this.turnsNs = now;
-    for (const ctx of [...running]) if (this.sliceIsOver(ctx, now)) ctx.interrupt();
-  }
-
-  /** Has `ctx` run for as long as it may while others wait? What it waits for the Sentry and for a cpu does not count. */
-  private sliceIsOver(ctx: SystrapContext, now: number): boolean {
-    if (now - ctx.sinceNs < SLICE_LOOK_NS) return false;
-    const over = threadCpuNs(ctx.slot!.pid, ctx.slot!.tid) - ctx.sinceCpuNs >= SLICE_NS;
-    if (!over) ctx.sinceNs = now;
-    return over;
   }
 
   /** `ctx` is about to enter user mode. */
@@ -527,8 +479,7 @@ export class SystrapPlatform implements Platform, StubTable {
   forgetProcess(process: HostProcess): void {
     this.processes.delete(process.pid);
     this.mappers.forget(process.pid);
-    const i = this.pool.indexOf(process);
-    if (i >= 0) this.pool.splice(i, 1);
+    this.pool.forget(process);
     for (let k = this.running.length - 1; k >= 0; k--) {
       const ctx = this.running[k]!;
       if (ctx.process !== process) continue;
@@ -537,7 +488,7 @@ export class SystrapPlatform implements Platform, StubTable {
       ctx.event = EV_DEAD;
       this.post(ctx);
     }
-    for (const ctx of this.queue.filter((waiting) => waiting.process === process)) {
+    for (const ctx of this.turns.waitingIn(process)) {
       this.unqueue(ctx);
       ctx.event = EV_DEAD;
       this.post(ctx);
@@ -566,48 +517,6 @@ export class SystrapPlatform implements Platform, StubTable {
     }
     this.processes.set(pid, process);
     return process;
-  }
-
-  /** An address space is given up: its process is emptied and kept when no thread of it can be running, or ended. */
-  recycle(process: HostProcess): void {
-    process.orders.count = 0;
-    const whole = process.hasTable === this.patchesCalls;
-    if (
-      this.pool.length < POOL_SIZE &&
-      process.broken === 0 &&
-      whole &&
-      process.idle.length === process.threads
-    ) {
-      process.patchTarget = null;
-      process.sites?.clear();
-      // All but the jump table.
-      const table = this.patchesCalls ? PATCH_TABLE_ADDR : GUEST_TOP;
-      process.orders.push(SYS_munmap, 0, table, 0, 0, 0, 0);
-      const after = PATCH_TABLE_ADDR + PATCH_TABLE_SIZE;
-      if (this.patchesCalls) process.orders.push(SYS_munmap, after, GUEST_TOP - after, 0, 0, 0, 0);
-      this.runOrders(process);
-      // What the guest's memory was is not for the next one to read.
-      process.ordersPage.fill(0);
-      if (process.broken === 0 && this.cleanse(process)) {
-        this.pool.push(process);
-        return;
-      }
-    }
-    process.end();
-  }
-
-  /** Nothing of the guest before is left in a process, neither to be read nor to act; false when that is not certain. */
-  private cleanse(process: HostProcess): boolean {
-    process.wipeUnusedSlots();
-    for (const slot of process.idle) {
-      if (slot.starting || !sleepsInHandler(slot, this.stub.sleepAddr)) return false;
-      if (!slot.sendToTrap(this.stub.trapAddr, this.initialXstate)) return false;
-      this.placement.bringHome(slot);
-      Atomics.store(slot.words, slot.at, STATE_RUN);
-      hostCall(SYS_futex, slot.hostAddr, FUTEX_WAKE, 1);
-      if (!this.awaitReport(slot, CLEANSE_LIMIT_NS) || !slot.locateFrame() || !slot.noteTop()) return false;
-    }
-    return true;
   }
 
   /**

@@ -1,0 +1,82 @@
+// ProcessPool: stub processes whose guests are gone, emptied for the next ones: that is what makes fork and exec cheap. A
+// process is kept only when it is certain that nothing of the guest before is left in it, neither to be read nor to act.
+
+import { FUTEX_WAKE } from '../../../abi/futex.ts';
+import { SYS_futex, SYS_munmap } from '../../../abi/syscall.ts';
+import { hostCall } from '../../../host/syscall.ts';
+import { GUEST_TOP, PATCH_TABLE_ADDR, PATCH_TABLE_SIZE } from '../platform.ts';
+import { STATE_RUN } from './layout.ts';
+import type { HostProcess } from './process.ts';
+import { sleepsInHandler } from './proof.ts';
+import type { SystrapPlatform } from './systrap.ts';
+
+/** Emptied processes that are kept. */
+const POOL_SIZE = 16;
+/** How long a thread may take for one trap. */
+const CLEANSE_LIMIT_NS = 100e6;
+
+export class ProcessPool {
+  private readonly platform: SystrapPlatform;
+  private readonly kept: HostProcess[] = [];
+
+  constructor(platform: SystrapPlatform) {
+    this.platform = platform;
+  }
+
+  /** A process that nobody has used yet. */
+  add(process: HostProcess): void {
+    this.kept.push(process);
+  }
+
+  /** A process without a guest; undefined when there is none. */
+  take(): HostProcess | undefined {
+    let process = this.kept.pop();
+    while (process !== undefined && process.broken !== 0) process = this.kept.pop();
+    return process;
+  }
+
+  /** The process is dead. */
+  forget(process: HostProcess): void {
+    const i = this.kept.indexOf(process);
+    if (i >= 0) this.kept.splice(i, 1);
+  }
+
+  /** The guest of `process` is gone: it is kept, or ended. */
+  recycle(process: HostProcess): void {
+    process.orders.count = 0;
+    const whole = process.hasTable === this.platform.patchesCalls && process.idle.length === process.threads;
+    if (this.kept.length < POOL_SIZE && process.broken === 0 && whole && this.empty(process))
+      this.add(process);
+    else process.end();
+  }
+
+  private empty(process: HostProcess): boolean {
+    process.patchTarget = null;
+    process.sites?.clear();
+    if (this.platform.patchesCalls) {
+      // All but the jump table.
+      const after = PATCH_TABLE_ADDR + PATCH_TABLE_SIZE;
+      process.order(SYS_munmap, 0, PATCH_TABLE_ADDR, 0, 0, 0, 0);
+      process.order(SYS_munmap, after, GUEST_TOP - after, 0, 0, 0, 0);
+    } else process.order(SYS_munmap, 0, GUEST_TOP, 0, 0, 0, 0);
+    this.platform.runOrders(process);
+    process.ordersPage.fill(0);
+    process.wipeUnusedSlots();
+    return process.broken === 0 && this.cleanseThreads(process);
+  }
+
+  /** Each thread sleeps in the handler, and makes one trap with nothing in its registers. */
+  private cleanseThreads(process: HostProcess): boolean {
+    const { platform } = this;
+    for (const slot of process.idle) {
+      if (slot.starting || !sleepsInHandler(slot, platform.stub.sleepAddr)) return false;
+      if (!slot.sendToTrap(platform.stub.trapAddr, platform.initialXstate)) return false;
+      platform.placement.bringHome(slot);
+      Atomics.store(slot.words, slot.at, STATE_RUN);
+      hostCall(SYS_futex, slot.hostAddr, FUTEX_WAKE, 1);
+      if (!platform.awaitReport(slot, CLEANSE_LIMIT_NS) || !slot.locateFrame() || !slot.noteTop())
+        return false;
+    }
+    return true;
+  }
+}
