@@ -1,6 +1,6 @@
 // Starts a static program of our own from a memfd: vfork, a handful of calls in the child, execve. V8 is never forked.
 
-import { F_SETFD, FD_CLOEXEC, O_CLOEXEC } from '../../../abi/fcntl.ts';
+import { O_CLOEXEC } from '../../../abi/fcntl.ts';
 import { MFD_CLOEXEC } from '../../../abi/memfd.ts';
 import { PR_SET_PDEATHSIG } from '../../../abi/prctl.ts';
 import { RLIMIT_CORE } from '../../../abi/resource.ts';
@@ -10,7 +10,6 @@ import {
   SYS_close_range,
   SYS_dup3,
   SYS_execveat,
-  SYS_fcntl,
   SYS_memfd_create,
   SYS_prctl,
   SYS_prlimit64,
@@ -24,10 +23,6 @@ import { type ChildCall, spawnWithCalls } from '../../../host/spawn.ts';
 import { hostCall } from '../../../host/syscall.ts';
 
 const AT_EMPTY_PATH = 0x1000;
-/** Descriptors in the child: the image here, the others from here on until they go to their places. */
-const EXEC_FD = 63;
-const HIGH_FDS = 64;
-
 /** Scratch: the name at 0, "", argv, envp, an empty signal mask, an empty struct rlimit. */
 const NAME_AT = 0;
 const EMPTY_AT = 64;
@@ -60,20 +55,22 @@ export function startProgram(
 
   const all = imageFd < 0 ? fds : [...fds, [memfd, imageFd] as const];
   const calls: ChildCall[] = [[SYS_prctl, PR_SET_PDEATHSIG, SIGKILL], [SYS_setsid]];
-  // High numbers first, so that none overwrites another.
+  // First to numbers above all of them, and then to their places: none overwrites another.
+  const high = 1 + Math.max(memfd, ...all.flat());
+  const executed = high + all.length;
   all.forEach(([fd], i) => {
-    calls.push([SYS_dup3, fd, HIGH_FDS + i, O_CLOEXEC]);
+    calls.push([SYS_dup3, fd, high + i, O_CLOEXEC]);
   });
-  calls.push([SYS_dup3, memfd, EXEC_FD, O_CLOEXEC], [SYS_close_range, 0, EXEC_FD - 1, 0]);
+  calls.push([SYS_dup3, memfd, executed, O_CLOEXEC], [SYS_close_range, 0, high - 1, 0]);
   all.forEach(([, to], i) => {
-    calls.push([SYS_dup3, HIGH_FDS + i, to, 0]);
+    calls.push([SYS_dup3, high + i, to, 0]);
   });
-  calls.push([SYS_close_range, HIGH_FDS, 0xffff_ffff, 0], [SYS_fcntl, EXEC_FD, F_SETFD, FD_CLOEXEC]);
+  calls.push([SYS_close_range, high, executed - 1, 0], [SYS_close_range, executed + 1, 0xffff_ffff, 0]);
   calls.push([SYS_prlimit64, 0, RLIMIT_CORE, scratch.addr + LIMIT_AT, 0]);
   calls.push([SYS_rt_sigprocmask, SIG_SETMASK, scratch.addr + MASK_AT, 0, 8]);
   calls.push([
     SYS_execveat,
-    EXEC_FD,
+    executed,
     scratch.addr + EMPTY_AT,
     scratch.addr + ARGV_AT,
     scratch.addr + ENVP_AT,

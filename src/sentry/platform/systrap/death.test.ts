@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EAGAIN } from '../../../abi/errno.ts';
@@ -15,6 +15,7 @@ import { MemoryFile } from '../../memfile/memfile.ts';
 import { type Context, EV_DEAD, EV_SYSCALL } from '../platform.ts';
 import { RIP } from '../regs.ts';
 import type { SystrapAddressSpace } from './address_space.ts';
+import type { SystrapContext } from './context.ts';
 import { MAX_SLOTS } from './layout.ts';
 import { SystrapPlatform } from './systrap.ts';
 
@@ -57,6 +58,38 @@ if (process.argv[2] === 'child') {
       await once(child, 'exit');
       for (let i = 0; i < 200 && pids.some(alive); i++) await sleep(10);
       assert.deepEqual(pids.filter(alive), []);
+    });
+
+    it('starts whatever descriptors are open already', () => {
+      const open: number[] = [];
+      const memfile = MemoryFile.create();
+      assert.ok(typeof memfile !== 'number');
+      const poller = new HostPoller();
+      try {
+        while ((open.at(-1) ?? 0) < 80) {
+          open.push(openSync('/dev/null', 'r'));
+          new SystrapPlatform(memfile, poller.fd).shutdown();
+        }
+      } finally {
+        for (const fd of open) closeSync(fd);
+      }
+    });
+
+    it('reports a death to a Sentry that never sleeps', () => {
+      const [platform, ctx, pids] = busy();
+      const other = platform.newContext() as SystrapContext;
+      const { pid } = (ctx as SystrapContext).process!;
+      assert.ok(pids.includes(pid));
+      process.kill(pid, 'SIGKILL');
+      const end = performance.now() + 5000;
+      for (let came: Context | null = null; came !== ctx; ) {
+        assert.ok(performance.now() < end);
+        // There is always an event already.
+        platform.post(other);
+        came = platform.wait(true);
+      }
+      assert.equal(ctx.event, EV_DEAD);
+      platform.shutdown();
     });
 
     it('reports the contexts of a stub that was killed', () => {

@@ -32,7 +32,10 @@ export const SLOTS_ADDR: number = SLOTS_BASE + 0x10_0000;
 /** The ring of ready threads (ready_ring.ts), near what else guests can write. */
 export const RING_ADDR: number = SLOTS_ADDR - 0x1_0000;
 /** Words of the ring; as many others come before them, of which the first counts. */
-export const RING_SIZE = 512;
+export const RING_SHIFT = 9;
+export const RING_SIZE: number = 2 ** RING_SHIFT;
+/** Where in a word of it the lap is. */
+export const RING_LAP_SHIFT = 20;
 export const SLOT_SIZE = 0x4000;
 export const SLOT_PAGES: number = SLOT_SIZE / 4096;
 /** Slots are mapped this many at a time. */

@@ -6,12 +6,15 @@
 // state, nothing more; the Sentry looks at all of them whenever the ring may have lost one, and from time to time anyway.
 //
 //   word 0             how many numbers were ever put in (lock xadd)
-//   words SIZE..       the number of each, plus one; zero where none is yet, or the Sentry has taken it
+//   words SIZE..       the number of each, plus one, and in the upper bits how often the ring was full before: so a word
+//                      whose writer was interrupted on the way is not taken for one of a lap before
 
 import type { MemoryFile } from '../../memfile/memfile.ts';
-import { RING_SIZE } from './layout.ts';
+import { RING_LAP_SHIFT, RING_SHIFT, RING_SIZE } from './layout.ts';
 
 const MASK = RING_SIZE - 1;
+const NUMBER_MASK = 2 ** RING_LAP_SHIFT - 1;
+const LAP_MASK = 2 ** (32 - RING_LAP_SHIFT) - 1;
 /** From so many running threads on the ring is used, and down to so few. */
 const USE_FROM = 64;
 const USE_TO = 32;
@@ -69,14 +72,16 @@ export class ReadyRing<T> {
       return null;
     }
     for (let i = 0; i < n; i++) {
-      const id = Atomics.exchange(this.words, this.at + RING_SIZE + (this.head & MASK), 0) - 1;
+      const word = Atomics.load(this.words, this.at + RING_SIZE + (this.head & MASK));
+      const lap = (this.head >>> RING_SHIFT) & LAP_MASK;
       this.head = (this.head + 1) | 0;
-      if (id === -1) {
+      const id = (word & NUMBER_MASK) - 1;
+      if (word >>> RING_LAP_SHIFT !== lap || id < 0) {
         // Its writer has been interrupted; its state says already that it is ready.
         this.unsure = true;
         return null;
       }
-      const owner = id >= 0 && id < this.owners.length ? this.owners[id]! : null;
+      const owner = id < this.owners.length ? this.owners[id]! : null;
       if (owner !== null) return owner;
     }
     return null;

@@ -73,7 +73,7 @@ const KICK_LOOK_MS = 1000;
 /** Guest threads that run at once, per cpu, and at the least. */
 const RUN_PER_CPU = 8;
 const RUN_LEAST = 16;
-/** The longest sleep while ready threads are found through the ring, which guests can write to. */
+/** How often all states are looked at while ready threads are found through the ring, which guests can write to. */
 const RING_LOOK_MS = 100;
 
 // What an epoll event is about: its second word; the first is the pid of a stub.
@@ -124,6 +124,7 @@ export class SystrapPlatform implements Platform, StubTable {
   /** Kicks not yet answered: context -> when. */
   private readonly kicks = new Map<SystrapContext, number>();
   readonly ring: ReadyRing<SystrapContext>;
+  private ringLookNs = 0;
   readonly placement = new Placement();
   readonly donations = new Donations(this);
   readonly stub: StubImage = STUB;
@@ -249,6 +250,9 @@ export class SystrapPlatform implements Platform, StubTable {
     if (++this.sinceHost >= HOST_LOOK_EVERY) {
       this.sinceHost = 0;
       this.ring.unsure = true;
+      // The kernel looks at its descriptors, and we at ours.
+      this.hostEvents(this.pollHost(0));
+      this.hostReady = false;
       return null;
     }
     if (this.turns.waiting > 0) this.turns.take();
@@ -306,7 +310,8 @@ export class SystrapPlatform implements Platform, StubTable {
     while (!ring.unsure) {
       const ctx = ring.take();
       if (ctx === null) break;
-      if (!ctx.running || (Atomics.load(ctx.words, ctx.stateAt) & 1) === 0) continue;
+      // Who waits for its turn still has the state of its last report.
+      if (ctx.runIndex < 0 || (Atomics.load(ctx.words, ctx.stateAt) & 1) === 0) continue;
       if (this.deliver(ctx)) return ctx;
       if (this.posted.length > 0) return this.posted.shift()!;
     }
@@ -353,17 +358,22 @@ export class SystrapPlatform implements Platform, StubTable {
     let ctx = this.ready();
     if (ctx === null) {
       this.sleeps++;
-      const timeout = this.timeoutMs();
-      const n = hostCall(SYS_epoll_wait, this.epollFd, this.events.addr, MAX_EVENTS, timeout);
-      if (n < 0 && n !== -EINTR) throw new Error(`systrap platform: epoll_wait failed (${n})`);
+      const n = this.pollHost(this.timeoutMs());
       this.setAsleep(false);
       this.hostEvents(n);
-      if (this.kicks.size > 0) this.checkKicks();
       if (this.turns.waiting > 0) this.turns.take();
-      if (n === 0) this.ring.unsure = true;
+      if (this.ring.on) this.lookAtAll();
       ctx = this.ready();
     } else this.setAsleep(false);
     return ctx;
+  }
+
+  /** Guests may have kept a report out of the ring: from time to time all states are looked at. */
+  private lookAtAll(): void {
+    const now = monotonicNs();
+    if (now - this.ringLookNs < RING_LOOK_MS * 1e6) return;
+    this.ringLookNs = now;
+    this.ring.unsure = true;
   }
 
   /** How long the Sentry may sleep without an event. */
@@ -384,7 +394,15 @@ export class SystrapPlatform implements Platform, StubTable {
     Atomics.store(this.control, this.controlAt + C_WANTS / 4, wants);
   }
 
+  private pollHost(timeoutMs: number): number {
+    const n = hostCall(SYS_epoll_wait, this.epollFd, this.events.addr, MAX_EVENTS, timeoutMs);
+    if (n < 0 && n !== -EINTR) throw new Error(`systrap platform: epoll_wait failed (${n})`);
+    return n;
+  }
+
+  /** What the host tells in `n` of its events, and what is due by now. */
   private hostEvents(n: number): void {
+    if (this.kicks.size > 0) this.checkKicks();
     const v = this.events.view;
     for (let i = 0; i < n; i++) {
       const at = i * EVENT_SIZE;
