@@ -27,7 +27,8 @@ export async function runPasses(
       sum += await busyShare();
       const cases = unit.cases.filter(wanted);
       const need = lacking(unit);
-      for (const runner of runners) {
+      const turns = need === undefined && !context.quick ? (unit.turns ?? 1) : 1;
+      for (const runner of Array<readonly Runner[]>(turns).fill(runners).flat()) {
         if (need !== undefined) {
           for (const name of cases) results.skip(name, runner.name, `needs ${need}`);
           continue;

@@ -18,6 +18,8 @@ export interface Unit {
   readonly cases: readonly string[];
   /** Commands and absolute paths without which the unit cannot run. */
   readonly needs: readonly string[];
+  /** How often it goes through all runners in a pass, if more than once. */
+  readonly turns?: number;
   /** The command that prints "CASE NANOSECONDS" lines; `cases` are those that are wanted. */
   command(context: Context, cases: readonly string[]): string[];
 }
