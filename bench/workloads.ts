@@ -42,9 +42,9 @@ function command(name: string, rounds: number, argv: string[], needs: string[] =
   return script(name, [name], [argv[0]!, ...needs], rounds, `timed ${name} ${argv.map(quote).join(' ')}`);
 }
 
-function python(file: string, name = file): Unit {
+function python(file: string, name = file, rounds = 2): Unit {
   const path = `"$ROOT"/bench/python/${file}.py`;
-  return script(`py_${name}`, [`py_${name}`], [PYTHON], 2, `exec "$PYTHON" -B ${path} $ROUNDS`);
+  return script(`py_${name}`, [`py_${name}`], [PYTHON], rounds, `exec "$PYTHON" -B ${path} $ROUNDS`);
 }
 
 const GIT = `
@@ -142,13 +142,13 @@ export const workloads: readonly Unit[] = [
   command('find_tree', 1, ['find', '/usr/include', '-name', '*.h', '-size', '+8k'], ['/usr/include']),
   script('gzip', ['gzip', 'gunzip'], ['gzip'], 1, GZIP),
   script('redis', ['redis_get', 'redis_set'], ['redis-server', 'redis-benchmark', 'redis-cli'], 1, REDIS),
-  computing(python('nbody'), 2),
-  computing(python('fannkuch'), 2),
-  computing(python('json_text', 'json'), 2),
-  computing(python('regex'), 2),
-  computing(python('strings'), 2),
-  computing(python('sorting'), 2),
-  computing(python('pickling', 'pickle'), 2),
+  computing(python('nbody', 'nbody', 5), 2),
+  computing(python('fannkuch', 'fannkuch', 5), 2),
+  computing(python('json_text', 'json', 5), 2),
+  computing(python('regex', 'regex', 5), 2),
+  computing(python('strings', 'strings', 5), 2),
+  computing(python('sorting', 'sorting', 5), 2),
+  computing(python('pickling', 'pickle', 5), 2),
   python('file_lines'),
   python('spawn'),
   python('threads'),

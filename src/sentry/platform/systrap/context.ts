@@ -572,7 +572,11 @@ export class SystrapContext implements Context, RegsSource {
       this.process = null;
       return;
     }
-    if (process.broken === 0) this.cpuBaseNs += this.hostCpuNs();
+    if (process.broken === 0) {
+      const ns = this.hostCpuNs();
+      this.cpuBaseNs += ns;
+      slot.idleCpuNs = process.threads === 1 ? -1 : ns;
+    }
     this.regs.fill();
     if (!this.running && slot.patched && !slot.starting && process.broken === 0) this.materialise(slot);
     this.park();
@@ -606,7 +610,8 @@ export class SystrapContext implements Context, RegsSource {
     slot.trapped = false;
     slot.place = AT_START;
     if (!slot.starting) slot.cleanFrame();
-    this.cpuBaseNs -= this.hostCpuNs();
+    // A thread's own clock stands still while nobody uses it, and to read it costs a file of /proc.
+    this.cpuBaseNs -= process.threads > 1 && slot.idleCpuNs >= 0 ? slot.idleCpuNs : this.hostCpuNs();
     if (this.pendingXstate === null) this.pendingXstate = this.platform.initialXstate;
   }
 }

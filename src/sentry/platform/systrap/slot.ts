@@ -111,6 +111,8 @@ export class HostSlot {
   patched = false;
   /** The thread stands in the handler for a call that trapped: a result alone may be its answer. */
   trapped = false;
+  /** How long the thread had run when it became idle; -1 when its own clock was not read. */
+  idleCpuNs = 0;
   /** Number of the last patched call that was seen. */
   seq = 0;
   /** The Sentry keeps the slot's address in gs for patched calls; the guest's own base is 0 then. */
