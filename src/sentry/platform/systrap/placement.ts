@@ -184,6 +184,11 @@ export class Placement {
     if (slot.place !== this.homeNumber + AT_HOME) this.place(slot, AT_HOME);
   }
 
+  /** The thread runs on another cpu than the Sentry, and both may spin for each other. */
+  isBeside(slot: HostSlot): boolean {
+    return this.free && slot.place === this.homeNumber + BESIDE;
+  }
+
   /** A thread came back from user mode, where `others` still are. */
   left(slot: HostSlot, others: number): void {
     this.crowd += others + 1;

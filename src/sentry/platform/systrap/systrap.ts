@@ -67,6 +67,8 @@ const GUEST_SPINS = 2000;
 /** How often a thread that has only a trap to make is looked at, and how long it may run: an honest one needs microseconds. */
 const REPORT_LOOK_NS = 10e6;
 const REPORT_CPU_NS = 2e6;
+/** How long the Sentry spins for its report first, if it has a cpu of its own. */
+const REPORT_SPIN_NS = 40_000;
 /** A kicked thread that does not come back for this long has blocked the kick on purpose: its process is ended. */
 const KICK_LIMIT_NS = 10e9;
 const KICK_LOOK_MS = 1000;
@@ -548,6 +550,9 @@ export class SystrapPlatform implements Platform, StubTable {
     let lookNs = now + REPORT_LOOK_NS;
     let cpuNs = -1;
     const reported = (): boolean => (Atomics.load(slot.words, slot.at) & 1) !== 0;
+    if (this.placement.isBeside(slot))
+      for (const spinEnd = now + REPORT_SPIN_NS; now < spinEnd; now = monotonicNs())
+        for (let i = 0; i < SPIN_ROUNDS; i++) if (reported()) return true;
     while (!reported()) {
       hostCall3(SYS_read, this.eventFd, this.scratch.addr, 8);
       this.setAsleep(true);
