@@ -60,9 +60,11 @@ export class ProcessPool {
       process.order(SYS_munmap, after, GUEST_TOP - after, 0, 0, 0, 0);
     } else process.order(SYS_munmap, 0, GUEST_TOP, 0, 0, 0, 0);
     this.platform.runOrders(process);
+    // With a process that died its pages are gone.
+    if (process.broken !== 0) return false;
     process.ordersPage.fill(0);
     process.wipeUnusedSlots();
-    return process.broken === 0 && this.cleanseThreads(process);
+    return this.cleanseThreads(process);
   }
 
   /** Each thread sleeps in the handler, and makes one trap with nothing in its registers. */

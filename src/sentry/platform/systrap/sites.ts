@@ -191,7 +191,7 @@ export class CallSites {
     return index;
   }
 
-  /** Has the page `index` of the table or the sites, which begin at `base`, mapped; false without memory. */
+  /** Has the page `index` of the table or the sites, which begin at `base`, mapped; false without memory, or without a process. */
   private needPage(frames: number[], index: number, base: number, prot: number): boolean {
     if (index < frames.length) return true;
     if (this.process.broken !== 0) return false;
@@ -208,6 +208,7 @@ export class CallSites {
       MEMFILE_FD,
       frame * PAGE_SIZE,
     );
-    return true;
+    // To queue it may have carried out others, and ended the process.
+    return this.process.broken === 0;
   }
 }
