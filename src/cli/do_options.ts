@@ -89,6 +89,7 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
     rootfs: resolve(text('rootfs') ?? '/'),
     platform: text('platform') ?? 'auto',
     patchCalls: flags.patchCalls !== false,
+    fsgsbase: text('fsgsbase') ?? 'auto',
     network: 'none',
     strace: strace === null || strace === '-' ? strace : resolve(strace),
     profile: profile === null || profile === '-' ? profile : resolve(profile),

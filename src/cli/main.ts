@@ -88,6 +88,11 @@ function makeProgram(): Command {
       'auto',
     )
     .option('--no-patch-calls', 'systrap: leave system call instructions in the program as they are')
+    .addOption(
+      new Option('--fsgsbase <when>', 'systrap: use the instructions that set the bases of fs and gs')
+        .choices(['auto', 'on', 'off'])
+        .default('auto'),
+    )
     .addOption(new Option('--network <mode>', 'network of the sandbox').choices(['none']).default('none'))
     .option('--strace [file]', 'trace system calls, to stderr or to a file (--strace=FILE)')
     .option('--profile [file]', 'say where the time went, on stderr or in a file (--profile=FILE)')

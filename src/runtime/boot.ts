@@ -77,7 +77,7 @@ export class Loader implements SignalTarget {
     this.memfile = this.step('memory file', () => this.makeMemoryFile());
     this.poller = this.step('host poller', () => new HostPoller());
     this.platform = this.step(`platform ${o.platform}`, () =>
-      createPlatform(o.platform, this.memfile, this.poller.fd, o.patchCalls),
+      createPlatform(this.memfile, this.poller.fd, o),
     );
     this.kernel = this.step('kernel', () => this.makeKernel());
     this.step('timers', () => new HostTimer(this.poller, this.kernel.time));

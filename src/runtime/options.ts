@@ -30,6 +30,8 @@ export interface SandboxOptions {
   readonly platform: string;
   /** Platforms that can may rewrite system call instructions to jumps. */
   readonly patchCalls: boolean;
+  /** systrap uses the processor's FSGSBASE instructions: auto (where there are), on, off. */
+  readonly fsgsbase: string;
   readonly network: NetworkMode;
   /** Trace of system calls: null for none, '-' for stderr, else a file of the host. */
   readonly strace: string | null;

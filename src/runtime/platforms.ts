@@ -4,27 +4,36 @@ import { log } from '../sentry/base/log.ts';
 import type { MemoryFile } from '../sentry/memfile/memfile.ts';
 import type { Platform } from '../sentry/platform/platform.ts';
 import { PtracePlatform } from '../sentry/platform/ptrace/ptrace.ts';
-import { canPatchCalls, missingFeature } from '../sentry/platform/systrap/features.ts';
+import { canPatchCalls, chooseBases } from '../sentry/platform/systrap/features.ts';
 import { SystrapPlatform } from '../sentry/platform/systrap/systrap.ts';
 import { STATUS_USAGE, StartError } from './options.ts';
 
-type Make = (memfile: MemoryFile, pollerFd: number, patchCalls: boolean) => Platform;
+/** What the person who starts a sandbox chooses of a platform. */
+export interface PlatformChoices {
+  /** auto, systrap or ptrace. */
+  readonly platform: string;
+  readonly patchCalls: boolean;
+  /** auto, on or off: systrap uses rdfsbase and its like. */
+  readonly fsgsbase: string;
+}
+
+type Make = (memfile: MemoryFile, pollerFd: number, choices: PlatformChoices) => Platform;
 
 const makePtrace: Make = (memfile, pollerFd) => new PtracePlatform(memfile, pollerFd);
 
-const makeSystrap: Make = (memfile, pollerFd, patchCalls) => {
-  const lack = missingFeature();
-  if (lack !== null) throw new Error(`systrap platform: ${lack}`);
-  return new SystrapPlatform(memfile, pollerFd, { patchCalls: patchCalls && canPatchCalls() });
-};
+const makeSystrap: Make = (memfile, pollerFd, { patchCalls, fsgsbase }) =>
+  new SystrapPlatform(memfile, pollerFd, {
+    patchCalls: patchCalls && canPatchCalls(),
+    bases: chooseBases(fsgsbase),
+  });
 
 /** systrap where the host allows it, for it is many times faster; else ptrace, and the log says why. */
-const makeAuto: Make = (memfile, pollerFd, patchCalls) => {
+const makeAuto: Make = (memfile, pollerFd, choices) => {
   try {
-    return makeSystrap(memfile, pollerFd, patchCalls);
+    return makeSystrap(memfile, pollerFd, choices);
   } catch (error) {
     log(`${(error as Error).message}; ptrace instead`);
-    return makePtrace(memfile, pollerFd, patchCalls);
+    return makePtrace(memfile, pollerFd, choices);
   }
 };
 
@@ -43,12 +52,8 @@ export function platformNames(): string[] {
 }
 
 /** Starts a platform. Throws StartError for an unknown name, and when the host does not allow what it needs. */
-export function createPlatform(
-  name: string,
-  memfile: MemoryFile,
-  pollerFd: number,
-  patchCalls: boolean,
-): Platform {
+export function createPlatform(memfile: MemoryFile, pollerFd: number, choices: PlatformChoices): Platform {
+  const name = choices.platform;
   const make = Object.hasOwn(PLATFORMS, name) ? PLATFORMS[name] : undefined;
   if (make === undefined)
     throw new StartError(
@@ -56,7 +61,7 @@ export function createPlatform(
       STATUS_USAGE,
     );
   try {
-    return make(memfile, pollerFd, patchCalls);
+    return make(memfile, pollerFd, choices);
   } catch (error) {
     throw new StartError(`${(error as Error).message}; "vedette doctor" tells more`, STATUS_USAGE);
   }

@@ -30,6 +30,10 @@ export const vedette = [
   'do',
 ];
 const extraFlags = (process.env.VEDETTE_FLAGS ?? '').split(' ').filter((flag) => flag !== '');
+/** Programs inside see no FSGSBASE; natively they are told to do as if there were none. */
+const nativeEnv: Record<string, string> = extraFlags.includes('--fsgsbase=off')
+  ? { WITHOUT_FSGSBASE: '1' }
+  : {};
 /** Natively twice instead of natively and inside, to check the tests themselves. */
 export const nativeOnly = process.env.VEDETTE_NATIVE_ONLY === '1';
 
@@ -141,7 +145,14 @@ export function runNative(argv: string[], options: RunOptions = {}): Promise<Run
   return new Promise((done, fail) => {
     const child = spawn(argv[0]!, argv.slice(1), {
       cwd,
-      env: { PATH: systemPath, HOME: '/nonexistent', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8', ...env },
+      env: {
+        PATH: systemPath,
+        HOME: '/nonexistent',
+        LANG: 'C.UTF-8',
+        LC_ALL: 'C.UTF-8',
+        ...nativeEnv,
+        ...env,
+      },
       detached: true,
       stdio: pipes.child,
     });

@@ -1,6 +1,5 @@
 // The auxiliary vector: getauxval(3). What describes the processor comes from the vector that the host gave this process.
 
-import { readFileSync } from 'node:fs';
 import {
   AT_BASE,
   AT_CLKTCK,
@@ -23,30 +22,20 @@ import {
   AT_SECURE,
   AT_SYSINFO_EHDR,
   AT_UID,
+  HWCAP2_FSGSBASE,
 } from '../../abi/auxvec.ts';
 import { PAGE_SIZE, USER_HZ } from '../../abi/limits.ts';
 import { MINSIGSTKSZ } from '../../abi/signal.ts';
-import { getU64 } from '../../abi/u64.ts';
 import { SIZEOF_PHDR } from '../../elf/index.ts';
+import { hostAuxValue } from '../../host/auxv.ts';
 import type { Cred } from '../base/cred.ts';
 
 const ENTRY = 16;
 
-/** The host's auxiliary vector: type -> value. Read once, before the process is locked down. */
-function readHostAuxv(): Map<number, number> {
-  const values = new Map<number, number>();
-  const bytes = readFileSync('/proc/self/auxv');
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at + ENTRY <= bytes.length; at += ENTRY)
-    values.set(getU64(view, at), getU64(view, at + 8));
-  return values;
-}
-
-const host = readHostAuxv();
-
 /** A value of the host's vector, or `fallback` where its kernel does not give one. */
-export function hostAux(type: number, fallback: number): number {
-  return host.get(type) ?? fallback;
+function hostAux(type: number, fallback: number): number {
+  const value = hostAuxValue(type);
+  return value === 0 ? fallback : value;
 }
 
 /** What an image puts into the vector. */
@@ -58,6 +47,8 @@ export interface AuxInfo {
   readonly entry: number;
   readonly cred: Cred;
   readonly secure: boolean;
+  /** Programs may use rdfsbase and its like. */
+  readonly fsgsbase: boolean;
   /** Address of the VDSO, 0 without one. */
   readonly vdso: number;
 }
@@ -70,6 +61,7 @@ export function auxEntries(
   platform: number,
 ): [number, number][] {
   const c = info.cred;
+  const hwcap2 = hostAux(AT_HWCAP2, 0);
   const out: [number, number][] = [];
   if (info.vdso !== 0) out.push([AT_SYSINFO_EHDR, info.vdso]);
   out.push(
@@ -89,7 +81,7 @@ export function auxEntries(
     [AT_EGID, c.egid],
     [AT_SECURE, info.secure ? 1 : 0],
     [AT_RANDOM, random],
-    [AT_HWCAP2, hostAux(AT_HWCAP2, 0)],
+    [AT_HWCAP2, info.fsgsbase ? hwcap2 : hwcap2 - (hwcap2 & HWCAP2_FSGSBASE)],
     [AT_EXECFN, execfn],
     [AT_PLATFORM, platform],
   );

@@ -94,6 +94,7 @@ function fill(
       cred: image.cred,
       secure: image.secure,
       vdso,
+      fsgsbase: args.kernel.platform.fsgsbase,
     },
     image.randomize,
   );

@@ -25,6 +25,7 @@ const AUX = {
   cred: credFor(1000, 100),
   secure: true,
   vdso: 0,
+  fsgsbase: true,
 };
 
 /** Reads a stack image as a program would. */

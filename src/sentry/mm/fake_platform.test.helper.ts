@@ -67,6 +67,7 @@ export class FakePlatform implements Platform {
   readonly patchesCalls = false;
   mapsFiles = true;
   readonly int80IsSyscall = false;
+  readonly fsgsbase = true;
   readonly accessOf = null;
   newAddressSpace(): AddressSpace {
     return new FakeAddressSpace();

@@ -22,6 +22,7 @@ import {
 } from './platform.ts';
 import { PtracePlatform } from './ptrace/ptrace.ts';
 import { ORIG_RAX, RAX as REG_RAX, RIP, RSP } from './regs.ts';
+import { STUB_SHAPES } from './systrap/shapes_of_stub.test.helper.ts';
 import { SystrapPlatform } from './systrap/systrap.ts';
 
 const CODE = 0x10000;
@@ -31,18 +32,29 @@ interface Kind {
   readonly name: string;
   /** Faults tell reads from writes. */
   readonly exactAccess: boolean;
+  readonly options: { readonly skip: string | false };
   start(memfile: MemoryFile, pollerFd: number): Platform;
 }
 
 const KINDS: readonly Kind[] = [
-  { name: 'ptrace', exactAccess: false, start: (m, fd) => new PtracePlatform(m, fd) },
-  { name: 'systrap', exactAccess: true, start: (m, fd) => new SystrapPlatform(m, fd) },
+  {
+    name: 'ptrace',
+    exactAccess: false,
+    options: { skip: false },
+    start: (m, fd) => new PtracePlatform(m, fd),
+  },
+  ...STUB_SHAPES.map(({ bases, label, options }) => ({
+    name: `systrap ${label}:`,
+    exactAccess: true,
+    options,
+    start: (m: MemoryFile, fd: number) => new SystrapPlatform(m, fd, { bases }),
+  })),
 ];
 
 for (const kind of KINDS) suite(kind);
 
 function suite(kind: Kind): void {
-  describe(`${kind.name} platform`, () => {
+  describe(`${kind.name} platform`, kind.options, () => {
     let memfile: MemoryFile;
     let platform: Platform;
     const code = new Assembler({ base: CODE });

@@ -116,6 +116,8 @@ export interface Platform {
   readonly patchesCalls: boolean;
   /** True when int 0x80 arrives as EV_SYSCALL too: the kernel then looks at the instruction. */
   readonly int80IsSyscall: boolean;
+  /** Programs may use rdfsbase and its like: the host offers them, and the platform can follow. */
+  readonly fsgsbase: boolean;
   /** What the instruction `code` tried; null when faultAccess is exact already. See ptrace/access.ts. */
   readonly accessOf: ((code: Uint8Array, length: number, atDestination: boolean) => number) | null;
   /** AddressSpace.mapFile() may succeed. */

@@ -106,6 +106,8 @@ export class PtracePlatform implements Platform, StubTable {
   readonly name = 'ptrace';
   readonly patchesCalls = false;
   readonly int80IsSyscall = true;
+  /** The host keeps the bases of its threads. */
+  readonly fsgsbase = true;
   readonly accessOf = accessOf;
   readonly xstateSize: number;
   readonly xcr0Lo: number;

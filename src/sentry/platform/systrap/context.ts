@@ -236,7 +236,10 @@ export class SystrapContext implements Context, RegsSource {
   fillRegs(regs: Regs): void {
     const slot = this.slot!;
     slot.loadRest(regs);
-    if (!slot.patched) return;
+    if (!slot.patched) {
+      if (slot.usesGs) this.leaveSite();
+      return;
+    }
     const r = regs.words;
     this.callRip = r[2 * RIP]!;
     this.callRipHigh = r[2 * RIP + 1]!;
@@ -247,6 +250,17 @@ export class SystrapContext implements Context, RegsSource {
     this.callGsHigh = r[2 * GS_BASE + 1]!;
     this.callRsp = r[2 * RSP]!;
     this.callRspHigh = r[2 * RSP + 1]!;
+  }
+
+  /** A call that trapped in its site, for want of a slot in gs, shows where the program made it. */
+  private leaveSite(): void {
+    const { regs } = this;
+    const rip = regs.get(RIP);
+    if (rip < SITES_ADDR || rip >= SITES_END) return;
+    const ret = this.process!.sites!.returnAddress(rip - SITE_FALLBACK - CALL_SIZE);
+    if (ret === 0) return;
+    regs.words[2 * RIP] = regs.words[2 * RCX] = ret | 0;
+    regs.words[2 * RIP + 1] = regs.words[2 * RCX + 1] = Math.floor(ret / TWO32);
   }
 
   /** Has a thread that stands in a patched call make a signal frame, and waits for it. False when it does not. */
@@ -398,6 +412,7 @@ export class SystrapContext implements Context, RegsSource {
     }
     if (answered) {
       // On the way back: the registers are those that were sent, and go into this frame next time.
+      slot.interrupted();
       slot.frame = frame;
       slot.patched = patched;
       this.regs.fill();
@@ -412,6 +427,7 @@ export class SystrapContext implements Context, RegsSource {
       this.regs.source = null;
       this.regs.words[2 * ORIG_RAX] = -1;
       this.regs.words[2 * ORIG_RAX + 1] = -1;
+      if (slot.usesGs) this.leaveSite();
       this.leavePadding(rip);
     }
     this.regs.changed = true;
@@ -445,6 +461,7 @@ export class SystrapContext implements Context, RegsSource {
       case SIGSEGV:
       case SIGBUS:
         if (code <= 0) break;
+        if (this.noSlotInGs(slot)) return true;
         if (m[slot.gregs + 2 * G_TRAPNO] === X86_TRAP_PF && isPageFault(sig, code)) {
           const err = m[slot.gregs + 2 * G_ERR]!;
           this.faultAccess =
@@ -482,6 +499,20 @@ export class SystrapContext implements Context, RegsSource {
     // A kick, a signal that somebody on the host sent, or something that the guest made up.
     this.event = EV_KICK;
     return true;
+  }
+
+  /**
+   * A patched call looked for its slot through a gs of the guest's own, where nothing is (bases.ts): it becomes the call.
+   * False when that is not what happened.
+   */
+  private noSlotInGs(slot: HostSlot): boolean {
+    const { regs } = this;
+    if (!slot.usesGs || regs.get(RIP) !== this.platform.stub.patched) return false;
+    const ret = this.process!.sites?.returnAddress(regs.get(R11)) ?? 0;
+    if (ret === 0) return false;
+    regs.set(RCX, ret);
+    regs.setWords(R11, regs.int(EFLAGS), 0);
+    return this.callAt(ret - CALL_SIZE);
   }
 
   /** What came is the system call whose instruction is, or was, at `addr`. */

@@ -18,6 +18,7 @@ import * as r from '../regs.ts';
 import type { SystrapAddressSpace } from './address_space.ts';
 import type { SystrapContext } from './context.ts';
 import { RING_ADDR, RING_LAP_SHIFT, RING_SHIFT, RING_SIZE } from './layout.ts';
+import { STUB_SHAPES, type StubShape } from './shapes_of_stub.test.helper.ts';
 import { SystrapPlatform } from './systrap.ts';
 
 const CODE = 0x10000;
@@ -74,241 +75,248 @@ code
 code.label('next').mov(mem(RBX), RAX).add(RBX, imm(8)).cmp(RBX, RCX).jne('next').jmp('replace');
 const image = code.finish();
 
-for (const patchCalls of [false, true]) suite(patchCalls);
+for (const shape of STUB_SHAPES) for (const patchCalls of [false, true]) suite(shape, patchCalls);
 
-function suite(patchCalls: boolean): void {
-  describe(`a crowd on the systrap platform${patchCalls ? ', with patched calls' : ''}`, () => {
-    let memfile: MemoryFile;
-    let poller: HostPoller;
-    const platforms = new Map<number, SystrapPlatform>();
+function suite({ bases, label, options }: StubShape, patchCalls: boolean): void {
+  describe(
+    `a crowd on the systrap platform ${label}${patchCalls ? ', with patched calls' : ''}`,
+    options,
+    () => {
+      let memfile: MemoryFile;
+      let poller: HostPoller;
+      const platforms = new Map<number, SystrapPlatform>();
 
-    before(() => {
-      const mf = MemoryFile.create();
-      assert.ok(typeof mf !== 'number');
-      memfile = mf;
-      poller = new HostPoller();
-      // Ends waits now and then: guests may well never come back.
-      const fd = hostCall(SYS_timerfd_create, CLOCK_MONOTONIC, 0);
-      const spec = HostBuffer.alloc(32);
-      for (const at of [8, 24]) spec.view.setUint32(at, TICK_NS, true);
-      hostCall(SYS_timerfd_settime, fd, 0, spec.addr, 0);
-      poller.add(fd, EPOLLIN, { onHostReady: () => hostCall(SYS_read, fd, spec.addr, 8) });
-    });
+      before(() => {
+        const mf = MemoryFile.create();
+        assert.ok(typeof mf !== 'number');
+        memfile = mf;
+        poller = new HostPoller();
+        // Ends waits now and then: guests may well never come back.
+        const fd = hostCall(SYS_timerfd_create, CLOCK_MONOTONIC, 0);
+        const spec = HostBuffer.alloc(32);
+        for (const at of [8, 24]) spec.view.setUint32(at, TICK_NS, true);
+        hostCall(SYS_timerfd_settime, fd, 0, spec.addr, 0);
+        poller.add(fd, EPOLLIN, { onHostReady: () => hostCall(SYS_read, fd, spec.addr, 8) });
+      });
 
-    after(() => {
-      for (const platform of platforms.values()) platform.shutdown();
-    });
+      after(() => {
+        for (const platform of platforms.values()) platform.shutdown();
+      });
 
-    /** Runs `body` with the platform that lets so many run. */
-    function crowd(name: string, runLimit: number, body: (c: Crowd) => void): void {
-      it(name, () => {
-        let platform = platforms.get(runLimit);
-        platform ??= new SystrapPlatform(memfile, poller.fd, { patchCalls, runLimit });
-        platforms.set(runLimit, platform);
-        const c = new Crowd(memfile, poller, platform, patchCalls);
-        try {
-          body(c);
-        } catch (error) {
-          // Whatever it is, the next test shall not meet it.
-          platforms.delete(runLimit);
-          platform.shutdown();
-          throw error;
+      /** Runs `body` with the platform that lets so many run. */
+      function crowd(name: string, runLimit: number, body: (c: Crowd) => void): void {
+        it(name, () => {
+          let platform = platforms.get(runLimit);
+          platform ??= new SystrapPlatform(memfile, poller.fd, { patchCalls, runLimit, bases });
+          platforms.set(runLimit, platform);
+          const c = new Crowd(memfile, poller, platform, patchCalls);
+          try {
+            body(c);
+          } catch (error) {
+            // Whatever it is, the next test shall not meet it.
+            platforms.delete(runLimit);
+            platform.shutdown();
+            throw error;
+          }
+          c.end();
+        });
+      }
+
+      crowd('gives each of many that call its turn', 2, (c) => {
+        const as = c.space();
+        const callers = c.start(12, 'calls', as);
+        assert.equal(callers.filter((t) => t.ctx.queued).length, 10);
+        c.serve('every one has made calls', () => callers.every((t) => t.calls >= 500));
+        assert.ok(callers.filter((t) => t.ctx.queued).length >= 9);
+      });
+
+      crowd('gives those that compute and those that call their turns', 2, (c) => {
+        const as = c.space();
+        const computing = c.start(10, 'computes', as);
+        const callers = c.start(2, 'calls', as);
+        c.serve('the callers have made calls', () => callers.every((t) => t.calls >= 500));
+        c.serve('all have computed', () => computing.every((t) => c.counted(t) > 0));
+        // Not once only.
+        const seen = computing.map((t) => c.counted(t));
+        const calls = callers.map((t) => t.calls);
+        c.serve('all go on', () => {
+          const goOn = computing.every((t, i) => c.counted(t) !== seen[i]);
+          return goOn && callers.every((t, i) => t.calls > calls[i]!);
+        });
+      });
+
+      crowd('leaves no place empty when one that runs goes away', 2, (c) => {
+        const as = c.space();
+        let threads = c.start(8, 'computes', as);
+        while (threads.length > 0) {
+          const [gone] = threads.filter((t) => !t.ctx.queued);
+          assert.ok(gone !== undefined);
+          c.release(gone);
+          threads = threads.filter((t) => t !== gone);
+          const others = threads.filter((t) => t.ctx.queued).length;
+          c.serve(
+            'the next run',
+            () => threads.filter((t) => t.ctx.queued).length <= Math.max(0, others - 1),
+          );
         }
+      });
+
+      crowd('brings a kick to one that waits for its turn, and then its result', 2, (c) => {
+        const as = c.space();
+        const computing = c.start(4, 'computes', as);
+        const callers = c.start(6, 'calls', as);
+        for (let round = 0; round < 20; round++) {
+          const before = callers.map((t) => t.calls);
+          const waiting = callers.filter((t) => t.ctx.queued);
+          assert.ok(waiting.length >= 4);
+          for (const t of waiting) {
+            const kicks = t.kicks;
+            const result = t.ctx.regs.get(r.RAX);
+            t.ctx.interrupt();
+            t.ctx.interrupt();
+            assert.deepEqual([t.ctx.running, t.ctx.queued, t.ctx.event], [false, false, EV_KICK]);
+            // It does not take a turn of any length.
+            let others = 0;
+            for (let ctx = c.next(); ctx !== t.ctx; ctx = c.next()) {
+              assert.ok(++others < 10);
+              c.serveOne(c.threadOf(ctx));
+            }
+            assert.equal(t.ctx.event, EV_KICK);
+            assert.equal(t.ctx.regs.get(r.RAX), result);
+            c.serveOne(t);
+            assert.equal(t.kicks, kicks + 1);
+          }
+          c.serve('all call again', () => callers.every((t, i) => t.calls > before[i]!));
+        }
+        assert.ok(computing.every((t) => t.ctx.running));
+      });
+
+      crowd('forgets one that is released while it waits', 2, (c) => {
+        const as = c.space();
+        const computing = c.start(2, 'computes', as);
+        let callers = c.start(8, 'calls', as);
+        for (let round = 0; round < 10; round++) {
+          const waiting = callers.filter((t) => t.ctx.queued);
+          assert.ok(waiting.length >= 6);
+          for (const t of waiting.slice(0, 3)) {
+            // One of them has been kicked as well.
+            if (t === waiting[0]) t.ctx.interrupt();
+            c.release(t);
+          }
+          callers = callers.filter((t) => !t.released);
+          callers.push(...c.start(3, 'calls', as));
+          const before = callers.map((t) => t.calls);
+          c.serve('the others call', () => callers.every((t, i) => t.calls > before[i]!));
+        }
+        assert.ok(computing.every((t) => t.ctx.running));
         c.end();
+        // Their threads are as good as new for the next.
+        const next = c.space();
+        const fresh = c.start(4, 'calls', next);
+        c.serve('new ones call', () => fresh.every((t) => t.calls > 10));
       });
-    }
 
-    crowd('gives each of many that call its turn', 2, (c) => {
-      const as = c.space();
-      const callers = c.start(12, 'calls', as);
-      assert.equal(callers.filter((t) => t.ctx.queued).length, 10);
-      c.serve('every one has made calls', () => callers.every((t) => t.calls >= 500));
-      assert.ok(callers.filter((t) => t.ctx.queued).length >= 9);
-    });
+      for (const orders of [false, true])
+        crowd(
+          `reports each once whose process dies while it waits${orders ? ', for orders too' : ''}`,
+          2,
+          (c) => {
+            for (let round = 0; round < 3; round++) {
+              const [doomed, other] = [c.space(), c.space()];
+              const dying = [...c.start(3, 'calls', doomed), ...c.start(3, 'computes', doomed)];
+              const living = c.start(3, 'calls', other);
+              const rest = c.start(3, 'calls', doomed);
+              dying.push(...rest);
+              c.serve('all have begun', () => [...rest, ...living].every((t) => t.calls > 0));
+              assert.ok(dying.filter((t) => t.ctx.queued).length >= 6);
+              // One has a kick on its way.
+              const kicked = dying.find((t) => t.ctx.queued)!;
+              kicked.ctx.interrupt();
+              process.kill(doomed.process.pid, 'SIGKILL');
+              // Whoever is to run next finds that its process carries out nothing.
+              if (orders) doomed.unmap(DATA + 0x8000, 4096);
+              // Deaths are seen when the platform sleeps.
+              c.hold(living);
+              c.serve('all are dead', () => dying.every((t) => t.deaths > 0));
+              c.goOn(living);
+              const before = living.map((t) => t.calls);
+              c.serve('the others go on', () => living.every((t, i) => t.calls > before[i]! + 500));
+              assert.deepEqual([...new Set(dying.map((t) => t.deaths))], [1]);
+              assert.ok(dying.every((t) => !t.ctx.running && !t.ctx.queued));
+              for (const t of [...dying, ...living]) c.release(t);
+              doomed.release();
+              other.release();
+            }
+          },
+        );
 
-    crowd('gives those that compute and those that call their turns', 2, (c) => {
-      const as = c.space();
-      const computing = c.start(10, 'computes', as);
-      const callers = c.start(2, 'calls', as);
-      c.serve('the callers have made calls', () => callers.every((t) => t.calls >= 500));
-      c.serve('all have computed', () => computing.every((t) => c.counted(t) > 0));
-      // Not once only.
-      const seen = computing.map((t) => c.counted(t));
-      const calls = callers.map((t) => t.calls);
-      c.serve('all go on', () => {
-        const goOn = computing.every((t, i) => c.counted(t) !== seen[i]);
-        return goOn && callers.every((t, i) => t.calls > calls[i]!);
-      });
-    });
-
-    crowd('leaves no place empty when one that runs goes away', 2, (c) => {
-      const as = c.space();
-      let threads = c.start(8, 'computes', as);
-      while (threads.length > 0) {
-        const [gone] = threads.filter((t) => !t.ctx.queued);
-        assert.ok(gone !== undefined);
-        c.release(gone);
-        threads = threads.filter((t) => t !== gone);
-        const others = threads.filter((t) => t.ctx.queued).length;
-        c.serve('the next run', () => threads.filter((t) => t.ctx.queued).length <= Math.max(0, others - 1));
-      }
-    });
-
-    crowd('brings a kick to one that waits for its turn, and then its result', 2, (c) => {
-      const as = c.space();
-      const computing = c.start(4, 'computes', as);
-      const callers = c.start(6, 'calls', as);
-      for (let round = 0; round < 20; round++) {
-        const before = callers.map((t) => t.calls);
-        const waiting = callers.filter((t) => t.ctx.queued);
-        assert.ok(waiting.length >= 4);
-        for (const t of waiting) {
-          const kicks = t.kicks;
-          const result = t.ctx.regs.get(r.RAX);
-          t.ctx.interrupt();
-          t.ctx.interrupt();
-          assert.deepEqual([t.ctx.running, t.ctx.queued, t.ctx.event], [false, false, EV_KICK]);
-          // It does not take a turn of any length.
-          let others = 0;
-          for (let ctx = c.next(); ctx !== t.ctx; ctx = c.next()) {
-            assert.ok(++others < 10);
-            c.serveOne(c.threadOf(ctx));
-          }
-          assert.equal(t.ctx.event, EV_KICK);
-          assert.equal(t.ctx.regs.get(r.RAX), result);
-          c.serveOne(t);
-          assert.equal(t.kicks, kicks + 1);
-        }
-        c.serve('all call again', () => callers.every((t, i) => t.calls > before[i]!));
-      }
-      assert.ok(computing.every((t) => t.ctx.running));
-    });
-
-    crowd('forgets one that is released while it waits', 2, (c) => {
-      const as = c.space();
-      const computing = c.start(2, 'computes', as);
-      let callers = c.start(8, 'calls', as);
-      for (let round = 0; round < 10; round++) {
-        const waiting = callers.filter((t) => t.ctx.queued);
-        assert.ok(waiting.length >= 6);
-        for (const t of waiting.slice(0, 3)) {
-          // One of them has been kicked as well.
-          if (t === waiting[0]) t.ctx.interrupt();
-          c.release(t);
-        }
-        callers = callers.filter((t) => !t.released);
-        callers.push(...c.start(3, 'calls', as));
-        const before = callers.map((t) => t.calls);
-        c.serve('the others call', () => callers.every((t, i) => t.calls > before[i]!));
-      }
-      assert.ok(computing.every((t) => t.ctx.running));
-      c.end();
-      // Their threads are as good as new for the next.
-      const next = c.space();
-      const fresh = c.start(4, 'calls', next);
-      c.serve('new ones call', () => fresh.every((t) => t.calls > 10));
-    });
-
-    for (const orders of [false, true])
-      crowd(
-        `reports each once whose process dies while it waits${orders ? ', for orders too' : ''}`,
-        2,
-        (c) => {
-          for (let round = 0; round < 3; round++) {
-            const [doomed, other] = [c.space(), c.space()];
-            const dying = [...c.start(3, 'calls', doomed), ...c.start(3, 'computes', doomed)];
-            const living = c.start(3, 'calls', other);
-            const rest = c.start(3, 'calls', doomed);
-            dying.push(...rest);
-            c.serve('all have begun', () => [...rest, ...living].every((t) => t.calls > 0));
-            assert.ok(dying.filter((t) => t.ctx.queued).length >= 6);
-            // One has a kick on its way.
-            const kicked = dying.find((t) => t.ctx.queued)!;
-            kicked.ctx.interrupt();
-            process.kill(doomed.process.pid, 'SIGKILL');
-            // Whoever is to run next finds that its process carries out nothing.
-            if (orders) doomed.unmap(DATA + 0x8000, 4096);
-            // Deaths are seen when the platform sleeps.
-            c.hold(living);
-            c.serve('all are dead', () => dying.every((t) => t.deaths > 0));
-            c.goOn(living);
-            const before = living.map((t) => t.calls);
-            c.serve('the others go on', () => living.every((t, i) => t.calls > before[i]! + 500));
-            assert.deepEqual([...new Set(dying.map((t) => t.deaths))], [1]);
-            assert.ok(dying.every((t) => !t.ctx.running && !t.ctx.queued));
-            for (const t of [...dying, ...living]) c.release(t);
-            doomed.release();
-            other.release();
-          }
-        },
-      );
-
-    crowd('serves a hundred at once, through the ring', 1000, (c) => {
-      const as = c.space();
-      const callers = c.start(100, 'calls', as);
-      assert.equal(c.platform.ring.on, true);
-      assert.equal(callers.filter((t) => t.ctx.queued).length, 0);
-      c.serve('all have made calls', () => callers.every((t) => t.calls >= 100));
-      // Few are left: it is not used any more, and the rest go on.
-      for (const t of callers.slice(0, 80)) c.release(t);
-      c.serve('the rest call', () => callers.slice(80).every((t) => t.calls >= 300));
-      assert.equal(c.platform.ring.on, false);
-      const more = c.start(60, 'calls', as);
-      assert.equal(c.platform.ring.on, true);
-      c.serve('all call', () => more.every((t) => t.calls >= 50));
-    });
-
-    crowd('serves those that wait for a turn while the ring is used', 64, (c) => {
-      const as = c.space();
-      const callers = c.start(100, 'calls', as);
-      assert.equal(c.platform.ring.on, true);
-      assert.equal(callers.filter((t) => t.ctx.queued).length, 36);
-      c.serve('all have made calls', () => callers.every((t) => t.calls >= 100));
-      const dying = c.start(10, 'calls', c.space());
-      process.kill(dying[0]!.as.process.pid, 'SIGKILL');
-      c.hold(callers);
-      c.serve('ten are dead', () => dying.every((t) => t.deaths === 1));
-      c.goOn(callers);
-      const before = callers.map((t) => t.calls);
-      c.serve('the others go on', () => callers.every((t, i) => t.calls > before[i]! + 10));
-      assert.ok(dying.every((t) => t.deaths === 1));
-    });
-
-    crowd('has none run before its turn, whatever the ring says', 64, (c) => {
-      const as = c.space();
-      // Those that compute keep the ring in use, and the callers waiting.
-      const computing = c.start(70, 'computes', as);
-      const callers = c.start(20, 'calls', as);
-      const page = c.ringPage();
-      c.serve(
-        'all have made calls',
-        () => callers.every((t) => t.calls >= 5),
-        () => {
-          assert.equal(c.platform.ring.on, true);
-          // As any guest can, in the name of every thread.
-          for (let id = 0; id < 128; id++) {
-            const n = Atomics.add(page, 0, 1);
-            const lap = (n >>> RING_SHIFT) << RING_LAP_SHIFT;
-            Atomics.store(page, RING_SIZE + (n & (RING_SIZE - 1)), lap | (id + 1));
-          }
-        },
-      );
-      c.serve('all have computed', () => computing.every((t) => c.counted(t) > 0));
-    });
-
-    // What a guest does to the page that all share.
-    for (const harm of ['scribble', 'hold', 'count', 'erase', 'mislead'])
-      crowd(`serves a hundred while a guest spoils the ring: ${harm}`, 1000, (c) => {
-        const callers = c.start(100, 'calls', c.space());
-        const [spoiler] = c.start(1, harm, c.space());
+      crowd('serves a hundred at once, through the ring', 1000, (c) => {
+        const as = c.space();
+        const callers = c.start(100, 'calls', as);
         assert.equal(c.platform.ring.on, true);
-        for (let n = 20; n <= 200; n += 20) {
-          c.serve('all have made calls', () => callers.every((t) => t.calls >= n));
-          assert.equal(c.platform.ring.on, true);
-        }
-        assert.deepEqual([spoiler!.calls, spoiler!.deaths, spoiler!.ctx.running], [0, 0, true]);
+        assert.equal(callers.filter((t) => t.ctx.queued).length, 0);
+        c.serve('all have made calls', () => callers.every((t) => t.calls >= 100));
+        // Few are left: it is not used any more, and the rest go on.
+        for (const t of callers.slice(0, 80)) c.release(t);
+        c.serve('the rest call', () => callers.slice(80).every((t) => t.calls >= 300));
+        assert.equal(c.platform.ring.on, false);
+        const more = c.start(60, 'calls', as);
+        assert.equal(c.platform.ring.on, true);
+        c.serve('all call', () => more.every((t) => t.calls >= 50));
       });
-  });
+
+      crowd('serves those that wait for a turn while the ring is used', 64, (c) => {
+        const as = c.space();
+        const callers = c.start(100, 'calls', as);
+        assert.equal(c.platform.ring.on, true);
+        assert.equal(callers.filter((t) => t.ctx.queued).length, 36);
+        c.serve('all have made calls', () => callers.every((t) => t.calls >= 100));
+        const dying = c.start(10, 'calls', c.space());
+        process.kill(dying[0]!.as.process.pid, 'SIGKILL');
+        c.hold(callers);
+        c.serve('ten are dead', () => dying.every((t) => t.deaths === 1));
+        c.goOn(callers);
+        const before = callers.map((t) => t.calls);
+        c.serve('the others go on', () => callers.every((t, i) => t.calls > before[i]! + 10));
+        assert.ok(dying.every((t) => t.deaths === 1));
+      });
+
+      crowd('has none run before its turn, whatever the ring says', 64, (c) => {
+        const as = c.space();
+        // Those that compute keep the ring in use, and the callers waiting.
+        const computing = c.start(70, 'computes', as);
+        const callers = c.start(20, 'calls', as);
+        const page = c.ringPage();
+        c.serve(
+          'all have made calls',
+          () => callers.every((t) => t.calls >= 5),
+          () => {
+            assert.equal(c.platform.ring.on, true);
+            // As any guest can, in the name of every thread.
+            for (let id = 0; id < 128; id++) {
+              const n = Atomics.add(page, 0, 1);
+              const lap = (n >>> RING_SHIFT) << RING_LAP_SHIFT;
+              Atomics.store(page, RING_SIZE + (n & (RING_SIZE - 1)), lap | (id + 1));
+            }
+          },
+        );
+        c.serve('all have computed', () => computing.every((t) => c.counted(t) > 0));
+      });
+
+      // What a guest does to the page that all share.
+      for (const harm of ['scribble', 'hold', 'count', 'erase', 'mislead'])
+        crowd(`serves a hundred while a guest spoils the ring: ${harm}`, 1000, (c) => {
+          const callers = c.start(100, 'calls', c.space());
+          const [spoiler] = c.start(1, harm, c.space());
+          assert.equal(c.platform.ring.on, true);
+          for (let n = 20; n <= 200; n += 20) {
+            c.serve('all have made calls', () => callers.every((t) => t.calls >= n));
+            assert.equal(c.platform.ring.on, true);
+          }
+          assert.deepEqual([spoiler!.calls, spoiler!.deaths, spoiler!.ctx.running], [0, 0, true]);
+        });
+    },
+  );
 }
 
 /** A guest thread, and what has come of it. */

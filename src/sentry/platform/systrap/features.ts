@@ -1,19 +1,30 @@
-// What the stub's code needs of the processor and the host, beyond what its start finds out by itself.
+// What the processor and the host offer to the stub's code.
 
-import { readFileSync } from 'node:fs';
+import { AT_HWCAP2, HWCAP2_FSGSBASE } from '../../../abi/auxvec.ts';
+import { hostAuxValue } from '../../../host/auxv.ts';
 import { cpuid } from '../../../host/cpuid.ts';
+import type { Bases } from './bases.ts';
 
-/** Auxiliary vector: AT_HWCAP2, and its bit for rdfsbase and friends in user mode (Linux 5.9). */
-const AT_HWCAP2 = 26;
-const HWCAP2_FSGSBASE = 2;
+/** User mode may read and write the bases of fs and gs by rdfsbase and its like (Linux 5.9). */
+export function hasFsgsbase(): boolean {
+  return (hostAuxValue(AT_HWCAP2) & HWCAP2_FSGSBASE) !== 0;
+}
 
-/** Reads this process's auxiliary vector for what the stub's code needs; null when all is there. */
-export function missingFeature(): string | null {
-  const auxv = readFileSync('/proc/self/auxv');
-  for (let at = 0; at + 16 <= auxv.length; at += 16)
-    if (auxv.readUInt32LE(at) === AT_HWCAP2 && (auxv.readUInt32LE(at + 8) & HWCAP2_FSGSBASE) !== 0)
-      return null;
-  return 'the host has no FSGSBASE in user mode (needs Linux 5.9 and a processor of 2013 or later)';
+/** Values of --fsgsbase. */
+export const FSGSBASE_CHOICES = ['auto', 'on', 'off'] as const;
+
+/**
+ * The stub's shape for a choice of --fsgsbase; without one VEDETTE_FSGSBASE says it, which tests use. Throws an Error when
+ * `on` is asked for and the host has none.
+ */
+export function chooseBases(choice: string = process.env.VEDETTE_FSGSBASE ?? 'auto'): Bases {
+  if (choice === 'off') return 'known';
+  if (hasFsgsbase()) return 'read';
+  if (choice === 'on')
+    throw new Error(
+      'systrap platform: --fsgsbase=on: the host has none (Linux 5.9, a processor of 2013 or later)',
+    );
+  return 'known';
 }
 
 /** CPUID.7.0:EBX */

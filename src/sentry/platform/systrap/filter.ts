@@ -5,6 +5,7 @@
 import { AUDIT_ARCH_X86_64 } from '../../../abi/audit.ts';
 import { ENOSYS } from '../../../abi/errno.ts';
 import { FUTEX_WAIT } from '../../../abi/futex.ts';
+import { ARCH_SET_FS, ARCH_SET_GS } from '../../../abi/prctl.ts';
 import {
   SECCOMP_RET_ALLOW,
   SECCOMP_RET_ERRNO,
@@ -12,6 +13,7 @@ import {
   SECCOMP_RET_USER_NOTIF,
 } from '../../../abi/seccomp.ts';
 import {
+  SYS_arch_prctl,
   SYS_clone,
   SYS_close,
   SYS_exit_group,
@@ -29,6 +31,7 @@ import {
   SYS_write,
 } from '../../../abi/syscall.ts';
 import { BpfProgram } from '../../../host/seccomp.ts';
+import type { Bases } from './bases.ts';
 import { CODE_SIZE, EVENT_FD, STUB_BASE } from './layout.ts';
 
 /** The mapper's "done, what next?": it stops there until the Sentry answers. */
@@ -52,6 +55,7 @@ const MAPPER_CALLS = [
   SYS_rt_sigreturn,
   SYS_futex,
   SYS_write,
+  SYS_arch_prctl,
 ];
 
 /**
@@ -75,15 +79,26 @@ export function mapperFilter(): Uint8Array {
  *   futex WAIT    sleeps; a kick ends it
  *   write         to the event counter only, and only the number at `one`, in memory that guests cannot write: a needless
  *                 wake-up of the Sentry. Others would fill the counter, and later writes of it wake nobody.
+ *   arch_prctl    only in the shape without FSGSBASE, and only ARCH_SET_FS and ARCH_SET_GS: sets the thread's own base,
+ *                 which the host refuses for addresses of its own, and which guests may set freely wherever there is
+ *                 FSGSBASE. Nothing in the Sentry relies on what a thread's bases are: slots are found by the kernel's
+ *                 own records, and a wrong base is the guest's loss.
  */
-export function guestFilter(one: number): Uint8Array {
+export function guestFilter(one: number, bases: Bases): Uint8Array {
   const p = new BpfProgram();
   p.loadArch().jeq(AUDIT_ARCH_X86_64, null, 'trap');
   p.loadIpHigh().jeq(Math.floor(STUB_BASE / TWO32), null, 'trap');
   p.loadIpLow()
     .jge(STUB_BASE % TWO32, null, 'trap')
     .jge((STUB_BASE % TWO32) + CODE_SIZE, 'trap');
-  p.loadNr().jeq(SYS_rt_sigreturn, 'allow').jeq(SYS_futex, 'futex').jeq(SYS_write, 'write', 'trap');
+  p.loadNr()
+    .jeq(SYS_rt_sigreturn, 'allow')
+    .jeq(SYS_futex, 'futex')
+    .jeq(SYS_write, 'write', bases === 'known' ? null : 'trap');
+  if (bases === 'known') {
+    p.jeq(SYS_arch_prctl, null, 'trap').loadArgHigh(0).jeq(0, null, 'trap');
+    p.loadArgLow(0).jeq(ARCH_SET_FS, 'allow').jeq(ARCH_SET_GS, 'allow', 'trap');
+  }
   p.label('futex').loadArgLow(1).jeq(FUTEX_WAIT, 'allow', 'trap');
   p.label('write').loadArgLow(0).jeq(EVENT_FD, null, 'trap');
   p.loadArgHigh(1).jeq(Math.floor(one / TWO32), null, 'trap');

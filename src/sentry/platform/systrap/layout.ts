@@ -15,7 +15,7 @@
 //   0x400  ... signal stack ...  0x4000   rt_sigframe: return address, ucontext, siginfo, then the XSAVE area above
 
 import { SIZEOF_UCONTEXT, UCONTEXT_UC_MCONTEXT } from '../../../abi/sigcontext.ts';
-import { GUEST_TOP, PATCH_TABLE_SIZE } from '../platform.ts';
+import { GUEST_TOP, PATCH_TABLE_ADDR, PATCH_TABLE_SIZE } from '../platform.ts';
 
 export const STUB_BASE = GUEST_TOP;
 export const CODE_SIZE = 0x2000;
@@ -89,6 +89,14 @@ export const H_GS_BASE = 0x98;
 export const H_PATCHED = 0x140;
 /** rflags of a patched call, u64. */
 export const H_FLAGS = 0xb8;
+/** Where the bases are known (bases.ts): the slot's own address; selectors of fs and gs, u32 each; which bases to set. */
+export const H_SELF = 0xc0;
+export const H_SELECTORS = 0xc8;
+export const H_SET = 0xd0;
+export const SET_FS = 1;
+export const SET_GS = 2;
+/** What is added to gs then in order to find H_SELF: an address that can be read with any base that is 0. */
+export const SELF_AT: number = PATCH_TABLE_ADDR;
 /** What the thread puts into the ring. */
 export const H_NUMBER = 0x84;
 /** stack_t of the signal stack, for the thread's start. */

@@ -3,7 +3,7 @@
 //
 //   rax the number, r11 the site; rcx is free, as it is for the instruction itself; all else is the guest's.
 //
-// The thread's slot is in gs, which guests hardly ever use; one that does takes the site's own syscall instruction. Flags
+// The thread's slot is in gs (bases.ts), which guests hardly ever use; one that does takes the site's own syscall instruction. Flags
 // are kept, as compilers may expect of a system call (Rust's `preserves_flags`): until they are saved nothing may touch
 // them. While it waits the thread keeps its registers where they are, rax, rcx and r11 apart, so that an answer that is
 // only a result needs no more than one cache line.
@@ -56,6 +56,7 @@ import {
   RSP,
   rip,
 } from '../../../asm/index.ts';
+import { type Bases, emitReportBases, emitSlot } from './bases.ts';
 import {
   C_SPINS,
   C_WANTS,
@@ -63,8 +64,6 @@ import {
   EVENT_FD,
   H_ASLEEP,
   H_FLAGS,
-  H_FS_BASE,
-  H_GS_BASE,
   H_PATCHED,
   H_R8,
   H_R9,
@@ -131,7 +130,7 @@ const ANSWERED: readonly (readonly [Reg, number])[] = [
  * Emits the entry. A kick that arrives between `patched` and `patchedSaved` is followed by the report at once; from
  * there to `patchedEnd` the registers are those of the slot.
  */
-export function emitPatchedEntry(a: Assembler): void {
+export function emitPatchedEntry(a: Assembler, bases: Bases): void {
   const at = (field: number): Mem => mem(RCX, H_PATCHED + field);
   const restoreFlags = (): Assembler => {
     a.mov(EAX, mem(RCX, H_FLAGS)).bswap(EAX).shr(EAX, imm(16));
@@ -140,10 +139,13 @@ export function emitPatchedEntry(a: Assembler): void {
       .add(AL, imm(0x80 - OF_IN_BYTE))
       .sahf();
   };
-  a.align(64).label('patched').rdgsbase(RCX).rorx(RCX, RCX, SLOTS_SHIFT);
+  a.align(64).label('patched');
+  emitSlot(a, bases);
+  a.rorx(RCX, RCX, SLOTS_SHIFT);
   a.lea(ECX, mem(RCX, -Math.floor(SLOTS_BASE / 2 ** SLOTS_SHIFT))).jrcxz('patchedSlot');
   a.lea(R11, mem(R11, SITE_FALLBACK)).jmp(R11);
-  a.label('patchedSlot').rdgsbase(RCX);
+  a.label('patchedSlot');
+  emitSlot(a, bases);
   for (const [reg, offset] of OF_CALL) a.mov(mem(RCX, offset), reg);
   for (const [reg, field] of KEPT) a.mov(at(field), reg);
   // The guest's own stack has no room: leaf functions keep data below rsp. A signal that comes now goes to the signal stack.
@@ -151,7 +153,7 @@ export function emitPatchedEntry(a: Assembler): void {
     .pushfq()
     .mov(RSP, at(SIGCONTEXT_RSP));
   a.mov(RAX, mem(R11, SITE_RETURN)).mov(at(SIGCONTEXT_RIP), RAX);
-  a.rdfsbase(RAX).mov(mem(RCX, H_FS_BASE), RAX).mov(mem(RCX, H_GS_BASE), RCX);
+  emitReportBases(a, bases, RCX);
   a.mov(R11, imm(CONTROL_ADDR))
     .inc(dword(mem(RCX, H_SEQ)))
     .mov(EAX, imm(STATE_CALL));
@@ -178,7 +180,9 @@ export function emitPatchedEntry(a: Assembler): void {
     .mov(RSI, imm(FUTEX_WAIT))
     .mov(RDX, RAX)
     .mov(R10, imm(0));
-  a.mov(EAX, imm(SYS_futex)).syscall().rdgsbase(RCX).jmp('patchedSleepAgain');
+  a.mov(EAX, imm(SYS_futex)).syscall();
+  emitSlot(a, bases);
+  a.jmp('patchedSleepAgain');
   a.label('patchedAwake')
     .mov(dword(mem(RCX, H_ASLEEP)), imm(0))
     .cmp(EAX, imm(STATE_TRAP))
@@ -190,13 +194,14 @@ export function emitPatchedEntry(a: Assembler): void {
   emitRing(a, RCX, R11, 'patchedRung');
   a.test(EAX, imm(WANTS_WAKE)).je('patchedWoken');
   a.mov(EAX, imm(SYS_write)).mov(EDI, imm(EVENT_FD)).lea(RSI, rip('one')).mov(RDX, imm(8));
-  a.syscall().rdgsbase(RCX);
+  a.syscall();
+  emitSlot(a, bases);
   a.label('patchedWoken');
   for (const [reg, offset] of OF_CALL) if (reg !== RAX) a.mov(reg, mem(RCX, offset));
   a.mov(R11, imm(CONTROL_ADDR)).jmp('patchedSpin');
 
-  a.label('patchedResume').mov(RAX, mem(RCX, H_FS_BASE)).wrfsbase(RAX);
-  a.mov(RAX, mem(RCX, H_GS_BASE)).wrgsbase(RAX);
+  // The bases are what they were: another answer takes a signal frame (context.ts).
+  a.label('patchedResume');
   restoreFlags();
   for (const [reg, field] of KEPT) a.mov(reg, at(field));
   for (const [reg, field] of ANSWERED) a.mov(reg, at(field));

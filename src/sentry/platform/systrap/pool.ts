@@ -70,8 +70,10 @@ export class ProcessPool {
   /** Each thread sleeps in the handler, and makes one trap with nothing in its registers. */
   private cleanseThreads(process: HostProcess): boolean {
     const { platform } = this;
-    for (const slot of process.idle) {
+    // All of them first: one that still ran could spoil the slot of another that was cleansed already.
+    for (const slot of process.idle)
       if (slot.starting || !sleepsInHandler(slot, platform.stub.sleepAddr)) return false;
+    for (const slot of process.idle) {
       if (!slot.sendToTrap(platform.stub.trapAddr, platform.initialXstate)) return false;
       platform.placement.bringHome(slot);
       Atomics.store(slot.words, slot.at, STATE_RUN);

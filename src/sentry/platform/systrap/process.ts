@@ -121,6 +121,7 @@ export class HostProcess {
       index,
       this.platform.memfile,
       this.blocks[block]! + inBlock * SLOT_PAGES,
+      this.platform.stub.bases,
       this.platform.patchesCalls,
     );
     this.order(SYS_clone, THREAD_FLAGS, slot.addr + SLOT_SIZE - 16, 0, 0, 0, 0);

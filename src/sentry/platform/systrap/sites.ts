@@ -135,6 +135,12 @@ export class CallSites {
     return words[w + 1]! * TWO32 + (words[w]! >>> 0);
   }
 
+  /** Address after the call whose site's code begins at `addr`; 0 when none does. */
+  returnAddress(addr: number): number {
+    const index = (addr - SITES_ADDR) / SITE_SIZE;
+    return Number.isInteger(index) && index >= 0 && index < this.count ? this.returnOf(index) : 0;
+  }
+
   /** Whose code begins at `addr`, for the shapes whose jump stands for the `mov` too: number, and address after the call. */
   siteAt(addr: number): { nr: number; ret: number } | null {
     const index = (addr - SITES_ADDR) / SITE_SIZE;

@@ -44,6 +44,7 @@ import {
   USER_CS,
   USER32_CS,
 } from '../regs.ts';
+import type { Bases } from './bases.ts';
 import {
   FRAME_GREGS,
   FRAME_INFO,
@@ -62,9 +63,15 @@ import {
   H_RDI,
   H_RDX,
   H_RSI,
+  H_SELECTORS,
+  H_SELF,
   H_SEQ,
+  H_SET,
   HEADER_SIZE,
   PATCHED_FRAME,
+  SELF_AT,
+  SET_FS,
+  SET_GS,
   SLOT_SIZE,
   SLOTS_ADDR,
 } from './layout.ts';
@@ -88,6 +95,11 @@ const SLOTS_HIGH = Math.floor(SLOTS_ADDR / TWO32) | 0;
 /** Registers with nothing in them but the address that sendToTrap() sets. */
 const nothing = new Regs(new ArrayBuffer(REGS_SIZE), 0);
 nothing.set(EFLAGS, PATCHED_FLAGS);
+
+/** A selector in fs or gs that is not null: one of the host's descriptors, as guests can make none. */
+function isLoaded(selector: number): boolean {
+  return (selector & 0xfffc) !== 0;
+}
 
 export class HostSlot {
   readonly pid: number;
@@ -115,26 +127,38 @@ export class HostSlot {
   idleCpuNs = 0;
   /** Number of the last patched call that was seen. */
   seq = 0;
-  /** The Sentry keeps the slot's address in gs for patched calls; the guest's own base is 0 then. */
+  /** The Sentry keeps gs for patched calls, which find the slot through it; the guest's own base is 0 then. */
   readonly usesGs: boolean;
-  private readonly addrLow: number;
-  private readonly addrHigh: number;
+  /** Halves of what gs is then: the slot's address, or by what gs:SELF_AT is its H_SELF (bases.ts). */
+  private readonly gsLow: number;
+  private readonly gsHigh: number;
+  /** The stub cannot read the bases: they are what the Sentry had it set, here in halves, or 0 as in every new thread. */
+  private readonly knows: boolean;
+  private fsNow = 0;
+  private fsNowHigh = 0;
+  private gsNow = 0;
+  private gsNowHigh = 0;
+  /** The thread may not have carried out the last change. */
+  private unsure = false;
   /** Placement: where it may run (placement.ts), when it last ran, and short runs since. */
   place = AT_START;
   resumedNs = 0;
   shortRuns = 0;
 
-  constructor(pid: number, index: number, memfile: MemoryFile, frame: number, usesGs: boolean) {
+  constructor(pid: number, index: number, memfile: MemoryFile, frame: number, bases: Bases, usesGs: boolean) {
     this.pid = pid;
     this.addr = SLOTS_ADDR + index * SLOT_SIZE;
     this.usesGs = usesGs;
-    this.addrLow = this.addr | 0;
-    this.addrHigh = Math.floor(this.addr / TWO32);
+    this.knows = bases === 'known';
+    const gs = this.knows ? this.addr + H_SELF - SELF_AT : this.addr;
+    this.gsLow = gs | 0;
+    this.gsHigh = Math.floor(gs / TWO32);
     this.words = memfile.i32(frame);
     this.bytes = memfile.u8(frame);
     this.at = memfile.byteOffset(frame) / 4;
     this.hostAddr = memfile.hostAddr(frame);
     this.writeStack(this.at + H_ALTSTACK / 4);
+    this.writeSelf();
   }
 
   /** stack_t of the signal stack at word `w`: address, flags, size. */
@@ -145,6 +169,12 @@ export class HostSlot {
     this.words[w + 2] = 0;
     this.words[w + 4] = SLOT_SIZE - HEADER_SIZE - STACK_GAP;
     this.words[w + 5] = 0;
+  }
+
+  /** The slot's own address. */
+  private writeSelf(): void {
+    this.words[this.at + H_SELF / 4] = this.addr | 0;
+    this.words[this.at + H_SELF / 4 + 1] = SLOTS_HIGH;
   }
 
   /** Makes the frame an honest one again, for the next context that uses the thread. */
@@ -174,6 +204,9 @@ export class HostSlot {
     m[this.at + H_FRAME / 4] = (this.addr + this.frame) | 0;
     m[this.at + H_FRAME / 4 + 1] = SLOTS_HIGH;
     this.writeStack(this.at + H_ALTSTACK / 4);
+    this.writeSelf();
+    // Nobody knows what the guest had the stub do.
+    this.unsure = true;
     this.setXstate(initial, initial.length);
     this.cleanFrame();
     nothing.set(RIP, trapAddr);
@@ -301,14 +334,58 @@ export class HostSlot {
     r[2 * EFLAGS + 1] = 0;
     r[2 * CS + 1] = 0;
     r[2 * SS] = USER_DS;
+    if (this.knows) this.loadSelectors(r);
+    else this.loadBases(r);
+  }
+
+  /** Copies the bases that the thread reported. */
+  private loadBases(r: Int32Array): void {
+    const m = this.words;
     const h = this.at;
     r[2 * FS_BASE] = m[h + H_FS_BASE / 4]!;
     r[2 * FS_BASE + 1] = m[h + H_FS_BASE / 4 + 1]!;
     const low = m[h + H_GS_BASE / 4]!;
     const high = m[h + H_GS_BASE / 4 + 1]!;
-    const own = this.usesGs && low === this.addrLow && high === this.addrHigh;
+    const own = this.usesGs && low === this.gsLow && high === this.gsHigh;
     r[2 * GS_BASE] = own ? 0 : low;
     r[2 * GS_BASE + 1] = own ? 0 : high;
+  }
+
+  /** The bases in `r` still hold, but for a selector that the guest has loaded: the base of every descriptor is 0. */
+  private loadSelectors(r: Int32Array): void {
+    const m = this.words;
+    const w = this.at + H_SELECTORS / 4;
+    if (isLoaded(m[w]!)) r[2 * FS_BASE] = r[2 * FS_BASE + 1] = this.fsNow = this.fsNowHigh = 0;
+    if (isLoaded(m[w + 1]!)) r[2 * GS_BASE] = r[2 * GS_BASE + 1] = this.gsNow = this.gsNowHigh = 0;
+  }
+
+  /** Tells the stub which bases to set. A selector that the guest has loaded stays: its base is 0, and calls trap. */
+  private storeKnown(r: Int32Array): void {
+    const m = this.words;
+    const h = this.at;
+    const fs = r[2 * FS_BASE]!;
+    const fsHigh = r[2 * FS_BASE + 1]!;
+    let gs = r[2 * GS_BASE]!;
+    let gsHigh = r[2 * GS_BASE + 1]!;
+    if (this.usesGs && gs === 0 && gsHigh === 0 && !isLoaded(m[h + H_SELECTORS / 4 + 1]!)) {
+      gs = this.gsLow;
+      gsHigh = this.gsHigh;
+    }
+    let set = 0;
+    if (this.unsure || fs !== this.fsNow || fsHigh !== this.fsNowHigh) set = SET_FS;
+    if (this.unsure || gs !== this.gsNow || gsHigh !== this.gsNowHigh) set |= SET_GS;
+    this.unsure = false;
+    m[h + H_SET / 4] = set;
+    if (set === 0) return;
+    m[h + H_FS_BASE / 4] = this.fsNow = fs;
+    m[h + H_FS_BASE / 4 + 1] = this.fsNowHigh = fsHigh;
+    m[h + H_GS_BASE / 4] = this.gsNow = gs;
+    m[h + H_GS_BASE / 4 + 1] = this.gsNowHigh = gsHigh;
+  }
+
+  /** The thread was interrupted on its way back to guest code: it may not have set its bases. */
+  interrupted(): void {
+    this.unsure = true;
   }
 
   /** Copies `regs` into the frame, with selectors and signal mask as guest code has them. */
@@ -358,12 +435,16 @@ export class HostSlot {
     const mask = this.at + (this.frame + FRAME_UC + UCONTEXT_UC_SIGMASK) / 4;
     m[mask] = RUN_MASK_LOW;
     m[mask + 1] = RUN_MASK_HIGH;
+    if (this.knows) {
+      this.storeKnown(r);
+      return;
+    }
     const h = this.at;
     m[h + H_FS_BASE / 4] = r[2 * FS_BASE]!;
     m[h + H_FS_BASE / 4 + 1] = r[2 * FS_BASE + 1]!;
     const ours = this.usesGs && r[2 * GS_BASE] === 0 && r[2 * GS_BASE + 1] === 0;
-    m[h + H_GS_BASE / 4] = ours ? this.addrLow : r[2 * GS_BASE]!;
-    m[h + H_GS_BASE / 4 + 1] = ours ? this.addrHigh : r[2 * GS_BASE + 1]!;
+    m[h + H_GS_BASE / 4] = ours ? this.gsLow : r[2 * GS_BASE]!;
+    m[h + H_GS_BASE / 4 + 1] = ours ? this.gsHigh : r[2 * GS_BASE + 1]!;
   }
 
   /**

@@ -101,6 +101,7 @@ import {
   rip,
 } from '../../../asm/index.ts';
 import { PF_R, PF_X, writeExecutable } from '../../../elf/index.ts';
+import { type Bases, emitReportBases, emitSetBases } from './bases.ts';
 import { guestFilter, mapperFilter, SYS_NOTIFY } from './filter.ts';
 import {
   C_SPINS,
@@ -112,8 +113,6 @@ import {
   H_ALTSTACK,
   H_ASLEEP,
   H_FRAME,
-  H_FS_BASE,
-  H_GS_BASE,
   H_R8,
   H_R9,
   H_R10,
@@ -211,24 +210,26 @@ export interface StubImage {
   readonly sleepAddr: number;
   /** A system call that traps. */
   readonly trapAddr: number;
-  /** Entry of patched calls; from where on their registers are in the slot; and the end of that. */
+  /** How it deals with fs and gs. */
+  readonly bases: Bases;
+  /** Entry of patched calls: its load that faults where gs is the guest's own (bases `known`); from where on their registers are in the slot; and the end of that. */
   readonly patched: number;
   readonly patchedSaved: number;
   readonly patchedEnd: number;
 }
 
-/** Emits the stub program. */
-export function buildStub(): StubImage {
+/** Emits the stub program in one of its two shapes. */
+export function buildStub(bases: Bases): StubImage {
   const a = new Assembler({ base: LOAD_ADDR });
   const moved = (label: string): number => STUB_BASE + a.offsetOf(label);
-  emitHandler(a);
+  emitHandler(a, bases);
   emitThread(a);
   emitMapper(a);
-  emitPatchedEntry(a);
+  emitPatchedEntry(a, bases);
 
   a.align(8).label('one').u64(1);
   a.label('guestInsns');
-  const guest = guestFilter(moved('one'));
+  const guest = guestFilter(moved('one'), bases);
   a.bytes(guest);
   // struct sock_fprog: the length in the first u16 of 8 bytes, then the address.
   a.label('guestProg')
@@ -261,6 +262,7 @@ export function buildStub(): StubImage {
     ringAt: FILE_OFFSET + a.offsetOf('ringOffset'),
     sleepAddr: moved('slept'),
     trapAddr: moved('patchedTrap'),
+    bases,
     patched: moved('patched'),
     patchedSaved: moved('patchedSaved'),
     patchedEnd: moved('patchedEnd'),
@@ -275,12 +277,12 @@ export function buildStub(): StubImage {
  * answer, it is dropped: the thread has come back. After the answer it reports again from the frame of the event, into
  * which the registers that were sent go then (context.ts). STATE_TRAP asks a thread in a patched call for a real signal frame.
  */
-function emitHandler(a: Assembler): void {
+function emitHandler(a: Assembler, bases: Bases): void {
   const greg = (n: number): Mem => mem(RSP, FRAME_GREGS + 8 * n);
   a.align(64).label('handler').cmp(EDI, imm(SIG_KICK)).je('kick');
   a.label('fresh').mov(RBX, RSP).and(RBX, imm(-SLOT_SIZE));
   a.mov(mem(RBX, H_SIG), EDI).mov(mem(RBX, H_FRAME), RSP);
-  a.rdfsbase(RAX).mov(mem(RBX, H_FS_BASE), RAX).rdgsbase(RAX).mov(mem(RBX, H_GS_BASE), RAX);
+  emitReportBases(a, bases, RBX);
   a.mov(R12, imm(CONTROL_ADDR)).mov(EAX, imm(STATE_EVENT));
   a.cmp(EDI, imm(SIGSYS))
     .jne('report')
@@ -324,8 +326,8 @@ function emitHandler(a: Assembler): void {
   a.cmp(EAX, imm(STATE_RUN)).je('resume');
   // A patched call that a kick interrupted is asked for a frame, and there is one.
   a.label('again').mov(EAX, imm(STATE_EVENT)).jmp('report');
-  a.label('resume').mov(RAX, mem(RBX, H_FS_BASE)).wrfsbase(RAX);
-  a.mov(RAX, mem(RBX, H_GS_BASE)).wrgsbase(RAX);
+  a.label('resume');
+  emitSetBases(a, bases, RBX);
   // rt_sigreturn finds the frame just below rsp: as if the handler had returned.
   a.label('return').add(RSP, imm(8));
   a.label('sigreturn').mov(EAX, imm(SYS_rt_sigreturn)).syscall().ud2();

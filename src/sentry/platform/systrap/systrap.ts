@@ -36,7 +36,9 @@ import { threadCpuNs } from '../stub/cpu_time.ts';
 import { Donations, type StubTable } from '../stub/donations.ts';
 import { startProgram } from '../stub/program.ts';
 import { SystrapAddressSpace } from './address_space.ts';
+import type { Bases } from './bases.ts';
 import { SystrapContext } from './context.ts';
+import { chooseBases } from './features.ts';
 import {
   C_SPINS,
   C_WANTS,
@@ -55,7 +57,7 @@ import { HostProcess } from './process.ts';
 import { sleepsInCall } from './proof.ts';
 import { ReadyRing } from './ready_ring.ts';
 import type { HostSlot } from './slot.ts';
-import { STUB, type StubImage } from './stub.image.ts';
+import { STUBS, type StubImage } from './stub.image.ts';
 import { SLICE_LOOK_MS, Turns } from './turns.ts';
 
 /** Events between looks at the host's descriptors while guest threads keep the Sentry busy. */
@@ -89,6 +91,8 @@ const MAX_EVENTS = 16;
 export interface SystrapOptions {
   /** Rewrite system call instructions to jumps, in address spaces that have a PatchTarget. */
   readonly patchCalls?: boolean;
+  /** How stubs deal with fs and gs; by default as the host allows. */
+  readonly bases?: Bases;
   /** Guest threads that may run at once; by default some per cpu. */
   readonly runLimit?: number;
 }
@@ -98,6 +102,7 @@ export class SystrapPlatform implements Platform, StubTable {
   /** int 0x80 comes back as a fault. */
   readonly patchesCalls: boolean;
   readonly int80IsSyscall = false;
+  readonly fsgsbase: boolean;
   /** Faults are exact: nobody need look at the instruction. */
   readonly accessOf = null;
   readonly xstateSize: number;
@@ -129,7 +134,7 @@ export class SystrapPlatform implements Platform, StubTable {
   private ringLookNs = 0;
   readonly placement = new Placement();
   readonly donations = new Donations(this);
-  readonly stub: StubImage = STUB;
+  readonly stub: StubImage;
   /** Call sites patched so far. */
   patchedSites = 0;
   /** Where the template, and processes without threads, read their orders. */
@@ -152,6 +157,8 @@ export class SystrapPlatform implements Platform, StubTable {
   constructor(memfile: MemoryFile, pollerFd: number, options: SystrapOptions = {}) {
     this.memfile = memfile;
     this.patchesCalls = options.patchCalls === true;
+    this.stub = STUBS[options.bases ?? chooseBases()];
+    this.fsgsbase = this.stub.bases === 'read';
     const frame = memfile.alloc(1 + ORDERS_PAGES);
     if (frame < 0) throw new Error('systrap platform: no memory for the control page');
     this.control = memfile.i32(frame);
