@@ -22,13 +22,15 @@ import {
   EDI,
   gs,
   imm,
+  type Mem,
   mem,
   RAX,
+  RBX,
   RCX,
   type Reg,
   RSI,
 } from '../../../asm/index.ts';
-import { H_FS_BASE, H_GS_BASE, H_SELECTORS, H_SET, SELF_AT, SET_FS, SET_GS } from './layout.ts';
+import { H_FS_BASE, H_GS_BASE, H_SELECTORS, H_SELF, H_SET, SELF_AT, SET_FS, SET_GS } from './layout.ts';
 
 /** Names of the shapes. */
 export type Bases = 'read' | 'known';
@@ -37,6 +39,11 @@ export type Bases = 'read' | 'known';
 export function emitSlot(a: Assembler, bases: Bases): void {
   if (bases === 'read') a.rdgsbase(RCX);
   else a.mov(RCX, gs(abs(SELF_AT)));
+}
+
+/** A word of the slot, wherever gs is the Sentry's. */
+export function ofSlot(bases: Bases, offset: number): Mem {
+  return gs(abs(bases === 'read' ? offset : SELF_AT - H_SELF + offset));
 }
 
 /** Emits: reports the bases in the slot at `slot`. rax is lost, the flags are kept. */
@@ -49,16 +56,16 @@ export function emitReportBases(a: Assembler, bases: Bases, slot: Reg): void {
   a.movFromSeg(EAX, 'gs').mov(mem(slot, H_SELECTORS + 4), EAX);
 }
 
-/** Emits: sets the bases that the Sentry wants. rax, rcx, rdi, rsi, r11 and the flags are lost. */
-export function emitSetBases(a: Assembler, bases: Bases, slot: Reg): void {
+/** Emits: sets the bases that the Sentry wants for the slot in rbx. rax, rcx, rdi, rsi, r11 and the flags are lost. */
+export function emitSetBases(a: Assembler, bases: Bases): void {
   if (bases === 'read') {
-    a.mov(RAX, mem(slot, H_FS_BASE)).wrfsbase(RAX).mov(RAX, mem(slot, H_GS_BASE)).wrgsbase(RAX);
+    a.mov(RAX, mem(RBX, H_FS_BASE)).wrfsbase(RAX).mov(RAX, mem(RBX, H_GS_BASE)).wrgsbase(RAX);
     return;
   }
   const set = (bit: number, op: number, base: number): void => {
     const done = a.unique('baseSet');
-    a.test(dword(mem(slot, H_SET)), imm(bit)).je(done);
-    a.mov(EAX, imm(SYS_arch_prctl)).mov(EDI, imm(op)).mov(RSI, mem(slot, base)).syscall();
+    a.test(dword(mem(RBX, H_SET)), imm(bit)).je(done);
+    a.mov(EAX, imm(SYS_arch_prctl)).mov(EDI, imm(op)).mov(RSI, mem(RBX, base)).syscall();
     a.label(done);
   };
   set(SET_FS, ARCH_SET_FS, H_FS_BASE);

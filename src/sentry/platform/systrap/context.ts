@@ -29,22 +29,7 @@ import {
   EV_SYSCALL,
   EV_TRAP,
 } from '../platform.ts';
-import {
-  CS,
-  EFLAGS,
-  FS_BASE,
-  GS_BASE,
-  ORIG_RAX,
-  R11,
-  RAX,
-  RCX,
-  REGS_SIZE,
-  Regs,
-  type RegsSource,
-  RIP,
-  RSP,
-  SS,
-} from '../regs.ts';
+import { CS, EFLAGS, ORIG_RAX, R11, RAX, RCX, REGS_SIZE, Regs, type RegsSource, RIP, SS } from '../regs.ts';
 import { processCpuNs, threadCpuNs } from '../stub/cpu_time.ts';
 import type { SystrapAddressSpace } from './address_space.ts';
 import {
@@ -65,6 +50,7 @@ import {
   STATE_EVENT,
   STATE_PARK,
   STATE_RUN,
+  STATE_SAVE,
   STATE_TRAP,
   STATE_TRAPPED,
   STUB_BASE,
@@ -73,7 +59,7 @@ import { AT_START } from './placement.ts';
 import type { HostProcess } from './process.ts';
 import { CALL_SIZE, type CallSites } from './sites.ts';
 import { G_ERR, G_TRAPNO, type HostSlot } from './slot.ts';
-import { PATCHED_FLAGS, SIG_KICK } from './stub.image.ts';
+import { SIG_KICK } from './stub.image.ts';
 import type { SystrapPlatform } from './systrap.ts';
 
 /** Processor exceptions, in the frame's trap number. */
@@ -116,16 +102,8 @@ export class SystrapContext implements Context, RegsSource {
   private pendingXstate: Uint8Array | null = null;
   private cpuBaseNs = 0;
   private cpuSeenNs = 0;
-  /** Where the last patched call came from. */
-  private callRip = 0;
-  private callRipHigh = 0;
-  private callFlags = 0;
-  private callFs = 0;
-  private callFsHigh = 0;
-  private callGs = 0;
-  private callGsHigh = 0;
-  private callRsp = 0;
-  private callRspHigh = 0;
+  /** Extended state that was sent last in the slot of a patched call, for the case that it is not taken. */
+  private sentXstate: Uint8Array | null = null;
   private kickedAtStart = false;
   private released = false;
 
@@ -191,11 +169,16 @@ export class SystrapContext implements Context, RegsSource {
       return;
     }
     regs.fill();
-    if (slot.patched && (this.pendingXstate !== null || !this.samePlace())) {
-      // The way back of a patched call is not enough: a trap makes a signal frame first (see collect).
-      slot.starting = true;
-      this.signal(slot, STATE_TRAP);
-      return;
+    if (slot.patched) {
+      if (!slot.resumesPlainly(regs) || (this.pendingXstate !== null && !this.platform.movesXstate)) {
+        // The way back of a patched call is not enough: a trap makes a signal frame first (see collect).
+        slot.starting = true;
+        this.signal(slot, STATE_TRAP);
+        return;
+      }
+      slot.setPatchedXstate(this.pendingXstate);
+      if (this.pendingXstate !== null) this.sentXstate = this.pendingXstate;
+      this.pendingXstate = null;
     }
     if (this.pendingXstate !== null) {
       slot.setXstate(this.pendingXstate, this.platform.xstateSize);
@@ -213,43 +196,11 @@ export class SystrapContext implements Context, RegsSource {
       hostCall3(SYS_futex, slot.hostAddr + H_STATE, FUTEX_WAKE, 1);
   }
 
-  /** The way back of a patched call leads where the registers say, with what they say in rcx, r11 and the flags. */
-  private samePlace(): boolean {
-    const r = this.regs.words;
-    return (
-      r[2 * RIP] === this.callRip &&
-      r[2 * RIP + 1] === this.callRipHigh &&
-      r[2 * RSP] === this.callRsp &&
-      r[2 * RSP + 1] === this.callRspHigh &&
-      r[2 * RCX] === this.callRip &&
-      r[2 * RCX + 1] === this.callRipHigh &&
-      r[2 * R11] === PATCHED_FLAGS &&
-      r[2 * EFLAGS] === this.callFlags &&
-      r[2 * FS_BASE] === this.callFs &&
-      r[2 * FS_BASE + 1] === this.callFsHigh &&
-      r[2 * GS_BASE] === this.callGs &&
-      r[2 * GS_BASE + 1] === this.callGsHigh
-    );
-  }
-
   /** RegsSource: what the call did not bring along. */
   fillRegs(regs: Regs): void {
     const slot = this.slot!;
     slot.loadRest(regs);
-    if (!slot.patched) {
-      if (slot.usesGs) this.leaveSite();
-      return;
-    }
-    const r = regs.words;
-    this.callRip = r[2 * RIP]!;
-    this.callRipHigh = r[2 * RIP + 1]!;
-    this.callFlags = r[2 * EFLAGS]!;
-    this.callFs = r[2 * FS_BASE]!;
-    this.callFsHigh = r[2 * FS_BASE + 1]!;
-    this.callGs = r[2 * GS_BASE]!;
-    this.callGsHigh = r[2 * GS_BASE + 1]!;
-    this.callRsp = r[2 * RSP]!;
-    this.callRspHigh = r[2 * RSP + 1]!;
+    if (!slot.patched && slot.usesGs) this.leaveSite();
   }
 
   /** A call that trapped in its site, for want of a slot in gs, shows where the program made it. */
@@ -273,6 +224,22 @@ export class SystrapContext implements Context, RegsSource {
     const state = Atomics.load(this.words, this.stateAt);
     if ((state === STATE_EVENT || state === STATE_TRAPPED) && slot.locateFrame()) return true;
     this.process!.end();
+    return false;
+  }
+
+  /**
+   * Has a thread that stands in a patched call put its extended state into the slot, and waits for it. False when the
+   * process is dead, or a late kick came first: then there is a signal frame that has it.
+   */
+  private saveXstate(slot: HostSlot): boolean {
+    if (this.process!.broken !== 0) return false;
+    this.signal(slot, STATE_SAVE);
+    this.platform.awaitReport(slot, FRAME_LIMIT_NS);
+    const state = Atomics.load(this.words, this.stateAt);
+    if (state === STATE_CALL) return true;
+    this.regs.fill();
+    this.regs.changed = true;
+    if (state !== STATE_EVENT || !slot.locateFrame()) this.process!.end();
     return false;
   }
 
@@ -416,6 +383,7 @@ export class SystrapContext implements Context, RegsSource {
       slot.frame = frame;
       slot.patched = patched;
       this.regs.fill();
+      if (patched && slot.loadsXstate) this.pendingXstate = this.sentXstate;
       slot.patched = false;
       slot.frame = now;
       // At the very last instruction of the way back the kick's frame replaced the call's: rip is in rcx already.
@@ -555,9 +523,14 @@ export class SystrapContext implements Context, RegsSource {
   }
 
   getXstate(to: Uint8Array): void {
-    if (this.slot?.patched === true && this.pendingXstate === null && !this.slot.starting)
-      this.materialise(this.slot);
     const size = this.platform.xstateSize;
+    if (this.slot?.patched === true && this.pendingXstate === null && !this.slot.starting) {
+      if (!this.platform.movesXstate) this.materialise(this.slot);
+      else if (this.saveXstate(this.slot)) {
+        this.slot.getPatchedXstate(to, size);
+        return;
+      }
+    }
     const initial = this.pendingXstate ?? this.platform.initialXstate;
     if (this.slot === null || this.slot.starting || this.pendingXstate !== null)
       to.set(initial.subarray(0, size));

@@ -12,7 +12,8 @@
 //
 //   0x000  the call: state, number, arguments, result; one cache line, all that most calls move between cpus
 //   0x040  header: words below            0x140  registers of a patched call (struct sigcontext)
-//   0x400  ... signal stack ...  0x4000   rt_sigframe: return address, ucontext, siginfo, then the XSAVE area above
+//   0x400  extended state of a patched call, when somebody asks for it or sets it
+//   0x1000 ... signal stack ...  0x4000   rt_sigframe: return address, ucontext, siginfo, then the XSAVE area above
 
 import { SIZEOF_UCONTEXT, UCONTEXT_UC_MCONTEXT } from '../../../abi/sigcontext.ts';
 import { GUEST_TOP, PATCH_TABLE_ADDR, PATCH_TABLE_SIZE } from '../platform.ts';
@@ -97,11 +98,16 @@ export const SET_FS = 1;
 export const SET_GS = 2;
 /** What is added to gs then in order to find H_SELF: an address that can be read with any base that is 0. */
 export const SELF_AT: number = PATCH_TABLE_ADDR;
+/** A thread that goes on from a patched call with all registers takes its extended state from the slot too. */
+export const H_LOAD = 0xd4;
 /** What the thread puts into the ring. */
 export const H_NUMBER = 0x84;
 /** stack_t of the signal stack, for the thread's start. */
 export const H_ALTSTACK = 0xa0;
-export const HEADER_SIZE = 0x400;
+/** Where a patched call's extended state goes, and how much of it can. */
+export const XSTATE_AT = 0x400;
+export const XSTATE_ROOM = 0xc00;
+export const HEADER_SIZE: number = XSTATE_AT + XSTATE_ROOM;
 
 /** H_STATE: the thread's report (odd), and the Sentry's answer (even). */
 export const STATE_NEW = 0;
@@ -117,6 +123,8 @@ export const STATE_RUN = 2;
 export const STATE_PARK = 4;
 /** Sentry -> thread in a patched call: trap, so that there is a real signal frame. */
 export const STATE_TRAP = 6;
+/** Sentry -> thread in a patched call: put the extended state into the slot, and report STATE_CALL once more. */
+export const STATE_SAVE = 10;
 /** Sentry -> thread in a call: go on with the result in the header, everything else as it was. */
 export const STATE_DONE = 8;
 

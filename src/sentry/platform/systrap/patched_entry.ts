@@ -6,12 +6,15 @@
 // The thread's slot is in gs (bases.ts), which guests hardly ever use; one that does takes the site's own syscall instruction. Flags
 // are kept, as compilers may expect of a system call (Rust's `preserves_flags`): until they are saved nothing may touch
 // them. While it waits the thread keeps its registers where they are, rax, rcx and r11 apart, so that an answer that is
-// only a result needs no more than one cache line.
+// only a result needs no more than one cache line. Any other answer is taken from the slot as a whole, extended state
+// included: a signal frame of the host's, and its rt_sigreturn, would cost more than all the rest.
 
 import {
+  SIGCONTEXT_EFLAGS,
   SIGCONTEXT_R8,
   SIGCONTEXT_R9,
   SIGCONTEXT_R10,
+  SIGCONTEXT_R11,
   SIGCONTEXT_R12,
   SIGCONTEXT_R13,
   SIGCONTEXT_R14,
@@ -19,6 +22,7 @@ import {
   SIGCONTEXT_RAX,
   SIGCONTEXT_RBP,
   SIGCONTEXT_RBX,
+  SIGCONTEXT_RCX,
   SIGCONTEXT_RDI,
   SIGCONTEXT_RDX,
   SIGCONTEXT_RIP,
@@ -33,9 +37,11 @@ import {
   EAX,
   ECX,
   EDI,
+  EDX,
   imm,
   type Mem,
   mem,
+  qword,
   R8,
   R9,
   R10,
@@ -56,7 +62,7 @@ import {
   RSP,
   rip,
 } from '../../../asm/index.ts';
-import { type Bases, emitReportBases, emitSlot } from './bases.ts';
+import { type Bases, emitReportBases, emitSetBases, emitSlot, ofSlot } from './bases.ts';
 import {
   C_SPINS,
   C_WANTS,
@@ -64,6 +70,7 @@ import {
   EVENT_FD,
   H_ASLEEP,
   H_FLAGS,
+  H_LOAD,
   H_PATCHED,
   H_R8,
   H_R9,
@@ -82,8 +89,10 @@ import {
   STATE_DONE,
   STATE_PARK,
   STATE_RUN,
+  STATE_SAVE,
   STATE_TRAP,
   WANTS_WAKE,
+  XSTATE_AT,
 } from './layout.ts';
 import { emitRing } from './ring_entry.ts';
 
@@ -115,8 +124,8 @@ const KEPT: readonly (readonly [Reg, number])[] = [
   [R15, SIGCONTEXT_R15],
 ];
 
-/** The registers of OF_CALL in struct sigcontext, for an answer that sets them all. */
-const ANSWERED: readonly (readonly [Reg, number])[] = [
+/** What an answer that sets all registers loads before the last ones. */
+const RESUMED: readonly (readonly [Reg, number])[] = [
   [RAX, SIGCONTEXT_RAX],
   [RDI, SIGCONTEXT_RDI],
   [RSI, SIGCONTEXT_RSI],
@@ -124,6 +133,8 @@ const ANSWERED: readonly (readonly [Reg, number])[] = [
   [R10, SIGCONTEXT_R10],
   [R8, SIGCONTEXT_R8],
   [R9, SIGCONTEXT_R9],
+  [R11, SIGCONTEXT_R11],
+  ...KEPT.filter(([reg]) => reg !== RSP),
 ];
 
 /**
@@ -170,6 +181,8 @@ export function emitPatchedEntry(a: Assembler, bases: Bases): void {
   a.label('patchedOrders')
     .cmp(EAX, imm(STATE_RUN))
     .je('patchedResume')
+    .cmp(EAX, imm(STATE_SAVE))
+    .je('patchedSave')
     .cmp(EAX, imm(STATE_TRAP))
     .je('patchedTrap');
   a.label('patchedSleep').mov(EAX, imm(1)).xchg(mem(RCX, H_ASLEEP), EAX);
@@ -186,7 +199,9 @@ export function emitPatchedEntry(a: Assembler, bases: Bases): void {
   a.label('patchedAwake')
     .mov(dword(mem(RCX, H_ASLEEP)), imm(0))
     .cmp(EAX, imm(STATE_TRAP))
-    .je('patchedTrap');
+    .je('patchedTrap')
+    .cmp(EAX, imm(STATE_SAVE))
+    .je('patchedSave');
   a.cmp(EAX, imm(STATE_RUN)).je('patchedResume');
   for (const [reg, offset] of OF_CALL) if (reg !== RAX) a.mov(reg, mem(RCX, offset));
   a.jmp('patchedDone');
@@ -200,12 +215,18 @@ export function emitPatchedEntry(a: Assembler, bases: Bases): void {
   for (const [reg, offset] of OF_CALL) if (reg !== RAX) a.mov(reg, mem(RCX, offset));
   a.mov(R11, imm(CONTROL_ADDR)).jmp('patchedSpin');
 
-  // The bases are what they were: another answer takes a signal frame (context.ts).
-  a.label('patchedResume');
-  restoreFlags();
-  for (const [reg, field] of KEPT) a.mov(reg, at(field));
-  for (const [reg, field] of ANSWERED) a.mov(reg, at(field));
-  a.mov(R11D, imm(PATCHED_FLAGS)).mov(RCX, at(SIGCONTEXT_RIP)).jmp(RCX);
+  // Extended state into the slot: a report like that of the call.
+  a.label('patchedSave').mov(EAX, imm(-1)).mov(EDX, imm(-1)).xsave64(mem(RCX, XSTATE_AT));
+  a.mov(RDX, mem(RCX, H_RDX)).mov(R11, imm(CONTROL_ADDR)).mov(EAX, imm(STATE_CALL)).jmp('patchedSaved');
+
+  a.label('patchedResume').mov(RBX, RCX);
+  emitSetBases(a, bases);
+  a.cmp(dword(mem(RBX, H_LOAD)), imm(0)).je('patchedLoaded');
+  a.mov(EAX, imm(-1)).mov(EDX, imm(-1)).xrstor64(mem(RBX, XSTATE_AT));
+  a.label('patchedLoaded').mov(RCX, RBX);
+  for (const [reg, field] of RESUMED) a.mov(reg, at(field));
+  a.lea(RSP, at(SIGCONTEXT_EFLAGS)).popfq().mov(RSP, at(SIGCONTEXT_RSP)).mov(RCX, at(SIGCONTEXT_RCX));
+  a.jmp(qword(ofSlot(bases, H_PATCHED + SIGCONTEXT_RIP)));
   a.label('patchedTrap').mov(EAX, imm(SYS_getppid)).syscall().ud2();
   a.label('patchedEnd');
 }

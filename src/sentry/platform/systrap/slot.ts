@@ -56,6 +56,7 @@ import {
   H_FRAME,
   H_FS_BASE,
   H_GS_BASE,
+  H_LOAD,
   H_R8,
   H_R9,
   H_R10,
@@ -74,6 +75,7 @@ import {
   SET_GS,
   SLOT_SIZE,
   SLOTS_ADDR,
+  XSTATE_AT,
 } from './layout.ts';
 import { AT_START } from './placement.ts';
 import { PATCHED_FLAGS, RUN_MASK_HIGH, RUN_MASK_LOW } from './stub.image.ts';
@@ -87,6 +89,7 @@ const G_FPSTATE = 23;
 const STACK_GAP = 64;
 
 const USER_DS = 0x2b;
+const EFLAGS_TF = 0x100;
 /** What programs have in their flags: CF, PF, AF, ZF, SF, DF, OF, AC and ID. */
 const USER_FLAGS = 0x24_0cd5;
 const TWO32 = 0x1_0000_0000;
@@ -121,6 +124,8 @@ export class HostSlot {
   parked = false;
   /** The thread stands in a patched call: its registers are in the slot, and there is no signal frame. */
   patched = false;
+  /** Its registers that were sent include extended state in the slot. */
+  loadsXstate = false;
   /** The thread stands in the handler for a call that trapped: a result alone may be its answer. */
   trapped = false;
   /** How long the thread had run when it became idle; -1 when its own clock was not read. */
@@ -237,6 +242,7 @@ export class HostSlot {
   atCall(patched: boolean): void {
     this.patched = patched;
     this.trapped = !patched;
+    this.loadsXstate = false;
     this.frame = patched ? PATCHED_FRAME : this.topFrame;
     if (patched) this.seq = this.words[this.at + H_SEQ / 4]!;
   }
@@ -464,6 +470,30 @@ export class HostSlot {
     const from = this.xstateAt(size);
     if (from < 0) to.set(initial);
     else to.set(this.bytes.subarray(from, from + size));
+  }
+
+  /** A thread in a patched call can go on with `regs` without a signal frame. */
+  resumesPlainly(regs: Regs): boolean {
+    const r = regs.words;
+    return (
+      r[2 * CS] === USER_CS &&
+      (r[2 * EFLAGS]! & EFLAGS_TF) === 0 &&
+      r[2 * GS_BASE] === 0 &&
+      r[2 * GS_BASE + 1] === 0
+    );
+  }
+
+  /** Extended state for a thread in a patched call to go on with; null for its own. */
+  setPatchedXstate(from: Uint8Array | null): void {
+    this.loadsXstate = from !== null;
+    this.words[this.at + H_LOAD / 4] = from === null ? 0 : 1;
+    if (from !== null) this.bytes.set(from, 4 * this.at + XSTATE_AT);
+  }
+
+  /** Extended state that a thread in a patched call has put into the slot. */
+  getPatchedXstate(to: Uint8Array, size: number): void {
+    const at = 4 * this.at + XSTATE_AT;
+    to.set(this.bytes.subarray(at, at + size));
   }
 
   /** The software-reserved bytes stay: by them the host knows what to restore. */

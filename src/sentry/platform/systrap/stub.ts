@@ -327,7 +327,7 @@ function emitHandler(a: Assembler, bases: Bases): void {
   // A patched call that a kick interrupted is asked for a frame, and there is one.
   a.label('again').mov(EAX, imm(STATE_EVENT)).jmp('report');
   a.label('resume');
-  emitSetBases(a, bases, RBX);
+  emitSetBases(a, bases);
   // rt_sigreturn finds the frame just below rsp: as if the handler had returned.
   a.label('return').add(RSP, imm(8));
   a.label('sigreturn').mov(EAX, imm(SYS_rt_sigreturn)).syscall().ud2();

@@ -49,6 +49,7 @@ import {
   REPORT_FD,
   WANTS_RING,
   WANTS_WAKE,
+  XSTATE_ROOM,
 } from './layout.ts';
 import { Mappers } from './mappers.ts';
 import { Placement } from './placement.ts';
@@ -107,6 +108,8 @@ export class SystrapPlatform implements Platform, StubTable {
   readonly accessOf = null;
   readonly xstateSize: number;
   readonly xcr0Lo: number;
+  /** Slots have room for it outside of signal frames. */
+  readonly movesXstate: boolean;
   readonly initialXstate: Uint8Array;
   readonly memfile: MemoryFile;
   /** The control page, read-only in every stub. */
@@ -210,6 +213,7 @@ export class SystrapPlatform implements Platform, StubTable {
       if (layout === null || layout[0] < 576 || slot.xstateAt(layout[0] + 4) < 0)
         throw new Error('systrap platform: signal frames of an unknown layout');
       [this.xstateSize, this.xcr0Lo] = layout;
+      this.movesXstate = this.xstateSize <= XSTATE_ROOM;
       const area = slot.xstateAt(this.xstateSize);
       this.initialXstate = slot.bytes.slice(area, area + this.xstateSize);
       slot.starting = false;
