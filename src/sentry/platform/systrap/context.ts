@@ -251,7 +251,7 @@ export class SystrapContext implements Context, RegsSource {
     const state = Atomics.load(this.words, this.stateAt);
     if ((state & 1) !== 0) Atomics.compareExchange(this.words, this.stateAt, state, STATE_PARK);
     // It will sleep, and be woken.
-    this.platform.placement.wakes++;
+    this.platform.placement.weighing.wakes++;
   }
 
   interrupt(): void {

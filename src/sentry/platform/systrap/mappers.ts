@@ -3,6 +3,7 @@
 
 import { ESRCH } from '../../../abi/errno.ts';
 import { SYS_close } from '../../../abi/syscall.ts';
+import { monotonicNs } from '../../../host/clock.ts';
 import { NotifyListener } from '../../../host/notify.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import type { Placement } from './placement.ts';
@@ -48,8 +49,10 @@ export class Mappers {
     list.count = 0;
     this.exchanges++;
     this.orders += count;
+    const since = monotonicNs();
     let r = this.listener.answer(process.idLow, process.idHigh, count, process.pidfd);
     if (r === 0) r = this.takeUntil(process);
+    this.placement.exchanged(monotonicNs() - since);
     if (r < 0) {
       process.broken = r;
       process.end();

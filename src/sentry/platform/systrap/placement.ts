@@ -5,9 +5,9 @@
 //
 // What wakes a sleeper on another cpu, or interrupts one (an exchange with a mapper, whose mapping change another cpu may
 // have cached), costs ten times more than on the same cpu; a call costs ten times less. So what the guest does decides:
-// the costs of both modes are compared over the last events (weigh). And spinning takes an idle cpu: free ends when we or
+// the costs of both modes, as measured on this host, are compared over the last events (weighing.ts). And spinning takes an idle cpu: free ends when we or
 // the guest's thread wait for one most of the time (/proc/PID/schedstat, second number), and begins only when the host
-// was idle enough (second number of /proc/uptime).
+// was idle enough (second number of /proc/uptime); or it is tried for a moment, and what came of it decides (trial.ts).
 //
 // In either mode a thread that computes while others run too may use every cpu. And at home, when several threads run and
 // compute for a while between their calls, all of them may: what the wake-ups across cpus cost is then less than what an
@@ -26,13 +26,16 @@ import { HostBuffer } from '../../../host/buffer.ts';
 import { monotonicNs } from '../../../host/clock.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import type { HostSlot } from './slot.ts';
+import { Trial } from './trial.ts';
+import { WEIGH_EVENTS, Weighing } from './weighing.ts';
 
 const MASK_SIZE = 128;
 /** How often the host's idle time is asked for while at home, at the least and after returns that did not last. */
 const IDLE_LOOK_NS = 50_000_000;
 const IDLE_LOOK_MAX_NS = 400_000_000;
-/** No free mode before this. */
+/** No free mode before this, except where to switch is dear; there the host's idle time is asked for sooner as well. */
 const WARM_NS = 250_000_000;
+const DEAR_LOOK_NS = 20_000_000;
 /** Idle share of one cpu that makes spinning worth while. */
 const IDLE_SHARE = 0.5;
 /** How often a free Sentry whose spins miss looks how long threads wait for a cpu: several of the scheduler's slices. */
@@ -54,20 +57,7 @@ const SPIN_NS = 80_000;
 /** The same while guest threads share cpus, and one of them may have to wait for another. */
 const CROWDED_SPIN_NS = 20_000;
 
-/** Events after which the modes are weighed. */
-const WEIGH_EVENTS = 256;
-/** What the free mode saves at an event, and what it adds to a sleep or wake-up, and to an exchange with a mapper, in us. */
-const CALL_SAVES = 2.5;
-const WAKE_COSTS = 35;
-const EXCHANGE_COSTS = 15;
-/** The other mode must be so much better. */
-const ADVANTAGE = 1.3;
-/** What an event costs with all threads at home, what when they are spread, and what a wake-up across cpus delays it, in us. */
-const HOME_EVENT = 5;
-const SPREAD_EVENT = 8;
-const SPREAD_DELAY = 60;
-/** How much better the other of the two must be, and how long one is kept. */
-const SPREAD_ADVANTAGE = 1.15;
+/** How long threads stay spread, or at home, at the least. */
 const SPREAD_KEPT_NS = 50_000_000;
 /** At home: who runs longer than this would let a spinning Sentry fall asleep. */
 const LONG_WAIT_NS = SPIN_NS;
@@ -117,13 +107,8 @@ export class Placement {
   private readonly schedstatFd: number;
   /** Running threads that may use the Sentry's cpu while it is free. */
   private anywhere = 0;
-  /** Since the modes were weighed: events, exchanges, and sleeps that are, or would be, ended from another cpu. */
-  private events = 0;
-  private weighedNs = 0;
-  /** Sum of the running threads at these events. */
-  private crowd = 0;
-  private exchanges = 0;
-  wakes = 0;
+  readonly weighing = new Weighing(monotonicNs());
+  private readonly trial = new Trial();
   private sleptAtNs = 0;
   /** How often the free mode ended. */
   homeTimes = 0;
@@ -173,10 +158,14 @@ export class Placement {
 
   /** A mapper works only while the Sentry waits for it: on the same cpu, where neither has to be woken from afar. */
   placeMapper(process: { readonly pid: number; mapperCpu: number }): void {
-    this.exchanges++;
     if (process.mapperCpu === this.cpu) return;
     process.mapperCpu = this.cpu;
     hostCall(SYS_sched_setaffinity, process.pid, MASK_SIZE, this.home.addr);
+  }
+
+  /** An exchange with a mapper took `ns`. */
+  exchanged(ns: number): void {
+    this.weighing.exchanged(this.free, ns);
   }
 
   /** A thread that the Sentry waits for runs on the Sentry's cpu. */
@@ -191,8 +180,7 @@ export class Placement {
 
   /** A thread came back from user mode, where `others` still are. */
   left(slot: HostSlot, others: number): void {
-    this.crowd += others + 1;
-    if (++this.events >= WEIGH_EVENTS) this.weigh();
+    if (this.weighing.event(others + 1)) this.weigh();
     if (slot.place % PLACES !== ANYWHERE) return;
     this.anywhere--;
     const run = monotonicNs() - slot.resumedNs;
@@ -215,6 +203,10 @@ export class Placement {
   /** A spin ended without an event: the threads compute, or have no cpu. */
   miss(running: readonly Running[]): void {
     const now = monotonicNs();
+    if (this.trial.judges) {
+      if (this.trial.failed(now, this.weighing.pending)) this.goHome();
+      return;
+    }
     if (now - this.delayAtNs < DELAY_LOOK_NS) return;
     const own = this.delay(this.schedstatFd);
     const slot = running.length > 0 ? running[0]!.slot : null;
@@ -247,11 +239,13 @@ export class Placement {
   /** The Sentry was woken. */
   woken(): void {
     if (this.free) {
-      this.wakes++;
+      this.weighing.wakes++;
       return;
     }
     const now = monotonicNs();
-    if (now - this.sleptAtNs > LONG_WAIT_NS) this.wakes++;
+    const slept = now - this.sleptAtNs;
+    if (slept > LONG_WAIT_NS) this.weighing.wakes++;
+    else this.weighing.sleptAtHome(slept);
     if (now - this.homeLookNs > HOME_LOOK_NS) this.lookAtHome(now);
   }
 
@@ -273,52 +267,39 @@ export class Placement {
 
   /** Compares what the last events cost in this mode with what they would in the other. */
   private weigh(): void {
-    const costs = this.wakes * WAKE_COSTS + this.exchanges * EXCHANGE_COSTS;
-    const saves = this.events * CALL_SAVES;
+    const { weighing, trial } = this;
     const now = monotonicNs();
-    const eachUs = (now - this.weighedNs) / this.events / 1000;
-    const crowd = this.crowd / this.events;
-    this.weighedNs = now;
-    this.events = this.wakes = this.exchanges = this.crowd = 0;
+    weighing.weigh(now);
     if (this.free) {
-      if (costs > saves * ADVANTAGE) this.goHome();
+      trial.count(WEIGH_EVENTS);
+      if (trial.judges ? trial.failed(now, 0) : weighing.wantsHome) this.goHome();
       return;
     }
     if (this.cpus === 1) return;
-    if (saves > costs * ADVANTAGE) this.look();
+    if (weighing.wantsFree) this.look(now);
     if (
       !this.free &&
       now - this.spreadNs > SPREAD_KEPT_NS &&
-      this.spreadPays(eachUs, crowd) !== this.spread
+      weighing.spreadPays(this.cpus, this.spread) !== this.spread
     ) {
       this.spread = !this.spread;
       this.spreadNs = now;
     }
   }
 
-  /** Shall threads use every cpu, when an event came every `eachUs` from one of `crowd` threads? */
-  private spreadPays(eachUs: number, crowd: number): boolean {
-    // What one computes between its events, from what the events made of it: with a cpu for all, or some, or delays only.
-    const cpus = Math.min(this.cpus, crowd);
-    const computes = this.spread
-      ? Math.min(cpus * eachUs - SPREAD_EVENT, crowd * eachUs - SPREAD_DELAY)
-      : eachUs - HOME_EVENT;
-    const home = 1 / (Math.max(computes, 0) + HOME_EVENT);
-    const spread = Math.min(
-      cpus / (Math.max(computes, 0) + SPREAD_EVENT),
-      crowd / (Math.max(computes, 0) + SPREAD_DELAY),
-    );
-    return this.spread ? spread * SPREAD_ADVANTAGE > home : spread > home * SPREAD_ADVANTAGE;
-  }
-
-  /** At home, free is better: is the host idle enough? */
-  private look(): void {
-    const now = monotonicNs();
-    if (now - this.idleAtNs < this.lookNs || now < this.warmAtNs) return;
+  /** At home, free is better: is the host idle enough, or is it to be tried? */
+  private look(now: number): void {
+    const { dear, mostlyCalls, eachUs } = this.weighing;
+    if (now - this.idleAtNs < (dear ? Math.min(this.lookNs, DEAR_LOOK_NS) : this.lookNs)) return;
+    if (now < this.warmAtNs && !dear) return;
     const before = this.idleSec;
     const since = (now - this.idleAtNs) / 1e9;
     this.sampleIdle();
-    if (this.idleSec - before < since * IDLE_SHARE) return;
+    const idle = this.idleSec - before >= since * IDLE_SHARE;
+    if (!idle) {
+      if (!mostlyCalls || !this.trial.due(now)) return;
+      this.trial.begin(now, eachUs);
+    }
     this.free = true;
     this.freeSinceNs = now;
     this.delayAtNs = 0;
@@ -327,6 +308,7 @@ export class Placement {
 
   private goHome(): void {
     this.free = false;
+    this.trial.end();
     this.homeTimes++;
     this.sampleIdle();
     this.settle();

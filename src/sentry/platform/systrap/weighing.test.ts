@@ -1,0 +1,112 @@
+// The choice between modes, without cpus: what windows of events say, and what trials come to.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Trial } from './trial.ts';
+import { WEIGH_EVENTS, Weighing } from './weighing.ts';
+
+/** A window of events that took `eachUs` each; then the modes are weighed. */
+function window(w: Weighing, from: number, eachUs: number, more: () => void = () => {}): number {
+  for (let i = 0; i < WEIGH_EVENTS; i++) assert.equal(w.event(1), i === WEIGH_EVENTS - 1);
+  more();
+  const end = from + WEIGH_EVENTS * eachUs * 1000;
+  w.weigh(end);
+  return end;
+}
+
+const times = (n: number, what: () => void): void => {
+  for (let i = 0; i < n; i++) what();
+};
+
+describe('weighing of modes', () => {
+  it('prefers the free mode for calls, and home for wake-ups', () => {
+    const w = new Weighing(0);
+    let at = window(w, 0, 5);
+    assert.ok(w.wantsFree && !w.wantsHome);
+    assert.equal(w.eachUs, 5);
+    at = window(w, at, 5, () => {
+      w.wakes += 100;
+    });
+    assert.ok(w.wantsHome && !w.wantsFree);
+    window(w, at, 5);
+    assert.ok(w.wantsFree);
+  });
+
+  it('takes the price of a call at home from the shortest sleeps', () => {
+    const w = new Weighing(0);
+    let at = 0;
+    assert.ok(!w.dear);
+    times(6, () => {
+      at = window(w, at, 40, () => times(20, () => w.sleptAtHome(30_000 + 1000 * Math.random())));
+    });
+    assert.ok(w.dear && w.homeCall > 25 && w.homeCall <= 31, String(w.homeCall));
+    // As many wake-ups as would send others home.
+    window(w, at, 40, () => {
+      w.wakes += 50;
+    });
+    assert.ok(w.wantsFree);
+  });
+
+  it('takes the price of exchanges from both modes', () => {
+    const w = new Weighing(0);
+    const exchanges = (): void => times(120, () => w.exchanged(false, 10_000));
+    let at = window(w, 0, 5, exchanges);
+    assert.ok(w.wantsHome);
+    // They cost hardly more in the free mode here; a single one that took long says nothing.
+    times(8, () => w.exchanged(true, 12_000));
+    w.exchanged(true, 50e6);
+    at = window(w, at, 5, () => times(60, () => w.exchanged(true, 12_000)));
+    at = window(w, at, 5, () => times(80, () => w.exchanged(true, 12_000)));
+    assert.ok(w.wantsFree && !w.wantsHome);
+  });
+
+  it('spreads threads that compute between their calls', () => {
+    const w = new Weighing(0);
+    const two = (eachUs: number): void => {
+      for (let i = 0; i < WEIGH_EVENTS; i++) w.event(2);
+      w.weigh(WEIGH_EVENTS * eachUs * 1000);
+    };
+    two(100);
+    assert.ok(w.spreadPays(2, false));
+    two(6);
+    assert.ok(!w.spreadPays(2, false));
+  });
+});
+
+describe('trials of the free mode', () => {
+  const MS = 1_000_000;
+
+  it('keep what is faster, as long as it is', () => {
+    const t = new Trial();
+    assert.ok(t.due(0));
+    t.begin(0, 9);
+    assert.ok(!t.failed(5 * MS, 1));
+    t.count(4000);
+    assert.ok(!t.failed(16 * MS, 0));
+    assert.ok(t.kept && t.judges && !t.running);
+    // A window with a slice of somebody else's in it is too short to tell.
+    assert.ok(!t.failed(19 * MS, 0));
+    t.count(4000);
+    assert.ok(!t.failed(32 * MS, 0));
+    t.count(100);
+    assert.ok(t.failed(48 * MS, 0));
+    assert.ok(!t.judges);
+  });
+
+  it('fail when nothing comes, or it is hardly faster, and wait longer each time', () => {
+    const t = new Trial();
+    let at = 0;
+    let last = 0;
+    for (let i = 0; i < 8; i++) {
+      t.begin(at, 9);
+      t.count(i % 2 === 0 ? 10 : 1700);
+      assert.ok(t.failed(at + 15 * MS, 0));
+      const from = at + 15 * MS;
+      for (at = from; !t.due(at); at += MS);
+      const pause = at - from;
+      assert.ok(pause >= last, `${pause}`);
+      last = pause;
+    }
+    assert.ok(last >= 3000 * MS && last < 5000 * MS);
+  });
+});
