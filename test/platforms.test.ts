@@ -1,4 +1,5 @@
-// The guest programs that lean on the platform most, on every platform by name, with and without rewritten system calls:
+// The guest programs that lean on the platform most, on every platform by name, with and without rewritten system calls
+// and FSGSBASE:
 // the same output as natively. All other tests run on the platform that `auto` takes, which is systrap where it works;
 // `VEDETTE_FLAGS=--platform=ptrace npm test` runs everything on another one.
 import assert from 'node:assert/strict';
@@ -29,7 +30,11 @@ describe('guest programs on each platform', { concurrency: 2, skip: nativeOnly }
       const binary = await compileGuest(program);
       const native = await runNative([binary], { timeoutMs: 120_000 });
       assert.equal(native.status, 0, `fails natively:\n${native.stdout}${native.stderr}`);
-      const flagSets = [['--platform=systrap'], ['--platform=ptrace']];
+      const flagSets = [
+        ['--platform=systrap'],
+        ['--platform=systrap', '--fsgsbase=off'],
+        ['--platform=ptrace'],
+      ];
       if (program === 'patched_calls') flagSets.push(['--platform=systrap', '--no-patch-calls']);
       for (const flags of flagSets) {
         const inside = await runInside([binary], { timeoutMs: 180_000, flags });
