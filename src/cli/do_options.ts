@@ -3,7 +3,13 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import * as signals from '../abi/signal.ts';
-import { type MountOption, type SandboxOptions, STATUS_USAGE, StartError } from '../runtime/options.ts';
+import {
+  CLOCK_NAMES,
+  type MountOption,
+  type SandboxOptions,
+  STATUS_USAGE,
+  StartError,
+} from '../runtime/options.ts';
 
 type Flags = Record<string, unknown>;
 
@@ -78,6 +84,8 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
   const memory = text('memory');
   const dump = text('dumpSignal');
   const debugLog = text('debugLog');
+  const clock = text('clock') ?? 'auto';
+  if (!CLOCK_NAMES.includes(clock)) wrong(`--clock ${clock}: unknown; there are: ${CLOCK_NAMES.join(', ')}`);
   return {
     argv: command,
     env: buildEnv(many('env'), flags.clearEnv === true, process.env),
@@ -88,6 +96,7 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
     tmpfs: many('tmpfs'),
     rootfs: resolve(text('rootfs') ?? '/'),
     platform: text('platform') ?? 'auto',
+    clock,
     patchCalls: flags.patchCalls !== false,
     fsgsbase: text('fsgsbase') ?? 'auto',
     network: 'none',

@@ -87,6 +87,11 @@ function makeProgram(): Command {
       'how guest code is run: auto (systrap where the host allows it), systrap, ptrace',
       'auto',
     )
+    .option(
+      '--clock <way>',
+      "how programs read clocks: auto, tsc (the counter), vdso (the host's code), call (system calls)",
+      'auto',
+    )
     .option('--no-patch-calls', 'systrap: leave system call instructions in the program as they are')
     .addOption(
       new Option('--fsgsbase <when>', 'systrap: use the instructions that set the bases of fs and gs')

@@ -1,6 +1,6 @@
 // The time-stamp counter: read here in one short crossing of the FFI.
 
-import { readFileSync } from 'node:fs';
+import { openSync, readSync } from 'node:fs';
 import { HostBuffer } from './buffer.ts';
 import { installCode, routine } from './ffi.ts';
 import { TSC_CODE } from './tsc.image.ts';
@@ -22,15 +22,19 @@ export function tscAbsolute(sinceLoad: number): bigint {
   return BigInt.asUintN(64, first + BigInt(sinceLoad));
 }
 
-/** True when the host itself tells time by the counter, which means it is constant, synchronised and never stops. */
-export function tscUsable(): boolean {
+const SOURCE = '/sys/devices/system/clocksource/clocksource0/current_clocksource';
+const text = new Uint8Array(64);
+let sourceFd = -1;
+
+/**
+ * Name of the clock source that the host tells time by at this moment; '' when it does not say. 'tsc' means that the
+ * counter is constant, the same on all cpus, and never stops.
+ */
+export function clockSource(): string {
   try {
-    const current = readFileSync(
-      '/sys/devices/system/clocksource/clocksource0/current_clocksource',
-      'utf8',
-    ).trim();
-    return current === 'tsc';
+    if (sourceFd < 0) sourceFd = openSync(SOURCE, 'r');
+    return new TextDecoder().decode(text.subarray(0, readSync(sourceFd, text, 0, text.length, 0))).trim();
   } catch {
-    return false;
+    return '';
   }
 }

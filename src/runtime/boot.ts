@@ -13,6 +13,7 @@ import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
 import { mark } from '../sentry/base/startup.ts';
 import type { Devpts } from '../sentry/fs/tty/devpts.ts';
+import { chooseClock } from '../sentry/kernel/clock_way.ts';
 import { createInit } from '../sentry/kernel/init.ts';
 import { Kernel, type SyscallTracer } from '../sentry/kernel/kernel.ts';
 import { defaultLimits } from '../sentry/kernel/limits.ts';
@@ -106,7 +107,10 @@ export class Loader implements SignalTarget {
   }
 
   private makeVdso(): void {
-    const vdso = VdsoPages.create(this.memfile, this.kernel.time, this.options.numCpu);
+    const { clock, numCpu } = this.options;
+    const choice = chooseClock(clock, this.platform);
+    if (typeof choice === 'string') throw new StartError(`--clock ${clock}: ${choice}`, STATUS_USAGE);
+    const vdso = VdsoPages.create(this.memfile, this.kernel.time, numCpu, choice);
     if (failed(vdso)) throw new Error(`vdso: ${errnoName(-vdso)}`);
     this.kernel.vdso = vdso;
   }

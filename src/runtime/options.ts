@@ -12,6 +12,9 @@ export interface MountOption {
 /** Network of the sandbox: only `none` exists so far. */
 export type NetworkMode = 'none';
 
+/** What `clock` may be. */
+export const CLOCK_NAMES: readonly string[] = ['auto', 'tsc', 'vdso', 'call'];
+
 export interface SandboxOptions {
   /** Program and arguments; the program is looked up in the guest's PATH when it has no slash. At least one. */
   readonly argv: readonly string[];
@@ -32,6 +35,8 @@ export interface SandboxOptions {
   readonly patchCalls: boolean;
   /** systrap uses the processor's FSGSBASE instructions: auto (where there are), on, off. */
   readonly fsgsbase: string;
+  /** How guests read clocks: 'auto', 'tsc', 'vdso' or 'call' (kernel/clock_way.ts). */
+  readonly clock: string;
   readonly network: NetworkMode;
   /** Trace of system calls: null for none, '-' for stderr, else a file of the host. */
   readonly strace: string | null;

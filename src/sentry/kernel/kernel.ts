@@ -24,6 +24,7 @@ import { ORIG_RAX, R8, R9, R10, RAX, RDI, RDX, RSI } from '../platform/regs.ts';
 import { UnixNamespace } from '../socket/unix/namespace.ts';
 import { BLOCKED, EXITED, NO_RESULT } from './block.ts';
 import { FutexTable } from './futex.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { IpcNamespace } from './ipc_namespace.ts';
 import { LoadAverage } from './load_average.ts';
 import type { ProgramLoader } from './loader_interface.ts';
@@ -98,6 +99,7 @@ export class Kernel {
   /** Tasks that are not dead. The loop ends when none is left. */
   liveTasks = 0;
   readonly load: LoadAverage = new LoadAverage(this);
+  private readonly heartbeat: Heartbeat;
   /** Made with the first look: V8's statistics take 2 ms to load, which short programs need not wait for. */
   private guard: MemoryGuard | null = null;
   private sinceLook = 0;
@@ -112,6 +114,7 @@ export class Kernel {
     this.memfile = memfile;
     this.table = table;
     this.time = new Timekeeper();
+    this.heartbeat = new Heartbeat(this);
     this.pids = new PidTable();
     this.signals = new SignalCenter(this);
   }
@@ -135,7 +138,7 @@ export class Kernel {
 
   /** Runs until no task is left. */
   run(): void {
-    this.load.start();
+    this.heartbeat.start();
     while (this.liveTasks > 0) {
       for (let t = this.runHead; t !== null; t = this.runHead) {
         this.runHead = t.runNext;
@@ -277,6 +280,7 @@ export class Kernel {
 
   /** Hands a task to the platform. Only task_run.ts calls it, when nothing is left to do in the kernel. */
   enterUser(t: Task): void {
+    if (this.time.resting) this.time.onRouse();
     t.state = TASK_RUNNING;
     t.sysno = -1;
     t.ctx.resume(t.mm.as);

@@ -2,39 +2,72 @@
 // nanoseconds stay exact as JS numbers); CLOCK_REALTIME is the host's.
 
 import { CLOCK_MONOTONIC, CLOCK_REALTIME } from '../../abi/time.ts';
-import { hostClockNs, hostClockSec, lastNsec } from '../../host/clock.ts';
+import { hostClockSec, lastNsec } from '../../host/clock.ts';
 import type { Timer, TimeSource } from '../base/time.ts';
 import { TimerHeap } from './timer_heap.ts';
 import type { TscClock } from './tsc_clock.ts';
 
+const NS = 1e9;
+
 export class Timekeeper implements TimeSource {
   private tsc: TscClock | null = null;
   private readonly timers: TimerHeap = new TimerHeap();
-  /** CLOCK_MONOTONIC of the host when this kernel booted. */
-  readonly bootHostNs: number;
+  /** CLOCK_MONOTONIC of the host that counts as our zero. */
+  bootSec: number;
+  bootNsec: number;
+  /** The same in ns, rounded: for deadlines. */
+  private bootHostNs = 0;
   /** What the host was last asked to wake us for, in our monotonic ns. */
   private programmedNs = Number.POSITIVE_INFINITY;
   realtimeNsec = 0;
-  /** Seconds of the last reading: with a TSC clock, its recalibration once a second makes one. */
+  /** Seconds of the last reading: with a TSC clock, its recalibration once a second makes one, as long as guests run. */
   private recentSec = 0;
   /** Set by the runtime: the host is to call expire() at this time (CLOCK_MONOTONIC of the host, absolute ns). */
   onNextDeadline: (hostNs: number) => void = () => {};
+  /** Nobody runs guest code, and the heartbeat has stopped: onRouse() comes before anybody reads a clock again. */
+  resting = false;
+  onRouse: () => void = () => {};
 
   constructor() {
     // A minute of head start, as firmware and init take: no clock reads 0, which several interfaces take for "unset",
     // and a program may subtract a few seconds.
-    this.bootHostNs = hostClockNs(CLOCK_MONOTONIC) - 60e9;
+    this.bootSec = hostClockSec(CLOCK_MONOTONIC) - 60;
+    this.bootNsec = lastNsec();
+    this.bootHostNs = this.bootSec * NS + this.bootNsec;
   }
 
-  /** From here on monotonic time is the VDSO's, to the tick: what a guest reads with and without a call agrees. */
-  useTsc(clock: TscClock): void {
+  /** Our zero as one number, exact. */
+  get bootNs(): bigint {
+    return BigInt(this.bootSec) * BigInt(NS) + BigInt(this.bootNsec);
+  }
+
+  /** Moves our zero: the clock jumps ahead, or goes on from where another way of reading it ended. */
+  set bootNs(ns: bigint) {
+    const nsec = ((ns % BigInt(NS)) + BigInt(NS)) % BigInt(NS);
+    this.bootSec = Number((ns - nsec) / BigInt(NS));
+    this.bootNsec = Number(nsec);
+    this.bootHostNs = Number(ns);
+    if (this.programmedNs !== Number.POSITIVE_INFINITY)
+      this.onNextDeadline(this.programmedNs + this.bootHostNs);
+  }
+
+  /**
+   * From here on monotonic time is the VDSO's, to the tick: what a guest reads with and without a call agrees. With null
+   * it is the host's own clock again, from bootNs on.
+   */
+  useTsc(clock: TscClock | null): void {
     this.tsc = clock;
     this.realtimeSec();
   }
 
   monotonicNs(): number {
-    if (this.tsc !== null) return this.tsc.monotonicNs();
-    return hostClockNs(CLOCK_MONOTONIC) - this.bootHostNs;
+    if (this.tsc !== null) {
+      if (this.resting) this.onRouse();
+      return this.tsc.monotonicNs();
+    }
+    // The parts apart: whole ns of a host that is up for long would be rounded, and a little might go back.
+    const sec = hostClockSec(CLOCK_MONOTONIC) - this.bootSec;
+    return sec * NS + (lastNsec() - this.bootNsec);
   }
 
   realtimeSec(): number {

@@ -65,6 +65,7 @@ export class FakePlatform implements Platform {
   readonly xstateSize = 512;
   readonly xcr0Lo = 3;
   readonly patchesCalls = false;
+  readonly hasHostVdso = false;
   mapsFiles = true;
   readonly int80IsSyscall = false;
   readonly fsgsbase = true;

@@ -37,23 +37,39 @@ import {
   TIMEX_TOLERANCE,
 } from '../../abi/timex.ts';
 import { getI64, putU64 } from '../../abi/u64.ts';
+import { hostClockSec, lastNsec } from '../../host/clock.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { cpuClockNs } from '../kernel/cpu_clock.ts';
 import type { Task } from '../kernel/task.ts';
+import { GUEST_TOP } from '../platform/platform.ts';
+import { RIP } from '../platform/regs.ts';
 import { COARSE_NS } from '../vdso/params.ts';
 import { ADDR, CLOCK_ID, STRUCT } from './kinds.ts';
 import { sys } from './row.ts';
 import { writeTimespec, writeTimespecNs } from './user_time.ts';
 
-/** Resolution of the coarse clocks: one tick at 250 Hz. */
 /** What adjtimex reports for a clock that nobody disciplines: microseconds, ticks, ppm << 16. */
 const MAX_ERROR_US = 16_000_000;
 const TICK_US = 10_000;
 const TOLERANCE = 32_768_000;
 
+/**
+ * A call of the host's own vDSO, which ours asked and which cannot tell the time: it gets the host's, since ours counts it
+ * from our boot. Whoever jumps there reads a clock that is there to be read anyway.
+ */
+function hostVdsoAsks(t: Task): boolean {
+  const { vdso } = t.kernel;
+  if (vdso === null || !vdso.asksHost || t.ctx.regs.get(RIP) < GUEST_TOP) return false;
+  vdso.fellBack();
+  return true;
+}
+
 /** Implements clock_gettime(2). */
 function clock_gettime(t: Task, clock: number, addr: number): number {
   const time = t.kernel.time;
+  if (hostVdsoAsks(t) && clock === CLOCK_MONOTONIC)
+    return writeTimespec(t, addr, hostClockSec(CLOCK_MONOTONIC), lastNsec());
+  t.kernel.vdso?.called();
   switch (clock) {
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
@@ -100,6 +116,7 @@ function clock_settime(t: Task, clock: number, addr: number): number {
 
 /** Implements gettimeofday(2). The time zone is always UTC's. */
 function gettimeofday(t: Task, tv: number, tz: number): number {
+  t.kernel.vdso?.called();
   if (tv !== 0) {
     const time = t.kernel.time;
     putU64(scratchView, 0, time.realtimeSec());
@@ -123,6 +140,7 @@ function settimeofday(t: Task, tv: number, tz: number): number {
 
 /** Implements time(2). */
 function time(t: Task, addr: number): number {
+  t.kernel.vdso?.called();
   const sec = t.kernel.time.realtimeSec();
   if (addr === 0) return sec;
   putU64(scratchView, 0, sec);

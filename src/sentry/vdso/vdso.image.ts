@@ -20,6 +20,7 @@ import {
   Assembler,
   dword,
   EAX,
+  EBX,
   ECX,
   EDI,
   EDX,
@@ -29,17 +30,25 @@ import {
   qword,
   R8D,
   RAX,
+  RBP,
+  RBX,
   RCX,
   RDI,
   RDX,
+  type Reg,
   RSI,
+  RSP,
   rip,
 } from '../../asm/index.ts';
 import { writeSharedObject } from '../../elf/index.ts';
 import {
   COARSE_NS,
+  PARAM_BOOT_NSEC,
+  PARAM_BOOT_SEC,
   PARAM_CPU_USABLE,
   PARAM_FLAGS,
+  PARAM_HOST_GETTIME,
+  PARAM_HOST_USABLE,
   PARAM_MONOTONIC,
   PARAM_MULT,
   PARAM_REALTIME,
@@ -64,13 +73,13 @@ function param(offset: number): Mem {
   return rip('params', offset);
 }
 
-/** rax = ns of the clock whose base lies at `base` in the page; goes to `fallback` when the TSC is not usable.
+/** rax = ns of the clock whose base lies at `base` in the page; goes to `otherwise` when the counter does not tell time.
  *  Clobbers rcx, rdx, r8. */
-function readClock(a: Assembler, base: number, fallback: string): void {
+function readClock(a: Assembler, base: number, otherwise: string): void {
   const again = a.unique('again');
   const forward = a.unique('forward');
   a.label(again).mov(R8D, param(PARAM_SEQ)).test(R8D, imm(1)).jne(again);
-  a.test(dword(param(PARAM_FLAGS)), imm(PARAM_TSC_USABLE)).je(fallback);
+  a.test(dword(param(PARAM_FLAGS)), imm(PARAM_TSC_USABLE)).je(otherwise);
   a.lfence().rdtsc().shl(RDX, imm(32)).or(RAX, RDX);
   // Another processor's counter may lag behind the base by a little: that is no time at all, not 500 years.
   a.sub(RAX, param(PARAM_TSC_BASE)).jns(forward).xor(EAX, EAX).label(forward);
@@ -87,6 +96,52 @@ function splitSeconds(a: Assembler): void {
   a.xor(EDX, EDX).mov(ECX, imm(1_000_000_000)).div(RCX);
 }
 
+/** A frame with `saved` registers in it, room for a timespec at rsp, and rsp as functions in C want it. */
+function openFrame(a: Assembler, ...saved: Reg[]): void {
+  a.push(RBP).mov(RBP, RSP);
+  for (const reg of saved) a.push(reg);
+  a.sub(RSP, imm(16)).and(RSP, imm(-16));
+}
+
+/** Gives the registers back that openFrame() saved. */
+function closeFrame(a: Assembler, ...saved: Reg[]): void {
+  for (const [i, reg] of saved.entries()) a.mov(reg, mem(RBP, -8 * (i + 1)));
+  a.leave();
+}
+
+/** Has the host's code put the time of its clock into the frame; goes to `failed` when it does not. */
+function askHost(a: Assembler, clock: number, failed: string): void {
+  a.mov(EDI, imm(clock))
+    .mov(RSI, RSP)
+    .call(qword(param(PARAM_HOST_GETTIME)))
+    .test(EAX, EAX)
+    .jne(failed);
+}
+
+/** Goes to `call` unless the host's code may be asked. */
+function unlessHost(a: Assembler, call: string): void {
+  a.test(dword(param(PARAM_FLAGS)), imm(PARAM_HOST_USABLE)).je(call);
+}
+
+/** clock_gettime() of a monotonic clock by the host's code: its own, counted from our boot. */
+function hostMonotonic(a: Assembler): void {
+  unlessHost(a, 'gettimeCall');
+  openFrame(a, RBX, RSI, RDI);
+  a.label('hostAgain').mov(EBX, param(PARAM_SEQ)).test(EBX, imm(1)).jne('hostAgain');
+  // The kernel may have turned to another way since.
+  a.test(dword(param(PARAM_FLAGS)), imm(PARAM_HOST_USABLE)).je('hostGone');
+  askHost(a, CLOCK_MONOTONIC, 'hostGone');
+  a.mov(RAX, mem(RSP, 0)).sub(RAX, param(PARAM_BOOT_SEC));
+  a.mov(RDX, mem(RSP, 8)).sub(RDX, param(PARAM_BOOT_NSEC)).jns('hostSplit');
+  a.add(RDX, imm(1_000_000_000)).dec(RAX).label('hostSplit');
+  a.cmp(EBX, param(PARAM_SEQ)).jne('hostAgain');
+  closeFrame(a, RBX, RSI, RDI);
+  a.jmp('storePair');
+  a.label('hostGone');
+  closeFrame(a, RBX, RSI, RDI);
+  a.jmp('gettimeCall');
+}
+
 function buildVdso(): Uint8Array {
   const a = new Assembler({ base: TEXT });
   a.external('params', VDSO_IMAGE_SIZE);
@@ -100,30 +155,58 @@ function buildVdso(): Uint8Array {
   // int clock_gettime(clockid_t edi, struct timespec *rsi)
   begin('__vdso_clock_gettime');
   a.cmp(EDI, imm(31)).ja('gettimeCall').mov(EAX, imm(MONOTONIC_CLOCKS)).bt(EAX, EDI).jae('notMonotonic');
-  readClock(a, PARAM_MONOTONIC, 'gettimeCall');
+  readClock(a, PARAM_MONOTONIC, 'hostMonotonic');
   a.jmp('storeTimespec');
   a.label('notMonotonic').mov(EAX, imm(REALTIME_CLOCKS)).bt(EAX, EDI).jae('gettimeCall');
-  readClock(a, PARAM_REALTIME, 'gettimeCall');
+  readClock(a, PARAM_REALTIME, 'hostRealtime');
   a.label('storeTimespec');
   splitSeconds(a);
-  a.mov(mem(RSI, 0), RAX).mov(mem(RSI, 8), RDX).xor(EAX, EAX).ret();
+  a.label('storePair').mov(mem(RSI, 0), RAX).mov(mem(RSI, 8), RDX).xor(EAX, EAX).ret();
+  a.label('hostMonotonic');
+  hostMonotonic(a);
+  // The date is the host's own: its code does it all.
+  a.label('hostRealtime');
+  unlessHost(a, 'gettimeCall');
+  a.mov(EDI, imm(CLOCK_REALTIME)).jmp(qword(param(PARAM_HOST_GETTIME)));
   a.label('gettimeCall').mov(EAX, imm(SYS_clock_gettime)).syscall().ret();
 
   // int gettimeofday(struct timeval *rdi, struct timezone *rsi): each may be NULL; the time zone is always zero.
   begin('__vdso_gettimeofday');
   a.test(RDI, RDI).je('zone');
-  readClock(a, PARAM_REALTIME, 'timeofdayCall');
+  readClock(a, PARAM_REALTIME, 'hostDay');
   splitSeconds(a);
-  a.mov(mem(RDI, 0), RAX).mov(RAX, RDX).xor(EDX, EDX).mov(ECX, imm(1000)).div(RCX).mov(mem(RDI, 8), RAX);
+  a.label('storeDay')
+    .mov(mem(RDI, 0), RAX)
+    .mov(RAX, RDX)
+    .xor(EDX, EDX)
+    .mov(ECX, imm(1000))
+    .div(RCX)
+    .mov(mem(RDI, 8), RAX);
   a.label('zone').test(RSI, RSI).je('zoneDone').xor(EAX, EAX).mov(mem(RSI, 0), RAX);
   a.label('zoneDone').xor(EAX, EAX).ret();
+  a.label('hostDay');
+  unlessHost(a, 'timeofdayCall');
+  openFrame(a, RDI, RSI);
+  askHost(a, CLOCK_REALTIME, 'hostDayFailed');
+  a.mov(RAX, mem(RSP, 0)).mov(RDX, mem(RSP, 8));
+  closeFrame(a, RDI, RSI);
+  a.jmp('storeDay').label('hostDayFailed');
+  closeFrame(a, RDI, RSI);
   a.label('timeofdayCall').mov(EAX, imm(SYS_gettimeofday)).syscall().ret();
 
   // time_t time(time_t *rdi)
   begin('__vdso_time');
-  readClock(a, PARAM_REALTIME, 'timeCall');
+  readClock(a, PARAM_REALTIME, 'hostTime');
   splitSeconds(a);
-  a.test(RDI, RDI).je('timeDone').mov(mem(RDI, 0), RAX).label('timeDone').ret();
+  a.label('storeTime').test(RDI, RDI).je('timeDone').mov(mem(RDI, 0), RAX).label('timeDone').ret();
+  a.label('hostTime');
+  unlessHost(a, 'timeCall');
+  openFrame(a, RDI);
+  askHost(a, CLOCK_REALTIME, 'hostTimeFailed');
+  a.mov(RAX, mem(RSP, 0));
+  closeFrame(a, RDI);
+  a.jmp('storeTime').label('hostTimeFailed');
+  closeFrame(a, RDI);
   a.label('timeCall').mov(EAX, imm(SYS_time)).syscall().ret();
 
   // int clock_getres(clockid_t edi, struct timespec *rsi)

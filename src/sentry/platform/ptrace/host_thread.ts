@@ -11,7 +11,7 @@ import {
   waitFor,
   waitStatus,
 } from '../../../host/ptrace.ts';
-import { CS, EFLAGS, ORIG_RAX, R12, RAX, RBX, REGS_SIZE, Regs, RIP, SS } from '../regs.ts';
+import { CS, EFLAGS, ORIG_RAX, R12, RAX, RBX, REGS_SIZE, Regs, RIP, RSP, SS } from '../regs.ts';
 import { MAX_ORDERS, ORDERS_ADDR } from './stub.image.ts';
 
 /** Registers for running orders; shared, since orders run one list at a time. */
@@ -62,6 +62,17 @@ export class HostThread {
   }
 
   kicked = false;
+
+  /** A register as it was after the last runTo(). */
+  reg(r: number): number {
+    return orderRegs.get(r);
+  }
+
+  /** rsp of the stopped thread. */
+  stackPointer(): number {
+    ptraceGetregs(this.tid, orderBuffer.addr);
+    return orderRegs.get(RSP);
+  }
 
   /** Runs the first `count` records of the orders page; 0, or the -errno of the first that failed. */
   runOrders(ordersAddr: number, count: number): number {

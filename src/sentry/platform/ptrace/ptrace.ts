@@ -109,6 +109,7 @@ export class PtracePlatform implements Platform, StubTable {
   /** The host keeps the bases of its threads. */
   readonly fsgsbase = true;
   readonly accessOf = accessOf;
+  readonly hasHostVdso: boolean;
   readonly xstateSize: number;
   readonly xcr0Lo: number;
   readonly initialXstate: Uint8Array;
@@ -142,7 +143,9 @@ export class PtracePlatform implements Platform, StubTable {
     putU64(new DataView(this.stub.elf.buffer), STUB.ordersAt, frame * 4096);
     quietStops();
     this.affinity = new Affinity();
-    this.template = spawnStub(this.stub, memfile.fd);
+    const { thread, hasVdso } = spawnStub(this.stub, memfile.fd);
+    this.template = thread;
+    this.hasHostVdso = hasVdso;
     this.wakerPid = spawnWaker(this.stub, pollerFd);
     const size = ptraceGetXstate(this.template.tid, xstateBuffer);
     if (size < 576) throw new Error(`ptrace platform: no extended state (${size})`);

@@ -22,6 +22,7 @@ import { HostBuffer } from '../../../host/buffer.ts';
 import { ptraceInterrupt, ptraceSeize, waitFor, waitStatus } from '../../../host/ptrace.ts';
 import { type ChildCall, spawnWithCalls } from '../../../host/spawn.ts';
 import { hostCall } from '../../../host/syscall.ts';
+import { R13, R14 } from '../regs.ts';
 import { HostThread } from './host_thread.ts';
 import { STUB_IMAGE_FD, STUB_MEMFILE_FD, type StubImage, WAKER_EPOLL_FD } from './stub.image.ts';
 
@@ -81,13 +82,13 @@ function spawnProgram(image: StubImage, name: string, fds: readonly (readonly [n
   return pid;
 }
 
-/** The template stub: moved to its place, everything else unmapped, stopped. */
-export function spawnStub(image: StubImage, memfileFd: number): HostThread {
+/** The template stub: moved to its place, everything else unmapped, stopped. `hasVdso` tells whether it kept the host's vDSO. */
+export function spawnStub(image: StubImage, memfileFd: number): { thread: HostThread; hasVdso: boolean } {
   const pid = spawnProgram(image, 'vedette-stub', [[memfileFd, STUB_MEMFILE_FD]]);
   const thread = new HostThread(pid, pid);
-  const r = thread.runTo(image.bootAddr, 0, 0);
+  const r = thread.runTo(image.bootAddr, thread.stackPointer(), 0);
   if (r !== 0) throw new Error(`ptrace platform: the stub could not set itself up (${r})`);
-  return thread;
+  return { thread, hasVdso: thread.reg(R14) > thread.reg(R13) };
 }
 
 /** The waker, stopped just before its loop. Returns its pid. */

@@ -4,6 +4,7 @@
 //
 //   STUB_BASE            code: boot, orders loop, waker loop        (r-x, from the stub's own memfd)
 //   STUB_BASE + 0x1000   orders: records of 8 u64 (nr, 6 arguments, unused)   (r--, from the memory file)
+//   HOST_VDSO_ADDR       the host's own vDSO and its data (../stub/host_vdso.ts)
 
 import { MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
 import { POLLIN } from '../../../abi/poll.ts';
@@ -16,6 +17,8 @@ import {
   R9,
   R10,
   R12,
+  R13,
+  R14,
   RAX,
   RBX,
   RCX,
@@ -27,6 +30,7 @@ import {
 } from '../../../asm/index.ts';
 import { PF_R, PF_X, writeExecutable } from '../../../elf/index.ts';
 import { GUEST_TOP } from '../platform.ts';
+import { emitKeepVdso } from '../stub/host_vdso.ts';
 
 export const STUB_BASE = GUEST_TOP;
 export const ORDERS_ADDR: number = STUB_BASE + 0x1000;
@@ -62,7 +66,9 @@ export function buildStub(): StubImage {
   // Where execve enters: sleep until the Sentry has attached and sets rip.
   a.label('start').mov(RAX, imm(SYS_pause)).syscall().jmp('start');
 
-  a.label('boot');
+  // rbx: rsp as execve left it.
+  a.label('boot').mov(RSP, RBX);
+  emitKeepVdso(a);
   /** The offset is in r9. */
   const mmap = (addr: number, len: number, prot: number, flags: number, fd: number): void => {
     a.mov(RAX, imm(SYS_mmap)).mov(RDI, imm(addr)).mov(RSI, imm(len)).mov(RDX, imm(prot));
@@ -82,10 +88,10 @@ export function buildStub(): StubImage {
   a.label('moved');
   a.mov(RAX, imm(SYS_munmap)).mov(RDI, imm(0)).mov(RSI, imm(STUB_BASE)).syscall();
   a.test(RAX, RAX).jne('bad');
-  a.mov(RAX, imm(SYS_munmap))
-    .mov(RDI, imm(STUB_END))
-    .mov(RSI, imm(TASK_TOP - STUB_END))
-    .syscall();
+  // All but the host's vDSO, whose bounds are in r13 and r14.
+  a.mov(RDI, imm(STUB_END)).mov(RSI, R13).sub(RSI, RDI).mov(RAX, imm(SYS_munmap)).syscall();
+  a.test(RAX, RAX).jne('bad');
+  a.mov(RDI, R14).mov(RSI, imm(TASK_TOP)).sub(RSI, RDI).mov(RAX, imm(SYS_munmap)).syscall();
   a.label('bad').int3();
 
   a.align(16).label('orders');

@@ -6,6 +6,7 @@
 //   ORDERS      records of 8 u64 for the mapper                     r--  memory file, this process's own once it has threads
 //   RING        numbers of threads that have reported               rw-  memory file, shared by all stubs
 //   SITES       code of patched calls                               r-x  memory file, this process's own
+//   HOST_VDSO_ADDR  the host's vDSO and its data (../stub/host_vdso.ts) r-x  the host's own
 //   SLOTS       one slot per guest thread                           rw-  memory file, this process's own
 //
 // A slot (16 KiB), grown down from its end by the host's signal frames:

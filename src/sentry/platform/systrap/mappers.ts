@@ -64,6 +64,11 @@ export class Mappers {
     return result;
   }
 
+  /** An argument of the report that came last. */
+  reported(arg: number): number {
+    return this.listener.arg(arg);
+  }
+
   /** Gives a waiting mapper's process a descriptor of ours; its number there, or -errno. */
   giveFd(process: HostProcess, fd: number): number {
     this.placement.placeMapper(process);

@@ -102,6 +102,7 @@ import {
 } from '../../../asm/index.ts';
 import { PF_R, PF_X, writeExecutable } from '../../../elf/index.ts';
 import { type Bases, emitReportBases, emitSetBases } from './bases.ts';
+import { emitKeepVdso } from '../stub/host_vdso.ts';
 import { guestFilter, mapperFilter, SYS_NOTIFY } from './filter.ts';
 import {
   C_SPINS,
@@ -400,9 +401,13 @@ function emitMapper(a: Assembler): void {
   a.label('bad').mov(EAX, imm(SYS_exit_group)).mov(RDI, imm(1)).syscall().jmp('bad');
 }
 
-/** Start of the template: one report of the filter's listener to the Sentry, and it is a mapper like any other. */
+/**
+ * Start of the template: one report of the filter's listener to the Sentry, and it is a mapper like any other. r13, r14:
+ * where the host's vDSO is kept.
+ */
 function emitStart(a: Assembler): void {
   a.align(16).label('start');
+  emitKeepVdso(a);
   for (const sig of HANDLED) {
     a.mov(EAX, imm(SYS_rt_sigaction)).mov(RDI, imm(sig)).lea(RSI, rip('action')).mov(RDX, imm(0));
     a.mov(R10, imm(8)).syscall().test(RAX, RAX).jne('bad');
@@ -456,16 +461,15 @@ function emitStart(a: Assembler): void {
     .add(RAX, RCX)
     .jmp(RAX);
   a.label('moved');
-  const munmap = (from: number, to: number): void => {
-    a.mov(EAX, imm(SYS_munmap))
-      .mov(RDI, imm(from))
-      .mov(RSI, imm(to - from))
-      .syscall();
-    a.test(RAX, RAX).jne('bad');
+  const munmap = (from: number | Reg, to: number | Reg): void => {
+    a.mov(RDI, typeof from === 'number' ? imm(from) : from).mov(RSI, typeof to === 'number' ? imm(to) : to);
+    a.sub(RSI, RDI).mov(EAX, imm(SYS_munmap)).syscall().test(RAX, RAX).jne('bad');
   };
   munmap(0, STUB_BASE);
   munmap(STUB_BASE + CODE_SIZE, CONTROL_ADDR);
-  munmap(CONTROL_ADDR + shared, RING_ADDR);
+  munmap(CONTROL_ADDR + shared, R13);
+  munmap(R14, RING_ADDR);
   munmap(RING_ADDR + 4096, TASK_TOP);
-  a.jmp('newProcess');
+  // With the first report: where the host's vDSO is.
+  a.mov(RDX, R13).mov(R10, R14).jmp('newProcess');
 }

@@ -106,6 +106,7 @@ export class SystrapPlatform implements Platform, StubTable {
   readonly fsgsbase: boolean;
   /** Faults are exact: nobody need look at the instruction. */
   readonly accessOf = null;
+  readonly hasHostVdso: boolean;
   readonly xstateSize: number;
   readonly xcr0Lo: number;
   /** Slots have room for it outside of signal frames. */
@@ -199,6 +200,7 @@ export class SystrapPlatform implements Platform, StubTable {
       this.mappers = new Mappers(fd, this.placement);
       this.template = new HostProcess(this, pid);
       must('the stub', this.mappers.begin(this.template));
+      this.hasHostVdso = this.mappers.reported(3) > this.mappers.reported(2);
       this.processes.set(pid, this.template);
 
       // One process and thread tell the layout of the host's signal frames, and wait in the pool.
