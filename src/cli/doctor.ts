@@ -94,6 +94,16 @@ async function checkPtrace(): Promise<Omit<Finding, 'name'>> {
   return { state, detail: r.hung ? 'the self-test hangs' : r.text, fix };
 }
 
+async function checkClock(): Promise<Omit<Finding, 'name'>> {
+  const r = await selfTest('clock');
+  if (r.passed) return ok(r.text);
+  return {
+    state: 'optional',
+    detail: r.hung ? 'the self-test hangs' : r.text,
+    fix: "programs run, and read clocks slowly; a host or VM whose clock source is tsc, kvm-clock or Hyper-V's TSC page",
+  };
+}
+
 async function checkSeccomp(): Promise<Omit<Finding, 'name'>> {
   const r = await selfTest('seccomp');
   if (r.passed) return ok(r.text);
@@ -174,6 +184,7 @@ const CHECKS: readonly Check[] = [
   },
   { name: 'systrap', run: checkSystrap },
   { name: 'ptrace', run: checkPtrace },
+  { name: 'clock', run: checkClock },
   { name: 'seccomp', run: checkSeccomp },
   { name: 'userns', run: checkUserns },
   { name: 'kvm', run: checkKvm },

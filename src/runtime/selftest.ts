@@ -1,7 +1,7 @@
 // Self-tests of what the host offers. Each runs in a process of its own, which `vedette doctor` can kill: a host feature
 // that is there may still hang. Prints one line and exits 0 when the feature works:
 //
-//   vedette self-test systrap|ptrace|seccomp|userns|kvm
+//   vedette self-test systrap|ptrace|clock|seccomp|userns|kvm
 
 import { errnoName } from '../abi/errno.ts';
 import { PROT_EXEC, PROT_READ } from '../abi/mman.ts';
@@ -20,6 +20,7 @@ import { EV_SYSCALL } from '../sentry/platform/platform.ts';
 import { PtracePlatform } from '../sentry/platform/ptrace/ptrace.ts';
 import { ORIG_RAX, RIP } from '../sentry/platform/regs.ts';
 import { selfTest as testSystrap } from '../sentry/platform/systrap/selftest.ts';
+import { testClock } from './selftest_clock.ts';
 import { testKvm } from './selftest_kvm.ts';
 
 const CODE_ADDR = 0x10000;
@@ -78,6 +79,7 @@ function testUserns(): string {
 const TESTS: Readonly<Record<string, () => string>> = {
   systrap: testSystrap,
   ptrace: testPtrace,
+  clock: testClock,
   seccomp: testSeccomp,
   userns: testUserns,
   kvm: testKvm,
