@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { clockWayLack, platformNames } from './harness/clocks.ts';
 import { compileGuest, nativeOnly, repoDir, runInside } from './harness/guest.ts';
 
 const READINGS = `
@@ -32,6 +33,9 @@ int main(void) {
   return 0;
 }`;
 
+/** What the program reads by clock_gettime(2). */
+const EACH_ITS_CALL = 6000;
+
 /** Calls that a program with a VDSO has no need to make. */
 const CALLS =
   /^(?:\[[^\]]*\] *|\d+ +)?(?:[\d:.]+ +)?(clock_gettime|gettimeofday|time|getcpu|clock_getres)\(/gm;
@@ -45,9 +49,9 @@ describe('programs read clocks in user space', { skip: nativeOnly }, () => {
   after(() => rmSync(dir, { recursive: true, force: true }));
 
   /** Runs a command under --strace; the clock calls in the trace, by name. */
-  async function clockCalls(argv: string[]): Promise<Record<string, number>> {
+  async function clockCalls(argv: string[], flags: readonly string[]): Promise<Record<string, number>> {
     const trace = join(dir, 'trace');
-    const r = await runInside(argv, { timeoutMs: 60_000, flags: [`--strace=${trace}`] });
+    const r = await runInside(argv, { timeoutMs: 60_000, flags: [`--strace=${trace}`, ...flags] });
     assert.equal(r.status, 0, r.stderr);
     const text = readFileSync(trace, 'latin1');
     assert.match(text, /execve|exit_group/);
@@ -62,41 +66,62 @@ describe('programs read clocks in user space', { skip: nativeOnly }, () => {
     ['musl', ['musl-gcc', '-O1']],
     ['musl, static', ['musl-gcc', '-O1', '-static']],
   ];
-  for (const [name, [compiler, ...flags]] of compilers) {
-    const there = spawnSync('sh', ['-c', `command -v ${compiler}`]).status === 0;
-    test(name, { skip: there ? false : `not installed: ${compiler}` }, async () => {
-      const program = join(dir, name.replace(/\W+/g, '-'));
-      const cc = spawnSync(compiler!, [...flags, '-o', program, join(dir, 'readings.c')], {
-        encoding: 'utf8',
-      });
-      assert.equal(cc.status, 0, cc.stderr);
-      const calls = await clockCalls([program]);
-      // musl asks the VDSO for clock_gettime alone; everything else but getcpu and getres goes through that.
-      if (name.startsWith('musl')) {
-        delete calls.getcpu;
-        delete calls.clock_getres;
-      }
-      // glibc asks the kernel for resolutions in static programs.
-      if (name === 'glibc, static') delete calls.clock_getres;
-      assert.deepEqual(calls, {});
-    });
+  /** The program, compiled once. */
+  function readings(name: string, [compiler, ...flags]: readonly string[]): string {
+    const program = join(dir, name.replace(/\W+/g, '-'));
+    if (existsSync(program)) return program;
+    const cc = spawnSync(compiler!, [...flags, '-o', program, join(dir, 'readings.c')], { encoding: 'utf8' });
+    assert.equal(cc.status, 0, cc.stderr);
+    return program;
   }
 
-  const go = join(repoDir, 'node_modules/@esbuild/linux-x64/bin/esbuild');
-  test('Go', { skip: existsSync(go) ? false : 'no Go program at hand' }, async () => {
-    writeFileSync(join(dir, 'in.js'), 'export const a = 1;\n');
-    assert.deepEqual(await clockCalls([go, '--bundle', '--format=esm', join(dir, 'in.js')]), {});
-  });
+  for (const platform of platformNames) {
+    for (const way of ['tsc', 'vdso'] as const) {
+      const flags = [`--platform=${platform}`, `--clock=${way}`];
+      const lack = clockWayLack(way);
+      const title = (name: string) => `${name} (${way}, ${platform})`;
+      for (const [name, compile] of compilers) {
+        const there = spawnSync('sh', ['-c', `command -v ${compile[0]}`]).status === 0;
+        test(title(name), { skip: there ? lack : `not installed: ${compile[0]}` }, async () => {
+          const calls = await clockCalls([readings(name, compile)], flags);
+          // musl asks the VDSO for clock_gettime alone; everything else but getcpu and getres goes through that.
+          if (name.startsWith('musl')) {
+            delete calls.getcpu;
+            delete calls.clock_getres;
+          }
+          // glibc asks the kernel for resolutions in static programs.
+          if (name === 'glibc, static') delete calls.clock_getres;
+          assert.deepEqual(calls, {});
+        });
+      }
 
-  test('Node.js', async () => {
-    const script =
-      'let n = 0; for (let i = 0; i < 5000; i++) n += Date.now() + performance.now(); console.log(n > 0)';
-    const calls = await clockCalls([process.execPath, '-e', script]);
-    // libuv reads CPU clocks, which every kernel serves itself.
-    assert.ok((calls.clock_gettime ?? 0) < 50, JSON.stringify(calls));
-    delete calls.clock_gettime;
-    assert.deepEqual(calls, {});
-  });
+      const go = join(repoDir, 'node_modules/@esbuild/linux-x64/bin/esbuild');
+      test(title('Go'), { skip: existsSync(go) ? lack : 'no Go program at hand' }, async () => {
+        writeFileSync(join(dir, 'in.js'), 'export const a = 1;\n');
+        const argv = [go, '--bundle', '--format=esm', join(dir, 'in.js')];
+        assert.deepEqual(await clockCalls(argv, flags), {});
+      });
+
+      test(title('Node.js'), { skip: lack }, async () => {
+        const script =
+          'let n = 0; for (let i = 0; i < 5000; i++) n += Date.now() + performance.now(); console.log(n > 0)';
+        const calls = await clockCalls([process.execPath, '-e', script], flags);
+        // libuv reads CPU clocks, which every kernel serves itself.
+        assert.ok((calls.clock_gettime ?? 0) < 50, JSON.stringify(calls));
+        delete calls.clock_gettime;
+        assert.deepEqual(calls, {});
+      });
+    }
+
+    test(`with a call for each reading (${platform})`, async () => {
+      const [name, compile] = compilers[0]!;
+      const calls = await clockCalls([readings(name, compile)], [`--platform=${platform}`, '--clock=call']);
+      assert.equal(calls.clock_gettime, EACH_ITS_CALL);
+      assert.equal(calls.gettimeofday, 1000);
+      assert.equal(calls.time, 1000);
+      assert.equal(calls.getcpu, 1000);
+    });
+  }
 
   test('clocks never go back across threads, for a minute', {
     skip: process.env.VEDETTE_LONG === '1' ? false : 'npm run test:long',
