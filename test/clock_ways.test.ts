@@ -90,6 +90,10 @@ int main(int argc, char **argv) {
   return 0;
 }`;
 
+function timeNamespaces(): boolean {
+  return spawnSync('unshare', ['-T', '--monotonic', '100000', 'true']).status === 0;
+}
+
 /** Of clocks.c: others use up cpu time by reading the time, which with a call for each is not the guest's own. */
 const WITHOUT_BURNING = [
   'clocks_advance',
@@ -180,6 +184,22 @@ describe('ways of reading clocks', { skip: nativeOnly, concurrency: 2 }, () => {
   }
 
   for (const platform of platformNames) {
+    test(`vdso, ${platform}: in a time namespace of the host's`, {
+      skip: clockWayLack('vdso') || (timeNamespaces() ? false : 'no time namespace can be made'),
+    }, async () => {
+      const inside = [
+        ...vedette,
+        `--platform=${platform}`,
+        '--clock=vdso',
+        '--',
+        await compileGuest('clock_threads'),
+      ];
+      const r = await runNative(['unshare', '-T', '--monotonic', '100000', ...inside], {
+        timeoutMs: 120_000,
+      });
+      assert.equal(r.status, 0, r.stdout + r.stderr);
+    });
+
     test(`tsc, ${platform}: who computes keeps a clock that follows the host's`, {
       skip: clockWayLack('tsc'),
     }, async () => {

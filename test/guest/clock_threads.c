@@ -53,6 +53,37 @@ SUBTEST(never_back_across_threads) {
   CHECK_EQ(steps_back, 0);
 }
 
+static volatile long long last_in_handler;
+static volatile int interrupted;
+static void read_in_handler(int sig) {
+  (void)sig;
+  interrupted++;
+  long long now = now_ns(CLOCK_MONOTONIC);
+  if (now < last_in_handler) steps_back++;
+  last_in_handler = now;
+}
+
+// A signal finds the thread at any instruction of a reading, reads the clock itself, and the reading goes on.
+SUBTEST_FORK(readings_are_interrupted) {
+  struct sigaction sa = {.sa_handler = read_in_handler};
+  OK(sigaction(SIGALRM, &sa, NULL));
+  struct itimerval often = {{0, 1000}, {0, 1000}}, off = {{0, 0}, {0, 0}};
+  OK(setitimer(ITIMER_REAL, &often, NULL));
+  long long end = now_ns(CLOCK_MONOTONIC) + 500000000;
+  long long before = 0, now = 0;
+  for (; now < end; before = now) {
+    long long seen = last_in_handler;
+    now = now_ns(CLOCK_MONOTONIC);
+    if (now < before || now < seen) steps_back++;
+    struct timeval tv;
+    OK(gettimeofday(&tv, NULL));
+    CHECK(tv.tv_usec >= 0 && tv.tv_usec < 1000000);
+  }
+  OK(setitimer(ITIMER_REAL, &off, NULL));
+  CHECK(interrupted > 50);
+  CHECK_EQ(steps_back, 0);
+}
+
 SUBTEST(coarse_clocks_follow) {
   for (int i = 0; i < 1000; i++) {
     long long coarse = now_ns(CLOCK_MONOTONIC_COARSE), fine = now_ns(CLOCK_MONOTONIC);
