@@ -27,6 +27,14 @@ test('mounts', () => {
   refused(() => parseMount('/a:b'), /absolute/);
 });
 
+test('ways of reading clocks', () => {
+  assert.equal(doOptions(['true'], {}).clock, 'auto');
+  for (const clock of ['auto', 'tsc', 'vdso', 'call'])
+    assert.equal(doOptions(['true'], { clock }).clock, clock);
+  for (const clock of ['', 'hpet', 'TSC'])
+    refused(() => doOptions(['true'], { clock }), /--clock .*auto, tsc, vdso, call/);
+});
+
 test('the environment: inherited, set, passed on, cleared', () => {
   const host = { A: '1', B: '2' };
   assert.deepEqual(buildEnv([], false, host), ['A=1', 'B=2']);

@@ -3,6 +3,7 @@
 #define CHECK_SECONDS 120
 #include "check.h"
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdatomic.h>
 
 #define THREADS 4
@@ -82,6 +83,38 @@ SUBTEST_FORK(readings_are_interrupted) {
   OK(setitimer(ITIMER_REAL, &off, NULL));
   CHECK(interrupted > 50);
   CHECK_EQ(steps_back, 0);
+}
+
+static sigjmp_buf bad_place;
+static void *volatile bad_address;
+static void on_bad_place(int sig, siginfo_t *info, void *context) {
+  bad_address = info->si_addr;
+  siglongjmp(bad_place, 1);
+}
+
+// Whoever writes the result, be it code of the kernel's: pages that are not there yet, shared with a parent, or no place.
+SUBTEST_FORK(results_go_anywhere) {
+  static const clockid_t all[] = {CLOCK_REALTIME, CLOCK_MONOTONIC};
+  for (int i = 0; i < 2; i++) {
+    struct timespec *fresh = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    OK(clock_gettime(all[i], fresh));
+    CHECK(fresh->tv_sec > 0);
+    CHILD {
+      OK(clock_gettime(all[i], fresh));
+      CHECK(fresh->tv_sec > 0);
+    }
+    OK(mprotect(fresh, 4096, PROT_READ));
+    struct sigaction sa = {.sa_sigaction = on_bad_place, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    OK(sigaction(SIGSEGV, &sa, NULL));
+    struct timespec *places[] = {fresh, (struct timespec *)0x18};
+    for (int k = 0; k < 2; k++) {
+      bad_address = NULL;
+      // A system call would say EFAULT.
+      if (sigsetjmp(bad_place, 1) == 0) CHECK_ERR(clock_gettime(all[i], places[k]), EFAULT);
+      else CHECK((char *)bad_address >= (char *)places[k] && (char *)bad_address < (char *)places[k] + 16);
+    }
+    OK(munmap(fresh, 4096));
+  }
 }
 
 SUBTEST(coarse_clocks_follow) {

@@ -2,7 +2,6 @@
 
 import { clockSource } from '../../host/tsc.ts';
 import type { Platform } from '../platform/platform.ts';
-import { hostGettimeAddr } from '../platform/stub/host_vdso.ts';
 
 /** From the time-stamp counter, by a line that the kernel draws through the host's clock. */
 export const WAY_TSC = 'tsc';
@@ -21,11 +20,11 @@ export interface ClockChoice {
 }
 
 /** The way `wanted`, or with 'auto' the best one. A string says why it cannot be. */
-export function chooseClock(wanted: string, platform: Pick<Platform, 'hasHostVdso'>): ClockChoice | string {
+export function chooseClock(wanted: string, platform: Pick<Platform, 'hostGettime'>): ClockChoice | string {
   const source = clockSource();
   const named = source === '' ? 'the host names no clock source' : `clock source ${source}`;
   if (wanted === WAY_CALL) return { way: WAY_CALL, hostGettime: 0, reason: 'as asked for' };
-  const hostGettime = platform.hasHostVdso ? hostGettimeAddr() : 0;
+  const hostGettime = platform.hostGettime();
   if (wanted !== WAY_VDSO && source === 'tsc') return { way: WAY_TSC, hostGettime, reason: named };
   if (wanted === WAY_TSC) return `needs the clock source tsc; ${named}`;
   if (hostGettime !== 0) return { way: WAY_VDSO, hostGettime, reason: named };

@@ -1,5 +1,5 @@
-// Heartbeat: what the kernel does from time to time, as long as guest code runs: it keeps the clocks true and samples the
-// load. When a beat finds that nobody runs, it is the last one: a sandbox that sleeps has no timer of ours. The next
+// Heartbeat: what the kernel does from time to time, as long as guest code runs: it keeps the clocks true, samples the
+// load, and notes the date for who needs no exact one. When a beat finds that nobody runs, it is the last one: a sandbox that sleeps has no timer of ours. The next
 // thread on its way to user mode, or whoever reads the clock in the kernel, rouses it first.
 
 import { Timer, type TimerTarget } from '../base/time.ts';
@@ -27,6 +27,7 @@ export class Heartbeat implements TimerTarget {
     const { vdso, time, load } = this.kernel;
     const due = vdso === null ? Number.POSITIVE_INFINITY : vdso.beat(nowNs);
     load.beat(nowNs);
+    time.realtimeSec();
     if (this.anyRuns()) time.arm(this.timer, Math.min(due, nowNs + PERIOD_NS));
     else {
       vdso?.rest();
@@ -42,6 +43,7 @@ export class Heartbeat implements TimerTarget {
     }
     const now = time.monotonicNs();
     load.rested(now);
+    time.realtimeSec();
     const due = vdso === null ? Number.POSITIVE_INFINITY : vdso.beat(now);
     time.arm(this.timer, Math.min(due, now + PERIOD_NS));
   }

@@ -20,7 +20,7 @@ export class Timekeeper implements TimeSource {
   /** What the host was last asked to wake us for, in our monotonic ns. */
   private programmedNs = Number.POSITIVE_INFINITY;
   realtimeNsec = 0;
-  /** Seconds of the last reading: with a TSC clock, its recalibration once a second makes one, as long as guests run. */
+  /** Seconds of the last reading: the heartbeat makes one a second, as long as guests run. */
   private recentSec = 0;
   /** Set by the runtime: the host is to call expire() at this time (CLOCK_MONOTONIC of the host, absolute ns). */
   onNextDeadline: (hostNs: number) => void = () => {};
@@ -34,6 +34,7 @@ export class Timekeeper implements TimeSource {
     this.bootSec = hostClockSec(CLOCK_MONOTONIC) - 60;
     this.bootNsec = lastNsec();
     this.bootHostNs = this.bootSec * NS + this.bootNsec;
+    this.realtimeSec();
   }
 
   /** Our zero as one number, exact. */
@@ -57,7 +58,6 @@ export class Timekeeper implements TimeSource {
    */
   useTsc(clock: TscClock | null): void {
     this.tsc = clock;
-    this.realtimeSec();
   }
 
   monotonicNs(): number {
@@ -78,7 +78,7 @@ export class Timekeeper implements TimeSource {
   }
 
   recentRealtimeSec(): number {
-    return this.tsc === null ? this.realtimeSec() : this.recentSec;
+    return this.recentSec;
   }
 
   /** CLOCK_REALTIME as ns: rounded to about 256 ns; for deadlines, not for stored times. */

@@ -196,7 +196,6 @@ export class VdsoPages {
     page.setHost(this.hostGettime, time.bootSec, time.bootNsec);
     page.setFlags(TIME_FLAGS[this.way] | this.cpuFlag);
     page.publish();
-    time.realtimeSec();
   }
 }
 

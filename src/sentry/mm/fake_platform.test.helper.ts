@@ -65,8 +65,10 @@ export class FakePlatform implements Platform {
   readonly xstateSize = 512;
   readonly xcr0Lo = 3;
   readonly patchesCalls = false;
-  readonly hasHostVdso = false;
   mapsFiles = true;
+  hostGettime(): number {
+    return 0;
+  }
   readonly int80IsSyscall = false;
   readonly fsgsbase = true;
   readonly accessOf = null;

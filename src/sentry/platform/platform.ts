@@ -120,8 +120,8 @@ export interface Platform {
   readonly fsgsbase: boolean;
   /** What the instruction `code` tried; null when faultAccess is exact already. See ptrace/access.ts. */
   readonly accessOf: ((code: Uint8Array, length: number, atDestination: boolean) => number) | null;
-  /** Address spaces have the host's own vDSO at HOST_VDSO_ADDR (stub/host_vdso.ts). */
-  readonly hasHostVdso: boolean;
+  /** Address of the host's own __vdso_clock_gettime in every address space; 0 when they do not have it. */
+  hostGettime(): number;
   /** AddressSpace.mapFile() may succeed. */
   readonly mapsFiles: boolean;
   newAddressSpace(): AddressSpace | number;

@@ -69,6 +69,7 @@ import {
 } from '../platform.ts';
 import { RIP } from '../regs.ts';
 import { Donations, type StubTable } from '../stub/donations.ts';
+import { hostGettimeAddr } from '../stub/host_vdso.ts';
 import { accessOf } from './access.ts';
 import { PtraceAddressSpace } from './address_space.ts';
 import { Affinity } from './affinity.ts';
@@ -109,7 +110,7 @@ export class PtracePlatform implements Platform, StubTable {
   /** The host keeps the bases of its threads. */
   readonly fsgsbase = true;
   readonly accessOf = accessOf;
-  readonly hasHostVdso: boolean;
+  private readonly hasHostVdso: boolean;
   readonly xstateSize: number;
   readonly xcr0Lo: number;
   readonly initialXstate: Uint8Array;
@@ -164,6 +165,10 @@ export class PtracePlatform implements Platform, StubTable {
   private use(space: PtraceAddressSpace): PtraceAddressSpace {
     this.spaces.add(space);
     return space;
+  }
+
+  hostGettime(): number {
+    return this.hasHostVdso ? hostGettimeAddr() : 0;
   }
 
   get mapsFiles(): boolean {

@@ -34,6 +34,7 @@ import type { MemoryFile } from '../../memfile/memfile.ts';
 import { type AddressSpace, type Context, EV_DEAD, type Platform } from '../platform.ts';
 import { threadCpuNs } from '../stub/cpu_time.ts';
 import { Donations, type StubTable } from '../stub/donations.ts';
+import { hostGettimeAddr } from '../stub/host_vdso.ts';
 import { startProgram } from '../stub/program.ts';
 import { SystrapAddressSpace } from './address_space.ts';
 import type { Bases } from './bases.ts';
@@ -106,7 +107,7 @@ export class SystrapPlatform implements Platform, StubTable {
   readonly fsgsbase: boolean;
   /** Faults are exact: nobody need look at the instruction. */
   readonly accessOf = null;
-  readonly hasHostVdso: boolean;
+  private readonly hasHostVdso: boolean;
   readonly xstateSize: number;
   readonly xcr0Lo: number;
   /** Slots have room for it outside of signal frames. */
@@ -228,6 +229,10 @@ export class SystrapPlatform implements Platform, StubTable {
       for (const process of this.processes.values()) process.end();
       throw error;
     }
+  }
+
+  hostGettime(): number {
+    return this.hasHostVdso ? hostGettimeAddr() : 0;
   }
 
   get mapsFiles(): boolean {
