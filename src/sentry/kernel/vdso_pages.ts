@@ -27,10 +27,11 @@ import { TscClock } from './tsc_clock.ts';
 
 const FIRST_RECALIBRATION_NS = 50_000_000;
 const RECALIBRATION_NS = 1_000_000_000;
-/** So many system calls of the host's code within a second, and it is not asked for a while. */
+/** So many system calls of the host's code within a second, and it is not asked for a while: each time twice as long. */
 const FALLBACKS = 16;
 const FALLBACK_SPAN_NS = 1e9;
 const RETRY_NS = 10e9;
+const LONGEST_RETRY_NS = 1800e9;
 
 const TIME_FLAGS: Readonly<Record<ClockWay, number>> = {
   [WAY_TSC]: PARAM_TSC_USABLE,
@@ -53,6 +54,7 @@ export class VdsoPages {
   private fallbacks = 0;
   private fallbacksSinceNs = 0;
   private retryNs = 0;
+  private retryAfterNs = RETRY_NS;
   private cpuFlag: number;
 
   private constructor(
@@ -151,7 +153,8 @@ export class VdsoPages {
       this.fallbacks = 0;
     }
     if (++this.fallbacks < FALLBACKS) return;
-    this.retryNs = nowNs + RETRY_NS;
+    this.retryNs = nowNs + this.retryAfterNs;
+    this.retryAfterNs = Math.min(2 * this.retryAfterNs, LONGEST_RETRY_NS);
     this.turn(WAY_CALL, "the host's vDSO makes system calls");
   }
 
