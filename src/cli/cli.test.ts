@@ -245,11 +245,17 @@ describe('vedette', { concurrency: 2 }, () => {
 
   test('doctor finds that programs can run', () => {
     const r = run(['doctor', '--json']);
-    const report = JSON.parse(r.stdout) as { works: boolean; findings: { name: string; state: string }[] };
+    const report = JSON.parse(r.stdout) as {
+      works: boolean;
+      findings: { name: string; state: string; detail: string }[];
+    };
     assert.equal(r.status, report.works ? 0 : 1);
     assert.deepEqual(
       report.findings.map((f) => f.name),
-      ['node', 'machine', 'memfd', 'systrap', 'ptrace', 'seccomp', 'userns', 'kvm'],
+      ['node', 'machine', 'memfd', 'systrap', 'ptrace', 'clock', 'seccomp', 'userns', 'kvm'],
     );
+    const clock = report.findings.find((f) => f.name === 'clock')!;
+    // Which of the ways, and the host's clock source.
+    assert.match(clock.detail, /^(tsc|vdso|call): (clock source [-\w]+|the host names)/);
   });
 });
