@@ -20,7 +20,11 @@ const STACK = 0x20000;
 export function testClock(): string {
   const memfile = MemoryFile.create(64 << 20);
   if (failed(memfile)) throw new Error(`no memory file (${memfile})`);
-  const platform = createPlatform('auto', memfile, new HostPoller().fd, false);
+  const platform = createPlatform(memfile, new HostPoller().fd, {
+    platform: 'auto',
+    patchCalls: false,
+    fsgsbase: 'auto',
+  });
   try {
     const choice = chooseClock('auto', platform);
     if (typeof choice === 'string') throw new Error(choice);

@@ -101,8 +101,8 @@ import {
   rip,
 } from '../../../asm/index.ts';
 import { PF_R, PF_X, writeExecutable } from '../../../elf/index.ts';
-import { type Bases, emitReportBases, emitSetBases } from './bases.ts';
 import { emitKeepVdso } from '../stub/host_vdso.ts';
+import { type Bases, emitReportBases, emitSetBases } from './bases.ts';
 import { guestFilter, mapperFilter, SYS_NOTIFY } from './filter.ts';
 import {
   C_SPINS,
