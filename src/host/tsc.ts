@@ -23,7 +23,7 @@ export function tscAbsolute(sinceLoad: number): bigint {
 }
 
 const SOURCE = '/sys/devices/system/clocksource/clocksource0/current_clocksource';
-const text = new Uint8Array(64);
+const text = Buffer.alloc(64);
 let sourceFd = -1;
 
 /**
@@ -33,7 +33,7 @@ let sourceFd = -1;
 export function clockSource(): string {
   try {
     if (sourceFd < 0) sourceFd = openSync(SOURCE, 'r');
-    return new TextDecoder().decode(text.subarray(0, readSync(sourceFd, text, 0, text.length, 0))).trim();
+    return text.toString('latin1', 0, readSync(sourceFd, text, 0, text.length, 0)).trim();
   } catch {
     return '';
   }

@@ -31,7 +31,7 @@ export function testClock(): string {
     const { way, reason } = choice;
     if (way === WAY_TSC) return `tsc: ${reason}; programs compute the time from the time-stamp counter`;
     if (way === WAY_CALL) throw new Error(`call: ${reason}; each reading is a system call`);
-    if (!readsInUserSpace(platform, memfile, choice.hostGettime))
+    if (!readsInUserSpace(platform, memfile, platform.hostGettime()))
       throw new Error(`call: ${reason}, which the host's vDSO cannot read; each reading is a system call`);
     return `vdso: ${reason}; programs read it by the code of the host's own vDSO`;
   } finally {

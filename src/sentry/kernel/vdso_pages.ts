@@ -21,7 +21,7 @@ import { PageCache } from '../memfile/pagecache.ts';
 import type { MemoryManager } from '../mm/mm.ts';
 import { PARAM_CPU_USABLE, PARAM_HOST_USABLE, PARAM_TSC_USABLE, ParamPage } from '../vdso/params.ts';
 import { VDSO_IMAGE, VDSO_IMAGE_SIZE } from '../vdso/vdso.image.ts';
-import { type ClockChoice, type ClockWay, WAY_CALL, WAY_TSC, WAY_VDSO } from './clock_way.ts';
+import { type ClockChoice, type ClockWay, type HostCode, WAY_CALL, WAY_TSC, WAY_VDSO } from './clock_way.ts';
 import type { Timekeeper } from './timekeeper.ts';
 import { TscClock } from './tsc_clock.ts';
 
@@ -43,8 +43,9 @@ export class VdsoPages {
   private readonly cache: PageCache;
   private readonly page: ParamPage;
   private readonly time: Timekeeper;
-  /** Where stubs have the host's clock_gettime; 0 when it is never called. */
-  private readonly hostGettime: number;
+  private readonly host: HostCode | null;
+  /** Where stubs have the host's clock_gettime; 0 when it is not called, or has not been needed so far. */
+  private hostGettime: number;
   way: ClockWay;
   /** The host's code may be running in guests: its system calls are told apart from the guests'. */
   asksHost = false;
@@ -66,7 +67,8 @@ export class VdsoPages {
   ) {
     this.cache = cache;
     this.time = time;
-    this.hostGettime = choice.hostGettime;
+    this.host = choice.host;
+    this.hostGettime = choice.way === WAY_VDSO ? choice.host!.hostGettime() : 0;
     this.way = choice.way;
     const frame = cache.getPage(VDSO_IMAGE_SIZE / PAGE_SIZE, true);
     const at = memfile.byteOffset(frame) / 4;
@@ -176,6 +178,8 @@ export class VdsoPages {
     this.time.useTsc(null);
     this.time.bootNs = bootNs;
     this.dueNs = Number.POSITIVE_INFINITY;
+    // Looked for only now: most hosts keep to their clock source, and every start would pay for it.
+    this.hostGettime = this.host?.hostGettime() ?? 0;
     this.turn(this.hostGettime !== 0 ? WAY_VDSO : WAY_CALL, `clock source ${source}`);
     return true;
   }
