@@ -16,7 +16,7 @@ import { putU64 } from '../../abi/u64.ts';
 import { countUnsupported } from '../base/log.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import type { Task } from '../kernel/task.ts';
-import { FS_BASE, GS_BASE } from '../platform/regs.ts';
+import { FS, FS_BASE, GS, GS_BASE } from '../platform/regs.ts';
 import { ADDR, ARCH_PRCTL_OP } from './kinds.ts';
 import { sys } from './row.ts';
 
@@ -36,6 +36,8 @@ function arch_prctl(t: Task, op: number, addr: number): number {
     case ARCH_SET_GS:
       if (addr < 0 || addr >= TASK_SIZE_MAX) return -EPERM;
       regs.set(op === ARCH_SET_FS ? FS_BASE : GS_BASE, addr);
+      // A host without FSGSBASE would take the base from the selector that is left in there, at its next switch.
+      regs.set(op === ARCH_SET_FS ? FS : GS, 0);
       return 0;
     case ARCH_GET_FS:
       return putLong(t, addr, regs.get(FS_BASE));

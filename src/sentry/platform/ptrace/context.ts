@@ -11,7 +11,22 @@ import {
   ptraceSetXstate,
 } from '../../../host/ptrace.ts';
 import { type AddressSpace, type Context, EV_DEAD } from '../platform.ts';
-import { CS, EFLAGS, FS_BASE, GS_BASE, ORIG_RAX, REGS_SIZE, Regs, SS, USER_CS, USER32_CS } from '../regs.ts';
+import {
+  CS,
+  DS,
+  EFLAGS,
+  ES,
+  FS,
+  FS_BASE,
+  GS,
+  GS_BASE,
+  ORIG_RAX,
+  REGS_SIZE,
+  Regs,
+  SS,
+  USER_CS,
+  USER32_CS,
+} from '../regs.ts';
 import type { PtraceAddressSpace } from './address_space.ts';
 import type { HostThread } from './host_thread.ts';
 import type { PtracePlatform } from './ptrace.ts';
@@ -87,9 +102,11 @@ export class PtraceContext implements Context {
     this.running = true;
     this.platform.entering(this, thread);
     let err = ptraceSetregsResume(thread.tid, this.buffer.addr, PTRACE_SYSEMU);
-    // wrfsbase takes any canonical address, ptrace only those of user space; it sets registers in order, so that all
-    // before the bases are in place now, and the thread itself still has the bases.
-    if (err === -EIO && this.hasKernelBase()) err = ptraceResume(thread.tid, PTRACE_SYSEMU);
+    // wrfsbase takes any canonical address, ptrace only those of user space; a null selector may have any privilege level,
+    // for ptrace only 0 or 3. It sets registers in order, so that all before the bases are in place now, and the thread
+    // itself still has what it loaded.
+    if (err === -EIO && (this.hasKernelBase() || this.hasOddSelector()))
+      err = ptraceResume(thread.tid, PTRACE_SYSEMU);
     if (err < 0) {
       this.running = false;
       this.platform.left(this);
@@ -103,6 +120,15 @@ export class PtraceContext implements Context {
     for (const r of [FS_BASE, GS_BASE]) {
       const base = this.regs.get(r);
       if (base < 0 || base >= TASK_SIZE_MAX) return true;
+    }
+    return false;
+  }
+
+  /** True when the guest loaded a null selector that ptrace does not take. */
+  private hasOddSelector(): boolean {
+    for (const r of [DS, ES, FS, GS]) {
+      const selector = this.regs.int(r);
+      if (selector === 1 || selector === 2) return true;
     }
     return false;
   }
