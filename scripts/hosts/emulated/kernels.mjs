@@ -1,7 +1,7 @@
 // Kernels of Debian, from packages that are unpacked and not installed. The machine's own sources stay as they are: a
 // private configuration of apt knows the newer releases of the archive that the machine has in its sources.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -42,7 +42,12 @@ function apt() {
     `Dir::Cache=${cache}`,
     'APT::Sandbox::User=root',
   ].flatMap((option) => ['-o', option]);
-  output('apt-get', [...made, 'update']);
+  // The lists of an earlier run do for a day.
+  const read = join(cache, 'read');
+  if (!existsSync(read) || Date.now() - statSync(read).mtimeMs > 86_400_000) {
+    output('apt-get', [...made, 'update']);
+    writeFileSync(read, '');
+  }
   options = made;
   return made;
 }

@@ -21,6 +21,12 @@ const here = import.meta.dirname;
 const repo = dirname(dirname(dirname(here)));
 const QEMU = process.env.VEDETTE_QEMU ?? 'qemu-system-x86_64';
 
+/** QEMU's version, as [major, minor]. */
+export function qemuVersion() {
+  const r = spawnSync(QEMU, ['--version'], { encoding: 'utf8' });
+  return (/version (\d+)\.(\d+)/.exec(r.stdout) ?? []).slice(1).map(Number);
+}
+
 let folder = null;
 let process_ = null;
 
