@@ -131,9 +131,13 @@ const machines = [
   { name: 'no vsyscall page, no vDSO', series: OLD, append: 'vsyscall=none vdso=0' },
 ];
 
+/** Programs of any cell. */
+const guests = new Set();
+
 export const cells = machines.map((m) => {
   const machine = { cpu: PLAIN, wants: [], programs: CORE, ...m };
   machine.programs = env('VEDETTE_PROGRAMS') ?? machine.programs;
+  for (const word of machine.programs) guests.add(word.split(':')[0]);
   return { name: machine.name, command: commandLine(machine), run: (report) => run(machine, report) };
 });
 
@@ -154,10 +158,13 @@ async function run(machine, report = () => {}) {
   const old = major < 9 || (major === 9 && minor < 1);
   const left = machine.programs.filter((name) => old && NEED_QEMU_9_1.includes(name.split(':')[0]));
   const programs = machine.programs.filter((name) => !left.includes(name));
-  const end = await boot({ ...machine, programs, kernel: image, runs: RUNS, limitS: LIMIT_S }, (event) => {
-    events.push(event);
-    report(event);
-  });
+  const end = await boot(
+    { ...machine, programs, guests, kernel: image, runs: RUNS, limitS: LIMIT_S },
+    (event) => {
+      events.push(event);
+      report(event);
+    },
+  );
   return judge(machine, events, end, left);
 }
 

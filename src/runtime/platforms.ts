@@ -1,5 +1,6 @@
 // createPlatform: the platforms by name, and the choice of one.
 
+import { cpuid } from '../host/cpuid.ts';
 import { log } from '../sentry/base/log.ts';
 import type { MemoryFile } from '../sentry/memfile/memfile.ts';
 import type { Platform } from '../sentry/platform/platform.ts';
@@ -15,6 +16,17 @@ export interface PlatformChoices {
   readonly patchCalls: boolean;
   /** auto, on or off: systrap uses rdfsbase and its like. */
   readonly fsgsbase: string;
+}
+
+/** CPUID.1:ECX: the kernel lets programs use xsave and its like. */
+const CPUID_OSXSAVE = 1 << 27;
+
+/** Throws an Error when the processor lacks what every platform needs: the layout of signal frames and of saved registers. */
+export function checkProcessor(): void {
+  if ((cpuid(1, 0)[2]! & CPUID_OSXSAVE) === 0)
+    throw new Error(
+      'the processor offers no XSAVE: one of 2011 or later has it, but "noxsave" on the kernel command line or a hypervisor may hide it',
+    );
 }
 
 type Make = (memfile: MemoryFile, pollerFd: number, choices: PlatformChoices) => Platform;
@@ -61,6 +73,7 @@ export function createPlatform(memfile: MemoryFile, pollerFd: number, choices: P
       STATUS_USAGE,
     );
   try {
+    checkProcessor();
     return make(memfile, pollerFd, choices);
   } catch (error) {
     throw new StartError(`${(error as Error).message}; "vedette doctor" tells more`, STATUS_USAGE);

@@ -20,6 +20,7 @@ import { EV_SYSCALL } from '../sentry/platform/platform.ts';
 import { PtracePlatform } from '../sentry/platform/ptrace/ptrace.ts';
 import { ORIG_RAX, RIP } from '../sentry/platform/regs.ts';
 import { selfTest as testSystrap } from '../sentry/platform/systrap/selftest.ts';
+import { checkProcessor } from './platforms.ts';
 import { testClock } from './selftest_clock.ts';
 import { testKvm } from './selftest_kvm.ts';
 
@@ -76,9 +77,14 @@ function testUserns(): string {
   return 'can be made without privilege';
 }
 
+const onProcessor = (test: () => string) => (): string => {
+  checkProcessor();
+  return test();
+};
+
 const TESTS: Readonly<Record<string, () => string>> = {
-  systrap: testSystrap,
-  ptrace: testPtrace,
+  systrap: onProcessor(testSystrap),
+  ptrace: onProcessor(testPtrace),
   clock: testClock,
   seccomp: testSeccomp,
   userns: testUserns,

@@ -81,8 +81,8 @@ function compile(program, to) {
 
 let image = null;
 
-/** The root file system, with all guest programs; made once a run. */
-function initramfs() {
+/** The root file system, with these guest programs; made once a run. */
+function initramfs(guests) {
   if (image !== null) return image;
   const root = join(scratch(), 'root');
   const put = (from, to) => {
@@ -114,10 +114,9 @@ function initramfs() {
   put(join(repo, 'node_modules', koffi), join('opt/vedette/node_modules', koffi));
 
   mkdirSync(join(root, 'guests'));
-  for (const file of readdirSync(join(repo, 'test/guest'))) {
-    if (!file.endsWith('.c')) continue;
-    const binary = join(root, 'guests', file.slice(0, -2));
-    compile(file.slice(0, -2), binary);
+  for (const program of guests) {
+    const binary = join(root, 'guests', program);
+    compile(program, binary);
     for (const library of libraries(binary)) if (!existsSync(join(root, library))) put(library, library);
   }
 
@@ -139,7 +138,10 @@ export function commandLine({ cpu, append = '', cpus = 2, memory = 1024, series 
  * Boots a machine and calls `onEvent` with each object that its battery prints.
  * Gives { console, stderr, timedOut }: the kernel's messages and what QEMU itself said.
  */
-export function boot({ kernel, cpu, append = '', cpus = 2, memory = 1024, programs, runs, limitS }, onEvent) {
+export function boot(
+  { kernel, cpu, append = '', cpus = 2, memory = 1024, programs, guests, runs, limitS },
+  onEvent,
+) {
   const log = join(scratch(), 'console');
   rmSync(log, { force: true });
   const words = [
@@ -150,7 +152,7 @@ export function boot({ kernel, cpu, append = '', cpus = 2, memory = 1024, progra
   ];
   const args = [
     ...['-accel', 'tcg,thread=multi', '-cpu', cpu, '-smp', String(cpus), '-m', String(memory)],
-    ...['-kernel', kernel, '-initrd', initramfs(), '-append', words.join(' ')],
+    ...['-kernel', kernel, '-initrd', initramfs(guests), '-append', words.join(' ')],
     ...['-no-reboot', '-display', 'none', '-monitor', 'none', '-nic', 'none'],
     ...['-serial', `file:${log}`, '-serial', 'stdio'],
   ];
