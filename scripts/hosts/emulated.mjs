@@ -1,5 +1,5 @@
 // Cells of the matrix that need another kernel or another processor: booted by QEMU's emulation of instructions.
-//   node scripts/hosts/emulated.mjs [--list] [NAME...]      alone; a NAME keeps the cells whose name contains it
+//   npm run hosts:emulated -- [--list] [NAME...]      a NAME keeps the cells whose name contains it
 // Each cell is one boot of some minutes. VEDETTE_QEMU names another qemu-system-x86_64, VEDETTE_PROGRAMS other guest programs
 // (NAME or NAME:SUBTEST:..., with commas), VEDETTE_RUNS other flags of `vedette do` (with + and commas).
 import { kernel } from './emulated/kernels.mjs';
