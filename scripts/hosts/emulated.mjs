@@ -143,6 +143,10 @@ export const cells = machines.map((m) => {
 
 const oneLine = (text) => text.trim().split('\n').slice(0, 2).join(' / ').slice(0, 300);
 
+/** What the machine that came up has not, of what it is there for. */
+const lacking = (machine, facts) =>
+  machine.wants.filter((want) => !want.holds(facts)).map((want) => want.what);
+
 /** Boots the machine and judges what its battery said; `report` hears of each step. */
 async function run(machine, report = () => {}) {
   const lack = missing();
@@ -158,12 +162,14 @@ async function run(machine, report = () => {}) {
   const old = major < 9 || (major === 9 && minor < 1);
   const left = machine.programs.filter((name) => old && NEED_QEMU_9_1.includes(name.split(':')[0]));
   const programs = machine.programs.filter((name) => !left.includes(name));
+  const onEvent = (event) => {
+    events.push(event);
+    report(event);
+    return event.kernel === undefined || lacking(machine, event).length === 0;
+  };
   const end = await boot(
     { ...machine, programs, guests, kernel: image, runs: RUNS, limitS: LIMIT_S },
-    (event) => {
-      events.push(event);
-      report(event);
-    },
+    onEvent,
   );
   return judge(machine, events, end, left);
 }
@@ -182,7 +188,7 @@ function judge(machine, events, end, left) {
     const unable = /doesn't support|not available|unable to find CPU|not found/.test(end.stderr);
     return { result: unable ? 'not tried' : 'FAILED', detail: `no battery: ${cause(end)}` };
   }
-  const wrong = machine.wants.filter((want) => !want.holds(facts)).map((want) => want.what);
+  const wrong = lacking(machine, facts);
   if (wrong.length > 0) {
     const said = oneLine(end.stderr);
     return {

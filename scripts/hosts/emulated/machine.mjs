@@ -135,7 +135,7 @@ export function commandLine({ cpu, append = '', cpus = 2, memory = 1024, series 
 }
 
 /**
- * Boots a machine and calls `onEvent` with each object that its battery prints.
+ * Boots a machine and calls `onEvent` with each object that its battery prints; when that gives false, the machine ends.
  * Gives { console, stderr, timedOut }: the kernel's messages and what QEMU itself said.
  */
 export function boot(
@@ -168,11 +168,11 @@ export function boot(
     qemu.stderr.on('data', (chunk) => (stderr += chunk));
     createInterface({ input: qemu.stdout }).on('line', (line) => {
       const text = line.trim();
+      let event = { noise: text };
       try {
-        onEvent(JSON.parse(text));
-      } catch {
-        onEvent({ noise: text });
-      }
+        event = JSON.parse(text);
+      } catch {}
+      if (onEvent(event) === false) qemu.kill('SIGKILL');
     });
     qemu.on('error', fail);
     qemu.on('close', () => {
