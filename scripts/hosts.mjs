@@ -1,0 +1,127 @@
+// Runs programs on every kind of host that this machine can imitate, and records what came of it in docs/hosts.md:
+//   npm run hosts -- [--list] [--no-write] [NAME...]      a NAME keeps the cells whose name or group contains it
+// Exits 1 when a cell failed. Cells live in scripts/hosts/; each is { name, command, run() -> { result, detail } } with
+// result 'works', 'refused' (one line said why, with the fix), 'FAILED' or 'not tried'. dist/ must have been built.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+
+const here = import.meta.dirname;
+/** Groups in the order of the page: title -> file. The last has kernels and processors of its own, in an emulator. */
+const GROUPS = [
+  ['Who runs it', 'users.mjs'],
+  ['File systems', 'files.mjs'],
+  ['Limits', 'limits.mjs'],
+  ['Processors and clocks', 'processors.mjs'],
+  ['Containers and seccomp profiles', 'containers.mjs'],
+  ['Versions of Node.js, and the package', 'nodes.mjs'],
+  ['Other kernels and processors, emulated', 'emulated.mjs'],
+];
+
+const args = process.argv.slice(2);
+const options = args.filter((arg) => arg.startsWith('--'));
+const names = args.filter((arg) => !arg.startsWith('--'));
+const unknown = options.find((option) => !['--list', '--no-write'].includes(option));
+if (unknown !== undefined) {
+  console.error(`unknown option ${unknown}`);
+  process.exit(2);
+}
+
+const groups = [];
+for (const [title, file] of GROUPS) {
+  if (!existsSync(join(here, 'hosts', file))) continue;
+  const { cells } = await import(`./hosts/${file}`);
+  const chosen = (cell) =>
+    names.length === 0 || names.some((n) => cell.name.includes(n) || title.includes(n) || file === `${n}.mjs`);
+  groups.push({ title, cells: cells.filter(chosen) });
+}
+if (groups.every((group) => group.cells.length === 0)) {
+  console.error(`no cell is called ${names.join(' or ')}; --list shows all`);
+  process.exit(2);
+}
+
+const read = (path) => {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return null;
+  }
+};
+
+/** What kind of machine this is: the lines above the tables. */
+function machine() {
+  const info = read('/proc/cpuinfo') ?? '';
+  const model = /^model name\s*: (.*)$/m.exec(info)?.[1] ?? 'unknown processor';
+  const flags = (/^flags\s*: (.*)$/m.exec(info)?.[1] ?? '').split(' ');
+  const has = (flag) => `${flags.includes(flag) ? '' : 'no '}${flag}`;
+  const setting = (name) => read(`/proc/sys/${name.replaceAll('.', '/')}`) ?? 'not there';
+  return [
+    `${model}, ${cpus().length} cpus, ${Math.round(totalmem() / 2 ** 30)} GiB; ${['fsgsbase', 'avx512f', 'pku', 'la57', 'hypervisor'].map(has).join(', ')}`,
+    `Linux ${release()}; clock source ${read('/sys/devices/system/clocksource/clocksource0/current_clocksource') ?? 'unknown'}; Node.js ${process.version}`,
+    ['kernel.yama.ptrace_scope', 'user.max_user_namespaces', 'vm.overcommit_memory']
+      .map((name) => `${name} ${setting(name)}`)
+      .join(', '),
+    `/dev/kvm ${existsSync('/dev/kvm') ? 'is there' : 'is not there'}; run as ${process.getuid() === 0 ? 'root' : 'an ordinary user'}`,
+  ];
+}
+
+if (options.includes('--list')) {
+  for (const { title, cells } of groups) {
+    console.log(`${title}:`);
+    for (const cell of cells) console.log(`  ${cell.name}`);
+  }
+  process.exit(0);
+}
+
+const started = Date.now();
+const counts = { works: 0, refused: 0, FAILED: 0, 'not tried': 0 };
+for (const line of machine()) console.log(line);
+for (const { title, cells } of groups) {
+  if (cells.length > 0) console.log(`\n${title}`);
+  for (const cell of cells) {
+    const start = Date.now();
+    try {
+      cell.outcome = await cell.run();
+    } catch (error) {
+      cell.outcome = { result: 'FAILED', detail: `the cell itself: ${error.message}` };
+    }
+    counts[cell.outcome.result]++;
+    const seconds = ((Date.now() - start) / 1000).toFixed(1);
+    console.log(`  ${cell.outcome.result.padEnd(9)} ${cell.name} (${seconds} s): ${cell.outcome.detail}`);
+  }
+}
+const total = Object.entries(counts)
+  .map(([result, n]) => `${n} ${result}`)
+  .join(', ');
+console.log(`\n${total}; ${Math.round((Date.now() - started) / 1000)} s`);
+
+const text = (s) => s.replaceAll('|', '\\|').replaceAll('\n', ' ').replaceAll('<', '&lt;');
+if (!options.includes('--no-write') && names.length === 0) {
+  const tables = groups.map(
+    ({ title, cells }) => `## ${title}
+
+| cell | command | result | what it printed |
+| --- | --- | --- | --- |
+${cells.map((c) => `| ${text(c.name)} | \`${text(c.command)}\` | ${c.outcome.result} | ${text(c.outcome.detail)} |`).join('\n')}
+`,
+  );
+  writeFileSync(
+    join(here, '../docs/hosts.md'),
+    `# Hosts
+
+Written by \`npm run hosts\`; do not edit. Each cell runs a program with threads, fork, exec, signals, memory, files and clocks
+inside \`vedette do\`, on each platform that is named, in the place of \`uname -a\`, and its output must be right. "refused" means
+that one line said why it cannot work and what to do; all else is FAILED. \`npm run hosts -- NAME\` repeats one cell.
+
+${new Date().toISOString().slice(0, 10)}, on this machine:
+
+${machine()
+  .map((line) => `- ${line}`)
+  .join('\n')}
+
+${total}.
+
+${tables.join('\n')}`,
+  );
+}
+process.exit(counts.FAILED > 0 ? 1 : 0);

@@ -1,0 +1,29 @@
+// What of the usual file systems is missing or cannot be written. Each in a mount namespace of its own; nothing is removed
+// from a file system that others see, only covered.
+import { cell, isRoot, lacks, scratch } from './lib.mjs';
+
+const MOUNTS = isRoot ? 'unshare -m' : 'unshare -Urm';
+
+const mounts = (name, steps, options = {}) =>
+  cell(name, `${MOUNTS} sh -c '${steps}; vedette do -- uname -a'`, { needs: () => lacks('unshare'), ...options });
+const cover = (path, options = 'mode=755') => `mount -t tmpfs -o ${options} none ${path}`;
+
+/** A /dev with these entries only. */
+const dev = (...names) =>
+  `d=$(mktemp -d) && ${cover('$d')} && ${names.map((n) => `: > $d/${n} && mount --bind /dev/${n} $d/${n}`).join(' && ')} && mount --rbind $d /dev`;
+
+export const cells = [
+  mounts('read-only root', 'mount -o remount,bind,ro /'),
+  mounts('read-only root and /tmp, nothing can be written', `mount -o remount,bind,ro / && ${cover('/dev/shm', 'ro')}`),
+  mounts('no /proc', cover('/proc')),
+  mounts('no /sys', cover('/sys')),
+  mounts('no /proc and no /sys', `${cover('/proc')}; ${cover('/sys')}`),
+  mounts('/proc of hidepid=2', 'mount -t proc -o hidepid=2 none /proc', {
+    needs: () => (isRoot ? lacks('unshare') : 'only root can mount it'),
+  }),
+  mounts('no /dev/shm', cover('/dev/shm', 'ro,mode=0')),
+  mounts('noexec /tmp, with the program in it', 'mount --bind /tmp /tmp && mount -o remount,bind,noexec /tmp'),
+  mounts('noexec everywhere but for Node.js', `mount --bind ${scratch()} ${scratch()} && mount -o remount,bind,noexec,nosuid,nodev ${scratch()}`),
+  mounts('/dev with null and zero only', dev('null', 'zero')),
+  mounts('/dev with nothing in it', cover('/dev')),
+];
