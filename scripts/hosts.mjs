@@ -32,7 +32,8 @@ for (const [title, file] of GROUPS) {
   if (!existsSync(join(here, 'hosts', file))) continue;
   const { cells } = await import(`./hosts/${file}`);
   const chosen = (cell) =>
-    names.length === 0 || names.some((n) => cell.name.includes(n) || title.includes(n) || file === `${n}.mjs`);
+    names.length === 0 ||
+    names.some((n) => cell.name.includes(n) || title.includes(n) || file === `${n}.mjs`);
   groups.push({ title, cells: cells.filter(chosen) });
 }
 if (groups.every((group) => group.cells.length === 0)) {

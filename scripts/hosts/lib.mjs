@@ -1,8 +1,7 @@
 // What cells of the matrix are made of. A cell is { name, command, run() }: `command` is what a person would type, and run()
 // runs that very text, with a program of ours in the place of `uname -a`, once for each platform.
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export const repo = dirname(dirname(import.meta.dirname));
@@ -17,45 +16,48 @@ let folder = null;
 /** A folder for this run, with the package as it is when installed, the battery and its script; readable for everybody. */
 export function scratch() {
   if (folder !== null) return folder;
-  const dir = mkdtempSync(join(tmpdir(), 'vedette-hosts-'));
+  const dir = mkdtempSync('/var/tmp/vedette-hosts-');
   process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
   spawnSync('chmod', ['755', dir]);
   const modules = join(dir, 'node_modules');
   const package_ = join(modules, 'vedette');
   mkdirSync(package_, { recursive: true });
-  const copy = (from, to) => cpSync(from, to, { recursive: true, dereference: true, preserveTimestamps: true });
+  const copy = (from, to) =>
+    cpSync(from, to, { recursive: true, dereference: true, preserveTimestamps: true });
   copy(join(repo, 'package.json'), join(package_, 'package.json'));
   const dist = join(repo, 'dist');
   const wanted = (path) => path === dist || (dirname(path) === dist && /\.c?js$|\.cache$/.test(path));
   cpSync(dist, join(package_, 'dist'), { recursive: true, preserveTimestamps: true, filter: wanted });
   for (const name of ['koffi', '@koromix', 'commander'])
     copy(join(repo, 'node_modules', name), join(modules, name));
-  const flags = ['-O1', '-static', '-pthread', '-o', join(dir, 'battery')];
-  const cc = spawnSync('cc', [...flags, join(import.meta.dirname, 'battery.c')], { encoding: 'utf8' });
-  if (cc.status !== 0) throw new Error(`the battery cannot be compiled: ${cc.error?.message ?? cc.stderr}`);
+  for (const folder of ['bin', 'inside']) mkdirSync(join(dir, folder));
+  compile('battery.c', join(dir, 'inside/battery'));
+  compile('seccomp.c', join(dir, 'bin/seccomp'));
+  symlinkSync(join(package_, 'dist/vedette.cjs'), join(dir, 'bin/vedette'));
   writeFileSync(
-    join(dir, 'check.sh'),
-    `uname -s && printf 'apple\\npear\\nfig\\n' | sort | tail -n 1 && exec ${dir}/battery "$1"\n`,
+    join(dir, 'inside/check.sh'),
+    `uname -s && printf 'apple\\npear\\nfig\\n' | sort | tail -n 1 && exec ${dir}/inside/battery "$1"\n`,
   );
   folder = dir;
   return dir;
+}
+
+function compile(source, to) {
+  const flags = ['-O1', '-static', '-pthread', '-o', to];
+  const cc = spawnSync('cc', [...flags, join(import.meta.dirname, source)], { encoding: 'utf8' });
+  if (cc.status !== 0) throw new Error(`${source} cannot be compiled: ${cc.error?.message ?? cc.stderr}`);
 }
 
 /** The installed command. */
 export const vedette = () => join(scratch(), 'node_modules/vedette/dist/vedette.cjs');
 
 /**
- * Runs a shell text: { status, stdout, stderr, timedOut }; what it started ends with it. `vedette` and this Node.js are in
- * its PATH.
+ * Runs a shell text: { status, stdout, stderr, timedOut }; what it started ends with it. `vedette`, `seccomp` (seccomp.c) and
+ * this Node.js are in its PATH.
  */
 export function shell(text, { env = {}, limitMs = LIMIT_MS, cwd = '/' } = {}) {
-  const bin = join(scratch(), 'bin');
-  if (!existsSync(bin)) {
-    mkdirSync(bin);
-    spawnSync('ln', ['-s', vedette(), join(bin, 'vedette')]);
-  }
-  const PATH = `${bin}:${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+  const PATH = `${scratch()}/bin:${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
   return new Promise((done) => {
     const child = spawn('/bin/sh', ['-c', text], {
       cwd,
@@ -93,14 +95,18 @@ export function oneLine(text) {
 /** What came of one run of the battery: { result, detail }. `refusal` is what the one line of a refusal must say. */
 export function judge(r, refusal = null, right = RIGHT) {
   if (r.timedOut) return { result: 'FAILED', detail: `not over in time; ${oneLine(r.stderr)}` };
-  if (r.status === 0 && r.stdout === right && r.stderr === '') return { result: 'works', detail: 'all right' };
+  if (r.status === 0 && r.stdout === right && r.stderr === '')
+    return { result: 'works', detail: 'all right' };
   const lines = r.stderr.trimEnd().split('\n');
   if (r.status === 125 && r.stdout === '' && lines.length === 1 && lines[0].startsWith('vedette: ')) {
     const said = oneLine(lines[0]);
-    if (refusal !== null && refusal.test(said)) return { result: 'refused', detail: said };
+    if (refusal?.test(said)) return { result: 'refused', detail: said };
     return { result: 'FAILED', detail: `refused without need: ${said}` };
   }
-  return { result: 'FAILED', detail: `status ${r.status}: ${oneLine(r.stdout)} ${lines.slice(0, 3).join(' ')}` };
+  return {
+    result: 'FAILED',
+    detail: `status ${r.status}: ${oneLine(r.stdout)} ${lines.slice(0, 3).join(' ')}`,
+  };
 }
 
 /** One for a cell out of several: [label, { result, detail }]. What was right everywhere is said once. */
@@ -134,7 +140,7 @@ export function cell(name, command, options = {}) {
       if (lack !== null) return notTried(lack);
       const parts = [];
       for (const platform of platforms) {
-        const battery = `vedette do --platform=${platform} -- sh ${scratch()}/check.sh $(date +%s)`;
+        const battery = `vedette do --platform=${platform} -- sh ${scratch()}/inside/check.sh $(date +%s)`;
         const r = await shell(command.replaceAll(PROGRAM, battery), { env: options.env });
         parts.push([platform, judge(r, refuses[platform] ?? null)]);
       }

@@ -1,7 +1,20 @@
 // Small resource limits: setrlimit(2), by ulimit and prlimit.
 import { cell, isRoot, lacks } from './lib.mjs';
 
-const NOBODY = isRoot ? 'setpriv --reuid 65534 --regid 65534 --clear-groups ' : '';
+/** Every run under a user of its own: processes of other runs that nobody has reaped yet would count. */
+const somebody = () => 100_000 + (process.pid % 100_000) + uid++;
+let uid = 0;
+/** Each platform by itself, as a user with so many processes and threads. */
+const processes = (n, platform, options) =>
+  cell(
+    `${n} processes and threads, ${platform}`,
+    `setpriv --reuid ${somebody()} --regid 65534 --clear-groups prlimit --nproc=${n} vedette do -- uname -a`,
+    {
+      platforms: [platform],
+      needs: () => (isRoot ? lacks('setpriv', 'prlimit') : 'only root can become somebody else'),
+      ...options,
+    },
+  );
 
 export const cells = [
   cell('64 open files', 'ulimit -n 64; vedette do -- uname -a'),
@@ -17,6 +30,16 @@ export const cells = [
     refuses: { auto: /ulimit -f/, systrap: /ulimit -f/, ptrace: /ulimit -f/ },
   }),
   cell('files of at most 1 GB', 'ulimit -f 2000000; vedette do -- uname -a'),
-  cell('20 pending signals', 'prlimit --sigpending=20 vedette do -- uname -a', { needs: () => lacks('prlimit') }),
+  cell('files of at most 100 MB', 'ulimit -f 200000; vedette do -- uname -a'),
+  cell('an address space of 2 GB', 'ulimit -v 2000000; vedette do -- uname -a'),
+  cell('an address space of 1 GB', 'ulimit -v 1000000; vedette do -- uname -a'),
+  cell('an address space of 800 MB', 'ulimit -v 800000; vedette do -- uname -a'),
+  processes(24, 'systrap'),
+  processes(24, 'ptrace'),
+  processes(5, 'systrap', { refuses: { systrap: /ulimit -u/ } }),
+  processes(5, 'ptrace', { refuses: { ptrace: /ulimit -u/ } }),
+  cell('20 pending signals', 'prlimit --sigpending=20 vedette do -- uname -a', {
+    needs: () => lacks('prlimit'),
+  }),
   cell('no message queues', 'prlimit --msgqueue=0 vedette do -- uname -a', { needs: () => lacks('prlimit') }),
 ];

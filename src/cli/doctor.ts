@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, release, totalmem } from 'node:os';
+import { errnoName } from '../abi/errno.ts';
 
 /** A self-test that takes this long hangs. Where starting Node.js itself took long, as on an emulated processor, it may. */
 let limitMs = 5000;
@@ -26,6 +27,12 @@ interface Check {
 
 function ok(detail: string): Omit<Finding, 'name'> {
   return { state: 'ok', detail, fix: '' };
+}
+
+/** What is wrong; the text may bring its own fix, after "; fix: ". */
+function lack(state: State, text: string, otherwise: string): Omit<Finding, 'name'> {
+  const [detail, fix] = text.split('; fix: ');
+  return { state, detail: detail!, fix: fix ?? otherwise };
 }
 
 /** Runs one self-test in a child: what it printed, and whether it succeeded; `hung` when it had to be killed. */
@@ -76,11 +83,11 @@ async function checkSystrap(): Promise<Omit<Finding, 'name'>> {
   const r = await selfTest('systrap');
   systrapWorks = r.passed;
   if (r.passed) return ok(r.text);
-  return {
-    state: 'optional',
-    detail: r.hung ? 'the self-test hangs' : r.text,
-    fix: 'programs run on ptrace, many times slower; a kernel of 5.9 or newer, and a container whose seccomp profile allows seccomp(2)',
-  };
+  return lack(
+    'optional',
+    r.hung ? 'the self-test hangs' : r.text,
+    'programs run on ptrace, many times slower; a kernel of 5.9 or newer, and a container whose seccomp profile allows seccomp(2)',
+  );
 }
 
 async function checkPtrace(): Promise<Omit<Finding, 'name'>> {
@@ -92,7 +99,7 @@ async function checkPtrace(): Promise<Omit<Finding, 'name'>> {
       ? 'Yama forbids ptrace until the next boot: set kernel.yama.ptrace_scope=1 in /etc/sysctl.d and reboot'
       : 'in a container, allow it: docker run --cap-add=SYS_PTRACE, or a seccomp profile that allows ptrace';
   const state = systrapWorks ? 'optional' : 'missing';
-  return { state, detail: r.hung ? 'the self-test hangs' : r.text, fix };
+  return lack(state, r.hung ? 'the self-test hangs' : r.text, fix);
 }
 
 async function checkClock(): Promise<Omit<Finding, 'name'>> {
@@ -169,10 +176,12 @@ const CHECKS: readonly Check[] = [
     run: async () => {
       try {
         const { MemoryFile } = await import('../sentry/memfile/memfile.ts');
+        const { limitTooSmall } = await import('../runtime/host_limits.ts');
+        const small = limitTooSmall();
+        if (small !== null) return lack('missing', small, '');
         const m = MemoryFile.create(16 << 20);
-        if (typeof m === 'number') throw new Error(`memfd_create fails (${m})`);
-        const frame = m.alloc(1);
-        if (frame < 0) throw new Error('no memory');
+        const r = typeof m === 'number' ? m : m.alloc(1);
+        if (r < 0) throw new Error(`no memory: ${errnoName(-r)}`);
         return ok('guest memory can be made and mapped');
       } catch (error) {
         return {

@@ -42,8 +42,13 @@ const flags = process.execArgv
 const name = `code-${process.version}${flags}.cache`;
 const built = join(__dirname, name);
 
-function userFolder() {
-  return join(env.XDG_CACHE_HOME || join(require('node:os').homedir(), '.cache'), 'vedette');
+/** The cache of this version in the user's folder; null when the user has no home. */
+function userCache() {
+  try {
+    return join(env.XDG_CACHE_HOME || join(require('node:os').homedir(), '.cache'), 'vedette', name);
+  } catch {
+    return null;
+  }
 }
 
 /** What is in a cache file, or undefined when it is another build's or somebody has written to it. */
@@ -85,7 +90,7 @@ const filename = join(__dirname, 'bundle.cjs');
 const source = fs.readFileSync(filename, 'latin1');
 
 function compile(file) {
-  const cachedData = readCache(file);
+  const cachedData = file === null ? undefined : readCache(file);
   if (cachedData === undefined) return null;
   mark('files read');
   const script = new Script(source, { filename, cachedData });
@@ -93,13 +98,13 @@ function compile(file) {
 }
 
 const making = env.VEDETTE_MAKE_CODE_CACHE === __dirname;
-let script = making ? null : (compile(built) ?? compile(join(userFolder(), name)));
+let script = making ? null : (compile(built) ?? compile(userCache()));
 if (script === null) {
   script = new Script(source, { filename });
   // When the run is over, the cache holds the functions that were really used.
   process.on('exit', (status) => {
-    if (making) save(script, built);
-    else if (status === 0) save(script, join(userFolder(), name));
+    const file = making ? built : status === 0 ? userCache() : null;
+    if (file !== null) save(script, file);
   });
 }
 mark('bundle compiled');

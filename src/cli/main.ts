@@ -168,6 +168,12 @@ async function main(): Promise<void> {
   try {
     await program.parseAsync(fixOptionalValue(argv), { from: 'user' });
   } catch (error) {
+    // Thrown when the host layer is loaded, which happens only now: the class itself may not be there.
+    if ((error as Error).name === 'HostRefusal') {
+      process.stderr.write(`vedette: ${(error as Error).message}\n`);
+      process.exitCode = STATUS_USAGE;
+      return;
+    }
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = error.exitCode === 0 ? 0 : STATUS_USAGE;
   }

@@ -5,6 +5,11 @@ import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { MachineCode } from '../asm/index.ts';
 
+/** What this host does not let us do, in one line with the fix. */
+export class HostRefusal extends Error {
+  override readonly name = 'HostRefusal';
+}
+
 type Koffi = typeof import('koffi');
 
 const BINARY = '@koromix/koffi-linux-x64/linux_x64/koffi.node';
@@ -42,7 +47,14 @@ function loadKoffi(): Koffi {
       return module.exports as Koffi;
     }
   } catch {}
-  return createRequire(import.meta.filename)('koffi') as Koffi;
+  try {
+    return createRequire(import.meta.filename)('koffi') as Koffi;
+  } catch (error) {
+    const [why] = (error as Error).message.split('\n');
+    throw new HostRefusal(
+      `native code cannot be loaded (${why}); fix: npm ci, and no noexec mount below node_modules`,
+    );
+  }
 }
 
 const koffi = loadKoffi();
@@ -59,7 +71,7 @@ export function viewMemory(addr: number, len: number): ArrayBuffer {
 /** Page-aligned private memory straight from libc, for use before hostCall exists. */
 export function bootMemory(len: number): number {
   const addr = Number(mmap(0, len, PROT_RW, MAP_PRIVATE_ANON, -1, 0));
-  if (addr <= 0) throw new Error('vedette: the host refuses memory');
+  if (addr <= 0) throw new HostRefusal('the host refuses memory; fix: raise "ulimit -v"');
   return addr;
 }
 
@@ -68,7 +80,10 @@ export function installCode({ bytes, labels }: MachineCode): (label: string) => 
   const size = Math.ceil(bytes.length / CODE_SIZE) * CODE_SIZE;
   const at = bootMemory(size);
   new Uint8Array(viewMemory(at, size)).set(bytes);
-  if (mprotect(at, size, PROT_RX) !== 0) throw new Error('vedette: the host refuses executable memory');
+  if (mprotect(at, size, PROT_RX) !== 0)
+    throw new HostRefusal(
+      'the host refuses executable memory; fix: a security module (SELinux: execmem) that allows it',
+    );
   return (label) => at + labels[label]!;
 }
 

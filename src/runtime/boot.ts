@@ -11,6 +11,7 @@ import { fromText } from '../sentry/base/bytes.ts';
 import { credFor } from '../sentry/base/cred.ts';
 import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
+import { PAGE_SIZE } from '../sentry/base/page.ts';
 import { mark } from '../sentry/base/startup.ts';
 import type { Devpts } from '../sentry/fs/tty/devpts.ts';
 import { chooseClock } from '../sentry/kernel/clock_way.ts';
@@ -32,6 +33,7 @@ import type { Path } from '../sentry/vfs/path.ts';
 import { BootContext } from './boot_context.ts';
 import { loadCommand } from './command.ts';
 import { DebugLog } from './debug_log.ts';
+import { limitTooSmall } from './host_limits.ts';
 import { HostSignals, type SignalTarget } from './host_signals.ts';
 import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
 import { type SandboxOptions, STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
@@ -101,6 +103,8 @@ export class Loader implements SignalTarget {
   }
 
   private makeMemoryFile(): MemoryFile {
+    const lack = limitTooSmall();
+    if (lack !== null) throw new StartError(lack, STATUS_USAGE);
     const m = MemoryFile.create(this.options.totalMemBytes);
     if (failed(m)) throw new StartError(`no memory file: memfd_create: ${errnoName(-m)}`, STATUS_USAGE);
     return m;
@@ -121,7 +125,7 @@ export class Loader implements SignalTarget {
     k.loader = new ExecLoader();
     k.emulateVsyscall = emulateVsyscall;
     k.numCpu = o.numCpu;
-    k.totalMemBytes = o.totalMemBytes;
+    k.totalMemBytes = Math.min(o.totalMemBytes, this.memfile.limitPages * PAGE_SIZE);
     if (o.hostname !== null) k.uts.nodename = fromText(o.hostname);
     k.tracer = this.tracer;
     k.onHostEvents = () => {

@@ -44,8 +44,13 @@ const makeAuto: Make = (memfile, pollerFd, choices) => {
   try {
     return makeSystrap(memfile, pollerFd, choices);
   } catch (error) {
-    log(`${(error as Error).message}; ptrace instead`);
-    return makePtrace(memfile, pollerFd, choices);
+    const why = (error as Error).message;
+    log(`${why}; ptrace instead`);
+    try {
+      return makePtrace(memfile, pollerFd, choices);
+    } catch (second) {
+      throw new Error(`${why}; ${(second as Error).message}`);
+    }
   }
 };
 

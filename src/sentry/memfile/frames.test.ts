@@ -1,17 +1,23 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { EFBIG, ENOMEM } from '../../abi/errno.ts';
 import { CHUNK_FRAMES, FrameAllocator, type FrameBacking } from './frames.ts';
 
 /** Memory of one byte per page, which remembers what was written and what the host holds. */
 class FakeMemory implements FrameBacking {
   bytes: Uint8Array = new Uint8Array(0);
   punched = 0;
+  /** Frames that the host still has. */
+  left = Number.POSITIVE_INFINITY;
   grow(index: number): number {
-    const more = new Uint8Array((index + 1) * CHUNK_FRAMES);
+    if (this.left === 0) return -EFBIG;
+    const frames = Math.min(CHUNK_FRAMES, this.left);
+    this.left -= frames;
+    const more = new Uint8Array(index * CHUNK_FRAMES + frames);
     more.set(this.bytes);
     this.bytes = more;
-    return 0;
+    return frames;
   }
   zeroPages(frame: number, pages: number): void {
     this.bytes.fill(0, frame, frame + pages);
@@ -136,5 +142,25 @@ describe('FrameAllocator', () => {
     assert.ok(a.alloc(CHUNK_FRAMES + 1, 1) < 0);
     assert.ok(a.alloc(0, 1) < 0);
     assert.ok(a.alloc(CHUNK_FRAMES, 1) >= 0);
+  });
+
+  test('makes do with what the host has', () => {
+    const memory = new FakeMemory();
+    memory.left = 1024;
+    const a = new FrameAllocator(memory, CHUNK_FRAMES);
+    const f = a.alloc(1000, 1);
+    assert.ok(f >= 0);
+    assert.equal(a.limitPages, 1024);
+    assert.equal(a.alloc(25, 1), -ENOMEM);
+    a.unrefRun(f, 1000);
+    const all = a.alloc(1024, 1);
+    assert.ok(all >= 0 && all + 1024 <= memory.bytes.length, 'frames that the host does not have');
+    assert.equal(a.alloc(1, 1), -ENOMEM);
+  });
+
+  test('says why the host gives none', () => {
+    const memory = new FakeMemory();
+    memory.left = 0;
+    assert.equal(new FrameAllocator(memory, CHUNK_FRAMES).alloc(1, 1), -EFBIG);
   });
 });

@@ -28,7 +28,9 @@ const LONG_RUN = 8;
 
 /** What the allocator asks of the memory behind it. */
 export interface FrameBacking {
-  /** Makes frames of chunk `index` usable; 0 or -errno. */
+  /**
+   * Makes frames of chunk `index` usable: how many, or -errno. A power of two; fewer than CHUNK_FRAMES end the growth.
+   */
   grow(index: number): number;
   /** Fills pages with zeros. */
   zeroPages(frame: number, pages: number): void;
@@ -41,13 +43,13 @@ export interface FrameBacking {
 export class FrameAllocator {
   private readonly backing: FrameBacking;
   /** Most pages that may be in use at once. */
-  readonly limitPages: number;
+  limitPages: number;
   usedPages = 0;
   /** Free pages that still hold memory of the host. */
   dirtyFree = 0;
   /** Chunks in use so far, and the most there can be: twice the limit, so that fragmentation does not end it. */
   chunks = 0;
-  private readonly maxChunks: number;
+  private maxChunks: number;
   counts: Int32Array = new Int32Array(0);
   private heads: Uint8Array = new Uint8Array(0);
   private next: Int32Array = new Int32Array(0);
@@ -70,7 +72,7 @@ export class FrameAllocator {
   /**
    * A run of `pages` consecutive frames, each with one reference, whose first frame is a multiple of `alignPages` (a power
    * of two). Without `zeroed` they hold old bytes of anybody: the caller overwrites all of them before anyone sees one.
-   * -ENOMEM at the limit, -EINVAL beyond a chunk.
+   * -ENOMEM at the limit, -EINVAL beyond a chunk; the host's error when it gives no memory at all.
    */
   alloc(pages: number, alignPages: number, zeroed = true): number {
     if (this.usedPages + pages > this.limitPages) {
@@ -213,10 +215,14 @@ export class FrameAllocator {
       }
       if (this.chunks === this.maxChunks) return -ENOMEM;
       const r = this.backing.grow(this.chunks);
-      if (r < 0) return -ENOMEM;
-      const frames = (this.chunks + 1) * CHUNK_FRAMES;
-      if (frames > this.counts.length) this.resize(Math.max(frames, this.counts.length * 2));
-      this.addBlock(this.chunks++ * CHUNK_FRAMES, MAX_ORDER, 0);
+      if (r < 0) return this.chunks === 0 ? r : -ENOMEM;
+      const start = this.chunks++ * CHUNK_FRAMES;
+      const end = start + CHUNK_FRAMES;
+      if (end > this.counts.length) this.resize(Math.max(end, this.counts.length * 2));
+      this.addBlock(start, 31 - Math.clz32(r), 0);
+      if (r === CHUNK_FRAMES) continue;
+      this.maxChunks = this.chunks;
+      this.limitPages = Math.min(this.limitPages, start + r);
     }
   }
 

@@ -20,6 +20,8 @@ const CHUNK_MASK = CHUNK_FRAMES - 1;
 const CHUNK_BYTES = CHUNK_FRAMES * PAGE_SIZE;
 /** Frames of the first chunk that are visible from the start: enough for a small program, and too few for a collection. */
 const FIRST_FRAMES = (16 * 2 ** 20) / PAGE_SIZE;
+/** The least that is worth growing by: a small program needs no more. */
+const LEAST_BYTES = 32 * 2 ** 20;
 /** st_blocks of struct stat, x86-64. */
 const ST_BLOCKS = 64;
 
@@ -37,8 +39,9 @@ export class MemoryFile implements FrameBacking {
   readonly chunks32: Int32Array[] = [];
   /** Host address of each chunk, for host calls that fill pages. */
   private readonly chunkAddrs: number[] = [];
-  /** Only FIRST_FRAMES are visible yet. */
+  /** Only FIRST_FRAMES are visible yet, of so many bytes. */
   private narrow = true;
+  private firstBytes = 0;
   private readonly shrinkers: Set<Shrinkable> = new Set();
   private readonly statBuffer: HostBuffer;
 
@@ -81,7 +84,7 @@ export class MemoryFile implements FrameBacking {
   private visible(frame: number, pages: number): number {
     if (this.narrow && frame >= 0 && frame + pages > FIRST_FRAMES) {
       this.narrow = false;
-      const buffer = widenShared(this.chunkAddrs[0]!, FIRST_FRAMES * PAGE_SIZE, CHUNK_BYTES);
+      const buffer = widenShared(this.chunkAddrs[0]!, FIRST_FRAMES * PAGE_SIZE, this.firstBytes);
       this.chunks8[0] = new Uint8Array(buffer);
       this.chunks32[0] = new Int32Array(buffer);
     }
@@ -154,11 +157,23 @@ export class MemoryFile implements FrameBacking {
   }
 
   grow(index: number): number {
-    const r = hostCall(SYS_ftruncate, this.fd, (index + 1) * CHUNK_BYTES);
+    let r = 0;
+    // Limits on the size of files and address spaces: half a chunk, or less, is better than none.
+    for (let bytes = CHUNK_BYTES; bytes >= LEAST_BYTES; bytes /= 2) {
+      r = this.growBy(index, bytes);
+      if (r === 0) return bytes / PAGE_SIZE;
+    }
+    return r;
+  }
+
+  private growBy(index: number, bytes: number): number {
+    const start = index * CHUNK_BYTES;
+    const r = hostCall(SYS_ftruncate, this.fd, start + bytes);
     if (r < 0) return r;
-    const visible = index === 0 ? FIRST_FRAMES * PAGE_SIZE : CHUNK_BYTES;
-    const m = mapShared(this.fd, index * CHUNK_BYTES, CHUNK_BYTES, visible);
+    const visible = index === 0 ? FIRST_FRAMES * PAGE_SIZE : bytes;
+    const m = mapShared(this.fd, start, bytes, visible);
     if (typeof m === 'number') return m;
+    if (index === 0) this.firstBytes = bytes;
     this.chunks8.push(new Uint8Array(m.buffer));
     this.chunkAddrs.push(m.addr);
     this.chunks32.push(new Int32Array(m.buffer));

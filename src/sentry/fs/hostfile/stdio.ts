@@ -16,14 +16,15 @@ import { TCGETS } from '../../../abi/ioctl.ts';
 import { S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../../../abi/stat.ts';
 import { SYS_fcntl, SYS_ioctl, SYS_openat } from '../../../abi/syscall.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
+import { maxHostFiles } from '../../../host/limits.ts';
 import type { HostPoller } from '../../../host/poller.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { HOW_DIRECT, HOW_NONBLOCK, HOW_POLL, HOW_SOCKET, HostEnd } from './host_end.ts';
 import { HostFile } from './host_file.ts';
 import { HostInode, hostStat } from './host_inode.ts';
 
-/** Host descriptors of the sandbox start here, away from those of Node. */
-const LOWEST_FD = 64;
+/** Host descriptors of the sandbox start here, away from those of Node, where there may be so many. */
+const LOWEST_FD = Math.min(64, Math.floor(maxHostFiles / 2));
 const buffer = HostBuffer.alloc(64);
 
 /** True when the host descriptor is a terminal. */

@@ -61,6 +61,7 @@ import {
 } from '../../../abi/syscall.ts';
 import { getU64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
+import { maxHostFiles } from '../../../host/limits.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { bytesToString } from '../../base/bytes.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
@@ -140,8 +141,8 @@ const HIDDEN = new Set<number>([
   BPF_FS_MAGIC,
 ]);
 
-/** Descriptors kept open at once. */
-const MAX_FDS = 256;
+/** Descriptors kept open at once: a third of what is left when the Sentry has its own. */
+const MAX_FDS = Math.min(256, Math.max(6, Math.floor((maxHostFiles - 40) / 3)));
 /** Names read from one directory. */
 const MAX_NAMES = 1_000_000;
 const DIR_BUFFER = 65536;
@@ -241,6 +242,8 @@ export class LocalHostTree implements HostTree {
       return -ESTALE;
     }
     node.fd = fd;
+    // Later than its parents', which were opened for it: the first that go shall be those.
+    node.used = ++this.clock;
     this.open.add(node);
     if (this.open.size > MAX_FDS) this.closeOldest();
     return fd;

@@ -67,6 +67,7 @@ import {
   GUEST_TOP,
   type Platform,
 } from '../platform.ts';
+import { refused } from '../refused.ts';
 import { RIP } from '../regs.ts';
 import { Donations, type StubTable } from '../stub/donations.ts';
 import { hostGettimeAddr } from '../stub/host_vdso.ts';
@@ -137,7 +138,7 @@ export class PtracePlatform implements Platform, StubTable {
    */
   constructor(memfile: MemoryFile, pollerFd: number) {
     const frame = memfile.alloc(ORDERS_PAGES);
-    if (frame < 0) throw new Error('ptrace platform: no memory for the orders page');
+    if (frame < 0) throw refused('ptrace', 'no memory for the orders page', frame);
     const off = memfile.byteOffset(frame);
     this.ordersPage = memfile.i32(frame).subarray(off / 4, off / 4 + ORDERS_PAGES * 1024);
     this.stub = { ...STUB, elf: STUB.elf.slice() };

@@ -1,6 +1,7 @@
 // Donations: files of the host that stubs map. All stubs of a platform share one table of descriptors (CLONE_FILES), so
 // a file is handed over once for all address spaces to come. Guests can make no calls on these descriptors.
 
+import { maxHostFiles } from '../../../host/limits.ts';
 import type { DonatedFile } from '../../memfile/mappable.ts';
 
 /** The stubs' table of descriptors. */
@@ -11,8 +12,8 @@ export interface StubTable {
   closeFds(numbers: readonly number[]): void;
 }
 
-/** Files held at once; the half used least recently goes when there are more. */
-const MAX_FILES = 256;
+/** Files held at once; the half used least recently goes when there are more. The stubs have few descriptors else. */
+const MAX_FILES = Math.min(256, Math.floor(maxHostFiles / 2));
 
 export class Donations {
   private readonly table: StubTable;

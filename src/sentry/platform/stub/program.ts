@@ -1,7 +1,8 @@
 // Starts a static program of our own from a memfd: vfork, a handful of calls in the child, execve. V8 is never forked.
 
+import { EINVAL } from '../../../abi/errno.ts';
 import { O_CLOEXEC } from '../../../abi/fcntl.ts';
-import { MFD_CLOEXEC } from '../../../abi/memfd.ts';
+import { MFD_CLOEXEC, MFD_EXEC } from '../../../abi/memfd.ts';
 import { PR_SET_PDEATHSIG } from '../../../abi/prctl.ts';
 import { RLIMIT_CORE } from '../../../abi/resource.ts';
 import { SIG_SETMASK, SIGKILL } from '../../../abi/signal.ts';
@@ -46,12 +47,17 @@ export function startProgram(
   scratch.putString('', EMPTY_AT);
   putU64(scratch.view, ARGV_AT, scratch.addr + NAME_AT);
   for (let at = ARGV_AT + 8; at < 256; at += 8) putU64(scratch.view, at, 0);
-  const memfd = hostCall(SYS_memfd_create, scratch.addr + NAME_AT, MFD_CLOEXEC);
+  // vm.memfd_noexec may take the right to execute from those that do not ask for it; Linux before 6.3 knows no such request.
+  let memfd = hostCall(SYS_memfd_create, scratch.addr + NAME_AT, MFD_CLOEXEC | MFD_EXEC);
+  if (memfd === -EINVAL) memfd = hostCall(SYS_memfd_create, scratch.addr + NAME_AT, MFD_CLOEXEC);
   if (memfd < 0) return memfd;
   const image = HostBuffer.alloc(elf.length);
   image.u8.set(elf);
   const written = hostCall(SYS_write, memfd, image.addr, elf.length);
-  if (written < 0) return written;
+  if (written < 0) {
+    hostCall(SYS_close, memfd);
+    return written;
+  }
 
   const all = imageFd < 0 ? fds : [...fds, [memfd, imageFd] as const];
   const calls: ChildCall[] = [[SYS_prctl, PR_SET_PDEATHSIG, SIGKILL], [SYS_setsid]];

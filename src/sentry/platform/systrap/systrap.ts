@@ -5,7 +5,7 @@
 // epoll_wait for the kernel's descriptors, the stubs' event counter and the deaths of stubs together.
 
 import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLET, EPOLLIN } from '../../../abi/epoll.ts';
-import { EINTR, ESRCH } from '../../../abi/errno.ts';
+import { EAGAIN, EINTR, ESRCH } from '../../../abi/errno.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../../abi/eventfd.ts';
 import { POLLFD_EVENTS, POLLFD_FD, POLLIN, SIZEOF_POLLFD } from '../../../abi/poll.ts';
 import { CLONE_FILES, CLONE_PARENT } from '../../../abi/sched.ts';
@@ -32,6 +32,7 @@ import { receiveFd } from '../../../host/fd_passing.ts';
 import { hostCall, hostCall3 } from '../../../host/syscall.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { type AddressSpace, type Context, EV_DEAD, type Platform } from '../platform.ts';
+import { refused } from '../refused.ts';
 import { threadCpuNs } from '../stub/cpu_time.ts';
 import { Donations, type StubTable } from '../stub/donations.ts';
 import { hostGettimeAddr } from '../stub/host_vdso.ts';
@@ -165,7 +166,7 @@ export class SystrapPlatform implements Platform, StubTable {
     this.stub = STUBS[options.bases ?? chooseBases()];
     this.fsgsbase = this.stub.bases === 'read';
     const frame = memfile.alloc(1 + ORDERS_PAGES);
-    if (frame < 0) throw new Error('systrap platform: no memory for the control page');
+    if (frame < 0) throw refused('systrap', 'no memory for the control page', frame);
     this.control = memfile.i32(frame);
     this.controlAt = memfile.byteOffset(frame) / 4;
     const orders = this.controlAt + 1024;
@@ -196,7 +197,7 @@ export class SystrapPlatform implements Platform, StubTable {
     const pid = must('the stub', startProgram(elf, 'vedette-stub', fds, IMAGE_FD));
     try {
       hostCall(SYS_close, theirs);
-      const fd = must('seccomp user notification', receiveFd(ours));
+      const fd = must('a seccomp filter with notifications', receiveFd(ours));
       hostCall(SYS_close, ours);
       this.mappers = new Mappers(fd, this.placement);
       this.template = new HostProcess(this, pid);
@@ -206,9 +207,9 @@ export class SystrapPlatform implements Platform, StubTable {
 
       // One process and thread tell the layout of the host's signal frames, and wait in the pool.
       const first = this.cloneProcess();
-      if (typeof first === 'number') throw new Error(`systrap platform: no stub process (${first})`);
+      if (typeof first === 'number') throw refused('systrap', 'no stub process', first);
       const slot = first.takeSlot();
-      if (slot === null) throw new Error('systrap platform: no guest thread');
+      if (slot === null) throw refused('systrap', 'no guest thread', -EAGAIN);
       const give = monotonicNs() + 2e9;
       while ((Atomics.load(slot.words, slot.at) & 1) === 0)
         if (monotonicNs() > give) throw new Error('systrap platform: a guest thread did not start');
@@ -621,6 +622,6 @@ export class SystrapPlatform implements Platform, StubTable {
 }
 
 function must(step: string, r: number): number {
-  if (r < 0) throw new Error(`systrap platform: ${step} failed (${r})`);
+  if (r < 0) throw refused('systrap', `${step} failed`, r);
   return r;
 }
