@@ -1,6 +1,6 @@
 // Containers: podman with its own default seccomp profile and with Docker's, bubblewrap, and single system calls that fail as
 // older or stricter profiles make them fail. The container's root is made of the host's directories.
-import { existsSync, lstatSync, mkdirSync, readlinkSync, symlinkSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { cell, isRoot, lacks, scratch } from './lib.mjs';
 
@@ -16,6 +16,7 @@ function rootDirectory() {
   mkdirSync(root);
   for (const name of ['usr', 'etc', 'proc', 'sys', 'dev', 'tmp', 'var', 'var/tmp'])
     mkdirSync(join(root, name));
+  for (const name of ['tmp', 'var/tmp']) chmodSync(join(root, name), 0o1777);
   for (const name of TOP_LINKS)
     if (existsSync(`/${name}`) && lstatSync(`/${name}`).isSymbolicLink())
       symlinkSync(readlinkSync(`/${name}`), join(root, name));
@@ -97,8 +98,9 @@ export const cells = [
   without(['seccomp', 'ptrace'], 'EPERM', {
     refuses: { auto: /seccomp.*ptrace is not allowed/, systrap: /seccomp/, ptrace: /ptrace is not allowed/ },
   }),
-  without(['pidfd_open'], 'ENOSYS'),
-  without(['pidfd_open'], 'EPERM'),
+  without(['pidfd_open'], 'ENOSYS', { refuses: { systrap: /pidfd_open/ } }),
+  without(['pidfd_open'], 'EPERM', { refuses: { systrap: /pidfd_open/ } }),
+  without(['close_range'], 'EPERM'),
   without(['close_range'], 'ENOSYS'),
   without(['sched_setaffinity'], 'EPERM'),
   without(['execveat'], 'ENOSYS'),

@@ -106,7 +106,11 @@ export class Loader implements SignalTarget {
     const lack = limitTooSmall();
     if (lack !== null) throw new StartError(lack, STATUS_USAGE);
     const m = MemoryFile.create(this.options.totalMemBytes);
-    if (failed(m)) throw new StartError(`no memory file: memfd_create: ${errnoName(-m)}`, STATUS_USAGE);
+    if (failed(m))
+      throw new StartError(
+        `no memory file: memfd_create: ${errnoName(-m)}; fix: Linux 3.17 or newer, and a seccomp profile that allows it`,
+        STATUS_USAGE,
+      );
     return m;
   }
 

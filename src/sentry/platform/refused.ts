@@ -1,6 +1,17 @@
 // What is said when the host refuses something that a platform needs: the error by name, and what to do about it.
 
-import { EAGAIN, EFBIG, EMFILE, ENFILE, ENOMEM, ENOSYS, EPERM, EPROTO, errnoName } from '../../abi/errno.ts';
+import {
+  EACCES,
+  EAGAIN,
+  EFBIG,
+  EMFILE,
+  ENFILE,
+  ENOMEM,
+  ENOSYS,
+  EPERM,
+  EPROTO,
+  errnoName,
+} from '../../abi/errno.ts';
 
 const FIXES: Readonly<Record<number, string>> = {
   [EMFILE]: 'too few open files: raise "ulimit -n"',
@@ -9,6 +20,7 @@ const FIXES: Readonly<Record<number, string>> = {
   [ENOMEM]: 'too little memory or address space: raise "ulimit -v", or the memory limit of the container',
   [EFBIG]: 'files may not be large enough: raise "ulimit -f"',
   [ENOSYS]: 'a newer kernel, or a container whose seccomp profile allows the call',
+  [EACCES]: 'sysctl vm.memfd_noexec=1, or a security module that lets files in memory be executed',
   [EPERM]: 'a container or security module that allows the call',
   // What the stub's end of the socket says when it could not install its filter.
   [EPROTO]:

@@ -1,7 +1,7 @@
 // Starts a static program of our own from a memfd: vfork, a handful of calls in the child, execve. V8 is never forked.
 
-import { EINVAL } from '../../../abi/errno.ts';
-import { O_CLOEXEC } from '../../../abi/fcntl.ts';
+import { EINVAL, ENOSYS, EPERM } from '../../../abi/errno.ts';
+import { F_SETFD, FD_CLOEXEC, O_CLOEXEC } from '../../../abi/fcntl.ts';
 import { MFD_CLOEXEC, MFD_EXEC } from '../../../abi/memfd.ts';
 import { PR_SET_PDEATHSIG } from '../../../abi/prctl.ts';
 import { RLIMIT_CORE } from '../../../abi/resource.ts';
@@ -10,7 +10,9 @@ import {
   SYS_close,
   SYS_close_range,
   SYS_dup3,
+  SYS_execve,
   SYS_execveat,
+  SYS_fcntl,
   SYS_memfd_create,
   SYS_prctl,
   SYS_prlimit64,
@@ -20,17 +22,21 @@ import {
 } from '../../../abi/syscall.ts';
 import { putU64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
+import { maxHostFiles } from '../../../host/limits.ts';
 import { type ChildCall, spawnWithCalls } from '../../../host/spawn.ts';
 import { hostCall } from '../../../host/syscall.ts';
 
 const AT_EMPTY_PATH = 0x1000;
-/** Scratch: the name at 0, "", argv, envp, an empty signal mask, an empty struct rlimit. */
+/** Scratch: the name at 0, "", argv, envp, an empty signal mask, an empty struct rlimit, a path. */
 const NAME_AT = 0;
 const EMPTY_AT = 64;
 const ARGV_AT = 128;
 const ENVP_AT = 160;
 const MASK_AT = 192;
 const LIMIT_AT = 200;
+const PATH_AT = 216;
+/** Descriptors are looked for up to here where the host cannot close a range of them. */
+const MOST_FILES = 65_536;
 
 /**
  * Starts the program `elf` with descriptors `fds`, given as [descriptor, its number in the child], and no others;
@@ -45,8 +51,8 @@ export function startProgram(
   const scratch = HostBuffer.alloc(256);
   scratch.putString(name, NAME_AT);
   scratch.putString('', EMPTY_AT);
+  for (let at = ARGV_AT; at < 256; at += 8) putU64(scratch.view, at, 0);
   putU64(scratch.view, ARGV_AT, scratch.addr + NAME_AT);
-  for (let at = ARGV_AT + 8; at < 256; at += 8) putU64(scratch.view, at, 0);
   // vm.memfd_noexec may take the right to execute from those that do not ask for it; Linux before 6.3 knows no such request.
   let memfd = hostCall(SYS_memfd_create, scratch.addr + NAME_AT, MFD_CLOEXEC | MFD_EXEC);
   if (memfd === -EINVAL) memfd = hostCall(SYS_memfd_create, scratch.addr + NAME_AT, MFD_CLOEXEC);
@@ -67,22 +73,32 @@ export function startProgram(
   all.forEach(([fd], i) => {
     calls.push([SYS_dup3, fd, high + i, O_CLOEXEC]);
   });
-  calls.push([SYS_dup3, memfd, executed, O_CLOEXEC], [SYS_close_range, 0, high - 1, 0]);
+  const ranges = closesRanges();
+  calls.push([SYS_dup3, memfd, executed, O_CLOEXEC]);
+  if (ranges) calls.push([SYS_close_range, 0, high - 1, 0]);
   all.forEach(([, to], i) => {
     calls.push([SYS_dup3, high + i, to, 0]);
   });
-  calls.push([SYS_close_range, high, executed - 1, 0], [SYS_close_range, executed + 1, 0xffff_ffff, 0]);
+  if (ranges)
+    calls.push([SYS_close_range, high, executed - 1, 0], [SYS_close_range, executed + 1, 0xffff_ffff, 0]);
   calls.push([SYS_prlimit64, 0, RLIMIT_CORE, scratch.addr + LIMIT_AT, 0]);
   calls.push([SYS_rt_sigprocmask, SIG_SETMASK, scratch.addr + MASK_AT, 0, 8]);
-  calls.push([
-    SYS_execveat,
-    executed,
-    scratch.addr + EMPTY_AT,
-    scratch.addr + ARGV_AT,
-    scratch.addr + ENVP_AT,
-    AT_EMPTY_PATH,
-  ]);
+  const [argv, envp, empty] = [scratch.addr + ARGV_AT, scratch.addr + ENVP_AT, scratch.addr + EMPTY_AT];
+  // Asked for no file at all, the call says whether it is there (Linux 3.19, and containers' filters).
+  const probe = hostCall(SYS_execveat, -1, empty, argv, envp, 0);
+  if (probe === -ENOSYS || probe === -EPERM)
+    calls.push([SYS_execve, scratch.putString(`/proc/self/fd/${executed}`, PATH_AT), argv, envp]);
+  else calls.push([SYS_execveat, executed, empty, argv, envp, AT_EMPTY_PATH]);
   const pid = spawnWithCalls(calls);
   hostCall(SYS_close, memfd);
   return pid;
+}
+
+/** True when the child can close ranges of descriptors (Linux 5.9). If not, ours are closed by its execve. */
+function closesRanges(): boolean {
+  const last = 0xffff_ffff;
+  if (hostCall(SYS_close_range, last, last, 0) === 0) return true;
+  for (let fd = 0; fd < Math.min(maxHostFiles, MOST_FILES); fd++)
+    hostCall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+  return false;
 }

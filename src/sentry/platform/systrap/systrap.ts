@@ -201,6 +201,7 @@ export class SystrapPlatform implements Platform, StubTable {
       hostCall(SYS_close, ours);
       this.mappers = new Mappers(fd, this.placement);
       this.template = new HostProcess(this, pid);
+      must('pidfd_open', this.template.pidfd);
       must('the stub', this.mappers.begin(this.template));
       this.hasHostVdso = this.mappers.reported(3) > this.mappers.reported(2);
       this.processes.set(pid, this.template);
