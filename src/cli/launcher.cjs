@@ -71,7 +71,9 @@ function readCache(file) {
 function save(script, file) {
   const temporary = `${file}.${process.pid}`;
   try {
-    fs.mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 });
+    // Step by step: where the host says ENOENT, as in /proc, `recursive` tries for ever.
+    for (const dir of [join(file, '../..'), join(file, '..')])
+      if (!fs.existsSync(dir)) fs.mkdirSync(dir, { mode: 0o700 });
     const fd = fs.openSync(temporary, 'w', 0o644);
     try {
       fs.writeFileSync(fd, script.createCachedData());
