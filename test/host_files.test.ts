@@ -1,11 +1,11 @@
 // A file of the host that is mapped inside and then changed there: every mapping follows, the host's file stays.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { nativeOnly, runInside } from './harness/guest.ts';
+import { nativeOnly, runInside, vedette } from './harness/guest.ts';
 
 const PAGES = 8;
 const SOURCE = `
@@ -81,4 +81,18 @@ test('mappings of a host file follow what is written inside', { skip: nativeOnly
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+});
+
+// Node.js gives its children sockets for pipes, and as a child throws away what it writes to sockets that it cannot ask.
+test('a socket as standard output takes what Node.js writes', { skip: nativeOnly }, async () => {
+  const program = 'process.stdout.write("out\\n"); process.stderr.write("err\\n"); process.reallyExit(3)';
+  const [node, ...words] = vedette;
+  const child = spawn(node!, [...words, '--', process.execPath, '-e', program], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => (said[0] += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (said[1] += chunk.toString()));
+  const status = await new Promise((done) => child.on('close', done));
+  assert.deepEqual([status, ...said], [3, 'out\n', 'err\n']);
 });

@@ -2,7 +2,7 @@
 // older or stricter profiles make them fail. The container's root is made of the host's directories.
 import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { cell, isRoot, lacks, scratch } from './lib.mjs';
+import { cell, isRoot, judge, lacks, scratch, shell, together } from './lib.mjs';
 
 /** Docker's default profile: in Debian, golang-github-docker-docker-dev has the source of the one that is built in. */
 const DOCKER = '/usr/share/gocode/src/github.com/docker/docker/profiles/seccomp/default.json';
@@ -71,6 +71,22 @@ const bwrap = (name, flags) => {
   return cell(name, text, { needs: () => lacks('bwrap') });
 };
 
+/** Node.js runs inside; what Vedette needs of a host, its own kernel does not have yet. */
+const nested = {
+  name: 'inside Vedette itself',
+  command: 'vedette do -- vedette do -- uname -a',
+  async run() {
+    const parts = [];
+    for (const platform of ['auto', 'systrap', 'ptrace']) {
+      const r = await shell(
+        `vedette do -- vedette do --platform=${platform} -- sh ${scratch()}/inside/check.sh $(date +%s)`,
+      );
+      parts.push([platform, judge(r, /run it outside of Vedette/)]);
+    }
+    return together(parts);
+  },
+};
+
 export const cells = [
   podman("podman's default profile", ''),
   podman(
@@ -107,6 +123,7 @@ export const cells = [
   without(['memfd_create'], 'ENOSYS', {
     refuses: { auto: /memfd_create/, systrap: /memfd_create/, ptrace: /memfd_create/ },
   }),
+  nested,
   cell(
     'vm.memfd_noexec=1',
     "unshare -pf --mount-proc sh -c 'sysctl -qw vm.memfd_noexec=1; vedette do -- uname -a'",

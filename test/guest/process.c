@@ -520,6 +520,33 @@ SUBTEST(exec_from_a_thread) {
   CHECK_EQ(child_result(pid), 0);
 }
 
+// A program that no path leads to: /proc knows it by the name of the memfd.
+SUBTEST(exec_memfd) {
+  char *argv[] = {"self", "@exit", "18", NULL}, buf[4096], exe[64] = "";
+  int fd = OK(memfd_create("program", MFD_CLOEXEC)), self = OK(open(self_path, O_RDONLY));
+  for (ssize_t n; (n = OK(read(self, buf, sizeof buf))) > 0;) CHECK_EQ(write(fd, buf, n), n);
+  pid_t pid = SPAWN({ syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH); _exit(99); });
+  CHECK_EQ(child_result(pid), 18);
+  char *words[] = {"readlink", "/proc/self/exe", NULL};
+  int tool = OK(open("/bin/readlink", O_RDONLY)), ends[2];
+  OK(ftruncate(fd, 0));
+  OK(lseek(fd, 0, SEEK_SET));
+  for (ssize_t n; (n = OK(read(tool, buf, sizeof buf))) > 0;) CHECK_EQ(write(fd, buf, n), n);
+  OK(pipe(ends));
+  pid = SPAWN({
+    dup2(ends[1], 1);
+    syscall(SYS_execveat, fd, "", words, environ, AT_EMPTY_PATH);
+    _exit(99);
+  });
+  CHECK_EQ(child_result(pid), 0);
+  CHECK(read(ends[0], exe, sizeof exe - 1) > 0);
+  CHECK_STR(exe, "/memfd:program (deleted)\n");
+  for (int i = 0; i < 2; i++) close(ends[i]);
+  close(fd);
+  close(self);
+  close(tool);
+}
+
 SUBTEST(exec_by_fd) {
   char *argv[] = {"self", "@exit", "17", NULL};
   int fd = OK(open(self_path, O_RDONLY | O_CLOEXEC));

@@ -9,6 +9,7 @@ import { KernelIo } from '../base/io.ts';
 import type { VfsContext } from '../vfs/context.ts';
 import { openInode } from '../vfs/devices.ts';
 import type { File } from '../vfs/file.ts';
+import type { Inode } from '../vfs/inode.ts';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, lookupPath } from '../vfs/namei.ts';
 import { denyWrite } from '../vfs/open.ts';
 import { MAY_EXEC } from '../vfs/permission.ts';
@@ -24,15 +25,16 @@ export function openExec(ctx: VfsContext, dirfd: number, path: string, flags: nu
   const look =
     ((flags & AT_SYMLINK_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW) |
     ((flags & AT_EMPTY_PATH) !== 0 ? LOOKUP_EMPTY : 0);
-  const at = lookupPath(ctx, dirfd, path, look);
-  if (failed(at)) return at;
-  const inode = at.dentry.inode!;
+  const unnamed = path === '' && (flags & AT_EMPTY_PATH) !== 0 ? unnamedInode(ctx, dirfd) : null;
+  const at = unnamed === null ? lookupPath(ctx, dirfd, path, look) : null;
+  if (typeof at === 'number') return at;
+  const inode = unnamed ?? at!.dentry.inode!;
   const type = inode.mode & S_IFMT;
   if (type === S_IFLNK) return -ELOOP;
   if (type !== S_IFREG) return -EACCES;
   const may = inode.permission(ctx, MAY_EXEC);
   if (may < 0) return may;
-  if ((at.mount.flags & MS_NOEXEC) !== 0) return -EACCES;
+  if (at !== null && (at.mount.flags & MS_NOEXEC) !== 0) return -EACCES;
   const denied = denyWrite(inode);
   if (denied < 0) return denied;
   const file = openInode(inode, ctx, O_RDONLY);
@@ -40,9 +42,15 @@ export function openExec(ctx: VfsContext, dirfd: number, path: string, flags: nu
     inode.writers++;
     return file;
   }
-  file.attach(at, ctx.cred);
+  if (at !== null) file.attach(at, ctx.cred);
   file.deniesWrite = true;
   return file;
+}
+
+/** The inode of a descriptor that no path leads to, such as a memfd's; else null. */
+function unnamedInode(ctx: VfsContext, fd: number): Inode | null {
+  const file = ctx.fds.get(fd);
+  return file === null || file.path !== null ? null : file.inode;
 }
 
 /** Reads up to `len` bytes at `off`; bytes read (short at the end of the file) or -errno. */

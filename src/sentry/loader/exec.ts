@@ -92,12 +92,13 @@ export class ExecLoader implements ProgramLoader {
     });
     if (interpreter.program !== null) releaseInterpreter(interpreter.program.file);
     if (failed(built)) return built;
-    const path = target.file.path!;
+    const { path } = target.file;
+    const exePath = path === null ? target.file.describe() : pathString(path, ctx.fs.root);
     return {
       ...built,
-      exePath: pathString(path, ctx.fs.root),
+      exePath,
       exeFile: target.file,
-      name: commName(args.path, path.dentry.name),
+      name: commName(args.path, path === null ? memfdName(exePath) : path.dentry.name),
       cred: exec.cred,
       secure: exec.secure,
     };
@@ -118,7 +119,11 @@ export class ExecLoader implements ProgramLoader {
   }
 
   private credentials(args: LoadArgs, file: File): ExecCred {
-    return credForExec(args.cred, file.inode, (file.path!.mount.flags & MS_NOSUID) !== 0);
+    return credForExec(
+      args.cred,
+      file.inode,
+      file.path !== null && (file.path.mount.flags & MS_NOSUID) !== 0,
+    );
   }
 }
 
@@ -126,6 +131,11 @@ export class ExecLoader implements ProgramLoader {
 function displayName(dirfd: number, path: string): string {
   if (dirfd === AT_FDCWD || path.startsWith('/')) return path;
   return path === '' ? `/dev/fd/${dirfd}` : `/dev/fd/${dirfd}/${path}`;
+}
+
+/** "memfd:x" of "/memfd:x (deleted)". */
+function memfdName(described: string): string {
+  return described.slice(1, described.lastIndexOf(' '));
 }
 
 /** comm: the last component of the path; of a descriptor, the name of the file. */

@@ -1,5 +1,6 @@
 // What is said when the host refuses something that a platform needs: the error by name, and what to do about it.
 
+import { release } from 'node:os';
 import {
   EACCES,
   EAGAIN,
@@ -27,13 +28,17 @@ const FIXES: Readonly<Record<number, string>> = {
     'Linux 5.9 or newer, a seccomp profile that allows seccomp(2), and no other filter with a listener around it',
 };
 
+/** The host is Vedette itself. */
+const NESTED = release().endsWith('-vedette');
+
 /** What to do about an error of the host's; empty when there is nothing to say. */
 export function fixFor(errno: number): string {
+  if (NESTED && (errno === EPROTO || errno === ENOSYS))
+    return 'run it outside of Vedette, whose kernel has neither ptrace nor seccomp notifications yet';
   return FIXES[errno] ?? '';
 }
 
 /** The error that ends the start of a platform: one line, with the fix. `r` is -errno. */
-export function refused(platform: string, step: string, r: number): Error {
-  const fix = fixFor(-r);
+export function refused(platform: string, step: string, r: number, fix: string = fixFor(-r)): Error {
   return new Error(`${platform} platform: ${step} (${errnoName(-r)})${fix === '' ? '' : `; fix: ${fix}`}`);
 }

@@ -9,7 +9,7 @@ import { MEM_MAJOR } from '../../../abi/major.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../../abi/poll.ts';
 import { SIGPIPE } from '../../../abi/signal.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../../../abi/socket.ts';
-import { S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../../../abi/stat.ts';
+import { S_IFCHR, S_IFIFO, S_IFMT, S_IFREG } from '../../../abi/stat.ts';
 import {
   SYS_fsync,
   SYS_ioctl,
@@ -64,7 +64,6 @@ export class HostFile extends File {
   override describe(): string {
     const type = this.inode.mode & S_IFMT;
     if (type === S_IFIFO) return `pipe:[${this.inode.ino}]`;
-    if (type === S_IFSOCK) return `socket:[${this.inode.ino}]`;
     if (type === S_IFCHR && this.inode.rdev === DEV_NULL) return '/dev/null';
     return `host:[${this.inode.ino}]`;
   }

@@ -1,7 +1,7 @@
 // HostInode: a file of the host that the sandbox was started with, as fstat(2) inside sees it.
 
 import { EINVAL, EPERM } from '../../../abi/errno.ts';
-import { S_IFMT, S_IFREG } from '../../../abi/stat.ts';
+import { S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../../../abi/stat.ts';
 import { SYS_fstat, SYS_ftruncate } from '../../../abi/syscall.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';
@@ -53,11 +53,19 @@ export function hostStat(fd: number): HostStat | number {
   return { key: `${u64(ST_DEV)}:${u64(ST_INO)}`, mode: statBuffer.view.getUint32(ST_MODE, true) };
 }
 
+/**
+ * A socket is a pipe inside, since no socket call works on it: Node.js, for one, asks getsockname(2) what the socket is that
+ * it was started with, and throws away what is written to one that does not answer.
+ */
+function modeInside(mode: number): number {
+  return (mode & S_IFMT) === S_IFSOCK ? S_IFIFO | (mode & ~S_IFMT) : mode;
+}
+
 export class HostInode extends AnonInode {
   readonly end: HostEnd;
 
   constructor(mode: number, end: HostEnd) {
-    super(hostFs, mode);
+    super(hostFs, modeInside(mode));
     this.end = end;
   }
 
@@ -66,7 +74,7 @@ export class HostInode extends AnonInode {
     const r = hostCall(SYS_fstat, this.end.fd, statBuffer.addr);
     if (r < 0) return r;
     const v = statBuffer.view;
-    this.mode = v.getUint32(ST_MODE, true);
+    this.mode = modeInside(v.getUint32(ST_MODE, true));
     this.nlink = u64(ST_NLINK);
     this.rdev = u64(ST_RDEV);
     this.size = u64(ST_SIZE);

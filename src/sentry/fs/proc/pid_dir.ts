@@ -106,7 +106,9 @@ class ExeLink extends PlaceLink {
 
   protected override text(t: Task, ctx: VfsContext): string | number {
     if (isGone(t)) return -ENOENT;
-    return t.group.exeFile === null && t.group.exePath !== '' ? t.group.exePath : super.text(t, ctx);
+    // No file, or one that no path leads to (a memfd).
+    const unnamed = (t.group.exeFile?.path ?? null) === null;
+    return unnamed && t.group.exePath !== '' ? t.group.exePath : super.text(t, ctx);
   }
 }
 

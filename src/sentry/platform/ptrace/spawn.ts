@@ -1,5 +1,7 @@
 // Starts the template stub and the waker, and attaches to them.
 
+import { readFileSync } from 'node:fs';
+import { EPERM } from '../../../abi/errno.ts';
 import { PTRACE_EVENT_STOP, PTRACE_O_EXITKILL, PTRACE_O_TRACESYSGOOD } from '../../../abi/ptrace.ts';
 import { SIGKILL } from '../../../abi/signal.ts';
 import { SYS_kill } from '../../../abi/syscall.ts';
@@ -24,12 +26,24 @@ function spawnProgram(
   if (seized < 0) {
     hostCall(SYS_kill, pid, SIGKILL);
     waitFor(pid);
-    throw refused('ptrace', 'ptrace is not allowed', seized);
+    throw refused('ptrace', 'ptrace is not allowed', seized, seized === -EPERM ? fixForPtrace() : undefined);
   }
   ptraceInterrupt(pid);
   if (waitFor(pid) < 0 || waitStatus() >> 16 !== PTRACE_EVENT_STOP)
     throw new Error(`ptrace platform: the stub did not stop (status ${waitStatus().toString(16)})`);
   return pid;
+}
+
+/** What forbids ptrace: Yama's setting, or else what a container is. */
+function fixForPtrace(): string {
+  let scope = '';
+  try {
+    scope = readFileSync('/proc/sys/kernel/yama/ptrace_scope', 'utf8').trim();
+  } catch {}
+  if (scope === '3')
+    return 'Yama forbids it until the next boot: kernel.yama.ptrace_scope=1 in /etc/sysctl.d';
+  if (scope === '2') return 'sysctl kernel.yama.ptrace_scope=1';
+  return 'in a container, docker run --cap-add=SYS_PTRACE, or a seccomp profile that allows ptrace';
 }
 
 /** The template stub: moved to its place, everything else unmapped, stopped. `hasVdso` tells whether it kept the host's vDSO. */
