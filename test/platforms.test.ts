@@ -45,6 +45,26 @@ describe('guest programs on each platform', { concurrency: 2, skip: nativeOnly }
   }
 });
 
+// Natively it depends on the kernel and the hypervisor; inside it is what Linux 5.14 and later do on a processor of their own.
+test('a signal frame with an unaligned XSAVE state is refused on each platform', {
+  skip: nativeOnly,
+}, async () => {
+  const binary = await compileGuest('hostile_signals');
+  for (const platform of ['systrap', 'ptrace']) {
+    const inside = await runInside([binary, 'moved_fpu_state'], {
+      flags: [`--platform=${platform}`],
+      env: { UNALIGNED_EXACT: '1' },
+    });
+    assert.equal(inside.status, 0, inside.stdout + inside.stderr);
+    const outcomes = [...inside.stdout.matchAll(/^(.*) at (\d+): (.*)$/gm)];
+    assert.equal(outcomes.length, 27);
+    for (const [line, kind, place, outcome] of outcomes) {
+      const aligned = Number(place) % (kind === 'whole state' ? 64 : 16) === 0;
+      assert.equal(outcome, aligned ? 'went on' : 'SIGSEGV, code 128', `${platform}: ${line}`);
+    }
+  }
+});
+
 // Runs its arguments where seccomp(2) is refused, as some container profiles do.
 const WITHOUT_SECCOMP = `
 #include <linux/audit.h>

@@ -98,7 +98,9 @@ const FRAME_SC = FRAME_UC + UCONTEXT_UC_MCONTEXT;
 const FRAME_MASK = FRAME_UC + UCONTEXT_UC_SIGMASK;
 /** Where an XSAVE header starts and ends in the image. */
 const XSTATE_HEADER_END = SIZEOF_FPSTATE + 64;
+/** What XRSTOR and FXRSTOR want of an address. Since 5.14, Linux uses them on the frame itself and copies no longer. */
 const XSTATE_ALIGN = 64;
+const FXSTATE_ALIGN = 16;
 const MXCSR_OFFSET = 24;
 const MXCSR_VALID = 0xffff;
 /** What a fresh FPU has. */
@@ -298,23 +300,23 @@ function restoreXstate(t: Task, fp: number): boolean {
     t.ctx.setXstate(scratch.subarray(0, xsize));
     return true;
   }
-  if (fp % XSTATE_ALIGN !== 0 || t.mm.copyInExact(fp, scratch, 0, SIZEOF_FPSTATE) !== 0) return false;
+  if (fp % FXSTATE_ALIGN !== 0 || t.mm.copyInExact(fp, scratch, 0, SIZEOF_FPSTATE) !== 0) return false;
   const sw = FPSTATE_SW_RESERVED;
-  const full =
+  let full =
     scratchView.getUint32(sw + FPX_SW_BYTES_MAGIC1, true) === FP_XSTATE_MAGIC1 &&
     scratchView.getUint32(sw + FPX_SW_BYTES_XSTATE_SIZE, true) === xsize &&
     scratchView.getUint32(sw + FPX_SW_BYTES_EXTENDED_SIZE, true) >= xsize;
   const allowed = scratchView.getUint32(sw + FPX_SW_BYTES_XFEATURES, true) & platform.xcr0Lo;
+  if (full) {
+    if (t.mm.copyInExact(fp, scratch, 0, xsize + FP_XSTATE_MAGIC2_SIZE) !== 0) return false;
+    full = scratchView.getUint32(xsize, true) === FP_XSTATE_MAGIC2;
+  }
   if (!full) {
     // Only the legacy FXSAVE area counts; the rest goes to its initial state.
     scratch.fill(0, SIZEOF_FPSTATE, xsize);
     scratchView.setUint32(XSTATE_XSTATE_HDR_XFEATURES, XFEATURE_MASK_FP | XFEATURE_MASK_SSE, true);
   } else {
-    if (t.mm.copyInExact(fp, scratch, 0, xsize + FP_XSTATE_MAGIC2_SIZE) !== 0) return false;
-    if (scratchView.getUint32(xsize, true) !== FP_XSTATE_MAGIC2) {
-      scratch.fill(0, SIZEOF_FPSTATE, xsize);
-      scratchView.setUint32(XSTATE_XSTATE_HDR_XFEATURES, XFEATURE_MASK_FP | XFEATURE_MASK_SSE, true);
-    }
+    if (fp % XSTATE_ALIGN !== 0) return false;
     const xfeatures = scratchView.getUint32(XSTATE_XSTATE_HDR_XFEATURES, true);
     const high = scratchView.getUint32(XSTATE_XSTATE_HDR_XFEATURES + 4, true);
     if ((xfeatures & ~platform.xcr0Lo) !== 0 || high !== 0) return false;
