@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { run } from './children.ts';
+import { runscPath } from './runners.ts';
 
 export interface Machine {
   readonly cpu: string;
@@ -13,6 +14,11 @@ export interface Machine {
   readonly node: string;
   readonly vedette: string;
   readonly runsc: string;
+  /** The clock that the host's kernel reads. */
+  readonly clockSource: string;
+  /** Whether an entry to the host's kernel changes page tables, which makes every call dearer. */
+  readonly pageTableIsolation: 'on' | 'off' | 'unknown';
+  readonly virtual: boolean;
   readonly date: string;
 }
 
@@ -25,9 +31,26 @@ export async function describeMachine(root: string): Promise<Machine> {
     kernel: release(),
     node: process.version,
     vedette: await read(['git', '-C', root, 'describe', '--always', '--dirty']),
-    runsc: await read(['runsc', '--version']),
+    runsc: await read([runscPath(), '--version']),
+    clockSource: text('/sys/devices/system/clocksource/clocksource0/current_clocksource') || 'unknown',
+    pageTableIsolation: parsePageTableIsolation(text('/sys/devices/system/cpu/vulnerabilities/meltdown')),
+    virtual: /^flags\s*:.* hypervisor\b/m.test(text('/proc/cpuinfo')),
     date: new Date().toISOString(),
   };
+}
+
+/** Reads the kernel's word on Meltdown: "Mitigation: PTI", "Not affected", "Vulnerable". */
+export function parsePageTableIsolation(meltdown: string): Machine['pageTableIsolation'] {
+  if (/\bPTI\b/.test(meltdown)) return 'on';
+  return /^(Not affected|Vulnerable)/.test(meltdown) ? 'off' : 'unknown';
+}
+
+function text(file: string): string {
+  try {
+    return readFileSync(file, 'latin1').trim();
+  } catch {
+    return '';
+  }
 }
 
 /** Share of all cpus that others use while we wait a moment, from 0 to 1; time stolen by a hypervisor counts as used. */

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeCSources } from './c_sources.ts';
-import { killAll, run } from './children.ts';
+import { type Child, killAll, run, start as startProgram } from './children.ts';
+import { Floors, measureFloors } from './floors.ts';
 import { describeMachine } from './machine.ts';
 import { measureMemory } from './memory.ts';
 import { HELP, type Options, parseOptions, UserError } from './options.ts';
@@ -14,6 +15,7 @@ import { compilePrograms } from './programs.ts';
 import {
   caseTable,
   describe,
+  hostText,
   memoryText,
   pythonSummary,
   startupText,
@@ -45,22 +47,32 @@ async function main(options: Options, scratch: string): Promise<void> {
   status('compiling, looking for runners');
   const programs = await compilePrograms(root, scratch);
   writeCSources(join(scratch, 'c_sources'));
-  const { runners, absent } = await findRunners(options.only, scratch);
+  const floors = new Floors();
+  status('floors of this host');
+  await measureFloors(programs.floors, floors);
+  const { runners, absent } = await findRunners(options.only, scratch, floors.fsgsbase);
   const context = { root, scratch, programs, quick: options.quick };
   const results = new Results(options.best);
   const { units, wanted } = selection;
-  const busy = await runPasses(units, runners, context, options.rounds, wanted, results, status);
+  const loops = startLoops(programs.micro, options.busy);
+  // Once more after each pass, but never beside the loops: what the host asks, not what is left of it.
+  const afterPass = async () => {
+    if (options.busy === 0) await measureFloors(programs.floors, floors);
+  };
+  const busy = await runPasses(units, runners, context, options.rounds, wanted, results, status, afterPass);
   const startup = selection.startup ? await measureStartup(runners, context, status) : undefined;
   const memory = selection.memory ? await measureMemory(runners, status) : undefined;
+  await endLoops(loops);
   const floor = await ptraceFloor(programs.ptraceFloor);
   if (process.stderr.isTTY) status('');
 
   const ours = runners.filter((r) => r.kind === 'vedette');
   const peers = runners.filter((r) => r.kind === 'runsc');
-  const verdicts = ours.flatMap((runner) => judge(results, runner, peers));
+  const verdicts = ours.flatMap((runner) => judge(results, runner, peers, floors, options.busy));
   const parts = [
-    describe(machine, busy),
-    results.cases.length > 0 && caseTable(results, results.cases, runners),
+    describe(machine, busy, options.busy),
+    hostText(machine, floors),
+    results.cases.length > 0 && caseTable(results, results.cases, runners, floors),
     pythonSummary(results, runners).join('\n'),
     `A stop under ptrace in C, the floor of that platform: ${time(floor.bare)} bare, ${time(floor.registers)} with registers`,
     startup && startupText(startup),
@@ -72,7 +84,9 @@ async function main(options: Options, scratch: string): Promise<void> {
   if (options.json !== undefined) {
     const raw = {
       machine,
+      floors,
       busy,
+      busyLoops: options.busy,
       options,
       absent,
       results,
@@ -83,6 +97,24 @@ async function main(options: Options, scratch: string): Promise<void> {
     };
     writeFileSync(options.json, `${JSON.stringify(raw, null, 2)}\n`);
   }
+}
+
+const LOOPS_MS = 24 * 3600_000;
+
+/** Programs that do nothing but keep a cpu busy, on whichever cpu the host puts them. They end with us. */
+function startLoops(program: string, count: number): Child[] {
+  return Array.from({ length: count }, () => startProgram([program, '--spin'], LOOPS_MS));
+}
+
+/** A loop that was not running all the time makes the run's heading false. */
+async function endLoops(loops: readonly Child[]): Promise<void> {
+  let early = 0;
+  for (const loop of loops) {
+    if (loop.pid === undefined || !existsSync(`/proc/${loop.pid}`)) early++;
+    loop.kill();
+    await loop.done;
+  }
+  if (early > 0) throw new Error(`${early} of ${loops.length} busy loops ended by themselves`);
 }
 
 /** What a stop under ptrace costs on this host at the least, in ns: no tracer can be faster. */

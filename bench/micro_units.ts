@@ -23,10 +23,20 @@ function group(name: string, cases: string[]): Unit {
   };
 }
 
+/** Each sample is a sandbox of its own. */
+const firstCalls: Unit = {
+  name: 'first_calls',
+  cases: ['first_calls'],
+  needs: [],
+  turns: 3,
+  command: ({ programs }) => [programs.micro, '--first', '300'],
+};
+
 const sizes = (name: string) => ['1', '4k', '64k'].map((size) => `${name}_${size}`);
 
 export const microUnits: readonly Unit[] = [
   group('calls', ['null_call', 'null_call_trapped', 'getppid', 'clock_gettime', 'signal_self']),
+  firstCalls,
   group('files', [
     ...sizes('read_zero'),
     ...sizes('write_zero'),

@@ -7,6 +7,7 @@ test('three rounds, or one when quick, unless told', () => {
   assert.equal(parseOptions([]).rounds, 3);
   assert.equal(parseOptions(['--quick']).rounds, 1);
   assert.equal(parseOptions(['--quick', '--rounds', '2']).rounds, 2);
+  assert.equal(parseOptions(['--busy', '2']).busy, 2);
   assert.deepEqual(parseOptions(['--only', 'vedette,runsc', 'stat']).only, ['vedette', 'runsc']);
 });
 
@@ -15,6 +16,8 @@ test('wrong usage is told before anything runs', () => {
     ['--rounds', '0'],
     ['--rounds', 'x'],
     ['--nonsense'],
+    ['--busy', '-1'],
+    ['--busy=x'],
     ['--json', '/no/such/folder/x.json'],
     ['--json', '/tmp'],
   ])

@@ -11,6 +11,8 @@ export interface Options {
   readonly best: boolean;
   /** Beginnings of runner names; empty: all. */
   readonly only: string[];
+  /** Loops that keep cpus busy beside everything that is measured. */
+  readonly busy: number;
   readonly json: string | undefined;
   readonly list: boolean;
   readonly help: boolean;
@@ -29,12 +31,14 @@ A NAME is a case (stat), a group (files, git) or a section: micro, workloads, py
   --quick         one short pass: rough figures in a minute and a half
   --rounds N      complete passes over all runners; figures are medians over them (default 3)
   --best          show the best sample instead of the median: what holds when others leave the machine alone
-  --only A,B      only runners whose name begins so, and native: vedette, vedette-systrap, runsc, ...
+  --only A,B      only runners of that name, or whose names begin so, and native: vedette, vedette-systrap, runsc, ...
+  --busy N        run N busy loops beside everything: ratios on a busy host
   --json FILE     write raw figures, failures and the machine's description
   --list          print the names of all cases and stop
   -h, --help      print this help
 
 NODE_NEW=/path/to/node adds start-up times on another version of Node.js.
+RUNSC=/path/to/runsc compares with that one instead of the one in the PATH.
 
 Examples:
   npm run bench                                          everything; about five minutes
@@ -49,13 +53,18 @@ export function parseOptions(args: readonly string[]): Options {
   const rounds = Number(values.rounds ?? (quick ? 1 : 3));
   if (!Number.isInteger(rounds) || rounds < 1)
     throw new UserError(`--rounds ${values.rounds}: give a whole number from 1 on`);
+  const busy = Number(values.busy ?? 0);
+  if (!Number.isInteger(busy) || busy < 0 || busy > 1000)
+    throw new UserError(`--busy ${values.busy}: give a whole number of loops, 0 to 1000`);
   if (values.json !== undefined) checkWritable(values.json);
-  checkNewerNode(process.env.NODE_NEW);
+  checkProgram('NODE_NEW', process.env.NODE_NEW);
+  checkProgram('RUNSC', process.env.RUNSC);
   return {
     rounds,
     quick,
     best: values.best ?? false,
     only: values.only?.split(',').filter((name) => name !== '') ?? [],
+    busy,
     json: values.json,
     list: values.list ?? false,
     help: values.help ?? false,
@@ -72,6 +81,7 @@ function parse(args: readonly string[]) {
         quick: { type: 'boolean' },
         best: { type: 'boolean' },
         rounds: { type: 'string' },
+        busy: { type: 'string' },
         only: { type: 'string' },
         json: { type: 'string' },
         list: { type: 'boolean' },
@@ -95,11 +105,11 @@ function checkWritable(file: string): void {
   }
 }
 
-function checkNewerNode(file: string | undefined): void {
+function checkProgram(name: string, file: string | undefined): void {
   if (file === undefined) return;
   try {
     accessSync(file, constants.X_OK);
   } catch {
-    throw new UserError(`NODE_NEW=${file}: no program there; give the path of a Node.js binary`);
+    throw new UserError(`${name}=${file}: no program there; give the path of one`);
   }
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parsePageTableIsolation } from './machine.ts';
 import { parsePss } from './memory.ts';
-import { parseRunscPlatforms } from './runners.ts';
+import { isWanted, parseRunscPlatforms } from './runners.ts';
 import { medianSteps } from './startup.ts';
 import { lacking, quote, type Unit } from './units.ts';
 
@@ -11,6 +12,22 @@ test('the platforms of a runsc are read from its help', () => {
   assert.deepEqual(parseRunscPlatforms(help('ptrace (default), kvm')), ['ptrace', 'kvm']);
   assert.deepEqual(parseRunscPlatforms(help('systrap (default), ptrace, kvm')), ['systrap', 'ptrace', 'kvm']);
   assert.deepEqual(parseRunscPlatforms('sh: runsc: not found'), []);
+});
+
+test('a full name of a runner stands for itself, a beginning for all', () => {
+  const names = ['native', 'vedette-systrap', 'vedette-systrap-nofs', 'vedette-ptrace'];
+  const chosen = (...only: string[]) => names.filter((name) => isWanted(name, only, names));
+  assert.deepEqual(chosen('vedette-systrap'), ['vedette-systrap']);
+  assert.deepEqual(chosen('vedette-s'), ['vedette-systrap', 'vedette-systrap-nofs']);
+  assert.deepEqual(chosen('vedette-systrap-nofs', 'native'), ['native', 'vedette-systrap-nofs']);
+  assert.deepEqual(chosen(), names);
+});
+
+test('page-table isolation is read from what the kernel says on Meltdown', () => {
+  assert.equal(parsePageTableIsolation('Mitigation: PTI'), 'on');
+  assert.equal(parsePageTableIsolation('Not affected'), 'off');
+  assert.equal(parsePageTableIsolation('Vulnerable'), 'off');
+  assert.equal(parsePageTableIsolation(''), 'unknown');
 });
 
 test('PSS is one line of smaps_rollup', () => {

@@ -18,6 +18,7 @@ export async function runPasses(
   wanted: (caseName: string) => boolean,
   results: Results,
   progress: (text: string) => void,
+  afterPass: () => Promise<void>,
 ): Promise<number[]> {
   const failed = new Set<string>();
   const busy: number[] = [];
@@ -40,6 +41,7 @@ export async function runPasses(
       }
     }
     busy.push(units.length > 0 ? sum / units.length : 0);
+    await afterPass();
   }
   return busy;
 }
@@ -55,6 +57,7 @@ async function runUnit(
   const finished = await runIn(runner, unit.command(context, cases), TIMEOUT_MS);
   const figures = parseFigures(finished.stdout);
   for (const name of cases) {
+    if (finished.failures.length > 0) results.retried(name, runner.name, finished.failures);
     const samples = figures.get(name);
     if (samples !== undefined) results.add(name, runner.name, samples);
     else results.fail(name, runner.name, finished.reason || 'printed no figure');

@@ -8,12 +8,14 @@ export interface Programs {
   readonly micro: string;
   readonly repeat: string;
   readonly ptraceFloor: string;
+  readonly floors: string;
 }
 
 const SOURCES = {
   micro: ['main', 'calls', 'files', 'memory', 'waits', 'processes'],
   repeat: ['repeat'],
   ptraceFloor: ['ptrace_floor'],
+  floors: ['floors'],
 };
 
 export async function compilePrograms(root: string, scratch: string): Promise<Programs> {
@@ -30,5 +32,6 @@ export async function compilePrograms(root: string, scratch: string): Promise<Pr
     micro: await compile('micro'),
     repeat: await compile('repeat'),
     ptraceFloor: await compile('ptraceFloor'),
+    floors: await compile('floors'),
   };
 }

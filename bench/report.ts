@@ -1,5 +1,6 @@
 // The text that a run ends with: tables, failures, targets.
 
+import type { Floors } from './floors.ts';
 import type { Machine } from './machine.ts';
 import type { MemoryRow } from './memory.ts';
 import type { Results } from './results.ts';
@@ -9,18 +10,37 @@ import { geometricMean, median } from './stats.ts';
 import { mebibytes, ratio, table, time } from './table.ts';
 import { againstPeers, TIE, type Verdict } from './targets.ts';
 
-export function describe(machine: Machine, busy: readonly number[]): string {
+export function describe(machine: Machine, busy: readonly number[], busyLoops: number): string {
   const { cpu, cpus, memoryMib, kernel, node, vedette, runsc, date } = machine;
   const shares = busy.map((share) => `${Math.round(share * 100)}%`).join(' ') || '-';
   const peer = runsc === '' ? 'no runsc' : runsc;
   return (
     `${date}: ${cpus} cpus (${cpu}), ${memoryMib} MiB, Linux ${kernel}, Node.js ${node}, ` +
-    `Vedette ${vedette || 'unknown'}, ${peer}; cpus used by others, by pass: ${shares}`
+    `Vedette ${vedette || 'unknown'}, ${peer}; ` +
+    (busyLoops > 0 ? `${busyLoops} BUSY LOOPS beside everything, they count as others; ` : '') +
+    `cpus used by others, by pass: ${shares}`
   );
 }
 
-/** One row per case: native, then each runner with its ratio to native, then ours over the fastest runsc. */
-export function caseTable(results: Results, cases: readonly string[], runners: readonly Runner[]): string {
+/** The kind of host: what decides whether calls, switches and hand-overs are cheap. */
+export function hostText(machine: Machine, floors: Floors): string {
+  const kind = [
+    machine.virtual ? 'virtual machine' : 'no hypervisor seen',
+    { true: 'fsgsbase', false: 'no fsgsbase', undefined: 'fsgsbase unknown' }[`${floors.fsgsbase}`],
+    `clock source ${machine.clockSource}`,
+    `page-table isolation ${machine.pageTableIsolation}`,
+  ];
+  const steps = floors.list().map(([name, ns]) => `${name} ${time(ns)}`);
+  return `Host: ${kind.join(', ')}\nFloors, in C: ${steps.join('; ') || 'not measured'}`;
+}
+
+/** One row per case: the floor, native, each runner with its ratio to native, then ours over the fastest runsc. */
+export function caseTable(
+  results: Results,
+  cases: readonly string[],
+  runners: readonly Runner[],
+  floors: Floors,
+): string {
   const others = runners.filter((r) => r.kind !== 'native');
   const ours = runners.filter((r) => r.kind === 'vedette');
   const peers = runners.filter((r) => r.kind === 'runsc');
@@ -28,12 +48,14 @@ export function caseTable(results: Results, cases: readonly string[], runners: r
   const short = (r: Runner) => r.name.replace('vedette-', '');
   const header = [
     'case',
+    'floor',
     'native',
     ...others.flatMap((r) => [r.name, 'ratio']),
     ...compared.map((r) => `${short(r)}/runsc`),
   ];
   const rows = cases.map((name) => [
     name,
+    floorCell(floors.ofRow(name)),
     cell(results, name, 'native'),
     ...others.flatMap((r) => {
       const multiple = results.ratio(name, r.name, 'native');
@@ -42,6 +64,10 @@ export function caseTable(results: Results, cases: readonly string[], runners: r
     ...compared.map((r) => comparison(againstPeers(results, name, r, peers))),
   ]);
   return table([header, ...rows]);
+}
+
+function floorCell(ns: number | undefined): string {
+  return ns === undefined ? '-' : time(ns);
 }
 
 function cell(results: Results, name: string, runner: string): string {
@@ -106,13 +132,24 @@ export function troubles(results: Results, absent: readonly Absent[], runners: r
       const reason = failed === undefined ? skipped && `skipped: ${skipped}` : `failed: ${failed}`;
       if (reason !== undefined) byReason.set(reason, [...(byReason.get(reason) ?? []), name]);
     }
+    for (const [reasons, names] of retries(results, runner))
+      lines.push(`${runner} ${names.join(' ')}: tried again after: ${reasons}`);
     for (const [reason, names] of byReason) lines.push(`${runner} ${names.join(' ')}: ${reason}`);
   }
   return lines.join('\n');
 }
 
+function retries(results: Results, runner: string): Map<string, string[]> {
+  const byReasons = new Map<string, string[]>();
+  for (const name of results.cases) {
+    const reasons = results.find(name, runner)?.retried?.join(' | ');
+    if (reasons !== undefined) byReasons.set(reasons, [...(byReasons.get(reasons) ?? []), name]);
+  }
+  return byReasons;
+}
+
 export function verdictText(verdicts: readonly Verdict[]): string {
-  const words = { true: 'met', false: 'MISSED', unknown: 'unknown' };
+  const words = { true: 'met', false: 'MISSED', unknown: 'unknown', shown: '-' };
   const rows = verdicts.map((v) => [v.name, v.runner, words[`${v.met}`], v.target, v.figure]);
   const notes = verdicts.flatMap(({ note }) => note ?? []);
   return ['Targets', table([['case', 'runner', 'verdict', 'target', 'figure'], ...rows]), ...notes].join(

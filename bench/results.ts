@@ -7,6 +7,8 @@ export interface Cell {
   readonly passes: number[][];
   failed?: string;
   skipped?: string;
+  /** Why earlier attempts failed, when a later one gave the figures. */
+  retried?: string[];
 }
 
 export interface Figure {
@@ -40,6 +42,11 @@ export class Results {
 
   skip(caseName: string, runner: string, reason: string): void {
     this.cell(caseName, runner).skipped = reason;
+  }
+
+  retried(caseName: string, runner: string, reasons: readonly string[]): void {
+    const cell = this.cell(caseName, runner);
+    cell.retried = [...(cell.retried ?? []), ...reasons];
   }
 
   find(caseName: string, runner: string): Cell | undefined {

@@ -1,4 +1,4 @@
-// The ways to run one command line: natively, inside Vedette on each platform, under runsc on each platform.
+// The ways to run one command line: natively, inside Vedette in each variant, under runsc on each platform.
 
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,13 @@ export interface Absent {
 }
 
 const VEDETTE = fileURLToPath(new URL('../vedette.cjs', import.meta.url));
-export const PLATFORMS = ['systrap', 'ptrace'];
+/** Our variants and their flags of `vedette do`. */
+const VARIANTS: Readonly<Record<string, readonly string[]>> = {
+  systrap: ['--platform=systrap'],
+  // As on a host whose programs may not use rdgsbase and its like.
+  'systrap-nofs': ['--platform=systrap', '--fsgsbase=off'],
+  ptrace: ['--platform=ptrace'],
+};
 const RUNSC_PLATFORMS = ['systrap', 'ptrace', 'kvm'];
 const PROBE_MS = 5_000;
 
@@ -34,12 +40,17 @@ export const native: Runner = {
   attempts: 1,
 };
 
-export function vedette(platform: string, node = process.execPath): Runner {
+/** The runsc to compare with: RUNSC=PATH, or the one in the PATH. */
+export function runscPath(): string {
+  return process.env.RUNSC ?? 'runsc';
+}
+
+export function vedette(variant: string, node = process.execPath): Runner {
   return {
-    name: `vedette-${platform}`,
+    name: `vedette-${variant}`,
     kind: 'vedette',
     // As it is installed: its first lines find `node` in the PATH and choose flags for it.
-    argv: (command) => [VEDETTE, 'do', `--platform=${platform}`, '--', ...command],
+    argv: (command) => [VEDETTE, 'do', ...VARIANTS[variant]!, '--', ...command],
     env: { PATH: `${dirname(node)}:${process.env.PATH}` },
     attempts: 1,
   };
@@ -51,7 +62,7 @@ function runsc(platform: string, scratch: string): Runner {
   return {
     name: `runsc-${platform}`,
     kind: 'runsc',
-    argv: (command) => ['runsc', ...flags, 'do', ...command],
+    argv: (command) => [runscPath(), ...flags, 'do', ...command],
     // Its bundle goes there, and stays when it is killed.
     env: { TMPDIR: scratch },
     attempts: 3,
@@ -62,36 +73,44 @@ export function startIn(runner: Runner, command: readonly string[], timeoutMs: n
   return start(runner.argv(command), timeoutMs, runner.env);
 }
 
+/** A run of a runner, with the reasons of the attempts before it that failed. */
+export interface Attempted extends Finished {
+  readonly failures: readonly string[];
+}
+
 /** Runs the command; after a failure again, up to the runner's number of attempts. Never again after a time-out. */
 export async function runIn(
   runner: Runner,
   command: readonly string[],
   timeoutMs: number,
-): Promise<Finished> {
+): Promise<Attempted> {
+  const failures: string[] = [];
   for (let i = 1; ; i++) {
     const finished = await run(runner.argv(command), timeoutMs, runner.env);
-    if (finished.status === 0 || finished.timedOut || i >= runner.attempts) return finished;
+    if (finished.status === 0 || finished.timedOut || i >= runner.attempts) return { ...finished, failures };
+    failures.push(finished.reason);
   }
 }
 
-/** Those runners whose name begins with one of `only`, and native; each has run /bin/true. */
+/** Those runners that `only` names, fully or by a beginning, and native; each has run /bin/true. */
 export async function findRunners(
   only: readonly string[],
   scratch: string,
+  fsgsbase: boolean | undefined,
 ): Promise<{ runners: Runner[]; absent: Absent[] }> {
-  const wanted = (name: string) => only.length === 0 || only.some((start) => name.startsWith(start));
   const names = [
     'native',
-    ...PLATFORMS.map((p) => `vedette-${p}`),
+    ...Object.keys(VARIANTS).map((variant) => `vedette-${variant}`),
     ...RUNSC_PLATFORMS.map((p) => `runsc-${p}`),
   ];
   const unknown = only.find((start) => !names.some((name) => name.startsWith(start)));
   if (unknown !== undefined)
     throw new UserError(`--only ${unknown}: no such runner; there are ${names.join(', ')}`);
-  const candidates = PLATFORMS.map((platform) => vedette(platform));
+  const wanted = (name: string) => isWanted(name, only, names);
+  const candidates = Object.keys(VARIANTS).map((variant) => vedette(variant));
   const absent: Absent[] = [];
   const known = await runscPlatforms();
-  if (known.length === 0) absent.push({ name: 'runsc', reason: 'not installed' });
+  if (known.length === 0) absent.push({ name: 'runsc', reason: 'neither in PATH nor named by RUNSC' });
   for (const platform of RUNSC_PLATFORMS) {
     if (known.includes(platform)) candidates.push(runsc(platform, scratch));
     else if (known.length > 0)
@@ -100,16 +119,28 @@ export async function findRunners(
   const runners = [native];
   for (const runner of candidates) {
     if (!wanted(runner.name)) continue;
-    const { status, reason } = await runIn(runner, ['/bin/true'], PROBE_MS);
+    if (runner.name === 'vedette-systrap-nofs' && fsgsbase === false) {
+      absent.push({ name: runner.name, reason: 'on this host vedette-systrap is the same' });
+      continue;
+    }
+    const { status, stderr, reason } = await runIn(runner, ['/bin/true'], PROBE_MS);
     if (status === 0) runners.push(runner);
+    else if (/unknown option/.test(stderr))
+      absent.push({ name: runner.name, reason: `not available: ${reason}` });
     else absent.push({ name: runner.name, reason: `/bin/true does not run: ${reason}` });
   }
   return { runners, absent: absent.filter(({ name }) => wanted(name)) };
 }
 
+/** A full name stands for itself alone, any other text for all names that begin with it. */
+export function isWanted(name: string, only: readonly string[], names: readonly string[]): boolean {
+  if (only.length === 0) return true;
+  return only.some((text) => name === text || (!names.includes(text) && name.startsWith(text)));
+}
+
 async function runscPlatforms(): Promise<string[]> {
-  const { stdout } = await run(['sh', '-c', 'runsc flags 2>&1'], PROBE_MS);
-  return parseRunscPlatforms(stdout);
+  const { stdout, stderr } = await run([runscPath(), 'flags'], PROBE_MS);
+  return parseRunscPlatforms(stdout + stderr);
 }
 
 /** Reads the platforms out of the help of runsc's flag -platform: "platform to use: ptrace (default), kvm." */

@@ -1,12 +1,15 @@
 // Microbenchmarks of system calls. Usage: micro FOLDER WARM_MS ROUND_MS ROUNDS CASE...
 // Prints one line "CASE NANOSECONDS" per round: the mean of one operation in that round.
+// micro --first MS prints what a call costs in the program's first moments, micro --spin keeps a cpu busy.
 #define _GNU_SOURCE
 #include "micro.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,6 +51,17 @@ static void measure(const struct bench *b, double warm_ns, double round_ns, int 
   fflush(stdout);
 }
 
+/** No warming up: what a short program pays. The clock is read seldom, since where it is a call it counts as well. */
+static void first_calls(double for_ns) {
+  long count = 0;
+  double start = now_ns(), took;
+  do {
+    for (int i = 0; i < 64; i++) syscall(SYS_getppid);
+    count += 64;
+  } while ((took = now_ns() - start) < for_ns);
+  printf("first_calls %.1f\n", took / count);
+}
+
 static const struct bench *find(const char *name) {
   for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
     for (const struct bench *b = groups[g]; b->name != 0; b++)
@@ -57,6 +71,14 @@ static const struct bench *find(const char *name) {
 
 int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "--exit") == 0) return 0;
+  if (argc > 2 && strcmp(argv[1], "--first") == 0) {
+    first_calls(1e6 * atof(argv[2]));
+    return 0;
+  }
+  if (argc > 1 && strcmp(argv[1], "--spin") == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) __asm__ volatile("");
+  }
   if (argc < 6) {
     fprintf(stderr, "usage: micro FOLDER WARM_MS ROUND_MS ROUNDS CASE...\n");
     return 2;
