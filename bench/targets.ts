@@ -133,6 +133,6 @@ function better(
     figure: `${compared.length - slower.length} of ${compared.length}`,
     target: 'every row',
     met: compared.length === 0 ? 'unknown' : slower.length === 0,
-    ...(slower.length > 0 && { note: `${ours.name} is slower than runsc: ${names}` }),
+    ...(slower.length > 0 && { note: `${ours.name}, ${name}: slower in ${names}` }),
   };
 }
