@@ -1,19 +1,22 @@
-// Builds, lints and runs every test of the build: node scripts/test.mjs [--long] [--no-lint] [NAME...]
-// --long adds the files *.long.test.js. A NAME keeps the test files whose path contains it; when none does, it is a
-// pattern for test names. VEDETTE_OUT names the output folder.
+// Builds, lints and runs every test of the build: node scripts/test.mjs [--long] [--no-lint] [--fsgsbase=WHEN] [NAME...]
+// --long adds the files *.long.test.js. --fsgsbase=on|off|auto is the stub's shape for everything that starts a sandbox. A
+// NAME keeps the test files whose path contains it; when none does, it is a pattern for test names. VEDETTE_OUT names the
+// output folder. The last line counts skipped tests by reason.
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const out = process.env.VEDETTE_OUT ?? 'dist';
 const options = process.argv.slice(2).filter((arg) => arg.startsWith('--'));
 const names = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));
-const unknown = options.find((option) => !['--long', '--no-lint'].includes(option));
+const unknown = options.find((option) => !/^--(long|no-lint|fsgsbase=(on|off|auto))$/.test(option));
 if (unknown !== undefined) {
   console.error(`unknown option ${unknown}`);
   process.exit(2);
 }
 const long = options.includes('--long');
+const fsgsbase = options.findLast((option) => option.startsWith('--fsgsbase='));
 
 const run = (command, args, env = {}) => {
   const result = spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...env } });
@@ -46,10 +49,27 @@ if (files.length === 0) {
   console.error(`no test file under ${out}`);
   process.exit(1);
 }
+
+// Node's own exit status and closing lines stay as they are; our line comes from a second reporter, through a file, since
+// two reporters that write to one stream mix.
+const folder = mkdtempSync(join(tmpdir(), 'vedette-skips-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+const skips = join(folder, 'skips');
 const args = [
   '--test',
   '--test-reporter=spec',
+  '--test-reporter-destination=stdout',
+  '--test-reporter=./scripts/skips_reporter.mjs',
+  `--test-reporter-destination=${skips}`,
   ...patterns.map((name) => `--test-name-pattern=${name}`),
   ...files,
 ];
-process.exit(run(process.execPath, args, long ? { VEDETTE_LONG: '1' } : {}));
+const env = {};
+if (long) env.VEDETTE_LONG = '1';
+if (fsgsbase !== undefined) {
+  env.VEDETTE_FSGSBASE = fsgsbase.split('=')[1];
+  env.VEDETTE_FLAGS = `${process.env.VEDETTE_FLAGS ?? ''} ${fsgsbase}`.trim();
+}
+const status = run(process.execPath, args, env);
+process.stdout.write(readFileSync(skips, 'utf8'));
+process.exit(status);

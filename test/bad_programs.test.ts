@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ET_EXEC, PF_R, PF_X, PT_INTERP, PT_LOAD, PT_NOTE } from '../src/elf/index.ts';
-import { nativeOnly, runInside, runNative } from './harness/guest.ts';
+import { runInside, runNative } from './harness/guest.ts';
+import { nativeOnly } from './harness/needs.ts';
 
 /** Executes each file named on its input in a child and prints what became of it. */
 const TRY = `

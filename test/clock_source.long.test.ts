@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { clockSourceFile, mayWrite, platformNames } from './harness/clocks.ts';
-import { compileGuest, nativeOnly, runInside } from './harness/guest.ts';
+import { compileGuest, runInside } from './harness/guest.ts';
+import { nativeOnly } from './harness/needs.ts';
 
 /** What the host can tell time by, tsc first. */
 function sources(): string[] {

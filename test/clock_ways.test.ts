@@ -8,7 +8,8 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HOST_VDSO_ADDR } from '../src/sentry/platform/stub/host_vdso.ts';
 import { clockWayLack, clockWays, platformNames } from './harness/clocks.ts';
-import { compileGuest, difference, nativeOnly, runInside, runNative, vedette } from './harness/guest.ts';
+import { compileGuest, difference, runInside, runNative, vedette } from './harness/guest.ts';
+import { needs } from './harness/needs.ts';
 
 // Calls clock_gettime(2) by the instruction that a vDSO has for clocks that it cannot read in user space, and takes the
 // thread back by its trap flag. argv: the address of the vDSO in hex; how often. Prints the result, what was read, and
@@ -115,7 +116,7 @@ const READINGS = [
   'absolute_timer',
 ];
 
-describe('ways of reading clocks', { skip: nativeOnly, concurrency: 2 }, () => {
+describe('ways of reading clocks', { ...needs('inside'), concurrency: 2 }, () => {
   let dir = '';
   const children = new Set<ChildProcess>();
   before(() => {

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { compileGuest, difference, guestDir, nativeOnly, runInside, runNative } from './harness/guest.ts';
+import { compileGuest, difference, guestDir, runInside, runNative } from './harness/guest.ts';
+import { nativeOnly, needs } from './harness/needs.ts';
 
 interface Skip {
   program: string;
@@ -22,7 +23,8 @@ describe('guest programs', { concurrency: 2 }, () => {
   for (const program of programs) {
     const own = skips.filter((skip) => skip.program === program);
     const whole = own.find((skip) => skip.subtest === undefined);
-    test(program, { skip: whole?.reason ?? false }, async (t) => {
+    const { skip } = needs('gcc');
+    test(program, { skip: whole?.reason ?? skip }, async (t) => {
       const binary = await compileGuest(program);
       let names: string[] = [];
       if (own.length > 0) {

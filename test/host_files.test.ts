@@ -5,7 +5,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { nativeOnly, runInside, vedette } from './harness/guest.ts';
+import { runInside, vedette } from './harness/guest.ts';
+import { needs } from './harness/needs.ts';
 
 const PAGES = 8;
 const SOURCE = `
@@ -59,7 +60,7 @@ int main(int argc, char **argv) {
 }
 `;
 
-test('mappings of a host file follow what is written inside', { skip: nativeOnly }, async () => {
+test('mappings of a host file follow what is written inside', needs('inside', 'cc'), async () => {
   const dir = mkdtempSync(join(tmpdir(), 'vedette-hostfile-'));
   try {
     writeFileSync(join(dir, 'main.c'), SOURCE);
@@ -84,7 +85,7 @@ test('mappings of a host file follow what is written inside', { skip: nativeOnly
 });
 
 // Node.js gives its children sockets for pipes, and as a child throws away what it writes to sockets that it cannot ask.
-test('a socket as standard output takes what Node.js writes', { skip: nativeOnly }, async () => {
+test('a socket as standard output takes what Node.js writes', needs('inside'), async () => {
   const program = 'process.stdout.write("out\\n"); process.stderr.write("err\\n"); process.reallyExit(3)';
   const [node, ...words] = vedette;
   const child = spawn(node!, [...words, '--', process.execPath, '-e', program], {

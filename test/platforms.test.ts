@@ -8,7 +8,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { compileGuest, difference, nativeOnly, runInside, runNative, vedette } from './harness/guest.ts';
+import { compileGuest, difference, runInside, runNative, vedette } from './harness/guest.ts';
+import { needs } from './harness/needs.ts';
 
 const programs = [
   'hello',
@@ -24,7 +25,7 @@ const programs = [
   'pipes',
 ];
 
-describe('guest programs on each platform', { concurrency: 2, skip: nativeOnly }, () => {
+describe('guest programs on each platform', { concurrency: 2, ...needs('inside', 'gcc') }, () => {
   for (const program of programs) {
     test(program, async () => {
       const binary = await compileGuest(program);
@@ -46,24 +47,26 @@ describe('guest programs on each platform', { concurrency: 2, skip: nativeOnly }
 });
 
 // Natively it depends on the kernel and the hypervisor; inside it is what Linux 5.14 and later do on a processor of their own.
-test('a signal frame with an unaligned XSAVE state is refused on each platform', {
-  skip: nativeOnly,
-}, async () => {
-  const binary = await compileGuest('hostile_signals');
-  for (const platform of ['systrap', 'ptrace']) {
-    const inside = await runInside([binary, 'moved_fpu_state'], {
-      flags: [`--platform=${platform}`],
-      env: { UNALIGNED_EXACT: '1' },
-    });
-    assert.equal(inside.status, 0, inside.stdout + inside.stderr);
-    const outcomes = [...inside.stdout.matchAll(/^(.*) at (\d+): (.*)$/gm)];
-    assert.equal(outcomes.length, 27);
-    for (const [line, kind, place, outcome] of outcomes) {
-      const aligned = Number(place) % (kind === 'whole state' ? 64 : 16) === 0;
-      assert.equal(outcome, aligned ? 'went on' : 'SIGSEGV, code 128', `${platform}: ${line}`);
+test(
+  'a signal frame with an unaligned XSAVE state is refused on each platform',
+  needs('inside', 'gcc'),
+  async () => {
+    const binary = await compileGuest('hostile_signals');
+    for (const platform of ['systrap', 'ptrace']) {
+      const inside = await runInside([binary, 'moved_fpu_state'], {
+        flags: [`--platform=${platform}`],
+        env: { UNALIGNED_EXACT: '1' },
+      });
+      assert.equal(inside.status, 0, inside.stdout + inside.stderr);
+      const outcomes = [...inside.stdout.matchAll(/^(.*) at (\d+): (.*)$/gm)];
+      assert.equal(outcomes.length, 27);
+      for (const [line, kind, place, outcome] of outcomes) {
+        const aligned = Number(place) % (kind === 'whole state' ? 64 : 16) === 0;
+        assert.equal(outcome, aligned ? 'went on' : 'SIGSEGV, code 128', `${platform}: ${line}`);
+      }
     }
-  }
-});
+  },
+);
 
 // Runs its arguments where seccomp(2) is refused, as some container profiles do.
 const WITHOUT_SECCOMP = `
@@ -88,8 +91,8 @@ int main(int argc, char **argv) {
   return 97;
 }`;
 
-describe('the choice of a platform', { skip: nativeOnly }, () => {
-  test('auto takes ptrace where systrap cannot be, and systrap says why', () => {
+describe('the choice of a platform', needs('inside'), () => {
+  test('auto takes ptrace where systrap cannot be, and systrap says why', needs('cc'), () => {
     const dir = mkdtempSync(join(tmpdir(), 'vedette-platform-'));
     try {
       const wrapper = join(dir, 'without-seccomp');

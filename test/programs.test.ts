@@ -5,15 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { writeBadPrograms } from './harness/badelf.ts';
-import {
-  difference,
-  nativeOnly,
-  type RunOptions,
-  repoDir,
-  runInside,
-  runNative,
-  which,
-} from './harness/guest.ts';
+import { difference, type RunOptions, repoDir, runInside, runNative } from './harness/guest.ts';
+import { nativeOnly, needs } from './harness/needs.ts';
 
 interface Program {
   name: string;
@@ -21,7 +14,7 @@ interface Program {
   script?: string;
   /** Or a command as it is. */
   argv?: string[];
-  /** Programs that must be there; without them the test is skipped. */
+  /** What harness/needs.ts knows; without it the test is skipped. */
   needs?: string[];
   timeoutMs?: number;
   /** Only with VEDETTE_LONG=1. */
@@ -486,14 +479,7 @@ function command(p: Program): string[] {
 for (const [group, programs] of Object.entries({ shells, tools, languages, jobs, hostile, endings })) {
   describe(`programs: ${group}`, { concurrency: 2 }, () => {
     for (const p of programs) {
-      const missing = (p.needs ?? []).filter((name) => which(name) === undefined);
-      const skip =
-        missing.length > 0
-          ? `not installed: ${missing.join(', ')}`
-          : p.long === true && process.env.VEDETTE_LONG !== '1'
-            ? 'long; run with --long'
-            : false;
-      test(p.name, { skip }, async () => {
+      test(p.name, needs(...(p.needs ?? []), ...(p.long === true ? ['long'] : [])), async () => {
         const options: RunOptions = {
           timeoutMs: p.timeoutMs ?? 90_000,
           input: p.input ?? '',
@@ -529,9 +515,7 @@ describe('programs that are none', { concurrency: 2 }, () => {
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
-  test('execve gives the same error or end as on Linux', {
-    skip: which('python3') ? false : 'not installed: python3',
-  }, async () => {
+  test('execve gives the same error or end as on Linux', needs('python3'), async () => {
     const script = `import errno, os, sys
 os.chdir(sys.argv[1])
 for name in sys.argv[2:] + ['not-executable', 'missing', '.', 'good/x']:
@@ -566,7 +550,7 @@ for name in sys.argv[2:] + ['not-executable', 'missing', '.', 'good/x']:
     ['missing-interpreter', [126, 127]],
     ['script-without-interpreter', [126, 127]],
   ] as const) {
-    test(`as the first program: ${name}`, { skip: nativeOnly ? 'native runs only' : false }, async () => {
+    test(`as the first program: ${name}`, needs('inside'), async () => {
       const result = await runInside([join(dir, name)], { timeoutMs: 20_000 });
       assert.ok(
         (statuses as readonly number[]).includes(result.status),
@@ -576,9 +560,7 @@ for name in sys.argv[2:] + ['not-executable', 'missing', '.', 'good/x']:
     });
   }
 
-  test('a name without a slash is looked up in PATH', {
-    skip: nativeOnly ? 'native runs only' : false,
-  }, async () => {
+  test('a name without a slash is looked up in PATH', needs('inside'), async () => {
     assert.equal((await runInside(['true'], { timeoutMs: 20_000 })).status, 0);
     assert.equal((await runInside(['no-such-command-anywhere'], { timeoutMs: 20_000 })).status, 127);
   });

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { clockWayLack, platformNames } from './harness/clocks.ts';
-import { compileGuest, nativeOnly, repoDir, runInside } from './harness/guest.ts';
+import { compileGuest, repoDir, runInside } from './harness/guest.ts';
+import { needs } from './harness/needs.ts';
 
 const READINGS = `
 #include <sched.h>
@@ -40,7 +41,7 @@ const EACH_ITS_CALL = 6000;
 const CALLS =
   /^(?:\[[^\]]*\] *|\d+ +)?(?:[\d:.]+ +)?(clock_gettime|gettimeofday|time|getcpu|clock_getres)\(/gm;
 
-describe('programs read clocks in user space', { skip: nativeOnly }, () => {
+describe('programs read clocks in user space', needs('inside'), () => {
   let dir = '';
   before(() => {
     dir = mkdtempSync(join(tmpdir(), 'vedette-vdso-'));
@@ -60,7 +61,7 @@ describe('programs read clocks in user space', { skip: nativeOnly }, () => {
     return counts;
   }
 
-  const compilers: readonly (readonly [string, readonly string[]])[] = [
+  const compilers: readonly (readonly [string, readonly [string, ...string[]]])[] = [
     ['glibc', ['cc', '-O1']],
     ['glibc, static', ['cc', '-O1', '-static']],
     ['musl', ['musl-gcc', '-O1']],
@@ -81,8 +82,7 @@ describe('programs read clocks in user space', { skip: nativeOnly }, () => {
       const lack = clockWayLack(way);
       const title = (name: string) => `${name} (${way}, ${platform})`;
       for (const [name, compile] of compilers) {
-        const there = spawnSync('sh', ['-c', `command -v ${compile[0]}`]).status === 0;
-        test(title(name), { skip: there ? lack : `not installed: ${compile[0]}` }, async () => {
+        test(title(name), { skip: lack || needs(compile[0]!).skip }, async () => {
           const calls = await clockCalls([readings(name, compile)], flags);
           // musl asks the VDSO for clock_gettime alone; everything else but getcpu and getres goes through that.
           if (name.startsWith('musl')) {
@@ -96,7 +96,7 @@ describe('programs read clocks in user space', { skip: nativeOnly }, () => {
       }
 
       const go = join(repoDir, 'node_modules/@esbuild/linux-x64/bin/esbuild');
-      test(title('Go'), { skip: existsSync(go) ? lack : 'no Go program at hand' }, async () => {
+      test(title('Go'), { skip: lack || needs(go).skip }, async () => {
         writeFileSync(join(dir, 'in.js'), 'export const a = 1;\n');
         const argv = [go, '--bundle', '--format=esm', join(dir, 'in.js')];
         assert.deepEqual(await clockCalls(argv, flags), {});
@@ -123,9 +123,7 @@ describe('programs read clocks in user space', { skip: nativeOnly }, () => {
     });
   }
 
-  test('clocks never go back across threads, for a minute', {
-    skip: process.env.VEDETTE_LONG === '1' ? false : 'npm run test:long',
-  }, async () => {
+  test('clocks never go back across threads, for a minute', needs('gcc', 'long'), async () => {
     const r = await runInside([await compileGuest('clock_threads')], {
       timeoutMs: 180_000,
       env: { VEDETTE_SECONDS: '60' },

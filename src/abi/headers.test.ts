@@ -8,6 +8,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { needs } from '../../test/harness/needs.ts';
 
 /** Names that the headers of Linux 6.1 lack; checked where newer headers are installed. */
 const NEWER = words(`
@@ -185,9 +186,7 @@ function equal(kind: string, size: number, text: string, value: number | string)
   return ours === signed || (size === 4 && signed < 0n && ours === signed + (1n << 32n));
 }
 
-const hasCc = spawnSync('cc', ['--version']).status === 0;
-
-test('constants and layouts equal those of the C headers', { skip: !hasCc && 'no C compiler' }, async (t) => {
+test('constants and layouts equal those of the C headers', needs('cc'), async (t) => {
   const dir = import.meta.dirname;
   const files = readdirSync(dir)
     .filter((name) => name.endsWith('.js') && !name.includes('.test.') && name !== 'index.js')

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { needs } from '../../test/harness/needs.ts';
 import * as abi from './index.ts';
 
 type Encode = (view: DataView, off: number, s: unknown) => void;
@@ -70,7 +71,7 @@ test('an encoder overwrites the whole struct, gaps included, and nothing else', 
   }
 });
 
-test('decodeStat reads what stat(2) wrote', { skip: spawnSync('cc', ['--version']).status !== 0 }, (t) => {
+test('decodeStat reads what stat(2) wrote', needs('cc'), (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'abi-stat-'));
   t.after(() => rmSync(dir, { recursive: true }));
   const source = join(dir, 'stat.c');

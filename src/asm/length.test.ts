@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { Decoder, DecoderOptions, Instruction } from 'iced-x86';
+import { needs } from '../../test/harness/needs.ts';
 import { instructionLength } from './length.ts';
 import { executableText } from './text.test.helper.ts';
 
@@ -60,7 +61,7 @@ describe('instruction lengths', () => {
     process.execPath,
   ]) {
     const text = executableText(path, 2 * MIB).find(({ name }) => name === '.text');
-    it(`the text of ${path}`, { skip: text === undefined }, (t) => {
+    it(`the text of ${path}`, needs(path), (t) => {
       const { bytes } = text!;
       const real = new Decoder(64, bytes, DecoderOptions.None);
       let known = 0;

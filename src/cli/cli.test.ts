@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { needs } from '../../test/harness/needs.ts';
 
 const main = join(import.meta.dirname, 'main.js');
 const dir = mkdtempSync(join(tmpdir(), 'vedette-cli-'));
@@ -229,8 +230,7 @@ describe('vedette', { concurrency: 2 }, () => {
     );
   });
 
-  const noScript = spawnSync('script', ['--version']).error !== undefined;
-  test('a terminal inside stands for the one outside', { skip: noScript ? 'needs script(1)' : false }, () => {
+  test('a terminal inside stands for the one outside', needs('script'), () => {
     const program = 'tty; stty -a | grep -o "rows [0-9]*"; read line; echo "got $line"; exit 6';
     writeFileSync(join(dir, 'on-terminal'), `#!/bin/sh\n${program}\n`, { mode: 0o755 });
     const command = `stty rows 33; ${process.execPath} ${main} do -- ./on-terminal`;

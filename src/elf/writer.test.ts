@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { needs } from '../../test/harness/needs.ts';
 import { AL, Assembler, dword, EAX, EDI, imm, mem, qword, RAX, RDI, RSP, rip } from '../asm/index.ts';
 import { PF_R, PF_W, PF_X } from './constants.ts';
 import { gnuHash, sysvHash } from './hash.ts';
@@ -11,8 +12,6 @@ import { type ElfImage, readElf } from './reader.ts';
 import { type SharedSymbol, writeSharedObject } from './shared.ts';
 import { writeExecutable } from './writer.ts';
 
-const hasReadelf = spawnSync('readelf', ['--version']).status === 0;
-const hasPython = spawnSync('python3', ['-c', 'import ctypes']).status === 0;
 const SYS_exit = 60;
 
 /** Runs `use` with the path of a file that holds `bytes`. */
@@ -58,7 +57,7 @@ test('an emitted program runs', () => {
   });
 });
 
-test('readelf accepts an emitted program', { skip: !hasReadelf && 'no readelf' }, () => {
+test('readelf accepts an emitted program', needs('readelf'), () => {
   withFile(exitProgram(), (path) => {
     const text = readelf(path);
     assert.match(text, /EXEC \(Executable file\)/);
@@ -104,7 +103,7 @@ function sharedObject(count: number): Uint8Array {
   });
 }
 
-test('readelf accepts a shared object', { skip: !hasReadelf && 'no readelf' }, () => {
+test('readelf accepts a shared object', needs('readelf'), () => {
   for (const count of [0, 1, 7]) {
     withFile(sharedObject(count), (path) => {
       const text = readelf(path);
@@ -117,9 +116,7 @@ test('readelf accepts a shared object', { skip: !hasReadelf && 'no readelf' }, (
   }
 });
 
-test('the dynamic linker finds every symbol by name and version', {
-  skip: !hasPython && 'no python3',
-}, () => {
+test('the dynamic linker finds every symbol by name and version', needs('python3'), () => {
   const count = 9;
   const script = `
 import ctypes, sys

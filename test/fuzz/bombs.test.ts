@@ -2,6 +2,7 @@
 // and stays small. With VEDETTE_LONG=1 also those that take long.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { needs } from '../harness/needs.ts';
 import { Fuzz, survive } from './harness.ts';
 
 const MEMORY = ['--memory', '256m', '--user', '0'];
@@ -68,7 +69,7 @@ describe('programs that take all they can get', { concurrency: 2 }, () => {
     test(name, async (t) => t.diagnostic(await run(name)));
   }
 
-  test('those that take longer', { skip: process.env.VEDETTE_LONG !== '1' }, async (t) => {
+  test('those that take longer', needs('long'), async (t) => {
     const list = await survive(bombs, [], [bombs], 60_000);
     for (const name of list.stdout.trim().split('\n')) {
       if (short.includes(name)) continue;
@@ -76,7 +77,7 @@ describe('programs that take all they can get', { concurrency: 2 }, () => {
     }
   });
 
-  test('a fork bomb of an ordinary user', { skip: process.env.VEDETTE_LONG !== '1' }, async (t) => {
+  test('a fork bomb of an ordinary user', needs('long'), async (t) => {
     t.diagnostic(await run('fork_bomb', ['--memory', '256m', '--user', '1000']));
     t.diagnostic(await run('fork_tree', ['--memory', '256m', '--user', '1000']));
   });

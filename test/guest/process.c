@@ -615,22 +615,31 @@ SUBTEST_FORK(cpu_limit) {
   CHECK_EQ(child_result(pid), 256 + SIGXCPU);
 }
 
-SUBTEST(usage) {
-  struct rusage self, children;
+static long used_us(int who) {
+  struct rusage u;
+  OK(getrusage(who, &u));
+  return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000L + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+}
+/** Computes until that has cost 30 ms of CPU time: on a busy host it takes longer by the clock, and must not by the CPU. */
+static void use_30_ms(void) {
   volatile long x = 0;
-  long start = now_ms();
-  while (now_ms() - start < 60) x++;
+  long start = now_ms(), before = used_us(RUSAGE_SELF), used;
+  do {
+    for (long step = now_ms(); now_ms() - step < 5;) x++;
+    used = used_us(RUSAGE_SELF) - before;
+  } while (used < 30000 && now_ms() - start < 30000);
+  CHECK(used >= 30000);
+  CHECK(used <= (now_ms() - start + 1) * 1000 + 10000);
+}
+
+SUBTEST(usage) {
+  use_30_ms();
+  struct rusage self;
   OK(getrusage(RUSAGE_SELF, &self));
-  CHECK(self.ru_utime.tv_sec * 1000000L + self.ru_utime.tv_usec + self.ru_stime.tv_sec * 1000000L +
-            self.ru_stime.tv_usec >= 20000);
   CHECK(self.ru_maxrss > 0);
-  CHILD {
-    start = now_ms();
-    while (now_ms() - start < 60) x++;
-  }
-  OK(getrusage(RUSAGE_CHILDREN, &children));
-  CHECK(children.ru_utime.tv_sec * 1000000L + children.ru_utime.tv_usec + children.ru_stime.tv_sec * 1000000L +
-            children.ru_stime.tv_usec >= 10000);
+  long before = used_us(RUSAGE_CHILDREN);
+  CHILD { use_30_ms(); }
+  CHECK(used_us(RUSAGE_CHILDREN) - before >= 30000);
   struct tms tms;
   CHECK(times(&tms) > 0);
   CHECK(tms.tms_utime + tms.tms_stime > 0);

@@ -16,6 +16,7 @@ import {
 import { Socket } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { systemPath } from './needs.ts';
 
 /** The compiled tree that this module belongs to. */
 export const distDir = resolve(import.meta.dirname, '../..');
@@ -34,8 +35,6 @@ const extraFlags = (process.env.VEDETTE_FLAGS ?? '').split(' ').filter((flag) =>
 const nativeEnv: Record<string, string> = extraFlags.includes('--fsgsbase=off')
   ? { WITHOUT_FSGSBASE: '1' }
   : {};
-/** Natively twice instead of natively and inside, to check the tests themselves. */
-export const nativeOnly = process.env.VEDETTE_NATIVE_ONLY === '1';
 
 const { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = files;
 const compileFlags = [
@@ -46,8 +45,6 @@ const compileFlags = [
   '-Wno-nonnull',
   '-pthread',
 ];
-/** A fixed search path, so that what a shell finds does not depend on who runs the tests. */
-export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const outputLimit = 16 << 20;
 
 export interface RunOptions {
@@ -214,14 +211,6 @@ export function runNative(argv: string[], options: RunOptions = {}): Promise<Run
       });
     });
   });
-}
-
-/** The path of a program in systemPath, if there is one. */
-export function which(name: string): string | undefined {
-  return systemPath
-    .split(':')
-    .map((dir) => join(dir, name))
-    .find((path) => existsSync(path));
 }
 
 /** Runs the same command inside Vedette. */

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind } from 'iced-x86';
+import { needs } from '../../../../test/harness/needs.ts';
 import { Assembler, EAX, EDI, imm, mem, R8D, RAX, RBX, RCX, RDI, RSI, rip } from '../../../asm/index.ts';
 import { instructionLength } from '../../../asm/length.ts';
 import { executableText, type Text } from '../../../asm/text.test.helper.ts';
@@ -231,7 +233,7 @@ describe('shapes of patched calls', () => {
     process.execPath,
   ]) {
     const texts = executableText(path);
-    it(`calls in ${path}`, { skip: texts.length === 0 }, (t) => {
+    it(`calls in ${path}`, needs(resolve(path)), (t) => {
       const count = { mov: 0, padding: 0, neither: 0 };
       for (const text of texts) eachCall(text, (page, at) => count[patchOne(page, at) ?? 'neither']++);
       t.diagnostic(JSON.stringify(count));
@@ -239,7 +241,7 @@ describe('shapes of patched calls', () => {
   }
 
   const libc = executableText(LIBC).find(({ name }) => name === '.text');
-  it('read() and syscall() of the C library', { skip: libc === undefined }, (t) => {
+  it('read() and syscall() of the C library', needs(LIBC, 'nm'), (t) => {
     for (const name of ['read', 'write', 'syscall']) {
       const shapes: string[] = [];
       const start = symbol(LIBC, name);

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { distDir, repoDir } from './guest.ts';
+import { needs } from './needs.ts';
+
+test('what is there skips nothing, what is missing is named', () => {
+  assert.deepEqual(needs(), { skip: false });
+  assert.deepEqual(needs('sh', '/bin/sh'), { skip: false });
+  assert.deepEqual(needs('sh', 'no-such-program', '/no/such/file'), {
+    skip: 'no-such-program is not installed',
+  });
+  assert.deepEqual(needs('/no/such/file'), { skip: 'no /no/such/file' });
+  assert.throws(() => needs('too cpus'), /no condition "too cpus"/);
+  assert.equal(needs('root').skip, process.getuid!() === 0 ? false : 'not root');
+});
+
+const SOME = `
+import { describe, test } from 'node:test';
+import { needs } from ${JSON.stringify(join(distDir, 'test/harness/needs.js'))};
+test('runs', needs('sh'), () => {});
+test('a', needs('no-such-program'), () => {});
+test('b', { skip: 'no FSGSBASE' }, () => {});
+describe('suite', { skip: 'no FSGSBASE' }, () => { test('within', () => {}); });
+test('outer', async (t) => { await t.test('inner', (t) => t.skip('no FSGSBASE')); });
+test('without a reason', { skip: true }, () => {});
+`;
+
+/** Runs one file of tests as scripts/test.mjs does, with its second reporter; status and what that wrote. */
+function summary(dir: string, text: string, ...options: string[]): { status: number | null; line: string } {
+  const file = join(dir, 'some.test.mjs');
+  writeFileSync(file, text);
+  const reporter = join(repoDir, 'scripts/skips_reporter.mjs');
+  const env: NodeJS.ProcessEnv = { ...process.env };
+  // Otherwise node takes us for the runner of that file.
+  delete env.NODE_TEST_CONTEXT;
+  const args = ['--test', `--test-reporter=${reporter}`, '--test-reporter-destination=stdout', ...options];
+  const r = spawnSync(process.execPath, [...args, file], { encoding: 'utf8', env });
+  return { status: r.status, line: r.stdout };
+}
+
+test('skipped tests are counted by reason, and the status stays', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'vedette-needs-'));
+  try {
+    assert.deepEqual(summary(dir, SOME), {
+      status: 0,
+      line: '3 skipped: no FSGSBASE; 1 skipped: no reason given; 1 skipped: no-such-program is not installed\n',
+    });
+    const failing = `${SOME}test('fails', () => { throw new Error('no'); });`;
+    assert.equal(summary(dir, failing).status, 1);
+    assert.equal(summary(dir, "import { test } from 'node:test'; test('runs', () => {});").line, '');
+    // Tests that a name on the command line leaves out are not skipped for a reason of the host.
+    assert.match(summary(dir, SOME, '--test-name-pattern=^runs$').line, /^$/);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
