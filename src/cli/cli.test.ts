@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { needs } from '../../test/harness/needs.ts';
+import { needs, systemPath } from '../../test/harness/needs.ts';
 
 const main = join(import.meta.dirname, 'main.js');
 const dir = mkdtempSync(join(tmpdir(), 'vedette-cli-'));
@@ -17,6 +17,8 @@ function run(args: string[], input = ''): { status: number; stdout: string; stde
     encoding: 'utf8',
     timeout: 60_000,
     cwd: dir,
+    // Whoever runs the tests may have folders in the PATH that are not theirs to read.
+    env: { ...process.env, PATH: systemPath },
   });
   return { status: r.status ?? -1, stdout: r.stdout, stderr: r.stderr };
 }

@@ -94,10 +94,11 @@ function makeProgram(): Command {
     )
     .option('--no-patch-calls', 'systrap: leave system call instructions in the program as they are')
     .addOption(
-      new Option(
-        '--fsgsbase <when>',
-        'systrap: use the instructions that set the bases of fs and gs',
-      ).choices(['auto', 'on', 'off']),
+      new Option('--fsgsbase <when>', 'systrap: use the instructions that set the bases of fs and gs')
+        .choices(['auto', 'on', 'off'])
+        // Tests set it for all that they start.
+        .env('VEDETTE_FSGSBASE')
+        .default('auto'),
     )
     .addOption(new Option('--network <mode>', 'network of the sandbox').choices(['none']).default('none'))
     .option('--strace [file]', 'trace system calls, to stderr or to a file (--strace=FILE)')
