@@ -19,6 +19,8 @@ static void become_nobody(void) {
 }
 
 SUBTEST_FORK(fork_until_refused) {
+  // Everything of one user counts: a user without other processes is needed.
+  NEED_ROOT();
   become_nobody();
   limit(RLIMIT_NPROC, 40);
   int made = 0;

@@ -41,7 +41,25 @@ SUBTEST(self) {
   CHECK(S_ISDIR(st.st_mode) && st.st_uid == geteuid());
   CHECK_ERR(stat("/proc/99999999", &st), ENOENT);
   CHECK_ERR(stat("/proc/nothing", &st), ENOENT);
+  // The look-up of the new name fails before anybody asks who may make it; process directories are immutable.
   CHECK_ERR(mkdir("/proc/x", 0755), ENOENT);
+  CHECK_ERR(mkdir("/proc/self/x", 0755), ENOENT);
+  CHECK_ERR(open("/proc/x", O_CREAT | O_WRONLY, 0644), ENOENT);
+  CHECK_ERR(symlink("a", "/proc/self/task/x"), ENOENT);
+  CHECK_ERR(access("/proc/self/", W_OK), EPERM);
+  CHECK_ERR(rmdir("/proc/self/task"), EPERM);
+}
+
+SUBTEST_FORK(as_an_ordinary_user) {
+  NEED_ROOT();
+  OK(setresgid(54324, 54324, 54324));
+  OK(setresuid(54324, 54324, 54324));
+  CHECK_ERR(mkdir("/proc/x", 0755), ENOENT);
+  CHECK_ERR(open("/proc/x", O_CREAT | O_WRONLY, 0644), ENOENT);
+  CHECK_ERR(access("/proc", W_OK), EACCES);
+  CHECK_ERR(access("/proc/self/", W_OK), EPERM);
+  CHECK_ERR(unlink("/proc/self/status"), EPERM);
+  CHECK_ERR(unlink("/proc/cpuinfo"), EACCES);
 }
 
 SUBTEST(exe_cwd_root) {

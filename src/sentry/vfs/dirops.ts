@@ -66,8 +66,11 @@ function newName(ctx: VfsContext, dirfd: number, path: string, asDir: boolean): 
   if (failed(d)) return d;
   if (d.inode !== null) return -EEXIST;
   if (w.lastSlash && !asDir) return -ENOENT;
+  const dir = w.dentry!.inode!;
+  const refused = dir.newNameError();
+  if (refused < 0) return refused;
   if (w.mount!.readonly) return -EROFS;
-  const may = mayCreate(ctx, w.dentry!.inode!);
+  const may = mayCreate(ctx, dir);
   return may < 0 ? may : d;
 }
 

@@ -165,6 +165,11 @@ export abstract class Inode {
     return this.readlink(ctx);
   }
 
+  /** What a new name in this directory ends with whoever asks: as on Linux when the look-up of a name itself fails. */
+  newNameError(): number {
+    return 0;
+  }
+
   /** May the caller do `mask` (MAY_READ 4, MAY_WRITE 2, MAY_EXEC 1)? 0, -EACCES, -EPERM. */
   permission(ctx: VfsContext, mask: number): number {
     return genericPermission(ctx.cred, this, mask);

@@ -160,8 +160,10 @@ function openCreate(
 }
 
 function createAndOpen(ctx: VfsContext, dir: Path, d: Dentry, flags: number, mode: number): File | number {
-  if (dir.mount.readonly) return -EROFS;
   const parent = dir.dentry.inode!;
+  const refused = parent.newNameError();
+  if (refused < 0) return refused;
+  if (dir.mount.readonly) return -EROFS;
   const r = mayCreate(ctx, parent);
   if (r < 0) return r;
   const made = parent.create(ctx, d.name, S_IFREG | (mode & 0o7777 & ~ctx.fs.umask), 0);

@@ -1,6 +1,6 @@
 // /proc/PID and /proc/PID/task/TID: the table of their files. proc(5).
 
-import { EINVAL, ENOENT } from '../../../abi/errno.ts';
+import { EINVAL, ENOENT, EPERM } from '../../../abi/errno.ts';
 import { S_IFDIR, S_IFMT } from '../../../abi/stat.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { VfsContext } from '../../vfs/context.ts';
@@ -9,6 +9,7 @@ import { pathString } from '../../vfs/dpath.ts';
 import type { FileSystem } from '../../vfs/filesystem.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { Path } from '../../vfs/path.ts';
+import { MAY_WRITE } from '../../vfs/permission.ts';
 import { type SyntheticEntry, TextFileInode } from '../../vfs/synthetic.ts';
 import { FdDir, FdInfoDir } from './fd_dir.ts';
 import { MemFile } from './mem_file.ts';
@@ -127,6 +128,11 @@ class ThreadDir extends PidDirInode {
     this.table.set('net', net);
     for (const f of COMMON) this.table.set(f.name, new PidFileInode(fs, target, f));
     this.nlink = 2 + [...this.table.values()].filter((i) => (i.mode & S_IFMT) === S_IFDIR).length;
+  }
+
+  /** Linux marks these directories, and none below them, immutable: not even root may write to them. */
+  override permission(ctx: VfsContext, mask: number): number {
+    return (mask & MAY_WRITE) !== 0 ? -EPERM : super.permission(ctx, mask);
   }
 
   override lookup(_ctx: VfsContext, name: string): Inode | number {

@@ -5,38 +5,14 @@ import { StaticDirInode, SyntheticDirInode } from '../../vfs/synthetic.ts';
 
 /** A directory whose names change. */
 export abstract class ProcDirInode extends SyntheticDirInode {
-  override create(): number {
-    return -ENOENT;
-  }
-
-  override mkdir(): number {
-    return -ENOENT;
-  }
-
-  override symlink(): number {
-    return -ENOENT;
-  }
-
-  override link(): number {
+  override newNameError(): number {
     return -ENOENT;
   }
 }
 
 /** A directory with a fixed table. */
 export class ProcStaticDir extends StaticDirInode {
-  override create(): number {
-    return -ENOENT;
-  }
-
-  override mkdir(): number {
-    return -ENOENT;
-  }
-
-  override symlink(): number {
-    return -ENOENT;
-  }
-
-  override link(): number {
+  override newNameError(): number {
     return -ENOENT;
   }
 }
