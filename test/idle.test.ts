@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { distDir, nativeOnly } from './harness/guest.ts';
+import { distDir } from './harness/guest.ts';
+import { needs } from './harness/needs.ts';
 
 /** The load average's last sample comes five seconds after the last thread ran. */
 const SETTLE_MS = 7000;
@@ -74,7 +75,7 @@ interface Sleeper {
   readonly ready: Promise<void>;
 }
 
-describe('an idle sandbox', { skip: nativeOnly }, () => {
+describe('an idle sandbox', needs('inside'), () => {
   let dir = '';
   before(() => {
     dir = mkdtempSync(join(tmpdir(), 'vedette-idle-'));
