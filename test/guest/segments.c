@@ -12,7 +12,7 @@
 #define ARCH_GET_GS 0x1004
 #define USER_DS 0x2b
 /** More calls than a platform watches before it rewrites their place. */
-#define MANY 150
+#define MANY 70
 
 extern char **environ;
 
