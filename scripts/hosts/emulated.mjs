@@ -185,7 +185,7 @@ function judge(machine, events, end, left) {
   const facts = events.find((event) => event.kernel !== undefined);
   // QEMU names on standard error what it does not emulate, and goes on without it.
   if (facts === undefined) {
-    const unable = /doesn't support|not available|unable to find CPU|not found/.test(end.stderr);
+    const unable = !end.timedOut && end.console === '' && end.stderr !== '';
     return { result: unable ? 'not tried' : 'FAILED', detail: `no battery: ${cause(end)}` };
   }
   const wrong = lacking(machine, facts);
