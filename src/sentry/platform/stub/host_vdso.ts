@@ -25,6 +25,7 @@ import {
   RCX,
   RDI,
   RDX,
+  type Reg,
   RSI,
   RSP,
 } from '../../../asm/index.ts';
@@ -37,8 +38,11 @@ import { GUEST_TOP } from '../platform.ts';
 export const HOST_VDSO_ADDR: number = GUEST_TOP + 0x200_0000;
 /** [vvar] mappings are no larger; kernels so far have 4 to 6 pages. */
 const MOST_PAGES = 16;
-/** No stack may lie so near the new place: what is there goes. */
-const STACK_ROOM = 0x100_0000;
+/**
+ * Neither the stack nor the old place may be so near the new one, since what is there goes. The host places them at
+ * random in 16 GiB or more: one start in ten thousands does without.
+ */
+const ROOM = 0x4_0000;
 
 /**
  * Emits the move, for the start of a template: rsp is as the host set it. Then r13 and r14 are the bounds of what is
@@ -49,13 +53,14 @@ const STACK_ROOM = 0x100_0000;
  */
 export function emitKeepVdso(a: Assembler): void {
   a.mov(R13, imm(HOST_VDSO_ADDR)).mov(R14, R13);
-  a.mov(RAX, RSP)
-    .sub(RAX, R13)
-    .mov(RCX, imm(STACK_ROOM))
-    .add(RAX, RCX)
-    .add(RCX, RCX)
-    .cmp(RAX, RCX)
-    .jb('vdsoNone');
+  const unlessNear = (addr: Reg): void => {
+    a.mov(RAX, addr)
+      .sub(RAX, R13)
+      .add(RAX, imm(ROOM))
+      .cmp(RAX, imm(2 * ROOM))
+      .jb('vdsoNone');
+  };
+  unlessNear(RSP);
   // Above rsp: argc, argv, 0, environment, 0, auxiliary vector. rbx: the vDSO; r15: the end of the stack's contents.
   a.xor(EAX, EAX).mov(RBX, RAX).mov(R15, RAX);
   a.mov(RSI, RSP).mov(RAX, mem(RSI, 0)).add(RAX, imm(2)).shl(RAX, imm(3)).add(RSI, RAX);
@@ -65,6 +70,7 @@ export function emitKeepVdso(a: Assembler): void {
   a.cmp(RAX, imm(AT_EXECFN)).jne('vdsoNotName').mov(R15, mem(RSI, 8)).label('vdsoNotName');
   a.add(RSI, imm(16)).jmp('vdsoAux');
   a.label('vdsoAuxEnd').test(RBX, RBX).je('vdsoNone').test(R15, R15).je('vdsoNone');
+  unlessNear(RBX);
 
   // rdi, rsi: the old range; r8: its new place.
   const move = (): void => {
