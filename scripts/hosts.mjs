@@ -1,5 +1,6 @@
 // Runs programs on every kind of host that this machine can imitate, and records what came of it in docs/hosts.md:
-//   npm run hosts -- [--list] [--no-write] [NAME...]      a NAME keeps the cells whose name or group contains it
+//   npm run hosts -- [--list] [--no-write] [NAME...]      a NAME keeps the cells whose name or group contains it, or is a group's file
+// Emulated machines run only when named (`emulated`). The page's sections are written by runs of whole groups.
 // Exits 1 when a cell failed. Cells live in scripts/hosts/; each is { name, command, run() -> { result, detail } } with
 // result 'works', 'refused' (one line said why, with the fix), 'FAILED' or 'not tried'. dist/ must have been built.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,6 +19,9 @@ const GROUPS = [
   ['Other kernels and processors, emulated', 'emulated.mjs'],
 ];
 
+/** Takes minutes per cell: runs only when it is named. */
+const SLOW = 'emulated.mjs';
+
 const args = process.argv.slice(2);
 const options = args.filter((arg) => arg.startsWith('--'));
 const names = args.filter((arg) => !arg.startsWith('--'));
@@ -34,7 +38,8 @@ for (const [title, file] of GROUPS) {
   const chosen = (cell) =>
     names.length === 0 ||
     names.some((n) => cell.name.includes(n) || title.includes(n) || file === `${n}.mjs`);
-  groups.push({ title, cells: cells.filter(chosen) });
+  const kept = cells.filter((cell) => (file === SLOW ? names.length > 0 : true) && chosen(cell));
+  groups.push({ title, cells: kept, whole: kept.length === cells.length });
 }
 if (groups.every((group) => group.cells.length === 0)) {
   console.error(`no cell is called ${names.join(' or ')}; --list shows all`);
@@ -97,32 +102,49 @@ const total = Object.entries(counts)
 console.log(`\n${total}; ${Math.round((Date.now() - started) / 1000)} s`);
 
 const text = (s) => s.replaceAll('|', '\\|').replaceAll('\n', ' ').replaceAll('<', '&lt;');
-if (!options.includes('--no-write') && names.length === 0) {
-  const tables = groups.map(
-    ({ title, cells }) => `## ${title}
+const page = join(here, '../docs/hosts.md');
+/** Sections of the page as it was: groups that did not run whole keep theirs. */
+const before = new Map(
+  (read(page) ?? '')
+    .split(/^## /m)
+    .slice(1)
+    .map((s) => [s.slice(0, s.indexOf('\n')), s.trim()]),
+);
+
+function section({ title, cells, whole }) {
+  if (!whole) return before.has(title) ? `## ${before.get(title)}\n` : null;
+  const rows = cells.map(
+    (c) => `| ${text(c.name)} | \`${text(c.command)}\` | ${c.outcome.result} | ${text(c.outcome.detail)} |`,
+  );
+  return `## ${title}
+
+${new Date().toISOString().slice(0, 10)}:
 
 | cell | command | result | what it printed |
 | --- | --- | --- | --- |
-${cells.map((c) => `| ${text(c.name)} | \`${text(c.command)}\` | ${c.outcome.result} | ${text(c.outcome.detail)} |`).join('\n')}
-`,
-  );
+${rows.join('\n')}
+`;
+}
+
+if (!options.includes('--no-write') && groups.some((group) => group.whole))
   writeFileSync(
-    join(here, '../docs/hosts.md'),
+    page,
     `# Hosts
 
 Written by \`npm run hosts\`; do not edit. Each cell runs a program with threads, fork, exec, signals, memory, files and clocks
 inside \`vedette do\`, on each platform that is named, in the place of \`uname -a\`, and its output must be right. "refused" means
-that one line said why it cannot work and what to do; all else is FAILED. \`npm run hosts -- NAME\` repeats one cell.
+that one line said why it cannot work and what to do; all else is FAILED. \`npm run hosts -- NAME\` repeats one cell. \`seccomp\` is
+scripts/hosts/seccomp.c.
 
-${new Date().toISOString().slice(0, 10)}, on this machine:
+The machine:
 
 ${machine()
   .map((line) => `- ${line}`)
   .join('\n')}
 
-${total}.
-
-${tables.join('\n')}`,
+${groups
+  .map(section)
+  .filter((s) => s !== null)
+  .join('\n')}`,
   );
-}
 process.exit(counts.FAILED > 0 ? 1 : 0);
