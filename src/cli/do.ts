@@ -1,6 +1,7 @@
 // `vedette do`: boots a sandbox in this process, runs it and passes its exit status on.
 
 import { exitProcess } from '../host/exit.ts';
+import { Loader } from '../runtime/boot.ts';
 import { STATUS_KERNEL_BUG, StartError } from '../runtime/options.ts';
 import { mark } from '../sentry/base/startup.ts';
 import { doOptions } from './do_options.ts';
@@ -14,10 +15,10 @@ function exitStatusOf(waitStatus: number): number {
 /** Runs the command and ends this process. */
 export async function runDo(command: readonly string[], flags: Record<string, unknown>): Promise<void> {
   let status: number;
+  mark('modules loaded');
   try {
-    mark('command line');
     const options = doOptions(command, flags);
-    const { Loader } = await import('../runtime/boot.ts');
+    mark('command line');
     const tracer =
       options.strace === null ? null : (await import('../runtime/strace_log.ts')).makeStrace(options.strace);
     const reports =
@@ -27,7 +28,6 @@ export async function runDo(command: readonly string[], flags: Record<string, un
     if (options.profile !== null && options.profile !== '-')
       reports!.makeReportFile('--profile', options.profile);
     const stopSampling = options.cpuProfile === null ? null : reports!.startCpuProfile(options.cpuProfile);
-    mark('modules loaded');
     const loader = new Loader(options, tracer);
     if (options.profile !== null)
       loader.kernel.profile = new (await import('../sentry/kernel/profile.ts')).Profile();

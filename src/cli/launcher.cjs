@@ -1,4 +1,4 @@
-// Starts the bundled command with V8's compiled code from an earlier run, which saves a third of the start-up time.
+// Starts the bundled kernel or command with V8's compiled code from an earlier run, which saves a third of the start-up time.
 // The code cache is made by the build for the builder's Node.js; another version makes its own on its first run, in the
 // user's cache folder. A cache that does not fit is only slow, never wrong.
 'use strict';
@@ -34,21 +34,30 @@ mark('node');
  * own version and flags, and the length of the source; not the source, and nothing tells it that a file was damaged.
  */
 const BUILD = 0;
-/** Flags of V8 are part of the name: code belongs to those that it was compiled with. */
+/** Bytes that every file fits into, normally. */
+const LARGE = 2 ** 21;
+/** Flags of V8 are part of a cache's name: code belongs to those that it was compiled with. */
 const flags = process.execArgv
   .join('')
   .replace(/[^\w=.-]/g, '_')
   .slice(0, 100);
-const name = `code-${process.version}${flags}.cache`;
-const built = join(__dirname, name);
 
-/** The cache of this version in the user's folder; null when the user has no home. */
-function userCache() {
+/** A cache in the user's folder; null when the user has no home. */
+function userCache(name) {
   try {
     return join(env.XDG_CACHE_HOME || join(require('node:os').homedir(), '.cache'), 'vedette', name);
   } catch {
     return null;
   }
+}
+
+/** One buffer for all files: the sources become strings, and V8 is done with a cache when it has compiled the script. */
+let buffer = Buffer.alloc(0);
+
+/** The content of an open file of `size` bytes, until the next one is read; undefined when it has less. */
+function read(fd, size) {
+  if (buffer.length < size) buffer = Buffer.allocUnsafeSlow(Math.max(size, LARGE));
+  return fs.readSync(fd, buffer, 0, size) === size ? buffer.subarray(0, size) : undefined;
 }
 
 /** What is in a cache file, or undefined when it is another build's or somebody has written to it. */
@@ -58,8 +67,7 @@ function readCache(file) {
     fd = fs.openSync(file);
     const { mtimeMs, size } = fs.fstatSync(fd);
     if (mtimeMs !== BUILD * 1000) return undefined;
-    const data = Buffer.allocUnsafeSlow(size);
-    return fs.readSync(fd, data) === size ? data : undefined;
+    return read(fd, size);
   } catch {
     return undefined;
   } finally {
@@ -87,27 +95,57 @@ function save(script, file) {
   } catch {}
 }
 
-const filename = join(__dirname, 'bundle.cjs');
-// The bundle is plain ASCII, for which this is the fastest way in.
-const source = fs.readFileSync(filename, 'latin1');
-
-function compile(file) {
-  const cachedData = file === null ? undefined : readCache(file);
-  if (cachedData === undefined) return null;
-  mark('files read');
-  const script = new Script(source, { filename, cachedData });
-  return script.cachedDataRejected ? null : script;
-}
-
 const making = env.VEDETTE_MAKE_CODE_CACHE === __dirname;
-let script = making ? null : (compile(built) ?? compile(userCache()));
-if (script === null) {
-  script = new Script(source, { filename });
-  // When the run is over, the cache holds the functions that were really used.
-  process.on('exit', (status) => {
-    const file = making ? built : status === 0 ? userCache() : null;
-    if (file !== null) save(script, file);
-  });
+
+/** Compiles and runs a bundle, and returns what it exports. */
+function load(bundle) {
+  const filename = join(__dirname, `${bundle}.cjs`);
+  const fd = fs.openSync(filename);
+  // The bundles are plain ASCII, for which this is the fastest way in.
+  const source = read(fd, fs.fstatSync(fd).size).latin1Slice();
+  fs.closeSync(fd);
+  const compile = (file) => {
+    const cachedData = file === null ? undefined : readCache(file);
+    if (cachedData === undefined) return null;
+    mark('files read');
+    const script = new Script(source, { filename, cachedData });
+    return script.cachedDataRejected ? null : script;
+  };
+  const name = `${bundle}-${process.version}${flags}.cache`;
+  const built = join(__dirname, name);
+  let script = making ? null : (compile(built) ?? compile(userCache(name)));
+  if (script === null) {
+    script = new Script(source, { filename });
+    // When the run is over, the cache holds the functions that were really used.
+    process.on('exit', (status) => {
+      const file = making ? built : status === 0 ? userCache(name) : null;
+      if (file !== null) save(script, file);
+    });
+  }
+  mark('bundle compiled');
+  const module = { exports: {} };
+  script.runInThisContext()(require, filename, module, kernel);
+  return module.exports;
 }
-mark('bundle compiled');
-script.runInThisContext()(require, filename);
+
+let loaded = null;
+/** What the kernel's bundle exports. */
+function kernel() {
+  loaded ??= load('kernel');
+  return loaded;
+}
+
+/** Runs a plain command line; false when it is not one. */
+function runPlain(words) {
+  try {
+    return kernel().runPlain(words);
+  } catch {
+    return false; // The host refuses what the kernel needs to be loaded: the command finds that too, and says so.
+  }
+}
+
+// Most starts are plain: the kernel reads the command line itself. The rest, and all complaints, is the command's.
+const words = process.argv.slice(2);
+const [major] = process.versions.node.split('.');
+const fits = process.platform === 'linux' && process.arch === 'x64' && major >= 20;
+if (!fits || words[0] !== 'do' || !words.includes('--') || !runPlain(words)) load('command');

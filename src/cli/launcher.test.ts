@@ -24,12 +24,13 @@ after(() => rmSync(dir, { recursive: true, force: true }));
 
 // A copy of the command without the cache that the build made.
 mkdirSync(join(dir, 'dist'));
-for (const name of ['vedette.cjs', 'bundle.cjs']) copyFileSync(join(built, name), join(dir, 'dist', name));
+for (const name of ['vedette.cjs', 'kernel.cjs', 'command.cjs'])
+  copyFileSync(join(built, name), join(dir, 'dist', name));
 copyFileSync(join(repo, 'package.json'), join(dir, 'package.json'));
 symlinkSync(join(repo, 'node_modules'), join(dir, 'node_modules'));
 const command = join(dir, 'dist/vedette.cjs');
 const cache = join(dir, 'cache');
-const cacheFile = join(cache, 'vedette', `code-${process.version}.cache`);
+const cacheFile = join(cache, 'vedette', `command-${process.version}.cache`);
 
 function run(args: string[], env: NodeJS.ProcessEnv = {}, program = process.execPath) {
   const words = program === process.execPath ? [command, ...args] : args;
@@ -51,7 +52,7 @@ describe('launcher', () => {
 
   test('makes a code cache where there is none', () => {
     assert.equal(version(), `${expected}\n`);
-    assert.deepEqual(readdirSync(join(cache, 'vedette')), [`code-${process.version}.cache`]);
+    assert.deepEqual(readdirSync(join(cache, 'vedette')), [`command-${process.version}.cache`]);
     const { mtimeMs } = statSync(cacheFile);
     const made = readFileSync(cacheFile);
     assert.equal(version(), `${expected}\n`);
