@@ -34,8 +34,6 @@ mark('node');
  * own version and flags, and the length of the source; not the source, and nothing tells it that a file was damaged.
  */
 const BUILD = 0;
-/** Bytes that every file fits into, normally. */
-const LARGE = 2 ** 21;
 /** Flags of V8 are part of a cache's name: code belongs to those that it was compiled with. */
 const flags = process.execArgv
   .join('')
@@ -51,13 +49,17 @@ function userCache(name) {
   }
 }
 
-/** One buffer for all files: the sources become strings, and V8 is done with a cache when it has compiled the script. */
-let buffer = Buffer.alloc(0);
+/**
+ * Where all files are read: sources become strings, and V8 is done with a cache when it has compiled the script. It gives
+ * its memory back at once when it shrinks to nothing, which another buffer would do with the next collection.
+ */
+const buffer = new ArrayBuffer(0, { maxByteLength: 2 ** 24 });
 
 /** The content of an open file of `size` bytes, until the next one is read; undefined when it has less. */
 function read(fd, size) {
-  if (buffer.length < size) buffer = Buffer.allocUnsafeSlow(Math.max(size, LARGE));
-  return fs.readSync(fd, buffer, 0, size) === size ? buffer.subarray(0, size) : undefined;
+  if (buffer.byteLength < size) buffer.resize(size);
+  const bytes = Buffer.from(buffer, 0, size);
+  return fs.readSync(fd, bytes) === size ? bytes : undefined;
 }
 
 /** What is in a cache file, or undefined when it is another build's or somebody has written to it. */
@@ -122,6 +124,7 @@ function load(bundle) {
       if (file !== null) save(script, file);
     });
   }
+  buffer.resize(0);
   mark('bundle compiled');
   const module = { exports: {} };
   script.runInThisContext()(require, filename, module, kernel);

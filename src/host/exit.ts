@@ -4,7 +4,7 @@ import { SYS_exit_group } from '../abi/syscall.ts';
 import { hostCall } from './syscall.ts';
 
 /** The flags that our own launcher starts Node.js with. */
-const OWN_FLAGS = /^--(?:min-semi-space-size|v8-pool-size)=/;
+const OWN_FLAGS = /^--(?:min-semi-space-size=|v8-pool-size=|expose-gc$)/;
 
 /** Somebody watches this process with tools of Node.js that write their results when it is taken down. */
 function observed(): boolean {

@@ -25,6 +25,7 @@ import { UnixNamespace } from '../socket/unix/namespace.ts';
 import { BLOCKED, EXITED, NO_RESULT } from './block.ts';
 import { FutexTable } from './futex.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { IdleTrim } from './idle_trim.ts';
 import { IpcNamespace } from './ipc_namespace.ts';
 import { LoadAverage } from './load_average.ts';
 import type { ProgramLoader } from './loader_interface.ts';
@@ -102,7 +103,9 @@ export class Kernel {
   private readonly heartbeat: Heartbeat;
   /** Made with the first look: V8's statistics take 2 ms to load, which short programs need not wait for. */
   private guard: MemoryGuard | null = null;
-  private sinceLook = 0;
+  private readonly trim = new IdleTrim(this);
+  /** Turns of the loop since boot. */
+  events = 0;
   private runHead: Task | null = null;
   private runTail: Task | null = null;
   /** Called when host descriptors, host signals or timers may be ready; the runtime sets it (HostPoller.dispatch). */
@@ -139,6 +142,7 @@ export class Kernel {
   /** Runs until no task is left. */
   run(): void {
     this.heartbeat.start();
+    this.trim.worked();
     while (this.liveTasks > 0) {
       for (let t = this.runHead; t !== null; t = this.runHead) {
         this.runHead = t.runNext;
@@ -160,8 +164,8 @@ export class Kernel {
   }
 
   private countEvent(): void {
-    if (++this.sinceLook < LOOK_EVERY) return;
-    this.sinceLook = 0;
+    if (++this.events % LOOK_EVERY !== 0) return;
+    this.trim.worked();
     this.guard ??= new MemoryGuard(this);
     this.guard.look();
   }
