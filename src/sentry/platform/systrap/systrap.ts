@@ -74,6 +74,9 @@ const REPORT_LOOK_NS = 10e6;
 const REPORT_CPU_NS = 2e6;
 /** How long the Sentry spins for its report first, if it has a cpu of its own. */
 const REPORT_SPIN_NS = 40_000;
+/** How long the Sentry spins, and waits at most, for the first thread of all. */
+const START_SPIN_NS = 200_000;
+const START_LIMIT_NS = 2e9;
 /** A kicked thread that does not come back for this long has blocked the kick on purpose: its process is ended. */
 const KICK_LIMIT_NS = 10e9;
 const KICK_LOOK_MS = 1000;
@@ -211,9 +214,7 @@ export class SystrapPlatform implements Platform, StubTable {
       if (typeof first === 'number') throw refused('systrap', 'no stub process', first);
       const slot = first.takeSlot();
       if (slot === null) throw refused('systrap', 'no guest thread', -EAGAIN);
-      const give = monotonicNs() + 2e9;
-      while ((Atomics.load(slot.words, slot.at) & 1) === 0)
-        if (monotonicNs() > give) throw new Error('systrap platform: a guest thread did not start');
+      if (!this.awaitStart(slot)) throw new Error('systrap platform: a guest thread did not start');
       const layout = slot.locateFrame() && slot.noteTop() ? slot.xstateLayout() : null;
       if (layout === null || layout[0] < 576 || slot.xstateAt(layout[0] + 4) < 0)
         throw new Error('systrap platform: signal frames of an unknown layout');
@@ -557,6 +558,14 @@ export class SystrapPlatform implements Platform, StubTable {
     }
     this.processes.set(pid, process);
     return process;
+  }
+
+  /** The first thread's report: soon there where cpus are idle, but where none is, it waits for the one that we spin on. */
+  private awaitStart(slot: HostSlot): boolean {
+    const end = monotonicNs() + START_SPIN_NS;
+    while ((Atomics.load(slot.words, slot.at) & 1) === 0)
+      if (monotonicNs() > end) return this.awaitReport(slot, START_LIMIT_NS);
+    return true;
   }
 
   /**
