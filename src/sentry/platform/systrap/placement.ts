@@ -31,11 +31,8 @@ import { WEIGH_EVENTS, Weighing } from './weighing.ts';
 
 const MASK_SIZE = 128;
 /** How often the host's idle time is asked for while at home, at the least and after returns that did not last. */
-const IDLE_LOOK_NS = 50_000_000;
+const IDLE_LOOK_NS = 20_000_000;
 const IDLE_LOOK_MAX_NS = 400_000_000;
-/** No free mode before this, except where to switch is dear; there the host's idle time is asked for sooner as well. */
-const WARM_NS = 250_000_000;
-const DEAR_LOOK_NS = 20_000_000;
 /** Idle share of one cpu that makes spinning worth while. */
 const IDLE_SHARE = 0.5;
 /** How often a free Sentry whose spins miss looks how long threads wait for a cpu: several of the scheduler's slices. */
@@ -116,7 +113,6 @@ export class Placement {
   private idleAtNs = 0;
   /** Time between looks at the host's idle time. */
   private lookNs = IDLE_LOOK_NS;
-  private readonly warmAtNs: number;
   private freeSinceNs = 0;
   private lastScanNs = 0;
   private delayAtNs = 0;
@@ -129,9 +125,7 @@ export class Placement {
     this.cpus = size > 0 ? countBits(this.all.u8) : 1;
     this.uptimeFd = this.open('/proc/uptime');
     this.schedstatFd = this.open('/proc/thread-self/schedstat');
-    // At first V8 compiles the kernel, and takes the cpu that a guest beside us would have.
     this.sampleIdle();
-    this.warmAtNs = this.idleAtNs + WARM_NS;
   }
 
   /** The first stub was started, with the cpus that we were started with: from now on we keep to one. */
@@ -289,9 +283,8 @@ export class Placement {
 
   /** At home, free is better: is the host idle enough, or is it to be tried? */
   private look(now: number): void {
-    const { dear, mostlyCalls, eachUs } = this.weighing;
-    if (now - this.idleAtNs < (dear ? Math.min(this.lookNs, DEAR_LOOK_NS) : this.lookNs)) return;
-    if (now < this.warmAtNs && !dear) return;
+    const { mostlyCalls, eachUs } = this.weighing;
+    if (now - this.idleAtNs < this.lookNs) return;
     const before = this.idleSec;
     const since = (now - this.idleAtNs) / 1e9;
     this.sampleIdle();

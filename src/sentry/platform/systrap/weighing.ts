@@ -22,8 +22,6 @@ const EXCHANGE_WEIGHT = 1 / 16;
 const WAKE_PER_EXCHANGE = 35 / 15;
 /** The other mode must be so much better. */
 const ADVANTAGE = 1.3;
-/** What a call costs at home on hosts where to switch is dear, in us. */
-const DEAR_CALL = 10;
 /** A trial of the other mode is worth while only when a call at home is this share of what an event takes, or more. */
 const TRIAL_SHARE = 0.25;
 
@@ -116,11 +114,6 @@ export class Weighing {
   /** The events of the last window would have cost less at home. */
   get wantsHome(): boolean {
     return this.costs > this.saves * ADVANTAGE;
-  }
-
-  /** To switch is dear on this host: waiting for better times costs more than to try. */
-  get dear(): boolean {
-    return this.homeCall > DEAR_CALL;
   }
 
   /** Calls make up so much of what the last events took that a trial of the free mode can tell something. */
