@@ -197,11 +197,11 @@ export class Placement {
   /** A spin ended without an event: the threads compute, or have no cpu. */
   miss(running: readonly Running[]): void {
     const now = monotonicNs();
-    if (this.trial.judges) {
-      if (this.trial.failed(now, this.weighing.pending)) this.goHome();
+    if (this.trial.failed(now, this.weighing.pending)) {
+      this.goHome();
       return;
     }
-    if (now - this.delayAtNs < DELAY_LOOK_NS) return;
+    if (this.trial.decides || now - this.delayAtNs < DELAY_LOOK_NS) return;
     const own = this.delay(this.schedstatFd);
     const slot = running.length > 0 ? running[0]!.slot : null;
     let thread = 0;
@@ -217,10 +217,7 @@ export class Placement {
     this.ownDelayNs = own;
     this.delayTid = slot === null ? 0 : slot.tid;
     this.threadDelayNs = thread;
-    if (!busy) return;
-    this.lookNs =
-      now - this.freeSinceNs < SHORT_FREE_NS ? Math.min(2 * this.lookNs, IDLE_LOOK_MAX_NS) : IDLE_LOOK_NS;
-    this.goHome();
+    if (busy) this.goHome();
   }
 
   /** The Sentry is about to sleep. Free, its cpu is for threads that wait for another one. */
@@ -266,7 +263,7 @@ export class Placement {
     weighing.weigh(now);
     if (this.free) {
       trial.count(WEIGH_EVENTS);
-      if (trial.judges ? trial.failed(now, 0) : weighing.wantsHome) this.goHome();
+      if (trial.failed(now, 0) || (!trial.decides && weighing.wantsHome)) this.goHome();
       return;
     }
     if (this.cpus === 1) return;
@@ -289,10 +286,8 @@ export class Placement {
     const since = (now - this.idleAtNs) / 1e9;
     this.sampleIdle();
     const idle = this.idleSec - before >= since * IDLE_SHARE;
-    if (!idle) {
-      if (!mostlyCalls || !this.trial.due(now)) return;
-      this.trial.begin(now, eachUs);
-    }
+    if (!idle && (!mostlyCalls || !this.trial.due(now))) return;
+    this.trial.begin(now, eachUs, !idle);
     this.free = true;
     this.freeSinceNs = now;
     this.delayAtNs = 0;
@@ -301,9 +296,12 @@ export class Placement {
 
   private goHome(): void {
     this.free = false;
-    this.trial.end();
     this.homeTimes++;
     this.sampleIdle();
+    this.lookNs =
+      this.idleAtNs - this.freeSinceNs < SHORT_FREE_NS
+        ? Math.min(2 * this.lookNs, IDLE_LOOK_MAX_NS)
+        : IDLE_LOOK_NS;
     this.settle();
   }
 

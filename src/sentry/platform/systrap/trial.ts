@@ -1,20 +1,29 @@
-// A trial of the free mode on a host that is not idle: nobody can tell beforehand whether spinning in the slices that one
-// gets is faster than switching, so it is tried for some of the scheduler's slices and judged by the events that came.
+// Every stay in the free mode is a trial: the costs of weighing.ts are a forecast, and what came of it decides. On an idle
+// host it only has to be no disaster, as it is while V8's compiler takes the cpu that one side spins on, or the host's
+// own processors are not there when they should be. Where others use the cpus nobody can tell beforehand whether
+// spinning in the slices that one gets is faster than switching: there it has to prove itself.
 
-/** How long it is tried: several of the scheduler's slices. */
-const TRIAL_NS = 15_000_000;
-/** The least that counts as a result. */
-const TRIAL_EVENTS = 32;
-/** How much faster events must come. */
-const ADVANTAGE = 1.15;
-/** Time between trials, which doubles with each that failed. */
+/** How long events are counted before they are judged; with others on the cpus, several of the scheduler's slices. */
+const IDLE_NS = 5_000_000;
+const BUSY_NS = 15_000_000;
+/** The least that counts as a result on a busy host. */
+const BUSY_EVENTS = 32;
+/** An event in the free mode over one at home before, at most: at first, and later. */
+const IDLE_LIMITS: Limits = { first: 1.5, later: 2 };
+const BUSY_LIMITS: Limits = { first: 0.87, later: 1 };
+/** Time between trials on a busy host, which doubles with each that failed. */
 const PAUSE_NS = 100_000_000;
 const PAUSE_MAX_NS = 3_200_000_000;
 
+interface Limits {
+  readonly first: number;
+  readonly later: number;
+}
+
 export class Trial {
-  /** The free mode is being tried; or was, and is kept although the host is not idle. */
-  running = false;
-  kept = false;
+  private busy = false;
+  /** It has been judged, and goes on. */
+  private proved = false;
   /** What an event took at home, in us. */
   private homeUs = 0;
   private sinceNs = 0;
@@ -22,23 +31,23 @@ export class Trial {
   private pauseNs = PAUSE_NS;
   private events = 0;
 
-  /** True when enough time has passed since the last one failed. */
+  /** True when enough time has passed since the last one failed on a busy host. */
   due(nowNs: number): boolean {
     return nowNs >= this.nextNs;
   }
 
-  /** The free mode begins, after events took `homeUs` at home. */
-  begin(nowNs: number, homeUs: number): void {
-    this.running = true;
-    this.kept = false;
+  /** The free mode begins, after events took `homeUs` at home; others use the cpus as well, or not. */
+  begin(nowNs: number, homeUs: number, busy: boolean): void {
+    this.busy = busy;
+    this.proved = false;
     this.homeUs = homeUs;
     this.sinceNs = nowNs;
     this.events = 0;
   }
 
-  /** True while the free mode is judged by what came of it alone. */
-  get judges(): boolean {
-    return this.running || this.kept;
+  /** What came of it is all that counts: forecasts of costs are for idle hosts. */
+  get decides(): boolean {
+    return this.busy;
   }
 
   /** `events` more came. */
@@ -49,29 +58,22 @@ export class Trial {
   /** True when it is better to go home, with `pending` events that were not counted yet. */
   failed(nowNs: number, pending: number): boolean {
     const spent = nowNs - this.sinceNs;
-    if (!this.judges || spent < TRIAL_NS) return false;
+    if (spent < (this.busy ? BUSY_NS : IDLE_NS)) return false;
     const events = this.events + pending;
-    const eachUs = spent / 1000 / Math.max(1, events);
-    // Once it has proved itself it goes on while it is no worse.
-    const good = eachUs * (this.kept ? 1 : ADVANTAGE) < this.homeUs;
-    if (!good || (this.running && events < TRIAL_EVENTS)) return this.fail(nowNs);
-    this.running = false;
-    this.kept = true;
+    const limits = this.busy ? BUSY_LIMITS : IDLE_LIMITS;
+    const limit = this.homeUs * (this.proved ? limits.later : limits.first);
+    const few = this.busy && !this.proved && events < BUSY_EVENTS;
+    if (few || spent / 1000 > limit * Math.max(1, events)) {
+      if (this.busy) {
+        this.nextNs = nowNs + this.pauseNs;
+        this.pauseNs = Math.min(2 * this.pauseNs, PAUSE_MAX_NS);
+      }
+      return true;
+    }
+    this.proved = true;
     this.pauseNs = PAUSE_NS;
     this.sinceNs = nowNs;
     this.events = -pending;
     return false;
-  }
-
-  private fail(nowNs: number): true {
-    this.end();
-    this.nextNs = nowNs + this.pauseNs;
-    this.pauseNs = Math.min(2 * this.pauseNs, PAUSE_MAX_NS);
-    return true;
-  }
-
-  /** The free mode ended for another reason. */
-  end(): void {
-    this.running = this.kept = false;
   }
 }
