@@ -31,6 +31,10 @@ static double now_ns(void) {
   return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
+// Warming up ends when a batch takes this much of the one before, or after so many times what was asked for.
+#define STEADY 0.85
+#define MOST_WARM 8
+
 static double timed(const struct bench *b, long count) {
   double start = now_ns();
   for (long i = 0; i < count; i++) b->op(b->arg);
@@ -38,13 +42,16 @@ static double timed(const struct bench *b, long count) {
 }
 
 static void measure(const struct bench *b, double warm_ns, double round_ns, int rounds) {
-  // Doubling batches warm caches, and the compilers of a kernel in JavaScript; the last one sizes the rounds.
+  // Doubling batches warm caches, and the compilers of a kernel in JavaScript, which go on in the background: as long as
+  // a batch is much faster than the one before, warming up goes on. The last batch sizes the rounds.
   double spent = 0, last = 0;
   long batch = 1;
-  for (;; batch *= 2) {
+  for (double before = 0;; batch *= 2) {
     last = timed(b, batch);
     spent += last;
-    if (spent >= warm_ns) break;
+    double each = last / batch;
+    if (spent >= MOST_WARM * warm_ns || (spent >= warm_ns && each > STEADY * before)) break;
+    before = each;
   }
   long count = (long)(round_ns / (last / batch)) + 1;
   for (int r = 0; r < rounds; r++) printf("%s %.1f\n", b->name, timed(b, count) / count);
