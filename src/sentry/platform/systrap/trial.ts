@@ -3,8 +3,8 @@
 // own processors are not there when they should be. Where others use the cpus nobody can tell beforehand whether
 // spinning in the slices that one gets is faster than switching: there it has to prove itself.
 
-/** How long events are counted before they are judged; with others on the cpus, several of the scheduler's slices. */
-const IDLE_NS = 5_000_000;
+/** How long events are counted before they are judged: several of the scheduler's slices, since one of them may be somebody else's. */
+const IDLE_NS = 25_000_000;
 const BUSY_NS = 15_000_000;
 /** The least that counts as a result on a busy host. */
 const BUSY_EVENTS = 32;

@@ -110,15 +110,15 @@ describe('trials of the free mode', () => {
   it('end on an idle host only when events take far longer than at home', () => {
     const t = new Trial();
     t.begin(0, 20, false);
-    t.count(200);
-    assert.ok(!t.failed(5 * MS, 0));
-    t.count(150);
-    assert.ok(!t.failed(10 * MS, 0));
-    t.count(100);
-    assert.ok(t.failed(15 * MS, 0));
-    t.begin(20 * MS, 20, false);
-    assert.ok(!t.failed(24 * MS, 10));
-    assert.ok(t.failed(25 * MS, 10));
-    assert.ok(t.due(25 * MS));
+    t.count(1000);
+    assert.ok(!t.failed(25 * MS, 0));
+    t.count(750);
+    assert.ok(!t.failed(50 * MS, 0));
+    t.count(500);
+    assert.ok(t.failed(75 * MS, 0));
+    t.begin(100 * MS, 20, false);
+    assert.ok(!t.failed(124 * MS, 10));
+    assert.ok(t.failed(125 * MS, 10));
+    assert.ok(t.due(125 * MS));
   });
 });
