@@ -280,14 +280,13 @@ export class Placement {
 
   /** At home, free is better: is the host idle enough, or is it to be tried? */
   private look(now: number): void {
-    const { mostlyCalls, eachUs } = this.weighing;
     if (now - this.idleAtNs < this.lookNs) return;
     const before = this.idleSec;
     const since = (now - this.idleAtNs) / 1e9;
     this.sampleIdle();
     const idle = this.idleSec - before >= since * IDLE_SHARE;
-    if (!idle && (!mostlyCalls || !this.trial.due(now))) return;
-    this.trial.begin(now, eachUs, !idle);
+    if (!idle && !this.trial.due(now)) return;
+    this.trial.begin(now, this.weighing.eachUs, !idle);
     this.free = true;
     this.freeSinceNs = now;
     this.delayAtNs = 0;

@@ -5,7 +5,7 @@
 
 /** How long events are counted before they are judged: several of the scheduler's slices, since one of them may be somebody else's. */
 const IDLE_NS = 25_000_000;
-const BUSY_NS = 15_000_000;
+const BUSY_NS = 25_000_000;
 /** The least that counts as a result on a busy host. */
 const BUSY_EVENTS = 32;
 /** An event in the free mode over one at home before, at most: at first, and later. */

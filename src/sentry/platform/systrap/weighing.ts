@@ -22,8 +22,6 @@ const EXCHANGE_WEIGHT = 1 / 16;
 const WAKE_PER_EXCHANGE = 35 / 15;
 /** The other mode must be so much better. */
 const ADVANTAGE = 1.3;
-/** A trial of the other mode is worth while only when a call at home is this share of what an event takes, or more. */
-const TRIAL_SHARE = 0.25;
 
 /** What an event costs with all threads at home, what when they are spread, and what a wake-up across cpus delays it, in us. */
 const HOME_EVENT = 5;
@@ -114,11 +112,6 @@ export class Weighing {
   /** The events of the last window would have cost less at home. */
   get wantsHome(): boolean {
     return this.costs > this.saves * ADVANTAGE;
-  }
-
-  /** Calls make up so much of what the last events took that a trial of the free mode can tell something. */
-  get mostlyCalls(): boolean {
-    return this.homeCall > this.eachUs * TRIAL_SHARE;
   }
 
   /** Shall threads that are at home use every one of `cpus`, or go on doing so (`spread`)? */
