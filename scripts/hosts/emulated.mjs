@@ -51,6 +51,7 @@ const flag = (name, there = true) => ({
   holds: (facts) => facts.flags.includes(name) === there,
 });
 const noFsgsbase = { what: 'no FSGSBASE for programs', holds: (facts) => !facts.fsgsbase };
+const yama = (scope) => ({ what: `ptrace_scope ${scope}`, holds: (facts) => facts.yama === String(scope) });
 const clock = (name) => ({ what: `clock source ${name}`, holds: (facts) => facts.clock === name });
 
 const machines = [
@@ -122,6 +123,13 @@ const machines = [
     append: name === 'tsc' ? 'tsc=reliable clocksource=tsc' : `tsc=unstable clocksource=${name}`,
     wants: [clock(name)],
     programs: ['hello', 'clocks', 'clock_threads', 'timerfd', 'futex', 'poll_select'],
+  })),
+  ...[1, 2, 3].map((scope) => ({
+    name: `kernel.yama.ptrace_scope ${scope}`,
+    series: OLD,
+    append: `sysctl.kernel.yama.ptrace_scope=${scope}`,
+    wants: [yama(scope)],
+    programs: ['hello', 'threads', 'patched_calls'],
   })),
   { name: 'one processor', series: NEW, cpus: 1, programs: [...CORE, 'threads', 'epoll', 'pipes'] },
   { name: 'four processors', series: OLD, cpus: 4, programs: [...CORE, 'threads', 'many_threads'] },

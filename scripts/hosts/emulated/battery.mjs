@@ -28,6 +28,7 @@ say({
   cpus: read('/proc/cpuinfo').match(/^processor/gm).length,
   memoryKiB: Number(/MemTotal:\s+(\d+)/.exec(read('/proc/meminfo'))[1]),
   fsgsbase: (hwcap2() & 2) !== 0,
+  yama: read('/proc/sys/kernel/yama/ptrace_scope'),
   clock: read('/sys/devices/system/clocksource/clocksource0/current_clocksource'),
   doctor: doctor.stdout,
 });
