@@ -105,7 +105,7 @@ function initramfs(guests) {
   mkdirSync(opt, { recursive: true });
   const dist = join(repo, 'dist');
   for (const file of readdirSync(dist))
-    if (/^(bundle|vedette)\.cjs$|\.cache$/.test(file))
+    if (/^(kernel|command|vedette)\.cjs$|\.cache$/.test(file))
       cpSync(join(dist, file), join(opt, file), { preserveTimestamps: true });
   writeFileSync(join(opt, 'package.json'), '{"type": "module"}\n');
   put(join(dist, 'test/harness/guest.js'), 'opt/vedette/test/harness/guest.js');
