@@ -1,5 +1,6 @@
 // Runs programs on every kind of host that this machine can imitate, and records what came of it in docs/hosts.md:
-//   npm run hosts -- [--list] [--no-write] [NAME...]      a NAME keeps the cells whose name or group contains it, or is a group's file
+//   npm run hosts -- [--list] [--no-write] [NAME...]      a NAME keeps the cell of that name, or else all whose name or group
+//                                                         contains it, or the group of that file
 // Emulated machines run only when named (`emulated`). The page's sections are written by runs of whole groups.
 // Exits 1 when a cell failed. Cells live in scripts/hosts/; each is { name, command, run() -> { result, detail } } with
 // result 'works', 'refused' (one line said why, with the fix), 'FAILED' or 'not tried'. dist/ must have been built.
@@ -23,24 +24,36 @@ const GROUPS = [
 const SLOW = 'emulated.mjs';
 
 const args = process.argv.slice(2);
-const options = args.filter((arg) => arg.startsWith('--'));
-const names = args.filter((arg) => !arg.startsWith('--'));
-const unknown = options.find((option) => !['--list', '--no-write'].includes(option));
-if (unknown !== undefined) {
-  console.error(`unknown option ${unknown}`);
-  process.exit(2);
+const OPTIONS = ['--list', '--no-write', '--help'];
+const options = args.filter((arg) => OPTIONS.includes(arg));
+// Some cells are named after flags.
+const names = args.filter((arg) => !OPTIONS.includes(arg));
+if (options.includes('--help')) {
+  console.log('usage: npm run hosts -- [--list] [--no-write] [NAME...]\n');
+  console.log(
+    'A NAME is that of a cell, a part of such names or of a group, or a file of scripts/hosts without .mjs.',
+  );
+  console.log('Emulated machines (minutes each) run only when named: npm run hosts -- emulated');
+  process.exit(0);
 }
 
-const groups = [];
-for (const [title, file] of GROUPS) {
-  if (!existsSync(join(here, 'hosts', file))) continue;
-  const { cells } = await import(`./hosts/${file}`);
+const all = [];
+for (const [title, file] of GROUPS)
+  if (existsSync(join(here, 'hosts', file)))
+    all.push({ title, file, cells: (await import(`./hosts/${file}`)).cells });
+const exact = new Set(all.flatMap(({ cells }) => cells.map((cell) => cell.name)));
+const listed = options.includes('--list');
+
+const groups = all.map(({ title, file, cells }) => {
   const chosen = (cell) =>
-    names.length === 0 ||
-    names.some((n) => cell.name.includes(n) || title.includes(n) || file === `${n}.mjs`);
-  const kept = cells.filter((cell) => (file === SLOW ? names.length > 0 : true) && chosen(cell));
-  groups.push({ title, cells: kept, whole: kept.length === cells.length });
-}
+    names.length === 0
+      ? file !== SLOW || listed
+      : names.some((n) =>
+          exact.has(n) ? cell.name === n : cell.name.includes(n) || title.includes(n) || file === `${n}.mjs`,
+        );
+  const kept = cells.filter(chosen);
+  return { title, cells: kept, whole: kept.length === cells.length };
+});
 if (groups.every((group) => group.cells.length === 0)) {
   console.error(`no cell is called ${names.join(' or ')}; --list shows all`);
   process.exit(2);
@@ -71,8 +84,9 @@ function machine() {
   ];
 }
 
-if (options.includes('--list')) {
+if (listed) {
   for (const { title, cells } of groups) {
+    if (cells.length === 0) continue;
     console.log(`${title}:`);
     for (const cell of cells) console.log(`  ${cell.name}`);
   }

@@ -183,6 +183,10 @@ describe('vedette', { concurrency: 2 }, () => {
   test('the debug log lists the steps of the boot in order', () => {
     const logs = join(dir, 'logs');
     inside('--debug-log', logs, '--', 'true');
+    // Where no folder can be made: it ends, and says so.
+    const nowhere = inside('--debug-log', '/proc/none', '--', 'true');
+    assert.equal(nowhere.status, 125);
+    assert.match(nowhere.stderr, /^vedette: --debug-log \/proc\/none: ENOENT/);
     const [name] = readdirSync(logs);
     assert.match(name!, /^\d{8}-\d{6}\.\d+\.do\.log$/);
     const steps = readFileSync(join(logs, name!), 'utf8').match(/boot \d+: [^(]+/g)!;

@@ -1,10 +1,17 @@
 // --debug-log DIR: one file per command, as `DIR/<time>.<pid>.<command>.log`. Lines are written at once: a log that ends
 // before the crash is of no use.
 
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, existsSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setLogSink } from '../sentry/base/log.ts';
 import { STATUS_USAGE, StartError } from './options.ts';
+
+/** Makes a folder and those above it. Where the host says ENOENT, as in /proc, Node's own `recursive` tries for ever. */
+function makeFolder(dir: string): void {
+  if (existsSync(dir)) return;
+  makeFolder(dirname(dir));
+  mkdirSync(dir);
+}
 
 export class DebugLog {
   private fd: number;
@@ -13,7 +20,7 @@ export class DebugLog {
   constructor(dir: string, command: string) {
     const time = new Date().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
     try {
-      mkdirSync(dir, { recursive: true });
+      makeFolder(dir);
       this.fd = openSync(join(dir, `${time}.${process.pid}.${command}.log`), 'a', 0o640);
     } catch (error) {
       throw new StartError(`--debug-log ${dir}: ${(error as Error).message}`, STATUS_USAGE);
