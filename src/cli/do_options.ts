@@ -98,7 +98,8 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
     platform: text('platform') ?? 'auto',
     clock,
     patchCalls: flags.patchCalls !== false,
-    fsgsbase: text('fsgsbase') ?? 'auto',
+    // Tests set the variable for all that they start.
+    fsgsbase: text('fsgsbase') ?? process.env.VEDETTE_FSGSBASE ?? 'auto',
     network: 'none',
     strace: strace === null || strace === '-' ? strace : resolve(strace),
     profile: profile === null || profile === '-' ? profile : resolve(profile),

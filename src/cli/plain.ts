@@ -18,7 +18,7 @@ export interface PlainDo {
 
 /** What a plain command line says, or null when commander must read it. `words` begin with the command's name. */
 export function parsePlain(words: readonly string[]): PlainDo | null {
-  if (words[0] !== 'do' || process.env.VEDETTE_FSGSBASE !== undefined) return null;
+  if (words[0] !== 'do') return null;
   const flags: Record<string, unknown> = {};
   for (let i = 1; i < words.length; i++) {
     const word = words[i]!;

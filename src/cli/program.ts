@@ -99,9 +99,7 @@ export function makeProgram(
     .addOption(
       new Option('--fsgsbase <when>', 'systrap: use the instructions that set the bases of fs and gs')
         .choices(['auto', 'on', 'off'])
-        // Tests set it for all that they start.
-        .env('VEDETTE_FSGSBASE')
-        .default('auto'),
+        .default(undefined, 'auto'),
     )
     .addOption(new Option('--network <mode>', 'network of the sandbox').choices(['none']).default('none'))
     .option('--strace [file]', 'trace system calls, to stderr or to a file (--strace=FILE)')
