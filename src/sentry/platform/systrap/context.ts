@@ -208,7 +208,8 @@ export class SystrapContext implements Context, RegsSource {
     const { regs } = this;
     const rip = regs.get(RIP);
     if (rip < SITES_ADDR || rip >= SITES_END) return;
-    const ret = this.process!.sites!.returnAddress(rip - SITE_FALLBACK - CALL_SIZE);
+    const inSite = (rip - SITES_ADDR) % SITE_SIZE;
+    const ret = inSite > SITE_FALLBACK ? this.process!.sites!.returnAddress(rip - inSite) : 0;
     if (ret === 0) return;
     regs.words[2 * RIP] = regs.words[2 * RCX] = ret | 0;
     regs.words[2 * RIP + 1] = regs.words[2 * RCX + 1] = Math.floor(ret / TWO32);
@@ -518,6 +519,7 @@ export class SystrapContext implements Context, RegsSource {
     slot.frame = frame;
     slot.patched = patched;
     slot.trapped = trapped;
+    slot.keepBases();
     this.signal(slot, STATE_RUN);
     return false;
   }

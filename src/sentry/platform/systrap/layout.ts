@@ -64,6 +64,8 @@ export const REPORT_FD = 6;
 /** Words of the control page: what a thread that reports has to do for the Sentry, and how often it may spin for its answer. */
 export const C_WANTS = 0;
 export const C_SPINS = 4;
+/** Extended state that a thread in a patched call saves and loads: XCR0 as signal frames have it. */
+export const C_XSTATE = 8;
 /** C_WANTS: the Sentry is asleep, or about to be, and must be woken; it looks into the ring (ready_ring.ts). */
 export const WANTS_WAKE = 1;
 export const WANTS_RING = 2;

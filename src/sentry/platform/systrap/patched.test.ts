@@ -10,6 +10,7 @@ import {
   EAX,
   EBX,
   fs,
+  gs,
   imm,
   mem,
   R9,
@@ -20,7 +21,9 @@ import {
   RAX,
   RBP,
   RBX,
+  RCX,
   RDI,
+  rip,
 } from '../../../asm/index.ts';
 import { HostPoller } from '../../../host/poller.ts';
 import { MemoryFile } from '../../memfile/memfile.ts';
@@ -78,6 +81,17 @@ function suite({ bases, label, options }: StubShape): void {
       .shl(EBX, imm(16))
       .or(EBX, EAX)
       .jmp('selector');
+    code.label('keeps').mov(EAX, imm(USER_DS)).movToSeg('gs', EAX).movToSeg('fs', EAX);
+    call(code.label('kept'), SYS_getpid).movFromSeg(EAX, 'gs').cmp(EAX, imm(USER_DS)).jne('bad');
+    code
+      .movFromSeg(EAX, 'fs')
+      .cmp(EAX, imm(USER_DS))
+      .jne('bad')
+      .mov(EAX, gs(abs(DATA + 8)))
+      .cmp(EAX, imm(DATA + 8));
+    code.jne('bad').jmp('kept');
+    call(code.label('rcx').lea(R15, rip('afterRcx')), SYS_getpid);
+    code.label('afterRcx').cmp(RCX, R15).jne('bad').jmp('rcx');
     // Every word of the data page holds its own address.
     call(code.label('fs').mov(R15, fs(abs(0))), SYS_getpid).jmp('fs');
     const image = code.finish();
@@ -286,6 +300,37 @@ function suite({ bases, label, options }: StubShape): void {
       }
       ctx.release();
       as.release();
+    });
+
+    it('leaves a selector alone, whenever the thread is interrupted', () => {
+      const as = space();
+      const ctx = start('keeps');
+      for (let i = 0, calls = 0; calls < 2000; i++) {
+        ctx.resume(as);
+        for (let spin = (i * 7) % 900; spin > 0; spin--) Math.sqrt(spin);
+        if (i % 2 === 0) ctx.interrupt();
+        next();
+        assert.ok(ctx.event === EV_SYSCALL || ctx.event === EV_KICK, `${ctx.event} ${ctx.sig}`);
+        if (ctx.event === EV_SYSCALL) calls++;
+      }
+      ctx.release();
+      as.release();
+    });
+
+    it('leaves in rcx what the instruction does, also for threads that use gs themselves', () => {
+      for (const gs of [0, DATA, HIGH_DATA - PATCH_TABLE_ADDR]) {
+        const as = space();
+        const ctx = start('rcx');
+        ctx.regs.set(r.GS_BASE, gs);
+        for (let i = 0; i < 200; i++) {
+          ctx.resume(as);
+          if (i % 3 === 0) ctx.interrupt();
+          next();
+          assert.ok(ctx.event === EV_SYSCALL || ctx.event === EV_KICK, `${ctx.event} ${ctx.sig}`);
+        }
+        ctx.release();
+        as.release();
+      }
     });
 
     it('keeps the base of fs', () => {

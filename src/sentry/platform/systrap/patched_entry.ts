@@ -66,6 +66,7 @@ import { type Bases, emitReportBases, emitSetBases, emitSlot, ofSlot } from './b
 import {
   C_SPINS,
   C_WANTS,
+  C_XSTATE,
   CONTROL_ADDR,
   EVENT_FD,
   H_ASLEEP,
@@ -216,13 +217,13 @@ export function emitPatchedEntry(a: Assembler, bases: Bases): void {
   a.mov(R11, imm(CONTROL_ADDR)).jmp('patchedSpin');
 
   // Extended state into the slot: a report like that of the call.
-  a.label('patchedSave').mov(EAX, imm(-1)).mov(EDX, imm(-1)).xsave64(mem(RCX, XSTATE_AT));
-  a.mov(RDX, mem(RCX, H_RDX)).mov(R11, imm(CONTROL_ADDR)).mov(EAX, imm(STATE_CALL)).jmp('patchedSaved');
+  a.label('patchedSave').mov(R11, imm(CONTROL_ADDR)).mov(EAX, mem(R11, C_XSTATE)).mov(EDX, imm(0));
+  a.xsave64(mem(RCX, XSTATE_AT)).mov(RDX, mem(RCX, H_RDX)).mov(EAX, imm(STATE_CALL)).jmp('patchedSaved');
 
   a.label('patchedResume').mov(RBX, RCX);
   emitSetBases(a, bases);
   a.cmp(dword(mem(RBX, H_LOAD)), imm(0)).je('patchedLoaded');
-  a.mov(EAX, imm(-1)).mov(EDX, imm(-1)).xrstor64(mem(RBX, XSTATE_AT));
+  a.mov(R11, imm(CONTROL_ADDR)).mov(EAX, mem(R11, C_XSTATE)).mov(EDX, imm(0)).xrstor64(mem(RBX, XSTATE_AT));
   a.label('patchedLoaded').mov(RCX, RBX);
   for (const [reg, field] of RESUMED) a.mov(reg, at(field));
   a.lea(RSP, at(SIGCONTEXT_EFLAGS)).popfq().mov(RSP, at(SIGCONTEXT_RSP)).mov(RCX, at(SIGCONTEXT_RCX));

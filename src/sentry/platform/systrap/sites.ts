@@ -2,7 +2,7 @@
 // table(n), which lies just under 2 GiB, where a 32-bit displacement reaches it, and points to the site's code:
 //
 //   site +0   lea r11, [site];  mov eax, nr (shape mov only);  jmp entry
-//        +24  syscall;  jmp *[site + 56]         for threads whose gs is their own
+//        +24  syscall;  mov rcx, [site + 56];  jmp rcx      for threads whose gs is their own
 //        +56  address after the call
 //
 // Shape mov: the last two bytes of the jump are fe 7f, which is no instruction: who jumps there, past the mov, or restarts
@@ -184,8 +184,9 @@ export class CallSites {
     }
     code[end] = 0xe9; // jmp entry
     view.setInt32(end + 1, this.entry - (addr + end + 5), true);
-    code.set([0x0f, 0x05, 0xff, 0x25], SITE_FALLBACK); // syscall; jmp [rip + n]
-    view.setInt32(SITE_FALLBACK + 4, SITE_RETURN - (SITE_FALLBACK + 8), true);
+    code.set([0x0f, 0x05, 0x48, 0x8b, 0x0d], SITE_FALLBACK); // syscall; mov rcx, [rip + n]; jmp rcx
+    view.setInt32(SITE_FALLBACK + 5, SITE_RETURN - (SITE_FALLBACK + 9), true);
+    code.set([0xff, 0xe1], SITE_FALLBACK + 9);
     putU64(view, SITE_RETURN, ret);
     const frame = siteFrames[sitePage]!;
     this.memfile.u8(frame).set(code, this.memfile.byteOffset(frame) + (index % SITES_PER_PAGE) * SITE_SIZE);

@@ -145,6 +145,8 @@ export class HostSlot {
   private gsNowHigh = 0;
   /** The thread may not have carried out the last change. */
   private unsure = false;
+  /** Where bases are read: gs is 0 by a selector that the guest has loaded, which stays as it is. */
+  private gsIsLoaded = false;
   /** Placement: where it may run (placement.ts), when it last ran, and short runs since. */
   place = AT_START;
   resumedNs = 0;
@@ -184,6 +186,7 @@ export class HostSlot {
 
   /** Makes the frame an honest one again, for the next context that uses the thread. */
   cleanFrame(): void {
+    this.gsIsLoaded = false;
     const uc = this.at + (this.frame + FRAME_UC) / 4;
     this.words[uc + UCONTEXT_UC_FLAGS / 4] = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
     this.words[uc + UCONTEXT_UC_FLAGS / 4 + 1] = 0;
@@ -353,6 +356,7 @@ export class HostSlot {
     const low = m[h + H_GS_BASE / 4]!;
     const high = m[h + H_GS_BASE / 4 + 1]!;
     const own = this.usesGs && low === this.gsLow && high === this.gsHigh;
+    this.gsIsLoaded = low === 0 && high === 0;
     r[2 * GS_BASE] = own ? 0 : low;
     r[2 * GS_BASE + 1] = own ? 0 : high;
   }
@@ -378,8 +382,11 @@ export class HostSlot {
       gsHigh = this.gsHigh;
     }
     let set = 0;
-    if (this.unsure || fs !== this.fsNow || fsHigh !== this.fsNowHigh) set = SET_FS;
-    if (this.unsure || gs !== this.gsNow || gsHigh !== this.gsNowHigh) set |= SET_GS;
+    // To set a base puts the null selector there.
+    const fsStays = isLoaded(m[h + H_SELECTORS / 4]!) && fs === 0 && fsHigh === 0;
+    const gsStays = isLoaded(m[h + H_SELECTORS / 4 + 1]!) && gs === 0 && gsHigh === 0;
+    if (!fsStays && (this.unsure || fs !== this.fsNow || fsHigh !== this.fsNowHigh)) set = SET_FS;
+    if (!gsStays && (this.unsure || gs !== this.gsNow || gsHigh !== this.gsNowHigh)) set |= SET_GS;
     this.unsure = false;
     m[h + H_SET / 4] = set;
     if (set === 0) return;
@@ -387,6 +394,11 @@ export class HostSlot {
     m[h + H_FS_BASE / 4 + 1] = this.fsNowHigh = fsHigh;
     m[h + H_GS_BASE / 4] = this.gsNow = gs;
     m[h + H_GS_BASE / 4 + 1] = this.gsNowHigh = gsHigh;
+  }
+
+  /** The thread goes on without new registers: what was set last has been, and guest code may have changed it since. */
+  keepBases(): void {
+    this.words[this.at + H_SET / 4] = 0;
   }
 
   /** The thread was interrupted on its way back to guest code: it may not have set its bases. */
@@ -448,7 +460,7 @@ export class HostSlot {
     const h = this.at;
     m[h + H_FS_BASE / 4] = r[2 * FS_BASE]!;
     m[h + H_FS_BASE / 4 + 1] = r[2 * FS_BASE + 1]!;
-    const ours = this.usesGs && r[2 * GS_BASE] === 0 && r[2 * GS_BASE + 1] === 0;
+    const ours = this.usesGs && !this.gsIsLoaded && r[2 * GS_BASE] === 0 && r[2 * GS_BASE + 1] === 0;
     m[h + H_GS_BASE / 4] = ours ? this.gsLow : r[2 * GS_BASE]!;
     m[h + H_GS_BASE / 4 + 1] = ours ? this.gsHigh : r[2 * GS_BASE + 1]!;
   }

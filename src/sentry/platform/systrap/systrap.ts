@@ -44,6 +44,7 @@ import { chooseBases } from './features.ts';
 import {
   C_SPINS,
   C_WANTS,
+  C_XSTATE,
   EVENT_FD,
   IMAGE_FD,
   MEMFILE_FD,
@@ -220,6 +221,7 @@ export class SystrapPlatform implements Platform, StubTable {
         throw new Error('systrap platform: signal frames of an unknown layout');
       [this.xstateSize, this.xcr0Lo] = layout;
       this.movesXstate = this.xstateSize <= XSTATE_ROOM;
+      this.control[this.controlAt + C_XSTATE / 4] = this.xcr0Lo;
       const area = slot.xstateAt(this.xstateSize);
       this.initialXstate = slot.bytes.slice(area, area + this.xstateSize);
       slot.starting = false;
