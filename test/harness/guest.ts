@@ -16,7 +16,6 @@ import {
 import { Socket } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { systemPath } from './needs.ts';
 
 /** The compiled tree that this module belongs to. */
 export const distDir = resolve(import.meta.dirname, '../..');
@@ -35,6 +34,9 @@ const extraFlags = (process.env.VEDETTE_FLAGS ?? '').split(' ').filter((flag) =>
 const nativeEnv: Record<string, string> = extraFlags.includes('--fsgsbase=off')
   ? { WITHOUT_FSGSBASE: '1' }
   : {};
+
+/** A fixed search path, so that what a shell finds does not depend on who runs the tests. */
+export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 const { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = files;
 const compileFlags = [

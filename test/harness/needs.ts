@@ -5,11 +5,10 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { hasFsgsbase } from '../../src/sentry/platform/systrap/features.ts';
+import { systemPath } from './guest.ts';
 
 /** Natively twice instead of natively and inside, to check the tests themselves. */
 export const nativeOnly = process.env.VEDETTE_NATIVE_ONLY === '1';
-/** A fixed search path, so that what a shell finds does not depend on who runs the tests. */
-export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 interface Condition {
   readonly met: () => boolean;
