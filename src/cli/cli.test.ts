@@ -5,7 +5,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { needs, systemPath } from '../../test/harness/needs.ts';
+import { systemPath } from '../../test/harness/guest.ts';
+import { needs } from '../../test/harness/needs.ts';
 
 const main = join(import.meta.dirname, 'main.js');
 const dir = mkdtempSync(join(tmpdir(), 'vedette-cli-'));
