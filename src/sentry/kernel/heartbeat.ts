@@ -1,6 +1,7 @@
 // Heartbeat: what the kernel does from time to time, as long as guest code runs: it keeps the clocks true, samples the
-// load, and notes the date for who needs no exact one. When a beat finds that nobody runs, it is the last one: a sandbox that sleeps has no timer of ours. The next
-// thread on its way to user mode, or whoever reads the clock in the kernel, rouses it first.
+// load, and notes the date for who needs no exact one. When a beat finds that nobody runs, it is the last one: a sandbox
+// that sleeps has no timer of ours. The next thread on its way to user mode, or whoever reads the clock in the kernel,
+// rouses it first.
 
 import { Timer, type TimerTarget } from '../base/time.ts';
 import type { Kernel } from './kernel.ts';

@@ -177,7 +177,7 @@ export class SystrapContext implements Context, RegsSource {
         return;
       }
       slot.setPatchedXstate(this.pendingXstate);
-      if (this.pendingXstate !== null) this.sentXstate = this.pendingXstate;
+      this.sentXstate = this.pendingXstate;
       this.pendingXstate = null;
     }
     if (this.pendingXstate !== null) {

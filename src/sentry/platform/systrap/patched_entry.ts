@@ -3,9 +3,9 @@
 //
 //   rax the number, r11 the site; rcx is free, as it is for the instruction itself; all else is the guest's.
 //
-// The thread's slot is in gs (bases.ts), which guests hardly ever use; one that does takes the site's own syscall instruction. Flags
-// are kept, as compilers may expect of a system call (Rust's `preserves_flags`): until they are saved nothing may touch
-// them. While it waits the thread keeps its registers where they are, rax, rcx and r11 apart, so that an answer that is
+// The thread's slot is in gs (bases.ts), which guests hardly ever use; one that does takes the site's own syscall
+// instruction. Flags are kept, as compilers may expect of a system call (Rust's `preserves_flags`): until they are saved
+// nothing may touch them. While it waits the thread keeps its registers where they are, rax, rcx and r11 apart, so that an answer that is
 // only a result needs no more than one cache line. Any other answer is taken from the slot as a whole, extended state
 // included: a signal frame of the host's, and its rt_sigreturn, would cost more than all the rest.
 

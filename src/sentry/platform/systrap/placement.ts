@@ -5,9 +5,10 @@
 //
 // What wakes a sleeper on another cpu, or interrupts one (an exchange with a mapper, whose mapping change another cpu may
 // have cached), costs ten times more than on the same cpu; a call costs ten times less. So what the guest does decides:
-// the costs of both modes, as measured on this host, are compared over the last events (weighing.ts). And spinning takes an idle cpu: free ends when we or
-// the guest's thread wait for one most of the time (/proc/PID/schedstat, second number), and begins only when the host
-// was idle enough (second number of /proc/uptime); or it is tried for a moment, and what came of it decides (trial.ts).
+// the costs of both modes, as measured on this host, are compared over the last events (weighing.ts). And spinning takes
+// an idle cpu: free ends when we or the guest's thread wait for one most of the time (/proc/PID/schedstat, second number),
+// and begins only when the host was idle enough (second number of /proc/uptime); or it is tried for a moment, and what
+// came of it decides (trial.ts).
 //
 // In either mode a thread that computes while others run too may use every cpu. And at home, when several threads run and
 // compute for a while between their calls, all of them may: what the wake-ups across cpus cost is then less than what an

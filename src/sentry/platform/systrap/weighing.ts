@@ -99,9 +99,9 @@ export class Weighing {
 
   /** What an exchange costs more in the free mode, in us. */
   private exchangeCosts(): number {
-    const [home, free] = this.exchange;
-    if (Math.min(...this.measured) < EXCHANGES_THAT_COUNT) return EXCHANGE_COSTS;
-    return Math.min(Math.max(free - home, LEAST_EXCHANGE_COSTS), MOST_EXCHANGE_COSTS);
+    const { exchange, measured } = this;
+    if (Math.min(measured[0], measured[1]) < EXCHANGES_THAT_COUNT) return EXCHANGE_COSTS;
+    return Math.min(Math.max(exchange[1] - exchange[0], LEAST_EXCHANGE_COSTS), MOST_EXCHANGE_COSTS);
   }
 
   /** The events of the last window would have cost less in the free mode. */
