@@ -142,7 +142,7 @@ export class Placement {
     } else {
       const place = this.free ? BESIDE : this.spread ? SPREAD : AT_HOME;
       if (slot.place !== this.homeNumber + place) this.place(slot, place);
-      slot.resumedNs = running.length > 1 ? monotonicNs() : 0;
+      slot.resumedNs = running.length > 1 || !this.free ? monotonicNs() : 0;
     }
     if (running.length <= 1) return;
     const now = slot.resumedNs;
@@ -175,6 +175,8 @@ export class Placement {
 
   /** A thread came back from user mode, where `others` still are. */
   left(slot: HostSlot, others: number): void {
+    if (!this.free && slot.place % PLACES === AT_HOME)
+      this.weighing.wasAwayAtHome(monotonicNs() - slot.resumedNs);
     if (this.weighing.event(others + 1)) this.weigh();
     if (slot.place % PLACES !== ANYWHERE) return;
     this.anywhere--;
@@ -235,9 +237,7 @@ export class Placement {
       return;
     }
     const now = monotonicNs();
-    const slept = now - this.sleptAtNs;
-    if (slept > LONG_WAIT_NS) this.weighing.wakes++;
-    else this.weighing.sleptAtHome(slept);
+    if (now - this.sleptAtNs > LONG_WAIT_NS) this.weighing.wakes++;
     if (now - this.homeLookNs > HOME_LOOK_NS) this.lookAtHome(now);
   }
 
@@ -263,7 +263,7 @@ export class Placement {
     const now = monotonicNs();
     weighing.weigh(now);
     if (this.free) {
-      trial.count(WEIGH_EVENTS);
+      trial.count(WEIGH_EVENTS, weighing.eachUs);
       if (trial.failed(now, 0) || (!trial.decides && weighing.wantsHome)) this.goHome();
       return;
     }
@@ -299,7 +299,7 @@ export class Placement {
     this.homeTimes++;
     this.sampleIdle();
     this.lookNs =
-      this.idleAtNs - this.freeSinceNs < SHORT_FREE_NS
+      this.idleAtNs - this.freeSinceNs < SHORT_FREE_NS && !this.trial.promised
         ? Math.min(2 * this.lookNs, IDLE_LOOK_MAX_NS)
         : IDLE_LOOK_NS;
     this.settle();

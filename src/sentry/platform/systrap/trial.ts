@@ -11,6 +11,8 @@ const BUSY_EVENTS = 32;
 /** An event in the free mode over one at home before, at most: at first, and later. */
 const IDLE_LIMITS: Limits = { first: 1.5, later: 2 };
 const BUSY_LIMITS: Limits = { first: 0.87, later: 1 };
+/** A window of events is a promise when one of them takes so much of what it takes at home. */
+const PROMISE = 0.75;
 /** Time between trials on a busy host, which doubles with each that failed. */
 const PAUSE_NS = 100_000_000;
 const PAUSE_MAX_NS = 3_200_000_000;
@@ -30,6 +32,11 @@ export class Trial {
   private nextNs = 0;
   private pauseNs = PAUSE_NS;
   private events = 0;
+  /** Of this stay: some events were faster than at home; and since the last bad result. */
+  promised = false;
+  private hope = false;
+  /** The last result was bad. */
+  private spared = false;
 
   /** True when enough time has passed since the last one failed on a busy host. */
   due(nowNs: number): boolean {
@@ -43,6 +50,7 @@ export class Trial {
     this.homeUs = homeUs;
     this.sinceNs = nowNs;
     this.events = 0;
+    this.promised = this.hope = this.spared = false;
   }
 
   /** What came of it is all that counts: forecasts of costs are for idle hosts. */
@@ -50,9 +58,10 @@ export class Trial {
     return this.busy;
   }
 
-  /** `events` more came. */
-  count(events: number): void {
+  /** `events` more came, in `eachUs` each. */
+  count(events: number, eachUs: number): void {
     this.events += events;
+    if (eachUs < this.homeUs * PROMISE) this.promised = this.hope = true;
   }
 
   /** True when it is better to go home, with `pending` events that were not counted yet. */
@@ -63,15 +72,20 @@ export class Trial {
     const limits = this.busy ? BUSY_LIMITS : IDLE_LIMITS;
     const limit = this.homeUs * (this.proved ? limits.later : limits.first);
     const few = this.busy && !this.proved && events < BUSY_EVENTS;
-    if (few || spent / 1000 > limit * Math.max(1, events)) {
-      if (this.busy) {
-        this.nextNs = nowNs + this.pauseNs;
-        this.pauseNs = Math.min(2 * this.pauseNs, PAUSE_MAX_NS);
-      }
+    const bad = few || spent / 1000 > limit * Math.max(1, events);
+    if (bad && this.busy) {
+      this.nextNs = nowNs + this.pauseNs;
+      this.pauseNs = Math.min(2 * this.pauseNs, PAUSE_MAX_NS);
       return true;
     }
-    this.proved = true;
-    this.pauseNs = PAUSE_NS;
+    // A compilation of V8's is over soon: after it, what was seen before it is to be had again.
+    if (bad && (this.spared || !this.hope)) return true;
+    if (bad) this.hope = false;
+    else {
+      this.proved = true;
+      this.pauseNs = PAUSE_NS;
+    }
+    this.spared = bad;
     this.sinceNs = nowNs;
     this.events = -pending;
     return false;

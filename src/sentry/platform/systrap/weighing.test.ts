@@ -32,11 +32,11 @@ describe('weighing of modes', () => {
     assert.ok(w.wantsFree);
   });
 
-  it('takes the price of a call at home from the shortest sleeps', () => {
+  it('takes the price of a call at home from the shortest ways', () => {
     const w = new Weighing(0);
     let at = 0;
     times(6, () => {
-      at = window(w, at, 40, () => times(20, () => w.sleptAtHome(30_000 + 1000 * Math.random())));
+      at = window(w, at, 40, () => times(20, () => w.wasAwayAtHome(30_000 + 1000 * Math.random())));
     });
     assert.ok(w.homeCall > 25 && w.homeCall <= 31, String(w.homeCall));
     // As many wake-ups as would send others home.
@@ -80,13 +80,13 @@ describe('trials of the free mode', () => {
     assert.ok(t.due(0));
     t.begin(0, 9, true);
     assert.ok(!t.failed(5 * MS, 1));
-    t.count(4000);
+    t.count(4000, 6);
     assert.ok(!t.failed(26 * MS, 0));
     // A window with a slice of somebody else's in it is too short to tell.
     assert.ok(!t.failed(29 * MS, 0));
-    t.count(4000);
+    t.count(4000, 6);
     assert.ok(!t.failed(52 * MS, 0));
-    t.count(100);
+    t.count(100, 250);
     assert.ok(t.failed(78 * MS, 0));
   });
 
@@ -96,7 +96,7 @@ describe('trials of the free mode', () => {
     let last = 0;
     for (let i = 0; i < 8; i++) {
       t.begin(at, 9, true);
-      t.count(i % 2 === 0 ? 10 : 1700);
+      t.count(i % 2 === 0 ? 10 : 1700, 15);
       assert.ok(t.failed(at + 25 * MS, 0));
       const from = at + 25 * MS;
       for (at = from; !t.due(at); at += MS);
@@ -110,15 +110,32 @@ describe('trials of the free mode', () => {
   it('end on an idle host only when events take far longer than at home', () => {
     const t = new Trial();
     t.begin(0, 20, false);
-    t.count(1000);
+    t.count(1000, 25);
     assert.ok(!t.failed(25 * MS, 0));
-    t.count(750);
+    t.count(750, 33);
     assert.ok(!t.failed(50 * MS, 0));
-    t.count(500);
+    t.count(500, 50);
     assert.ok(t.failed(75 * MS, 0));
     t.begin(100 * MS, 20, false);
     assert.ok(!t.failed(124 * MS, 10));
     assert.ok(t.failed(125 * MS, 10));
     assert.ok(t.due(125 * MS));
+  });
+
+  it('pass over one bad result on an idle host after events that were fast', () => {
+    const t = new Trial();
+    t.begin(0, 10, false);
+    t.count(1000, 4);
+    assert.ok(!t.failed(25 * MS, 0) && t.promised, 'spared: 25 us each, but some took 4');
+    t.count(100, 250);
+    assert.ok(t.failed(75 * MS, 0), 'a second one ends it');
+    t.begin(100 * MS, 10, false);
+    t.count(300, 4);
+    assert.ok(!t.failed(125 * MS, 0), 'spared');
+    t.count(5000, 5);
+    assert.ok(!t.failed(150 * MS, 0));
+    t.count(100, 250);
+    assert.ok(!t.failed(175 * MS, 0), 'and again, as it was good in between');
+    assert.ok(t.failed(200 * MS, 100));
   });
 });

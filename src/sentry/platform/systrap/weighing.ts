@@ -1,6 +1,7 @@
 // What events cost in the modes of placement.ts, and which mode the last ones would rather have had. Costs differ by ten
-// times between hosts, so they are taken from what happens here: the shortest sleep at home is what a call costs there
-// (two switches), and exchanges with mappers are timed in either mode. Knows neither cpus nor clocks.
+// times between hosts, so they are taken from what happens here: the shortest way of a thread at home to its next event and
+// back is what a call costs there (two switches), and exchanges with mappers are timed in either mode. Knows neither cpus
+// nor clocks.
 
 /** Events after which the modes are weighed. */
 export const WEIGH_EVENTS = 256;
@@ -9,8 +10,8 @@ const HOME_CALL = 3;
 const FREE_CALL = 0.5;
 const LEAST_SAVED = 2;
 const MOST_SAVED = 100;
-/** Sleeps of one window that make its shortest one count. */
-const SLEEPS_THAT_COUNT = 8;
+/** Ways at home in one window that make its shortest one count. */
+const WAYS_THAT_COUNT = 8;
 /** What an exchange with a mapper costs more in the free mode, until it is measured, and bounds of it, in us. */
 const EXCHANGE_COSTS = 15;
 const LEAST_EXCHANGE_COSTS = 5;
@@ -37,9 +38,9 @@ export class Weighing {
   private exchanges = 0;
   wakes = 0;
   private sinceNs: number;
-  /** The shortest sleep at home since then, and how many there were. */
-  private sleepNs = Number.POSITIVE_INFINITY;
-  private sleeps = 0;
+  /** The shortest way to user mode and back at home since then, and how many there were. */
+  private wayNs = Number.POSITIVE_INFINITY;
+  private ways = 0;
   /** A call at home, in us. */
   homeCall = HOME_CALL;
   /** Average exchanges at home and in the free mode, in us, and how many were measured. */
@@ -78,23 +79,23 @@ export class Weighing {
     this.exchange[mode] = old + weight * (Math.min(us, seen > 1 ? 4 * old : us) - old);
   }
 
-  /** The Sentry slept at home for `ns` until a thread came back. */
-  sleptAtHome(ns: number): void {
-    this.sleeps++;
-    if (ns < this.sleepNs) this.sleepNs = ns;
+  /** A thread at home was in user mode, switches included, for `ns`. */
+  wasAwayAtHome(ns: number): void {
+    this.ways++;
+    if (ns < this.wayNs) this.wayNs = ns;
   }
 
   /** Ends the window at `nowNs`: sets what is told of it, and begins the next one. */
   weigh(nowNs: number): void {
-    if (this.sleeps >= SLEEPS_THAT_COUNT) this.homeCall = (this.homeCall + this.sleepNs / 1000) / 2;
+    if (this.ways >= WAYS_THAT_COUNT) this.homeCall = (this.homeCall + this.wayNs / 1000) / 2;
     const saved = Math.min(Math.max(this.homeCall - FREE_CALL, LEAST_SAVED), MOST_SAVED);
     this.saves = this.events * saved;
     this.costs = this.exchangeCosts() * (this.exchanges + this.wakes * WAKE_PER_EXCHANGE);
     this.eachUs = (nowNs - this.sinceNs) / 1000 / Math.max(1, this.events);
     this.threads = this.crowd / Math.max(1, this.events);
     this.sinceNs = nowNs;
-    this.events = this.crowd = this.exchanges = this.wakes = this.sleeps = 0;
-    this.sleepNs = Number.POSITIVE_INFINITY;
+    this.events = this.crowd = this.exchanges = this.wakes = this.ways = 0;
+    this.wayNs = Number.POSITIVE_INFINITY;
   }
 
   /** What an exchange costs more in the free mode, in us. */
