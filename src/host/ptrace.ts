@@ -5,9 +5,12 @@ import {
   PTRACE_GETREGSET,
   PTRACE_GETSIGINFO,
   PTRACE_INTERRUPT,
+  PTRACE_PEEKSIGINFO,
+  PTRACE_PEEKSIGINFO_ARGS_NR,
   PTRACE_SEIZE,
   PTRACE_SETREGS,
   PTRACE_SETREGSET,
+  SIZEOF_PTRACE_PEEKSIGINFO_ARGS,
 } from '../abi/ptrace.ts';
 import { SYS_ptrace, SYS_wait4 } from '../abi/syscall.ts';
 import { __WALL, WNOHANG } from '../abi/wait.ts';
@@ -63,6 +66,15 @@ export function ptraceGetregs(tid: number, regs: number): number {
 /** Reads the siginfo of a signal-delivery-stop into `siginfo`. */
 export function ptraceSiginfo(tid: number): number {
   return hostCall(SYS_ptrace, PTRACE_GETSIGINFO, tid, 0, siginfo.addr);
+}
+
+const peekOne = HostBuffer.alloc(SIZEOF_PTRACE_PEEKSIGINFO_ARGS);
+peekOne.view.setInt32(PTRACE_PEEKSIGINFO_ARGS_NR, 1, true);
+const peeked = HostBuffer.alloc(128);
+
+/** Is a signal of the stopped tracee's own, such as a fault's, still to be delivered to it? */
+export function ptraceHasPendingSignal(tid: number): boolean {
+  return hostCall(SYS_ptrace, PTRACE_PEEKSIGINFO, tid, peekOne.addr, peeked.addr) > 0;
 }
 
 /** Reads the XSAVE area of a stopped tracee into `to`; bytes or -errno. */

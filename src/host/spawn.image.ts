@@ -20,11 +20,11 @@ import {
   RSI,
 } from '../asm/index.ts';
 
-/** Bytes of an order: number, six arguments, -errno of the failure. */
+/** Bytes of an order: number, six arguments, 1 when it may fail; then -errno of the failure. */
 export const ORDER_SIZE = 64;
 
 // long spawn(u64 *orders, long count): clone(VM|VFORK); the parent returns the pid or -errno when the child has execed
-// or exited. The child runs the orders; the first failure is stored over its order's number and the child exits 127.
+// or exited. The child runs the orders; the first failure that may not be is stored in its order and the child exits 127.
 // A vfork child shares this stack while the parent sleeps; it calls and pushes nothing.
 const code = new Assembler();
 code.label('spawn').push(RBX).push(R12).mov(RBX, RDI).mov(R12, RSI);
@@ -35,7 +35,7 @@ code.label('child').test(R12, R12).je('fail');
 code.mov(RAX, mem(RBX, 0)).mov(RDI, mem(RBX, 8)).mov(RSI, mem(RBX, 16)).mov(RDX, mem(RBX, 24));
 code.mov(R10, mem(RBX, 32)).mov(R8, mem(RBX, 40)).mov(R9, mem(RBX, 48)).syscall();
 code.mov(RCX, imm(-4095)).cmp(RAX, RCX).jae('failed');
-code.add(RBX, imm(ORDER_SIZE)).dec(R12).jmp('child');
-code.label('failed').mov(mem(RBX, 56), RAX);
+code.label('next').add(RBX, imm(ORDER_SIZE)).dec(R12).jmp('child');
+code.label('failed').mov(RCX, mem(RBX, 56)).test(RCX, RCX).jne('next').mov(mem(RBX, 56), RAX);
 code.label('fail').mov(RDI, imm(127)).mov(RAX, imm(SYS_exit_group)).syscall().jmp('fail');
 export const SPAWN_CODE: MachineCode = code.image();

@@ -8,10 +8,19 @@ import { ORDER_SIZE, SPAWN_CODE } from './spawn.image.ts';
 /** One system call for the child: number, then up to six arguments. */
 export type ChildCall = readonly number[];
 
+/** A call that the host may refuse: the child then goes on without it. */
+export function optional(...call: number[]): ChildCall {
+  const all = call.concat(new Array(MAY_FAIL - call.length).fill(0));
+  all.push(1);
+  return all;
+}
+
 const at = installCode(SPAWN_CODE);
 const spawn = routine(at('spawn'), 'int64_t vedette_spawn(int64_t orders, int64_t count)');
 
 const MAX_CALLS = 64;
+/** Place of the word that says so. */
+const MAY_FAIL = 7;
 const orders = HostBuffer.alloc(MAX_CALLS * ORDER_SIZE);
 
 /**

@@ -48,6 +48,8 @@ export class PtraceContext implements Context {
   faultAddr = 0;
   faultAccess = 0;
   running = false;
+  /** A kick has stopped it, and the event that it had run into before is to come. */
+  kicked = false;
   thread: HostThread | null = null;
   /** The address space that `thread` belongs to. */
   as: PtraceAddressSpace | null = null;

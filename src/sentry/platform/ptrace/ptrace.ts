@@ -3,19 +3,8 @@
 // waker process sleeps in epoll_wait on the Sentry's behalf and stops itself when something is ready, so there is no
 // race between looking at descriptors and sleeping.
 
-import { readlinkSync } from 'node:fs';
-import { EINTR, EPERM } from '../../../abi/errno.ts';
-import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../../abi/fcntl.ts';
+import { EINTR, ESRCH } from '../../../abi/errno.ts';
 import { PTRACE_EVENT_STOP, PTRACE_SYSEMU } from '../../../abi/ptrace.ts';
-import {
-  CLONE_FILES,
-  CLONE_FS,
-  CLONE_PTRACE,
-  CLONE_SIGHAND,
-  CLONE_SYSVSEM,
-  CLONE_THREAD,
-  CLONE_VM,
-} from '../../../abi/sched.ts';
 import {
   encodeSigaction,
   SA_NOCLDSTOP,
@@ -29,20 +18,22 @@ import {
   SIGTRAP,
   SIZEOF_SIGACTION,
 } from '../../../abi/signal.ts';
+import { MSG_CMSG_CLOEXEC, MSG_DONTWAIT } from '../../../abi/socket.ts';
 import {
   SYS_clone,
   SYS_close,
-  SYS_getpid,
   SYS_kill,
   SYS_munmap,
-  SYS_openat,
+  SYS_recvmsg,
   SYS_rt_sigaction,
 } from '../../../abi/syscall.ts';
 import { putU64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
+import { fdOfMessage, layFdMessage, sendFd, socketPair } from '../../../host/fd_passing.ts';
 import {
   ptraceGetregs,
   ptraceGetXstate,
+  ptraceHasPendingSignal,
   ptraceInterrupt,
   ptraceResume,
   ptraceSiginfo,
@@ -78,16 +69,19 @@ import { PtraceContext, xstateBuffer } from './context.ts';
 import { threadCpuNs } from './cpu_time.ts';
 import { HostThread } from './host_thread.ts';
 import { spawnStub, spawnWaker } from './spawn.ts';
-import { ORDERS_ADDR, ORDERS_PAGES, STUB, type StubImage } from './stub.image.ts';
+import {
+  MESSAGE_ADDR,
+  ORDERS_PAGES,
+  PROCESS_FLAGS,
+  STUB,
+  STUB_SOCKET_FD,
+  type StubImage,
+  THREAD_FLAGS,
+} from './stub.image.ts';
 
-const THREAD_FLAGS =
-  CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PTRACE;
 const SYSCALL_STOP = SIGTRAP | 0x80;
 /** How many events may pass between looks at the waker while guest threads keep the Sentry busy. */
 const WAKER_LOOK_EVERY = 64;
-/** Where a path lies in the orders page, behind the one order that uses it. */
-const PATH_AT = 1024;
-const PATH_SIZE = 64;
 /** Emptied stub processes that are kept. */
 const POOL_SIZE = 8;
 
@@ -117,6 +111,11 @@ export class PtracePlatform implements Platform, StubTable {
   readonly initialXstate: Uint8Array;
   private readonly stub: StubImage;
   private readonly ordersPage: Int32Array;
+  /** Where the template receives descriptors: our end, and its message in the memory file. */
+  private readonly socket: number;
+  private readonly message: { readonly view: DataView; readonly off: number };
+  /** The host let the stubs have the filter that stands behind ptrace. */
+  readonly filtered: boolean;
   private readonly wakerPid: number;
   private wakerRunning = false;
   /** A pristine stub that is only ever cloned. */
@@ -137,17 +136,27 @@ export class PtracePlatform implements Platform, StubTable {
    * Throws an Error that names the failing step when the host does not allow ptrace.
    */
   constructor(memfile: MemoryFile, pollerFd: number) {
-    const frame = memfile.alloc(ORDERS_PAGES);
+    const frame = memfile.alloc(ORDERS_PAGES + 1);
     if (frame < 0) throw refused('ptrace', 'no memory for the orders page', frame);
     const off = memfile.byteOffset(frame);
     this.ordersPage = memfile.i32(frame).subarray(off / 4, off / 4 + ORDERS_PAGES * 1024);
     this.stub = { ...STUB, elf: STUB.elf.slice() };
-    putU64(new DataView(this.stub.elf.buffer), STUB.ordersAt, frame * 4096);
+    const fields = new DataView(this.stub.elf.buffer);
+    putU64(fields, STUB.ordersAt, frame * 4096);
+    putU64(fields, STUB.messageAt, (frame + ORDERS_PAGES) * 4096);
+    const words = memfile.i32(frame + ORDERS_PAGES);
+    this.message = { view: new DataView(words.buffer), off: memfile.byteOffset(frame + ORDERS_PAGES) };
     quietStops();
     this.affinity = new Affinity();
-    const { thread, hasVdso } = spawnStub(this.stub, memfile.fd);
+    const pair = socketPair();
+    if (typeof pair === 'number') throw refused('ptrace', 'no sockets', pair);
+    const [ours, theirs] = pair;
+    this.socket = ours;
+    const { thread, hasVdso, filter } = spawnStub(this.stub, memfile.fd, theirs);
+    hostCall(SYS_close, theirs);
     this.template = thread;
     this.hasHostVdso = hasVdso;
+    this.filtered = filter === 0;
     this.wakerPid = spawnWaker(this.stub, pollerFd);
     const size = ptraceGetXstate(this.template.tid, xstateBuffer);
     if (size < 576) throw new Error(`ptrace platform: no extended state (${size})`);
@@ -176,30 +185,21 @@ export class PtracePlatform implements Platform, StubTable {
     return !this.donations.refused;
   }
 
-  /** StubTable: the template opens the Sentry's descriptor through /proc, if that is of our pid namespace. */
+  /** StubTable: the template receives a copy. */
   giveFd(fd: number): number {
-    const pid = hostCall(SYS_getpid);
-    if (!this.procIsOurs(pid)) return -EPERM;
-    const path = new Uint8Array(this.ordersPage.buffer, this.ordersPage.byteOffset + PATH_AT, PATH_SIZE);
-    path.fill(0);
-    new TextEncoder().encodeInto(`/proc/${pid}/fd/${fd}`, path);
+    const sent = sendFd(this.socket, fd);
+    if (sent < 0) return sent;
+    const { view, off } = this.message;
+    layFdMessage(view, off, MESSAGE_ADDR);
     const p = this.ordersPage;
     p.fill(0, 0, 16);
-    p[0] = SYS_openat;
-    p[2] = AT_FDCWD;
-    p[3] = -1;
-    p[4] = (ORDERS_ADDR + PATH_AT) | 0;
-    p[5] = Math.floor((ORDERS_ADDR + PATH_AT) / 2 ** 32);
-    p[6] = O_RDONLY | O_CLOEXEC;
-    return this.template.runOrder(this.stub.ordersAddr);
-  }
-
-  private procIsOurs(pid: number): boolean {
-    try {
-      return readlinkSync('/proc/self') === `${pid}`;
-    } catch {
-      return false;
-    }
+    p[0] = SYS_recvmsg;
+    p[2] = STUB_SOCKET_FD;
+    p[4] = MESSAGE_ADDR | 0;
+    p[5] = Math.floor(MESSAGE_ADDR / 2 ** 32);
+    p[6] = MSG_CMSG_CLOEXEC | MSG_DONTWAIT;
+    const r = this.template.runOrder(this.stub);
+    return r < 0 ? r : fdOfMessage(view, off);
   }
 
   closeFds(numbers: readonly number[]): void {
@@ -209,7 +209,7 @@ export class PtracePlatform implements Platform, StubTable {
       p.fill(0, 0, 16);
       p[0] = SYS_close;
       p[2] = fd;
-      this.template.runOrder(this.stub.ordersAddr);
+      this.template.runOrder(this.stub);
     }
   }
 
@@ -278,18 +278,29 @@ export class PtracePlatform implements Platform, StubTable {
     }
     const sig = (status >> 8) & 0xff;
     if (sig === SYSCALL_STOP) {
+      ctx.kicked = false;
       ctx.running = false;
       this.left(ctx);
       if (ptraceGetregs(tid, ctx.regsAddr) < 0) this.dead(ctx);
       else ctx.event = EV_SYSCALL;
       return true;
     }
-    if (status >> 16 === PTRACE_EVENT_STOP) ctx.event = EV_KICK;
-    else if (!this.signalStop(ctx, sig)) {
+    if (status >> 16 === PTRACE_EVENT_STOP) {
+      // The stop comes before the signal of a trap that the thread has already run into. It runs no further before that
+      // is delivered: then is the time to come back. A thread left here would take that for the end of its orders.
+      if (ptraceHasPendingSignal(tid)) {
+        ctx.kicked = true;
+        ptraceResume(tid, PTRACE_SYSEMU);
+        return false;
+      }
+      ctx.event = EV_KICK;
+    } else if (!this.signalStop(ctx, sig)) {
       // A signal that some host process sent to the stub: the guest never sees it.
+      if (ctx.kicked) ptraceInterrupt(tid);
       ptraceResume(tid, PTRACE_SYSEMU);
       return false;
     }
+    ctx.kicked = false;
     ctx.running = false;
     this.left(ctx);
     if (ptraceGetregs(tid, ctx.regsAddr) < 0) {
@@ -346,8 +357,7 @@ export class PtracePlatform implements Platform, StubTable {
     this.contexts.delete(thread.tid);
     if (running) {
       this.affinity.left(thread);
-      ptraceInterrupt(thread.tid);
-      if (waitFor(thread.tid) < 0 || (waitStatus() & 0xff) !== 0x7f) return;
+      if (!thread.halt()) return;
     }
     if (!space.released) space.idle.push(thread);
   }
@@ -367,9 +377,24 @@ export class PtracePlatform implements Platform, StubTable {
       return;
     }
     list.writeTo(this.ordersPage);
-    const r = stopped.runOrders(this.stub.ordersAddr, list.count);
+    const r = stopped.runOrders(this.stub, list.count);
     list.count = 0;
-    if (r < 0) space.broken = r;
+    if (r < 0) this.breakSpace(space, r);
+  }
+
+  /**
+   * An order failed: what the stub has mapped is not what the Sentry believes, which is about to give frames to others.
+   * None of its threads runs any more when this returns.
+   */
+  private breakSpace(space: PtraceAddressSpace, error: number): void {
+    space.broken = error;
+    for (const ctx of this.contexts.values()) {
+      if (ctx.as !== space || !ctx.running) continue;
+      ctx.thread!.halt();
+      this.dead(ctx);
+      this.post(ctx);
+    }
+    hostCall(SYS_kill, space.pid, SIGKILL);
   }
 
   private anyStopped(space: PtraceAddressSpace): HostThread | null {
@@ -411,8 +436,7 @@ export class PtracePlatform implements Platform, StubTable {
   }
 
   private cloneProcess(): HostThread | number {
-    // CLONE_FILES: all have the descriptors of donated files.
-    const tid = this.cloneOn(this.template, CLONE_PTRACE | CLONE_FILES | SIGCHLD);
+    const tid = this.cloneOn(this.template, PROCESS_FLAGS);
     return tid < 0 ? tid : new HostThread(tid, tid);
   }
 
@@ -431,11 +455,10 @@ export class PtracePlatform implements Platform, StubTable {
     p.fill(0, 0, 16);
     p[0] = SYS_clone;
     p[2] = flags;
-    const tid = maker.runOrder(this.stub.ordersAddr);
+    const tid = maker.runOrder(this.stub);
     if (tid < 0) return tid;
     // The child begins as a stopped tracee: CLONE_PTRACE attaches it as its maker was.
-    if (waitFor(tid) < 0) return -3;
-    return tid;
+    return new HostThread(maker.pid, tid).waitForBirth() ? tid : -ESRCH;
   }
 
   threadCpuNs(space: PtraceAddressSpace, thread: HostThread): number {

@@ -8,10 +8,16 @@ import { SYS_kill } from '../../../abi/syscall.ts';
 import { ptraceInterrupt, ptraceSeize, waitFor, waitStatus } from '../../../host/ptrace.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { refused } from '../refused.ts';
-import { R13, R14 } from '../regs.ts';
+import { R13, R14, R15 } from '../regs.ts';
 import { startProgram } from '../stub/program.ts';
 import { HostThread } from './host_thread.ts';
-import { STUB_IMAGE_FD, STUB_MEMFILE_FD, type StubImage, WAKER_EPOLL_FD } from './stub.image.ts';
+import {
+  STUB_IMAGE_FD,
+  STUB_MEMFILE_FD,
+  STUB_SOCKET_FD,
+  type StubImage,
+  WAKER_EPOLL_FD,
+} from './stub.image.ts';
 
 /** Starts the stub program with `fds` as [descriptor, number in the child]; it sleeps in pause(). Pid, attached and stopped. */
 function spawnProgram(
@@ -46,13 +52,22 @@ function fixForPtrace(): string {
   return 'in a container, docker run --cap-add=SYS_PTRACE, or a seccomp profile that allows ptrace';
 }
 
-/** The template stub: moved to its place, everything else unmapped, stopped. `hasVdso` tells whether it kept the host's vDSO. */
-export function spawnStub(image: StubImage, memfileFd: number): { thread: HostThread; hasVdso: boolean } {
-  const pid = spawnProgram(image, 'vedette-stub', [[memfileFd, STUB_MEMFILE_FD]], STUB_IMAGE_FD);
+export interface StartedStub {
+  readonly thread: HostThread;
+  /** It kept the host's vDSO. */
+  readonly hasVdso: boolean;
+  /** 0, or why the host did not let it have its filter, as -errno. */
+  readonly filter: number;
+}
+
+/** The template stub: moved to its place, everything else unmapped, stopped. */
+export function spawnStub(image: StubImage, memfileFd: number, socketFd: number): StartedStub {
+  const fds = [[memfileFd, STUB_MEMFILE_FD] as const, [socketFd, STUB_SOCKET_FD] as const];
+  const pid = spawnProgram(image, 'vedette-stub', fds, STUB_IMAGE_FD);
   const thread = new HostThread(pid, pid);
-  const r = thread.runTo(image.bootAddr, thread.stackPointer(), 0);
+  const r = thread.runTo(image.bootAddr, thread.stackPointer(), 0, [image.bootEnd, image.movedBootEnd]);
   if (r !== 0) throw refused('ptrace', 'the stub could not set itself up', r);
-  return { thread, hasVdso: thread.reg(R14) > thread.reg(R13) };
+  return { thread, hasVdso: thread.reg(R14) > thread.reg(R13), filter: thread.reg(R15) };
 }
 
 /** The waker, stopped just before its loop. Returns its pid. */

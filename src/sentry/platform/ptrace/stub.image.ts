@@ -4,13 +4,17 @@ import { buildStub, type StubImage } from './stub.ts';
 
 export {
   MAX_ORDERS,
+  MESSAGE_ADDR,
   ORDER_SIZE,
   ORDERS_ADDR,
   ORDERS_PAGES,
+  PROCESS_FLAGS,
   STUB_BASE,
   STUB_IMAGE_FD,
   STUB_MEMFILE_FD,
+  STUB_SOCKET_FD,
   type StubImage,
+  THREAD_FLAGS,
   WAKER_EPOLL_FD,
 } from './stub.ts';
 

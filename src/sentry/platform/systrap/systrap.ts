@@ -10,7 +10,6 @@ import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../../abi/eventfd.ts';
 import { POLLFD_EVENTS, POLLFD_FD, POLLIN, SIZEOF_POLLFD } from '../../../abi/poll.ts';
 import { CLONE_FILES, CLONE_PARENT } from '../../../abi/sched.ts';
 import { SIGCHLD, SIGKILL } from '../../../abi/signal.ts';
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from '../../../abi/socket.ts';
 import {
   SYS_clone,
   SYS_close,
@@ -21,14 +20,13 @@ import {
   SYS_kill,
   SYS_poll,
   SYS_read,
-  SYS_socketpair,
   SYS_wait4,
 } from '../../../abi/syscall.ts';
 import { putU64 } from '../../../abi/u64.ts';
 import { __WALL } from '../../../abi/wait.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { monotonicNs } from '../../../host/clock.ts';
-import { receiveFd } from '../../../host/fd_passing.ts';
+import { receiveFd, socketPair } from '../../../host/fd_passing.ts';
 import { hostCall, hostCall3 } from '../../../host/syscall.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { type AddressSpace, type Context, EV_DEAD, type Platform } from '../platform.ts';
@@ -190,9 +188,9 @@ export class SystrapPlatform implements Platform, StubTable {
     const fields = new DataView(elf.buffer);
     putU64(fields, this.stub.controlAt, frame * 4096);
     putU64(fields, this.stub.ringAt, this.ring.frame * 4096);
-    const pair = this.scratch;
-    must('socketpair', hostCall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.addr));
-    const [ours, theirs] = [pair.view.getInt32(0, true), pair.view.getInt32(4, true)];
+    const pair = socketPair();
+    if (typeof pair === 'number') throw refused('systrap', 'socketpair', pair);
+    const [ours, theirs] = pair;
     const fds = [
       [memfile.fd, MEMFILE_FD] as const,
       [this.eventFd, EVENT_FD] as const,
