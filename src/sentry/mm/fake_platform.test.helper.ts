@@ -81,6 +81,10 @@ export class FakePlatform implements Platform {
   wait(): null {
     return null;
   }
+  pids(): number[] {
+    return [];
+  }
+
   stats(): Record<string, number> {
     return {};
   }

@@ -133,5 +133,7 @@ export interface Platform {
   wait(block: boolean): Context | null;
   /** What it counted since its start, by name: for reports. */
   stats(): Record<string, number>;
+  /** Its host processes, for tests and reports. */
+  pids(): number[];
   shutdown(): void;
 }

@@ -469,6 +469,11 @@ export class PtracePlatform implements Platform, StubTable {
     return {};
   }
 
+  pids(): number[] {
+    const spaces = [...this.spaces, ...this.pool];
+    return [this.wakerPid, this.template.pid, ...spaces.map((space) => space.pid)];
+  }
+
   shutdown(): void {
     hostCall(SYS_kill, this.wakerPid, SIGKILL);
     hostCall(SYS_kill, this.template.pid, SIGKILL);

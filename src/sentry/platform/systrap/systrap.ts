@@ -598,7 +598,6 @@ export class SystrapPlatform implements Platform, StubTable {
     return true;
   }
 
-  /** All stub processes, for tests and reports. */
   pids(): number[] {
     return [...this.processes.keys()];
   }
