@@ -162,10 +162,10 @@ describe('vedette', { concurrency: 2 }, () => {
   test('profiles say where the time went, on stderr or in files', () => {
     const r = inside('--profile', '--', 'sh', '-c', 'ls > /dev/null; exit 3');
     assert.equal(r.status, 3);
-    assert.match(r.stderr, /^ +ms +% +count +us each {2}in the kernel\n/);
+    assert.match(r.stderr, /^ +ms +% +count +us each +longest {2}in the kernel\n/);
     assert.match(
       r.stderr,
-      /\d+ +[\d.]+ {2}execve\n[\s\S]*\(page faults\)|\(page faults\)[\s\S]* {2}execve\n/,
+      /\d+ +[\d.]+ +\d+ {2}execve\n[\s\S]*\(page faults\)|\(page faults\)[\s\S]* {2}execve\n/,
     );
     assert.match(r.stderr, /\nplatform (systrap\n[\s\S]*exchanges with mappers|ptrace\n)/);
     const [text, samples] = [join(dir, 'profile'), join(dir, 'kernel.cpuprofile')];

@@ -20,6 +20,9 @@ export abstract class Io {
   /** Moves min(len, remaining) zero bytes to the cursor; returns as put. */
   abstract putZeros(len: number): number;
 
+  /** Moves the cursor on by `n` bytes, at most `remaining`, without touching them. */
+  abstract skip(n: number): void;
+
   /** Takes the cursor back by `n` bytes just moved (a write that could not be queued after its bytes were taken). */
   abstract rewind(n: number): void;
 }
@@ -60,6 +63,11 @@ export class KernelIo extends Io {
     this.pos += n;
     this.remaining -= n;
     return n;
+  }
+
+  skip(n: number): void {
+    this.pos += n;
+    this.remaining -= n;
   }
 
   rewind(n: number): void {

@@ -2,6 +2,10 @@
 // a plain record on the task and registers its waiters. When an event, the deadline or a signal comes, the handler is
 // run again from the start with the same arguments; what it must remember in between (bytes done, the deadline, the
 // file that a since closed descriptor meant) is in the record. So signals, restarts and checkpoints have one home.
+//
+// Long work is done in slices by the same way: after a slice a handler returns task.giveWay(), others have their turn, and
+// the handler is run again. A slice is counted in work, not in time: SLICE_BYTES copied, 128 pages brought in,
+// are some tenths of a millisecond, up to one, and nothing may hold the Sentry for more than five.
 
 import type { Waiter } from '../base/wait.ts';
 import type { File } from '../vfs/file.ts';
@@ -13,6 +17,9 @@ export const BLOCKED = -0x1000_0001;
 export const NO_RESULT = -0x1000_0002;
 /** The task exited in the handler. */
 export const EXITED = -0x1000_0003;
+
+/** Bytes that one slice copies. */
+export const SLICE_BYTES = 1 << 20;
 
 /** From Task.park(): the deadline of the call is over. */
 export const TIMED_OUT = -0x1000_0004;

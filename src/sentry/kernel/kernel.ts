@@ -47,6 +47,8 @@ import type { VdsoPages } from './vdso_pages.ts';
 
 /** Events between looks at the kernel's own memory. */
 const LOOK_EVERY = 512;
+/** Events of busy guests between two slices of long work: about as much time as a slice takes. */
+const EVENTS_PER_SLICE = 64;
 
 /** Sees every system call: strace, metrics. */
 export interface SyscallTracer {
@@ -108,6 +110,10 @@ export class Kernel {
   events = 0;
   private runHead: Task | null = null;
   private runTail: Task | null = null;
+  /** Calls that do long work in slices. */
+  private laterHead: Task | null = null;
+  private laterTail: Task | null = null;
+  private sinceSlice = 0;
   /** Called when host descriptors, host signals or timers may be ready; the runtime sets it (HostPoller.dispatch). */
   onHostEvents: () => void = () => {};
 
@@ -133,6 +139,28 @@ export class Kernel {
     this.runTail = t;
   }
 
+  /** Puts a task that gave way on the queue of those that go on when others had their turn. */
+  makeReadyLater(t: Task): void {
+    t.state = TASK_READY;
+    t.queued = true;
+    t.runNext = null;
+    if (this.laterTail === null) this.laterHead = t;
+    else this.laterTail.runNext = t;
+    this.laterTail = t;
+  }
+
+  /** Lets the first of those that gave way do its next slice. */
+  private stepLater(): void {
+    const t = this.laterHead;
+    if (t === null) return;
+    this.laterHead = t.runNext;
+    if (this.laterHead === null) this.laterTail = null;
+    t.runNext = null;
+    t.queued = false;
+    if (t.state === TASK_READY) this.step(t);
+    this.countEvent();
+  }
+
   /** Init died: nothing outlives it. */
   initExited(status: number): void {
     this.exitStatus = status;
@@ -154,12 +182,18 @@ export class Kernel {
       }
       if (this.liveTasks === 0) break;
       if (this.profile !== null) this.profile.enter(PROFILE_WAIT);
-      const ctx = this.platform.wait(true);
+      const long = this.laterHead !== null;
+      const ctx = this.platform.wait(!long);
       if (ctx === null) {
         if (this.profile !== null) this.profile.enter(PROFILE_HOST_EVENTS);
         this.onHostEvents();
       } else this.handleEvent(ctx);
       this.countEvent();
+      // Between two slices whoever is ready has its turn, and those that call all the time have several.
+      if (long && (ctx === null || ++this.sinceSlice >= EVENTS_PER_SLICE)) {
+        this.sinceSlice = 0;
+        this.stepLater();
+      }
     }
   }
 

@@ -1,7 +1,8 @@
 // Profile: where the time of the kernel loop goes. A stopwatch that is always in one bucket: waiting for guests, or the
 // system call, fault or host event that is being served. Kept only when somebody asked (`vedette do --profile`).
 
-import { monotonicNs } from '../../host/clock.ts';
+import { CLOCK_THREAD_CPUTIME_ID } from '../../abi/time.ts';
+import { hostClockNs, monotonicNs } from '../../host/clock.ts';
 
 export const PROFILE_BOOT = 0;
 /** Guests run, or nothing happens: the time in platform.wait(). */
@@ -17,13 +18,20 @@ const CALLS = 512;
 export class Profile {
   readonly counts: Float64Array = new Float64Array(PROFILE_CALLS + CALLS);
   readonly ns: Float64Array = new Float64Array(PROFILE_CALLS + CALLS);
+  /** The longest stretch that one of them held the kernel, in ns of its thread's cpu time: others' load does not count. */
+  readonly longest: Float64Array = new Float64Array(PROFILE_CALLS + CALLS);
   private bucket = PROFILE_BOOT;
   private sinceNs = monotonicNs();
+  private sinceCpuNs = hostClockNs(CLOCK_THREAD_CPUTIME_ID);
 
   /** From now on time belongs to `bucket`. */
   enter(bucket: number): void {
     const now = monotonicNs();
     this.ns[this.bucket]! += now - this.sinceNs;
+    const cpu = hostClockNs(CLOCK_THREAD_CPUTIME_ID);
+    const took = cpu - this.sinceCpuNs;
+    if (took > this.longest[this.bucket]!) this.longest[this.bucket] = took;
+    this.sinceCpuNs = cpu;
     this.counts[bucket]!++;
     this.bucket = bucket;
     this.sinceNs = now;

@@ -210,6 +210,24 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
     return BLOCKED;
   }
 
+  /**
+   * The call has done a slice of long work and goes on when others had their turn: BLOCKED, or -ERESTARTNOINTR when the
+   * thread is to die. Other signals stay pending: who may stop early asks `signalled`.
+   */
+  giveWay(): number {
+    const r = this.parkKillable();
+    if (r === BLOCKED) {
+      this.waits--;
+      this.kernel.makeReadyLater(this);
+    }
+    return r;
+  }
+
+  /** A signal, a stop or a kill wants the thread's attention. */
+  get signalled(): boolean {
+    return this.call.interrupted || this.signals.interrupts(this);
+  }
+
   /** watch() and park() in one: waits for `events` on `queue`. */
   block(queue: WaitQueue | null, events: number): number {
     if (queue === null) return -EAGAIN;

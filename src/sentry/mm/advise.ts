@@ -1,6 +1,6 @@
 // Attributes and advice on ranges of mappings: madvise(2), mlock(2) and its kin, mincore(2).
 
-import { EFAULT, EINVAL, ENOENT, ENOMEM } from '../../abi/errno.ts';
+import { EINVAL, ENOMEM } from '../../abi/errno.ts';
 import {
   MADV_COLD,
   MADV_DODUMP,
@@ -21,12 +21,10 @@ import {
   MADV_SEQUENTIAL,
   MADV_WILLNEED,
   MADV_WIPEONFORK,
-  PROT_WRITE,
 } from '../../abi/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { MemoryManager } from './mm.ts';
 import { PTE_ANON } from './pagetable.ts';
-import { populate, populateWithin } from './populate.ts';
 import { account, isolate, merge, zapRange } from './region.ts';
 import {
   VM_DONTDUMP,
@@ -101,8 +99,6 @@ export function knownAdvice(advice: number): boolean {
 
 /** madvise(2) on an aligned, non-empty range, for knownAdvice(). Gaps end in -ENOMEM after the rest was done. */
 export function advise(mm: MemoryManager, start: number, end: number, advice: number): number {
-  if (advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE)
-    return populateChecked(mm, start, end, advice === MADV_POPULATE_WRITE);
   let gap = false;
   let at = start;
   while (at < end) {
@@ -170,20 +166,6 @@ function adviseWithin(mm: MemoryManager, v: Vma, start: number, end: number, adv
   }
 }
 
-/** MADV_POPULATE_READ and _WRITE: -ENOMEM for gaps, -EINVAL without the right, -EFAULT where a SIGBUS would come. */
-function populateChecked(mm: MemoryManager, start: number, end: number, write: boolean): number {
-  for (let at = start; at < end; ) {
-    const v = mm.vmas.find(at);
-    if (v === null) return -ENOMEM;
-    if (v.prot === 0 || (write && (v.prot & PROT_WRITE) === 0)) return -EINVAL;
-    const to = Math.min(v.end, end);
-    const r = populateWithin(mm, at, to, write);
-    if (r < 0) return r === -ENOMEM ? -ENOMEM : -EFAULT;
-    at = to;
-  }
-  return 0;
-}
-
 /** Pages of an aligned range that are locked already: they count once towards RLIMIT_MEMLOCK. */
 export function lockedPagesIn(mm: MemoryManager, start: number, end: number): number {
   let pages = 0;
@@ -194,12 +176,11 @@ export function lockedPagesIn(mm: MemoryManager, start: number, end: number): nu
   return pages;
 }
 
-/** Sets VM_LOCKED and VM_LOCKONFAULT as `flags` say on an aligned range and brings locked pages in; -ENOMEM for gaps. */
+/** Sets VM_LOCKED and VM_LOCKONFAULT as `flags` say on an aligned range; locked pages are to be brought in. -ENOMEM for gaps. */
 export function setLocked(mm: MemoryManager, start: number, end: number, flags: number): number {
   const r = changeFlags(mm, start, end, VM_LOCKED | VM_LOCKONFAULT, flags);
-  if (r < 0 || flags !== VM_LOCKED) return r;
-  const p = populate(mm, start, end);
-  return p < 0 ? (p === -ENOENT ? -ENOMEM : p) : 0;
+  if (r >= 0 && flags === VM_LOCKED) mm.toBringIn(start, end);
+  return r;
 }
 
 /** mlockall(2) and munlockall(2) on what is mapped now. */
@@ -209,11 +190,7 @@ export function setAllLocked(mm: MemoryManager, flags: number): void {
   const start = mm.vmas.at(0).start;
   const end = mm.vmas.at(n - 1).end;
   changeFlags(mm, start, end, VM_LOCKED | VM_LOCKONFAULT, flags);
-  if (flags !== VM_LOCKED) return;
-  for (let i = 0; i < mm.vmas.length; i++) {
-    const v = mm.vmas.at(i);
-    if (v.prot !== 0) populate(mm, v.start, v.end);
-  }
+  if (flags === VM_LOCKED) mm.toBringIn(start, end);
 }
 
 /** mincore(2): 1 in out[i] for each page i of the range that is in memory; -ENOMEM for gaps. */

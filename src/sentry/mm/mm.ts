@@ -70,6 +70,9 @@ export class MemoryManager implements UserMemory, MappingOwner {
   private peakRss = 0;
   /** VM_LOCKED and VM_LOCKONFAULT for mappings to come (mlockall MCL_FUTURE). */
   lockFuture = 0;
+  /** What the call in progress is to bring in before it returns. */
+  dueFrom = 0;
+  dueTo = 0;
   /** The caller of the system call in progress has CAP_IPC_LOCK: RLIMIT_MEMLOCK does not bind. Set by syscalls. */
   ipcLock = false;
 
@@ -194,6 +197,18 @@ export class MemoryManager implements UserMemory, MappingOwner {
     this.patches.unpatch(0, GUEST_TOP / 4096);
     this.patchable = false;
     this.as.patchTarget = null;
+  }
+
+  /** Pages of [from, to) are to be there when the call in progress returns: takeDue() tells its handler. */
+  toBringIn(from: number, to: number): void {
+    this.dueFrom = from;
+    this.dueTo = to;
+  }
+
+  /** Forgets the range once its handler has seen it. */
+  takeDue(): void {
+    this.dueFrom = 0;
+    this.dueTo = 0;
   }
 
   /** Has the stub map pages; see AddressSpace. */

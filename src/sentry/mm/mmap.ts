@@ -118,7 +118,7 @@ export function mmap(
   const eager =
     (flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE ||
     (vmFlags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED;
-  if (eager) populate(mm, at, at + len);
+  if (eager) mm.toBringIn(at, at + len);
   return at;
 }
 
@@ -227,7 +227,8 @@ export function brk(mm: MemoryManager, addr: number): number {
     if (mm.totalPages > mm.peakTotalPages) mm.peakTotalPages = mm.totalPages;
     // A heap begins where it is used, and one that grows was used up to its end: it will be used from there.
     const used = from === pageUp(mm.startBrk) || mm.pt.flagsAt(from / PAGE_SIZE - 1) !== 0;
-    if (mm.lockFuture === VM_LOCKED || (used && pages <= HEAP_AHEAD)) populate(mm, from, to);
+    if (mm.lockFuture === VM_LOCKED) mm.toBringIn(from, to);
+    else if (used && pages <= HEAP_AHEAD) populate(mm, from, to);
   }
   mm.brkEnd = addr;
   return addr;

@@ -8,7 +8,6 @@ import { mapPresent } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
 import { freePlace, mayExpand, mayLock, munmap } from './mmap.ts';
 import { LEAF_PAGES, PTE_ANON, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
-import { populate } from './populate.ts';
 import { account, insert, isolate, MAX_MAP_COUNT, merge, unmapRange } from './region.ts';
 import { guardStart } from './stack.ts';
 import { VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_SPECIAL, Vma } from './vma.ts';
@@ -111,7 +110,7 @@ function expand(mm: MemoryManager, v: Vma, len: number): boolean {
   if (mm.totalPages > mm.peakTotalPages) mm.peakTotalPages = mm.totalPages;
   const locked = (v.flags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED;
   merge(mm, from, end);
-  if (locked) populate(mm, from, end);
+  if (locked) mm.toBringIn(from, end);
   return true;
 }
 
@@ -142,7 +141,7 @@ function moveTo(
     }
   }
   if (mm.totalPages > mm.peakTotalPages) mm.peakTotalPages = mm.totalPages;
-  if (locked) populate(mm, to, to + newLen);
+  if (locked) mm.toBringIn(to, to + newLen);
   return to;
 }
 

@@ -127,6 +127,15 @@ export class UserIo extends Io {
     return done > 0 || n <= 0 ? done : -EFAULT;
   }
 
+  skip(n: number): void {
+    for (let left = n; left > 0; ) {
+      const k = Math.min(this.segment(), left);
+      if (k === 0) return;
+      this.advance(k);
+      left -= k;
+    }
+  }
+
   rewind(n: number): void {
     let left = n;
     this.remaining += n;

@@ -12,6 +12,7 @@ import {
   RWF_SYNC,
   SEEK_MAX,
 } from '../../abi/fs.ts';
+import { S_IFMT, S_IFREG } from '../../abi/stat.ts';
 import {
   SYS_lseek,
   SYS_pread64,
@@ -26,14 +27,19 @@ import {
   SYS_writev,
 } from '../../abi/syscall.ts';
 import type { Io } from '../base/io.ts';
-import { scratch } from '../base/scratch.ts';
-import { BLOCKED } from '../kernel/block.ts';
+import { BLOCKED, SLICE_BYTES } from '../kernel/block.ts';
 import type { Task } from '../kernel/task.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
 import type { File } from '../vfs/file.ts';
 import { continues, MAX_RW_COUNT, noteRead, noteWrite, waitReadable, waitWritable } from './blocking_io.ts';
 import { fdget } from './fdget.ts';
 import { FD, FLAGS, IN_BUF, OFF, ONE_OF, OUT_BUF, SIZE, STRUCT } from './kinds.ts';
+import {
+  anyLongTransfer,
+  awaitLongTransfer,
+  holdLongTransfer,
+  releaseLongTransfer,
+} from './long_transfer.ts';
 import { sys } from './row.ts';
 
 /** The position argument of a call that uses the file's own. */
@@ -45,36 +51,66 @@ function checkRange(addr: number, len: number): number {
   return addr < 0 || addr + len > GUEST_TOP ? -EFAULT : 0;
 }
 
-/** One read into `io`, at the file's position or at `pos`. */
+/**
+ * One read into `io`, at the file's position or at `pos`. Long ones of files with a position are done in slices; bytes
+ * that earlier slices of this call have read are skipped.
+ */
 function readFile(t: Task, fd: number, f: File, io: Io, pos: number): number {
+  if (anyLongTransfer() && pos === OWN_POS) {
+    const r = awaitLongTransfer(t, f);
+    if (r !== 0) return r;
+  }
+  if (io.remaining > SLICE_BYTES && f.seekable) return readSlice(t, fd, f, io, pos);
   const n = pos === OWN_POS ? f.read(t, io) : f.pread(t, io, pos);
   if (n === -EAGAIN) return waitReadable(t, fd, f);
   if (n > 0) noteRead(f);
   return n;
 }
 
-/** Skips what earlier tries of this call have written. */
-function skip(io: Io, bytes: number): number {
-  for (let left = bytes; left > 0; ) {
-    const n = io.take(scratch, 0, Math.min(left, scratch.length));
-    if (n <= 0) return n === 0 ? -EFAULT : n;
-    left -= n;
+function readSlice(t: Task, fd: number, f: File, io: Io, pos: number): number {
+  const { call } = t;
+  const before = call.active ? call.done : 0;
+  io.skip(before);
+  const left = io.remaining;
+  // A device such as /dev/zero stops for any signal, files only for death.
+  const stops = before > 0 && t.signalled && (f.inode.mode & S_IFMT) !== S_IFREG;
+  io.remaining = stops ? 0 : Math.min(left, SLICE_BYTES);
+  const n = stops ? 0 : pos === OWN_POS ? f.read(t, io) : f.pread(t, io, pos + before);
+  if (n === -EAGAIN && before === 0) return waitReadable(t, fd, f);
+  if (n > 0) noteRead(f);
+  if (n === SLICE_BYTES && n < left) {
+    t.pin(fd, f);
+    call.done = before + n;
+    if (pos === OWN_POS) holdLongTransfer(t, f);
+    if (t.giveWay() === BLOCKED) return BLOCKED;
   }
-  return 0;
+  if (pos === OWN_POS) releaseLongTransfer(t, f);
+  return n > 0 ? before + n : before > 0 ? before : n;
 }
 
-/** A write of what `io` has left, going on after short writes to streams; `done` bytes went before. */
+/**
+ * A write of what `io` has left, going on after short writes to streams, and in slices; `before` bytes went before. `pos`
+ * is where the call began.
+ */
 function writeFile(t: Task, fd: number, f: File, io: Io, pos: number, before: number): number {
+  if (anyLongTransfer() && f.seekable) {
+    const r = awaitLongTransfer(t, f.inode) || (pos === OWN_POS ? awaitLongTransfer(t, f) : 0);
+    if (r !== 0) return r;
+  }
+  if (io.remaining > SLICE_BYTES && f.seekable) return writeSlice(t, fd, f, io, pos, before);
   let done = before;
   for (;;) {
-    const n = pos === OWN_POS ? f.write(t, io) : f.pwrite(t, io, pos);
+    const n = pos === OWN_POS ? f.write(t, io) : f.pwrite(t, io, pos + done);
     if (n >= 0) {
       done += n;
       if (n > 0) noteWrite(f);
-      if (n === 0 || io.remaining === 0 || !continues(f)) return done;
+      if (n === 0 || io.remaining === 0 || !continues(f)) break;
       continue;
     }
-    if (n !== -EAGAIN) return done > 0 ? done : n;
+    if (n !== -EAGAIN) {
+      if (done === 0) return n;
+      break;
+    }
     const r = waitWritable(t, fd, f);
     if (r === BLOCKED) {
       t.call.done = done;
@@ -82,6 +118,28 @@ function writeFile(t: Task, fd: number, f: File, io: Io, pos: number, before: nu
     }
     return done > 0 ? done : r;
   }
+  if (before > 0 && anyLongTransfer()) releaseWrite(t, f);
+  return done;
+}
+
+function writeSlice(t: Task, fd: number, f: File, io: Io, pos: number, before: number): number {
+  io.remaining = SLICE_BYTES;
+  const n = pos === OWN_POS ? f.write(t, io) : f.pwrite(t, io, pos + before);
+  if (n > 0) noteWrite(f);
+  if (n === SLICE_BYTES) {
+    t.pin(fd, f);
+    t.call.done = before + n;
+    holdLongTransfer(t, f.inode);
+    if (pos === OWN_POS) holdLongTransfer(t, f);
+    if (t.giveWay() === BLOCKED) return BLOCKED;
+  }
+  releaseWrite(t, f);
+  return n > 0 ? before + n : before > 0 ? before : n;
+}
+
+function releaseWrite(t: Task, f: File): void {
+  releaseLongTransfer(t, f.inode);
+  releaseLongTransfer(t, f);
 }
 
 /** Implements read(2). */
@@ -125,7 +183,8 @@ function pwrite64(t: Task, fd: number, addr: number, len: number, pos: number): 
   if (!f.writable) return -EBADF;
   const bad = checkRange(addr, len);
   if (bad !== 0) return bad;
-  return writeFile(t, fd, f, t.mem.io(addr, Math.min(len, MAX_RW_COUNT)), pos, 0);
+  const done = t.call.active ? t.call.done : 0;
+  return writeFile(t, fd, f, t.mem.io(addr + done, Math.min(len, MAX_RW_COUNT) - done), pos, done);
 }
 
 /** Reads into an iovec at the file's position or at `pos`. */
@@ -145,10 +204,7 @@ function writeVector(t: Task, fd: number, f: File, iov: number, count: number, p
   if (typeof io === 'number') return io;
   if (io.remaining === 0) return 0;
   const done = t.call.active ? t.call.done : 0;
-  if (done > 0) {
-    const r = skip(io, done);
-    if (r < 0) return done;
-  }
+  io.skip(done);
   return writeFile(t, fd, f, io, pos, done);
 }
 

@@ -45,6 +45,7 @@ import { SHM_LOCKED } from '../kernel/ipc_namespace.ts';
 import { ShmSegment } from '../kernel/ipc_shm.ts';
 import type { Task } from '../kernel/task.ts';
 import type { Vma } from '../mm/vma.ts';
+import { bringInQuietly } from './bring_in.ts';
 import { ADDR, HEX, INT, ONE_OF, SIZE, STRUCT } from './kinds.ts';
 import { sys } from './row.ts';
 
@@ -75,6 +76,7 @@ function shmget(t: Task, key: number, size: number, flags: number): number {
 
 /** Implements shmat(2). */
 function shmat(t: Task, id: number, addrArg: number, flags: number): number {
+  if (t.call.active) return bringInQuietly(t, 0);
   if (id < 0) return -EINVAL;
   let addr = addrArg;
   if (addr !== 0) {
@@ -99,7 +101,7 @@ function shmat(t: Task, id: number, addrArg: number, flags: number): number {
   if (at < 0) return at === -EEXIST ? -EINVAL : at;
   seg.lpid = t.tgid;
   seg.atimeSec = t.kernel.time.realtimeSec();
-  return at;
+  return bringInQuietly(t, at);
 }
 
 /** Implements shmdt(2): unmaps what is left of the attachment that began at `addr`. */

@@ -55,6 +55,7 @@ import { pageDown, pageOffset, pageUp } from '../base/page.ts';
 import type { Task } from '../kernel/task.ts';
 import { mremap as remap } from '../mm/mremap.ts';
 import type { File } from '../vfs/file.ts';
+import { bringInQuietly } from './bring_in.ts';
 import { ADDR, FD, FLAGS, MMAP_FLAGS, OFF, PROT, SIZE } from './kinds.ts';
 import { sys } from './row.ts';
 
@@ -93,6 +94,7 @@ function mmap(
   fd: number,
   off: number,
 ): number {
+  if (t.call.active) return bringInQuietly(t, 0);
   if (pageOffset(off) !== 0) return -EINVAL;
   const anonymous = (flags & MAP_ANONYMOUS) !== 0;
   let file: File | null = null;
@@ -117,7 +119,8 @@ function mmap(
     if (type === MAP_SHARED_VALIDATE) return -EINVAL;
     if (type === MAP_SHARED && (flags & MAP_GROWSDOWN) !== 0) return -EINVAL;
     const name = type === MAP_SHARED ? '/dev/zero (deleted)' : '';
-    return t.mm.mmap(addr, len, prot, flags, null, null, 0, name);
+    const at = t.mm.mmap(addr, len, prot, flags, null, null, 0, name);
+    return at < 0 ? at : bringInQuietly(t, at);
   }
   return mapFile(t, addr, len, prot, flags, file!, off / 4096, readImpliesExec);
 }
@@ -156,8 +159,9 @@ function mapFile(
   const all = shared ? flags | MAP_SHARED : flags;
   const at = t.mm.mmap(addr, len, prot, all, file, source, pgoff, '', maxProt);
   // What the file's cache has of code and constants will be used.
-  if (at >= 0) t.mm.mapSoon(at);
-  return at;
+  if (at < 0) return at;
+  t.mm.mapSoon(at);
+  return bringInQuietly(t, at);
 }
 
 /** Implements munmap(2). */
@@ -180,14 +184,17 @@ function mremap(
   flags: number,
   newAddr: number,
 ): number {
+  if (t.call.active) return bringInQuietly(t, 0);
   noteLockRight(t);
-  return remap(t.mm, addr, oldLen, newLen, flags, newAddr);
+  const r = remap(t.mm, addr, oldLen, newLen, flags, newAddr);
+  return r < 0 ? r : bringInQuietly(t, r);
 }
 
 /** Implements brk(2): the break after the call. */
 function brk(t: Task, addr: number): number {
+  if (t.call.active) return bringInQuietly(t, 0);
   noteLockRight(t);
-  return t.mm.brk(addr);
+  return bringInQuietly(t, t.mm.brk(addr));
 }
 
 /** Implements remap_file_pages(2) as Linux does since 4.0: by an ordinary mapping in place. */
@@ -199,6 +206,7 @@ function remap_file_pages(
   pgoff: number,
   flags: number,
 ): number {
+  if (t.call.active) return bringInQuietly(t, 0);
   if (prot !== 0) return -EINVAL;
   if (!(addr >= 0) || !(size > 0) || !(pgoff >= 0)) return -EINVAL;
   const start = pageDown(addr);
@@ -213,7 +221,7 @@ function remap_file_pages(
   file?.ref();
   const r = t.mm.mmap(start, len, v.prot, keep, file, source, pgoff, v.name, v.maxProt);
   file?.unref();
-  return r < 0 ? (r === -EAGAIN || r === -ENODEV ? r : -EINVAL) : 0;
+  return r < 0 ? (r === -EAGAIN || r === -ENODEV ? r : -EINVAL) : bringInQuietly(t, 0);
 }
 
 const MREMAP_KIND = FLAGS('flags', [

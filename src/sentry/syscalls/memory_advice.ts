@@ -5,6 +5,8 @@ import { EACCES, EBUSY, EFAULT, EINVAL, EIO, ENOMEM, EPERM } from '../../abi/err
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from '../../abi/falloc.ts';
 import {
   MADV_HWPOISON,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
   MADV_REMOVE,
   MADV_SOFT_OFFLINE,
   MCL_CURRENT,
@@ -34,9 +36,11 @@ import type { Task } from '../kernel/task.ts';
 import { PageCache } from '../memfile/pagecache.ts';
 import { advise, knownAdvice, lockedPagesIn, residency, setAllLocked, setLocked } from '../mm/advise.ts';
 import type { MemoryManager } from '../mm/mm.ts';
+import { populateSliceFor } from '../mm/populate.ts';
 import { VM_LOCKED, VM_LOCKONFAULT, VM_SHARED } from '../mm/vma.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
 import type { File } from '../vfs/file.ts';
+import { bringInAll, bringInMapped, inSlices } from './bring_in.ts';
 import { ADDR, FLAGS, INT, MADVICE, OUT_BUF, SIZE } from './kinds.ts';
 import { noteLockRight } from './memory.ts';
 import { sys } from './row.ts';
@@ -65,6 +69,11 @@ export function madviseOn(t: Task, mm: MemoryManager, addr: number, len: number,
   if (len === 0) return 0;
   const end = addr + pageUp(len);
   if (end > GUEST_TOP) return -ENOMEM;
+  if (advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE) {
+    const write = advice === MADV_POPULATE_WRITE;
+    const from = t.call.active ? t.call.a : addr;
+    return inSlices(t, from, end, 0, (_mm, at, to) => populateSliceFor(mm, at, to, write));
+  }
   return advice === MADV_REMOVE ? removePages(t, mm, addr, end) : advise(mm, addr, end, advice);
 }
 
@@ -132,6 +141,7 @@ function mincore(t: Task, addr: number, len: number, vec: number): number {
 }
 
 function lock(t: Task, addr: number, len: number, flags: number): number {
+  if (t.call.active) return bringInAll(t, 0);
   if (!noteLockRight(t)) return -EPERM;
   if (!(addr >= 0) || !(len >= 0)) return len < 0 ? -EINVAL : -ENOMEM;
   const start = pageDown(addr);
@@ -142,7 +152,8 @@ function lock(t: Task, addr: number, len: number, flags: number): number {
     const more = (end - start) / PAGE_SIZE - lockedPagesIn(t.mm, start, end);
     if ((t.mm.lockedPages + more) * PAGE_SIZE > t.rlimit(RLIMIT_MEMLOCK)) return -ENOMEM;
   }
-  return setLocked(t.mm, start, end, flags);
+  const r = setLocked(t.mm, start, end, flags);
+  return r < 0 ? r : bringInAll(t, 0);
 }
 
 /** Implements mlock(2). */
@@ -167,6 +178,7 @@ function munlock(t: Task, addr: number, len: number): number {
 
 /** Implements mlockall(2). */
 function mlockall(t: Task, flags: number): number {
+  if (t.call.active) return bringInMapped(t);
   if (flags === 0 || flags === MCL_ONFAULT || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) !== 0)
     return -EINVAL;
   const mm = t.mm;
@@ -176,7 +188,7 @@ function mlockall(t: Task, flags: number): number {
   const how = (flags & MCL_ONFAULT) !== 0 ? VM_LOCKED | VM_LOCKONFAULT : VM_LOCKED;
   mm.lockFuture = (flags & MCL_FUTURE) !== 0 ? how : 0;
   if ((flags & MCL_CURRENT) !== 0) setAllLocked(mm, how);
-  return 0;
+  return bringInMapped(t);
 }
 
 /** Implements munlockall(2). */
