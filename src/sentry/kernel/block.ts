@@ -19,7 +19,7 @@ export const NO_RESULT = -0x1000_0002;
 export const EXITED = -0x1000_0003;
 
 /** Bytes that one slice copies. */
-export const SLICE_BYTES = 1 << 20;
+export const SLICE_BYTES = 1 << 18;
 
 /** From Task.park(): the deadline of the call is over. */
 export const TIMED_OUT = -0x1000_0004;

@@ -19,6 +19,8 @@ export abstract class IpcObject {
   /** Permission bits, and SHM_DEST and SHM_LOCKED for shared memory. */
   mode: number;
   seq = 0;
+  /** What it counts for in its table: the semaphores of a set. */
+  readonly units: number = 1;
   /** No longer in its table: what waits for it gets EIDRM. */
   removed = false;
 
@@ -73,10 +75,14 @@ function inGroup(cred: Cred, gid: number): boolean {
 /** The objects of one kind in one IPC namespace. */
 export class IpcTable<T extends IpcObject> {
   private readonly slots: (T | null)[] = [];
+  /** No slot below it is empty. */
+  private lowest = 0;
   private readonly keys: Map<number, T> = new Map();
   private readonly max: number;
   private seq = 0;
   used = 0;
+  /** Units of all objects. */
+  units = 0;
 
   constructor(max: number) {
     this.max = max;
@@ -96,8 +102,7 @@ export class IpcTable<T extends IpcObject> {
 
   /** Highest slot in use, 0 when there is none: the result of the *_INFO commands. */
   get maxIndex(): number {
-    for (let i = this.slots.length - 1; i > 0; i--) if (this.slots[i] !== null) return i;
-    return 0;
+    return Math.max(0, this.slots.length - 1);
   }
 
   /**
@@ -120,17 +125,16 @@ export class IpcTable<T extends IpcObject> {
   }
 
   private add(o: T): number {
-    let index = this.slots.indexOf(null);
-    if (index < 0) {
-      index = this.slots.length;
-      this.slots.push(null);
-    }
+    let index = this.slots.indexOf(null, this.lowest);
+    if (index < 0) index = this.slots.length;
+    this.lowest = index + 1;
     this.slots[index] = o;
     o.seq = this.seq;
     o.id = this.seq * IPCMNI + index;
     this.seq = (this.seq + 1) % SEQ_MAX;
     if (o.key !== IPC_PRIVATE) this.keys.set(o.key, o);
     this.used++;
+    this.units += o.units;
     return o.id;
   }
 
@@ -144,8 +148,13 @@ export class IpcTable<T extends IpcObject> {
     if (o.removed) return;
     o.removed = true;
     this.forgetKey(o);
-    this.slots[o.id % IPCMNI] = null;
+    const index = o.id % IPCMNI;
+    this.slots[index] = null;
+    this.lowest = Math.min(this.lowest, index);
+    // The last slot is in use, so that the highest index is known.
+    while (this.slots.length > 0 && this.slots[this.slots.length - 1] === null) this.slots.pop();
     this.used--;
+    this.units -= o.units;
   }
 
   *all(): IterableIterator<T> {

@@ -11,6 +11,7 @@ import type { Task } from './task.ts';
 export const SEM_WAIT = 1;
 
 export class SemSet extends IpcObject {
+  override readonly units: number;
   readonly values: Int32Array;
   /** Who operated on each semaphore last. */
   readonly pids: Int32Array;
@@ -25,6 +26,7 @@ export class SemSet extends IpcObject {
 
   constructor(key: number, mode: number, cred: Cred, count: number, nowSec: number) {
     super(key, mode, cred);
+    this.units = count;
     this.values = new Int32Array(count);
     this.pids = new Int32Array(count);
     this.ctimeSec = nowSec;

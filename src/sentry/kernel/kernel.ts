@@ -182,7 +182,7 @@ export class Kernel {
       }
       if (this.liveTasks === 0) break;
       if (this.profile !== null) this.profile.enter(PROFILE_WAIT);
-      const long = this.laterHead !== null;
+      const long = this.laterHead !== null || this.memfile.untidy;
       const ctx = this.platform.wait(!long);
       if (ctx === null) {
         if (this.profile !== null) this.profile.enter(PROFILE_HOST_EVENTS);
@@ -192,6 +192,7 @@ export class Kernel {
       // Between two slices whoever is ready has its turn, and those that call all the time have several.
       if (long && (ctx === null || ++this.sinceSlice >= EVENTS_PER_SLICE)) {
         this.sinceSlice = 0;
+        if (this.memfile.untidy) this.memfile.tidy();
         this.stepLater();
       }
     }

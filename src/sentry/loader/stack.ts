@@ -97,13 +97,14 @@ function putStrings(
   at: number,
   low: number,
 ): number {
+  const buffer = Buffer.from(bytes.buffer);
   let next = at;
   let cell = slot;
   for (const s of strings) {
     put(view, cell, low + next);
     cell += POINTER;
-    // Buffer.write encodes in place: no intermediate copy of large environments.
-    Buffer.from(bytes.buffer, next, s.length).write(s, 'latin1');
+    // Encodes in place: no intermediate copy of large environments.
+    buffer.write(s, next, s.length, 'latin1');
     next += s.length + 1;
   }
   put(view, cell, 0);

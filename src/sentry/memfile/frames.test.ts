@@ -133,8 +133,32 @@ describe('FrameAllocator', () => {
     const a = new FrameAllocator(memory, CHUNK_FRAMES);
     const f = a.alloc(100_000, 1);
     a.unrefRun(f, 100_000);
+    assert.ok(a.untidy);
+    let steps = 0;
+    for (let before = 0; a.untidy; steps++) {
+      a.tidy();
+      assert.ok(memory.punched - before <= 4096, 'no more than a step at a time');
+      before = memory.punched;
+    }
+    assert.ok(steps >= 20 && steps < 100, `${steps}`);
     assert.ok(memory.punched >= 80_000);
     assert.ok(a.dirtyFree <= 16384);
+  });
+
+  test('punches what is dirty of a large block in parts', () => {
+    const memory = new FakeMemory();
+    const a = new FrameAllocator(memory, CHUNK_FRAMES);
+    // Dirty pages here and there in what becomes one free block again.
+    const f = a.alloc(1 << 17, 1 << 17);
+    a.unrefRun(f, 1 << 17);
+    while (a.untidy) a.tidy();
+    for (let i = 0; i < 40; i++) {
+      const g = a.alloc(1000, 1);
+      a.unrefRun(g, 1000);
+      while (a.untidy) a.tidy();
+      a.giveBack(0);
+      assert.equal(a.dirtyFree, 0);
+    }
   });
 
   test('refuses what no chunk can hold', () => {

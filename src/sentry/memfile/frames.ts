@@ -18,9 +18,13 @@ export const MAX_ORDER = 18;
 export const CHUNK_FRAMES: number = 1 << MAX_ORDER;
 
 const STACK_SIZE = 1024;
-/** Above this many dirty free pages, blocks are punched out until PUNCH_LOW are left. 64 MiB and 16 MiB. */
+/**
+ * Above this many dirty free pages (64 MiB), blocks are to be punched out until PUNCH_LOW (16 MiB) are left: by the
+ * kernel's loop, PUNCH_STEP (16 MiB) at a time, since the host takes a millisecond for as many.
+ */
 const PUNCH_HIGH = 16384;
 const PUNCH_LOW = 4096;
+const PUNCH_STEP = 4096;
 /** Smallest block worth a host call of its own. */
 const PUNCH_ORDER = 4;
 /** A run of this many pages goes back to the buddy lists whole, not page by page to the stack. */
@@ -59,6 +63,10 @@ export class FrameAllocator {
   private readonly lists: Int32Array = new Int32Array(MAX_ORDER + 1).fill(-1);
   private readonly stack: Int32Array = new Int32Array(STACK_SIZE);
   private stackTop = 0;
+  /** There is so much to be given back to the host that tidy() should be called. */
+  untidy = false;
+  /** The last giveBack() did not get as far as it should: blocks are too small, or the host refuses. */
+  private stuck = false;
   /** Dirty pages of the block that take() returned last. */
   private takenDirty = 0;
 
@@ -143,7 +151,7 @@ export class FrameAllocator {
     this.dirty.fill(1, frame, frame + pages);
     this.dirtyFree += pages;
     this.addRange(frame, pages);
-    if (this.dirtyFree > PUNCH_HIGH) this.giveBack(PUNCH_LOW);
+    if (this.dirtyFree > PUNCH_HIGH) this.untidy = true;
   }
 
   private freeOne(frame: number): void {
@@ -160,21 +168,40 @@ export class FrameAllocator {
     for (let i = 0; i < n; i++) this.addBlock(this.stack[i]!, 0, 1);
     this.stack.copyWithin(0, n, this.stackTop);
     this.stackTop = keep;
-    if (this.dirtyFree > PUNCH_HIGH) this.giveBack(PUNCH_LOW);
+    if (this.dirtyFree > PUNCH_HIGH) this.untidy = true;
   }
 
-  /** Punches free blocks until at most `keep` dirty free pages are left, or no block is large enough. */
-  giveBack(keep: number): void {
+  /** One step of giving pages back to the host; `untidy` tells whether there is more to do. */
+  tidy(): void {
+    this.giveBack(Math.max(PUNCH_LOW, this.dirtyFree - PUNCH_STEP), PUNCH_STEP);
+    if (this.dirtyFree <= PUNCH_LOW || this.stuck) this.untidy = false;
+  }
+
+  /**
+   * Punches free blocks until at most `keep` dirty free pages are left, or no block is large enough; at most `most` pages
+   * in one host call.
+   */
+  giveBack(keep: number, most = Number.POSITIVE_INFINITY): void {
+    this.stuck = false;
     for (let order = MAX_ORDER; order >= PUNCH_ORDER && this.dirtyFree > keep; order--) {
       for (let f = this.lists[order]!; f >= 0 && this.dirtyFree > keep; f = this.next[f]!) {
-        const d = this.dirtyIn[f]!;
-        if (d === 0) continue;
-        if (!this.backing.punch(f, 1 << order)) return;
-        this.dirty.fill(0, f, f + (1 << order));
-        this.dirtyIn[f] = 0;
-        this.dirtyFree -= d;
+        const end = f + (1 << order);
+        while (this.dirtyIn[f]! > 0 && this.dirtyFree > keep) {
+          const from = this.dirty.indexOf(1, f);
+          const to = Math.min(end, from + most);
+          if (!this.backing.punch(from, to - from)) {
+            this.stuck = true;
+            return;
+          }
+          let gone = 0;
+          for (let i = from; i < to; i++) gone += this.dirty[i]!;
+          this.dirty.fill(0, from, to);
+          this.dirtyIn[f]! -= gone;
+          this.dirtyFree -= gone;
+        }
       }
     }
+    this.stuck = this.dirtyFree > keep;
   }
 
   /** The dirty pages of a run that leaves the free lists: zeroes them when asked to. */

@@ -31,6 +31,12 @@ export interface Shrinkable {
   shrink(pages: number): number;
 }
 
+/** Frames of something large that is gone: they are freed in steps. */
+export interface Remains {
+  /** Frees some thousand of them at most; how many, 0 when none is left. */
+  free(): number;
+}
+
 export class MemoryFile implements FrameBacking {
   readonly fd: number;
   private readonly frames: FrameAllocator;
@@ -43,6 +49,7 @@ export class MemoryFile implements FrameBacking {
   private narrow = true;
   private firstBytes = 0;
   private readonly shrinkers: Set<Shrinkable> = new Set();
+  private readonly remains: Remains[] = [];
   private readonly statBuffer: HostBuffer;
 
   private constructor(fd: number, maxBytes: number) {
@@ -198,6 +205,8 @@ export class MemoryFile implements FrameBacking {
     // More than asked for, so that a full memory file does not walk its caches for every page.
     const want = Math.max(pages, 4096);
     let freed = 0;
+    for (let n = 1; n > 0 && freed < want; freed += n) n = this.freeRemains();
+    if (freed >= want) return freed;
     for (const s of this.shrinkers) {
       freed += s.shrink(want - freed);
       if (freed >= want) break;
@@ -205,8 +214,32 @@ export class MemoryFile implements FrameBacking {
     return freed;
   }
 
+  /** From now on tidy() frees what `remains` has. */
+  bury(remains: Remains): void {
+    this.remains.push(remains);
+  }
+
+  /** There is memory to be freed or to be given back to the host: tidy() does a step of it. */
+  get untidy(): boolean {
+    return this.frames.untidy || this.remains.length > 0;
+  }
+
+  tidy(): void {
+    if (this.freeRemains() === 0 && this.frames.untidy) this.frames.tidy();
+  }
+
+  private freeRemains(): number {
+    while (this.remains.length > 0) {
+      const freed = this.remains[0]!.free();
+      if (freed > 0) return freed;
+      this.remains.shift();
+    }
+    return 0;
+  }
+
   /** Gives every free page back to the host (before a checkpoint, after a large exit). */
   trim(): void {
+    while (this.freeRemains() > 0);
     this.frames.giveBack(0);
   }
 

@@ -11,7 +11,7 @@ import type { Io } from '../base/io.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { DonatedFile, Mappable } from './mappable.ts';
 import { MappedContent } from './mapped_content.ts';
-import type { MemoryFile, Shrinkable } from './memfile.ts';
+import type { MemoryFile, Remains, Shrinkable } from './memfile.ts';
 
 const LEAF = 512;
 const HOLE = -1;
@@ -398,38 +398,22 @@ export class PageCache extends MappedContent implements Mappable, Shrinkable {
 
   /** Forgets entries [first, end); nobody may have them mapped any more. */
   private dropRange(first: number, end: number): void {
+    const later = this.leaves.size > FEW_LEAVES ? new DeadPages(this.memfile) : null;
     for (const [key, leaf] of this.leaves) {
       const base = key * LEAF;
       if (base + LEAF <= first || base >= end) continue;
       const from = Math.max(0, first - base);
       const to = Math.min(LEAF, end - base);
-      this.dropEntries(leaf, from, to);
-      if (from === 0 && to === LEAF) {
+      const whole = from === 0 && to === LEAF;
+      if (whole && later !== null) this.pages -= later.add(leaf);
+      else this.pages -= dropEntries(this.memfile, leaf, from, to);
+      if (whole) {
         this.leaves.delete(key);
         this.lastKey = -1;
         this.lastLeaf = null;
       }
     }
-  }
-
-  private dropEntries(leaf: Int32Array, from: number, to: number): void {
-    let start = -1;
-    let run = 0;
-    for (let i = from; i < to; i++) {
-      const e = leaf[i]!;
-      leaf[i] = 0;
-      if (e <= 0) continue;
-      this.pages--;
-      const frame = (e & FRAME) - 1;
-      if (run > 0 && frame === start + run) {
-        run++;
-        continue;
-      }
-      if (run > 0) this.memfile.unrefRun(start, run);
-      start = frame;
-      run = 1;
-    }
-    if (run > 0) this.memfile.unrefRun(start, run);
+    if (later !== null) this.memfile.bury(later);
   }
 
   /** SEEK_DATA and SEEK_HOLE of lseek(2): the offset, or -ENXIO. */
@@ -480,4 +464,59 @@ export class PageCache extends MappedContent implements Mappable, Shrinkable {
     this.sourceSize = 0;
     if (this.source !== null) this.memfile.removeShrinker(this);
   }
+}
+
+/** What is in more leaves than these is freed later, in steps. */
+const FEW_LEAVES = 16;
+/** Pages freed by one step. */
+const FREE_STEP = 4096;
+
+/** Leaves of pages that belong to no file any more. */
+class DeadPages implements Remains {
+  private readonly memfile: MemoryFile;
+  private readonly leaves: Int32Array[] = [];
+
+  constructor(memfile: MemoryFile) {
+    this.memfile = memfile;
+  }
+
+  /** Takes a leaf; how many pages it has. */
+  add(leaf: Int32Array): number {
+    let pages = 0;
+    for (let i = 0; i < LEAF; i++) if (leaf[i]! > 0) pages++;
+    if (pages > 0) this.leaves.push(leaf);
+    return pages;
+  }
+
+  free(): number {
+    let freed = 0;
+    for (let leaf = this.leaves.pop(); leaf !== undefined; leaf = this.leaves.pop()) {
+      freed += dropEntries(this.memfile, leaf, 0, LEAF);
+      if (freed >= FREE_STEP) break;
+    }
+    return freed;
+  }
+}
+
+/** Releases the frames of entries [from, to), in runs; how many there were. */
+function dropEntries(memfile: MemoryFile, leaf: Int32Array, from: number, to: number): number {
+  let start = -1;
+  let run = 0;
+  let dropped = 0;
+  for (let i = from; i < to; i++) {
+    const e = leaf[i]!;
+    leaf[i] = 0;
+    if (e <= 0) continue;
+    dropped++;
+    const frame = (e & FRAME) - 1;
+    if (run > 0 && frame === start + run) {
+      run++;
+      continue;
+    }
+    if (run > 0) memfile.unrefRun(start, run);
+    start = frame;
+    run = 1;
+  }
+  if (run > 0) memfile.unrefRun(start, run);
+  return dropped;
 }

@@ -22,7 +22,7 @@ import { brk, mmap, munmap } from './mmap.ts';
 import { PageTable } from './pagetable.ts';
 import { TextPatches } from './patches.ts';
 import { protect } from './protect.ts';
-import { dropPages, letGo, unmapStub, zapRange } from './region.ts';
+import { letGo, unmapStub, zapAll, zapRange } from './region.ts';
 import { chooseLayout, setStack } from './stack.ts';
 import { Tlb } from './tlb.ts';
 import * as user from './user.ts';
@@ -155,8 +155,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
     this.as.release();
     this.patches.release();
     this.tlb.flush();
-    for (const leaf of this.pt.leaves.values()) dropPages(this, leaf, 0, leaf.frames.length);
-    this.pt.reset();
+    zapAll(this);
     const gone = this.vmas.list.slice();
     this.vmas.removeAt(0, gone.length);
     for (const v of gone) letGo(this, v);

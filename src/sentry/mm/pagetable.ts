@@ -92,6 +92,20 @@ export class PageTable {
     this.lastLeaf = null;
   }
 
+  /** Takes a leaf out with all its pages, whose references are the caller's. */
+  detach(key: number): Leaf | null {
+    const leaf = this.leaves.get(key);
+    if (leaf === undefined) return null;
+    this.leaves.delete(key);
+    this.lastKey = -1;
+    this.lastLeaf = null;
+    let anon = 0;
+    for (let i = 0; i < LEAF_PAGES; i++) anon += (leaf.flags[i]! & PTE_ANON) >> 1;
+    this.anonPages -= anon;
+    this.filePages -= leaf.count - anon;
+    return leaf;
+  }
+
   flagsAt(pn: number): number {
     const leaf = this.find(pn);
     return leaf === null ? 0 : leaf.flags[pn & (LEAF_PAGES - 1)]!;

@@ -70,10 +70,12 @@ function populateWithin(mm: MemoryManager, v: Vma, start: number, end: number, w
     const f = mm.pt.flagsAt(a / PAGE_SIZE);
     if ((f & PTE_MAPPED) !== 0 && (!write || (f & PTE_WRITE) !== 0)) continue;
     if (!write && (f & PTE_ANON) === 0 && isDirect(v, a / PAGE_SIZE)) continue;
-    left -= RESOLVE - 1;
     mm.boundHostMappings();
+    // With one page of a file come those around it.
+    const before = mm.pt.anonPages + mm.pt.filePages;
     const r = resolve(mm, v, a, write);
     if (r < 0) return r;
+    left -= RESOLVE * Math.max(1, mm.pt.anonPages + mm.pt.filePages - before);
   }
   return a;
 }

@@ -3,9 +3,10 @@
 import { ENOMEM } from '../../abi/errno.ts';
 import { PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
+import type { MemoryFile, Remains } from '../memfile/memfile.ts';
 import { forgetDirect, mergeDirect, splitDirect } from './direct.ts';
 import type { MemoryManager } from './mm.ts';
-import { LEAF_PAGES, type Leaf, PTE_MAPPED } from './pagetable.ts';
+import { LEAF_PAGES, type Leaf, type PageTable, PTE_MAPPED, recycleLeaf } from './pagetable.ts';
 import { VM_GROWSDOWN, VM_LOCKED, VM_SHARED, Vma } from './vma.ts';
 
 /** vm.max_map_count. */
@@ -135,11 +136,60 @@ export function zapRange(mm: MemoryManager, start: number, end: number): void {
   mm.unmapHost(start, end - start);
   // No thread may still write to a frame that is about to be someone else's.
   mm.as.flush();
-  for (const key of mm.pt.keys(first, last)) {
-    const leaf = mm.pt.leaves.get(key)!;
+  const keys = mm.pt.keys(first, last);
+  const buried: Leaf[] = [];
+  for (const key of keys) {
     const base = key * LEAF_PAGES;
-    dropPages(mm, leaf, Math.max(0, first - base), Math.min(LEAF_PAGES, last - base));
+    if (keys.length > FEW_LEAVES && base >= first && base + LEAF_PAGES <= last) {
+      buried.push(mm.pt.detach(key)!);
+      continue;
+    }
+    const leaf = mm.pt.leaves.get(key)!;
+    dropPages(mm.memfile, mm.pt, leaf, Math.max(0, first - base), Math.min(LEAF_PAGES, last - base));
     mm.pt.prune(key);
+  }
+  if (buried.length > 0) mm.memfile.bury(new DeadLeaves(mm.memfile, buried));
+}
+
+/** Drops every page of an address space that the stub no longer has. */
+export function zapAll(mm: MemoryManager): void {
+  const { pt, memfile } = mm;
+  if (pt.leaves.size > FEW_LEAVES) {
+    const keys = [...pt.leaves.keys()];
+    memfile.bury(
+      new DeadLeaves(
+        memfile,
+        keys.map((key) => pt.detach(key)!),
+      ),
+    );
+  } else for (const leaf of pt.leaves.values()) dropPages(memfile, pt, leaf, 0, LEAF_PAGES);
+  pt.reset();
+}
+
+/** What is in more leaves than these is freed later, in steps. */
+const FEW_LEAVES = 16;
+/** Pages freed by one step. */
+const FREE_STEP = 4096;
+
+/** Leaves of pages that are mapped nowhere any more. */
+class DeadLeaves implements Remains {
+  private readonly memfile: MemoryFile;
+  private readonly leaves: Leaf[];
+
+  constructor(memfile: MemoryFile, leaves: Leaf[]) {
+    this.memfile = memfile;
+    this.leaves = leaves;
+  }
+
+  free(): number {
+    let freed = 0;
+    for (let leaf = this.leaves.pop(); leaf !== undefined; leaf = this.leaves.pop()) {
+      freed += leaf.count;
+      dropPages(this.memfile, null, leaf, 0, LEAF_PAGES);
+      recycleLeaf(leaf);
+      if (freed >= FREE_STEP) break;
+    }
+    return freed;
   }
 }
 
@@ -157,21 +207,25 @@ export function unmapStub(mm: MemoryManager, start: number, end: number): void {
   }
 }
 
-/** Releases the frames of slots [from, to) of a leaf, in runs. */
-export function dropPages(mm: MemoryManager, leaf: Leaf, from: number, to: number): void {
+/** Releases the frames of slots [from, to) of a leaf, in runs; `pt` is null when the leaf is in no table any more. */
+function dropPages(memfile: MemoryFile, pt: PageTable | null, leaf: Leaf, from: number, to: number): void {
   let start = -1;
   let run = 0;
   for (let i = from; i < to; i++) {
     if (leaf.flags[i] === 0) continue;
     const frame = leaf.frames[i]!;
-    mm.pt.clear(leaf, i);
+    if (pt !== null) pt.clear(leaf, i);
+    else {
+      leaf.flags[i] = 0;
+      leaf.count--;
+    }
     if (run > 0 && frame === start + run) {
       run++;
       continue;
     }
-    if (run > 0) mm.memfile.unrefRun(start, run);
+    if (run > 0) memfile.unrefRun(start, run);
     start = frame;
     run = 1;
   }
-  if (run > 0) mm.memfile.unrefRun(start, run);
+  if (run > 0) memfile.unrefRun(start, run);
 }

@@ -18,38 +18,72 @@ const POINTER = 8;
 /** Pointers read at a time. */
 const CHUNK = 64;
 
-/** Reads a NULL-terminated array of strings; the bytes left of the limit, or -errno. A null array is empty. */
-function readStrings(t: Task, addr: number, into: string[], room: number): number {
-  let left = room;
-  if (addr === 0) return left;
-  const pointers: number[] = [];
-  for (let at = addr; ; at += CHUNK * POINTER) {
-    const got = t.mm.copyIn(at, scratch, 0, CHUNK * POINTER);
-    if (got < POINTER) return -EFAULT;
-    const n = Math.floor(got / POINTER);
-    let end = -1;
-    for (let i = 0; i < n; i++) {
-      const p = getU64(scratchView, i * POINTER);
-      if (p === 0) {
-        end = i;
-        break;
+/** Strings that one slice copies in. */
+const SLICE_STRINGS = 1000;
+
+/** Reads the two NULL-terminated arrays of strings in slices; its result is 0, -errno, or MORE. A null array is empty. */
+class ArgumentReader {
+  readonly argv: string[] = [];
+  readonly envp: string[] = [];
+  private readonly addrs: readonly number[];
+  /** Which of the two, its pointers once they are read, and the next of them. */
+  private array = 0;
+  private pointers: number[] | null = null;
+  private next = 0;
+  /** Bytes that may still come. */
+  private left: number;
+
+  constructor(argvAddr: number, envpAddr: number, room: number) {
+    this.addrs = [argvAddr, envpAddr];
+    this.left = room;
+  }
+
+  /** One slice. */
+  read(t: Task): number {
+    for (let strings = 0; this.array < 2; ) {
+      if (this.pointers === null) {
+        const r = this.readPointers(t, this.addrs[this.array]!);
+        if (r < 0) return r;
       }
-      pointers.push(p);
-      left -= POINTER;
+      const pointers = this.pointers!;
+      const into = this.array === 0 ? this.argv : this.envp;
+      for (; this.next < pointers.length; this.next++) {
+        if (++strings > SLICE_STRINGS) return MORE;
+        const s = t.mm.copyInString(pointers[this.next]!, MAX_ARG_STRLEN);
+        if (typeof s === 'number') return s === -ENAMETOOLONG ? -E2BIG : s;
+        this.left -= s.length + 1;
+        if (this.left < 0) return -E2BIG;
+        into.push(s);
+      }
+      this.array++;
+      this.pointers = null;
+      this.next = 0;
     }
-    if (left < 0) return -E2BIG;
-    if (end >= 0) break;
-    if (n < CHUNK) return -EFAULT;
+    return 0;
   }
-  for (const p of pointers) {
-    const s = t.mm.copyInString(p, MAX_ARG_STRLEN);
-    if (typeof s === 'number') return s === -ENAMETOOLONG ? -E2BIG : s;
-    left -= s.length + 1;
-    if (left < 0) return -E2BIG;
-    into.push(s);
+
+  private readPointers(t: Task, addr: number): number {
+    const pointers: number[] = [];
+    this.pointers = pointers;
+    if (addr === 0) return 0;
+    for (let at = addr; ; at += CHUNK * POINTER) {
+      const got = t.mm.copyIn(at, scratch, 0, CHUNK * POINTER);
+      if (got < POINTER) return -EFAULT;
+      const n = Math.floor(got / POINTER);
+      for (let i = 0; i < n; i++) {
+        const p = getU64(scratchView, i * POINTER);
+        if (p === 0) return this.left < 0 ? -E2BIG : 0;
+        pointers.push(p);
+        this.left -= POINTER;
+      }
+      if (this.left < 0) return -E2BIG;
+      if (n < CHUNK) return -EFAULT;
+    }
   }
-  return left;
 }
+
+/** From ArgumentReader: another slice is needed. */
+const MORE = 1;
 
 /** Bytes that arguments and environment may take: execve(2), "Limits on size of arguments and environment". */
 function argumentRoom(t: Task): number {
@@ -65,15 +99,19 @@ function exec(
   flags: number,
 ): number {
   const kernel = t.kernel;
-  if (t.call.active) return afterLoad(t, t.call.state as LoadedProgram);
+  const { call } = t;
+  const begun = call.active ? call.state : null;
+  if (begun !== null && !(begun instanceof ArgumentReader)) return afterLoad(t, begun as LoadedProgram);
   const path = t.mm.copyInString(pathAddr, PATH_MAX);
   if (typeof path === 'number') return path;
-  const argv: string[] = [];
-  const envp: string[] = [];
-  const left = readStrings(t, argvAddr, argv, argumentRoom(t));
-  if (left < 0) return left;
-  const rest = readStrings(t, envpAddr, envp, left);
-  if (rest < 0) return rest;
+  const reader = begun ?? new ArgumentReader(argvAddr, envpAddr, argumentRoom(t));
+  const r = reader.read(t);
+  if (r < 0) return r;
+  if (r === MORE) {
+    call.state = reader;
+    return t.giveWay();
+  }
+  const { argv, envp } = reader;
   // As since Linux 5.18: programs never see argc 0.
   if (argv.length === 0) argv.push('');
   if (kernel.loader === null) return -ENOEXEC;

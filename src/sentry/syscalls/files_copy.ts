@@ -8,9 +8,9 @@ import { SYS_copy_file_range, SYS_sendfile } from '../../abi/syscall.ts';
 import { getI64, putU64 } from '../../abi/u64.ts';
 import { KernelIo } from '../base/io.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
-import { BLOCKED } from '../kernel/block.ts';
+import { BLOCKED, SLICE_BYTES } from '../kernel/block.ts';
 import type { Task } from '../kernel/task.ts';
-import type { File } from '../vfs/file.ts';
+import { type File, WORKS_ON } from '../vfs/file.ts';
 import { MAX_FILE_SIZE } from '../vfs/regularfile.ts';
 import { MAX_RW_COUNT, noteRead, noteWrite, waitReadable, waitWritable } from './blocking_io.ts';
 import { fdget } from './fdget.ts';
@@ -64,12 +64,19 @@ function sendfile(t: Task, outFd: number, inFd: number, offAddr: number, count: 
   let done = t.call.active ? t.call.done : 0;
   let pos = offAddr !== 0 ? start + done : start;
   const want = Math.min(count, MAX_RW_COUNT);
+  const end = Math.min(want, done + SLICE_BYTES);
   let r = 0;
-  while (done < want) {
-    r = sendChunk(t, input, output, offAddr !== 0, pos, want - done);
+  while (done < end) {
+    r = sendChunk(t, input, output, offAddr !== 0, pos, end - done);
     if (r <= 0) break;
     pos += r;
     done += r;
+  }
+  if (r > 0 && done < want && !t.signalled) {
+    t.pin(inFd, input);
+    t.call.done = done;
+    const w = t.giveWay();
+    if (w === BLOCKED) return w;
   }
   if (r === -EAGAIN) {
     const wait = inputEmpty ? waitReadable(t, inFd, input) : waitWritable(t, outFd, output);
@@ -93,7 +100,7 @@ function sendChunk(t: Task, input: File, output: File, own: boolean, pos: number
   if (!input.seekable && (output.poll() & (POLLOUT | POLLERR)) === 0 && output.queue() !== null)
     return -EAGAIN;
   const io = new KernelIo(copyBuffer, 0, len);
-  const n = input.seekable ? input.pread(t, io, pos) : input.read(t, io);
+  const n = input.seekable ? preadWhole(t, input, io, pos) : input.read(t, io);
   if (n <= 0) {
     inputEmpty = n === -EAGAIN;
     return n;
@@ -105,6 +112,13 @@ function sendChunk(t: Task, input: File, output: File, own: boolean, pos: number
     noteWrite(output);
   }
   return w;
+}
+
+/** pread() that does not come back before it has an answer. */
+export function preadWhole(t: Task, f: File, io: KernelIo, pos: number): number {
+  let n = f.pread(t, io, pos);
+  while (n === WORKS_ON) n = f.pread(t, io, pos);
+  return n;
 }
 
 /** Implements copy_file_range(2). -EXDEV between file systems of different kinds, -EINVAL for overlapping ranges. */
@@ -120,6 +134,7 @@ function copy_file_range(
   const input = fdget(t, inFd);
   const output = fdget(t, outFd);
   if (input === null || output === null) return -EBADF;
+  const { call } = t;
   let inPos = input.pos;
   if (inAddr !== 0) {
     const r = readOffset(t, inAddr);
@@ -138,14 +153,22 @@ function copy_file_range(
   if (inPos + len > 2 ** 63 || outPos + len > 2 ** 63) return -EOVERFLOW;
   const want = Math.min(len, Math.max(0, input.inode.size - inPos), MAX_RW_COUNT, MAX_FILE_SIZE);
   if (input.inode === output.inode && outPos < inPos + want && inPos < outPos + want) return -EINVAL;
-  let done = 0;
+  // Positions stay where they were until the end: `done` bytes were copied by earlier slices of this call.
+  let done = call.active ? call.done : 0;
+  const end = Math.min(want, done + SLICE_BYTES);
   let r = 0;
-  while (done < want) {
-    r = input.pread(t, new KernelIo(copyBuffer, 0, Math.min(want - done, CHUNK)), inPos + done);
+  while (done < end) {
+    r = preadWhole(t, input, new KernelIo(copyBuffer, 0, Math.min(end - done, CHUNK)), inPos + done);
     if (r <= 0) break;
     r = output.pwrite(t, new KernelIo(copyBuffer, 0, r), outPos + done);
     if (r <= 0) break;
     done += r;
+  }
+  if (r > 0 && done < want && !t.signalled) {
+    t.pin(inFd, input);
+    call.done = done;
+    const w = t.giveWay();
+    if (w === BLOCKED) return w;
   }
   if (done === 0) return r;
   noteRead(input);

@@ -34,8 +34,8 @@ import { pathArg } from './file_args.ts';
 import { FD, MODE, PATH, SIZE, STRUCT, UINT } from './kinds.ts';
 import { sys } from './row.ts';
 
-/** Bytes of entries that one getdents call gathers before it copies them out. */
-const DIRENT_BUFFER = 65536;
+/** Bytes of entries that one getdents call gives at most: what libc asks for. */
+const DIRENT_BUFFER = 32768;
 
 /** Gathers entries as struct linux_dirent64 or struct linux_dirent. One serves all calls. */
 class DirentSink implements DirSink {

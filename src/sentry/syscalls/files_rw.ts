@@ -30,7 +30,7 @@ import type { Io } from '../base/io.ts';
 import { BLOCKED, SLICE_BYTES } from '../kernel/block.ts';
 import type { Task } from '../kernel/task.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
-import type { File } from '../vfs/file.ts';
+import { type File, WORKS_ON } from '../vfs/file.ts';
 import { continues, MAX_RW_COUNT, noteRead, noteWrite, waitReadable, waitWritable } from './blocking_io.ts';
 import { fdget } from './fdget.ts';
 import { FD, FLAGS, IN_BUF, OFF, ONE_OF, OUT_BUF, SIZE, STRUCT } from './kinds.ts';
@@ -64,7 +64,9 @@ function readFile(t: Task, fd: number, f: File, io: Io, pos: number): number {
   const n = pos === OWN_POS ? f.read(t, io) : f.pread(t, io, pos);
   if (n === -EAGAIN) return waitReadable(t, fd, f);
   if (n > 0) noteRead(f);
-  return n;
+  if (n !== WORKS_ON) return n;
+  t.pin(fd, f);
+  return t.giveWay();
 }
 
 function readSlice(t: Task, fd: number, f: File, io: Io, pos: number): number {
@@ -78,9 +80,9 @@ function readSlice(t: Task, fd: number, f: File, io: Io, pos: number): number {
   const n = stops ? 0 : pos === OWN_POS ? f.read(t, io) : f.pread(t, io, pos + before);
   if (n === -EAGAIN && before === 0) return waitReadable(t, fd, f);
   if (n > 0) noteRead(f);
-  if (n === SLICE_BYTES && n < left) {
+  if ((n === SLICE_BYTES && n < left) || n === WORKS_ON) {
     t.pin(fd, f);
-    call.done = before + n;
+    call.done = before + Math.max(n, 0);
     if (pos === OWN_POS) holdLongTransfer(t, f);
     if (t.giveWay() === BLOCKED) return BLOCKED;
   }

@@ -11,7 +11,7 @@ import type { Task } from '../kernel/task.ts';
 import type { File } from '../vfs/file.ts';
 import { READ_EVENTS, WRITE_EVENTS, waitReadable, waitWritable } from './blocking_io.ts';
 import { fdget } from './fdget.ts';
-import { copyBuffer, lastOffset, readOffset, writeOffset } from './files_copy.ts';
+import { copyBuffer, lastOffset, preadWhole, readOffset, writeOffset } from './files_copy.ts';
 import { ADDR, FD, FLAGS, SIZE, STRUCT } from './kinds.ts';
 import { sys } from './row.ts';
 
@@ -141,7 +141,7 @@ function fileToPipe(
   if (!output.pipe.writable) return waitForRoom(t, outFd, output, flags);
   // Never more than the pipe takes: what a socket gave could not be put back.
   const io = new KernelIo(copyBuffer, 0, Math.min(len, output.pipe.ring.free, copyBuffer.length));
-  const n = pos < 0 ? input.read(t, io) : input.pread(t, io, pos);
+  const n = pos < 0 ? input.read(t, io) : preadWhole(t, input, io, pos);
   if (n === -EAGAIN) return (flags & SPLICE_F_NONBLOCK) !== 0 ? -EAGAIN : waitReadable(t, inFd, input);
   if (n <= 0) return n;
   const w = output.pipe.write(new KernelIo(copyBuffer, 0, n), false);

@@ -62,9 +62,7 @@ function semget(t: Task, key: number, count: number, flags: number): number {
     (o) => (count > o.values.length ? -EINVAL : 0),
     () => {
       if (count === 0) return -EINVAL;
-      let total = count;
-      for (const o of table.all()) total += o.values.length;
-      if (total > MAX_SEMAPHORES) return -ENOSPC;
+      if (table.units + count > MAX_SEMAPHORES) return -ENOSPC;
       return new SemSet(key, flags, t.cred, count, t.kernel.time.realtimeSec());
     },
   );
@@ -142,9 +140,7 @@ function putSeminfo(t: Task, addr: number, usz: number, aem: number): number {
 
 function info(t: Task, cmd: number, addr: number): number {
   if (cmd === IPC_INFO) return putSeminfo(t, addr, SEMUSZ, SEMAEM);
-  let total = 0;
-  for (const o of t.ipc.sem.all()) total += o.values.length;
-  return putSeminfo(t, addr, t.ipc.sem.used, total);
+  return putSeminfo(t, addr, t.ipc.sem.used, t.ipc.sem.units);
 }
 
 function stat(t: Task, id: number, cmd: number, addr: number): number {

@@ -45,7 +45,7 @@ import { ADDR, FLAGS, INT, MADVICE, OUT_BUF, SIZE } from './kinds.ts';
 import { noteLockRight } from './memory.ts';
 import { sys } from './row.ts';
 
-/** Pages whose mincore bytes fit the scratch buffer comfortably. */
+/** Pages of one slice of mincore. */
 const MINCORE_STEP = 4096;
 
 /** Implements madvise(2). */
@@ -130,14 +130,14 @@ function mincore(t: Task, addr: number, len: number, vec: number): number {
   if (!(addr >= 0) || pageOffset(addr) !== 0) return -EINVAL;
   if (!(len >= 0) || addr + len > GUEST_TOP) return -ENOMEM;
   const pages = pageUp(len) / PAGE_SIZE;
-  for (let done = 0; done < pages; ) {
-    const n = Math.min(pages - done, MINCORE_STEP);
-    const r = residency(t.mm, addr + done * PAGE_SIZE, n, scratch);
-    if (r < 0) return r;
-    if (t.mm.copyOutExact(vec + done, scratch, 0, n) !== 0) return -EFAULT;
-    done += n;
-  }
-  return 0;
+  const done = t.call.active ? t.call.done : 0;
+  const n = Math.min(pages - done, MINCORE_STEP);
+  const r = residency(t.mm, addr + done * PAGE_SIZE, n, scratch);
+  if (r < 0) return r;
+  if (t.mm.copyOutExact(vec + done, scratch, 0, n) !== 0) return -EFAULT;
+  if (done + n >= pages) return 0;
+  t.call.done = done + n;
+  return t.giveWay();
 }
 
 function lock(t: Task, addr: number, len: number, flags: number): number {

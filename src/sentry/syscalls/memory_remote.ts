@@ -5,6 +5,7 @@ import { EBADF, EFAULT, EINVAL, EPERM, ESRCH } from '../../abi/errno.ts';
 import { MADV_COLD, MADV_COLLAPSE, MADV_PAGEOUT, MADV_WILLNEED } from '../../abi/mman.ts';
 import { SYS_process_madvise, SYS_process_vm_readv, SYS_process_vm_writev } from '../../abi/syscall.ts';
 import { UIO_MAXIOV } from '../../abi/uio.ts';
+import { BLOCKED, SLICE_BYTES } from '../kernel/block.ts';
 import { PidFile } from '../kernel/pidfd.ts';
 import { mayPtrace } from '../kernel/ptrace_access.ts';
 import { TASK_DEAD, type Task } from '../kernel/task.ts';
@@ -58,10 +59,20 @@ function transfer(
   if (target === null || target.state === TASK_DEAD) return -ESRCH;
   if (!mayPtrace(t, target)) return -EPERM;
   const mm: MemoryManager = target.mm;
-  let done = 0;
+  // What earlier slices of this call have moved.
+  let passed = t.call.active ? t.call.done : 0;
+  io.skip(passed);
+  let done = passed;
+  const end = done + SLICE_BYTES;
   for (let i = 0; i < rcount; i++) {
-    let at = 0;
+    let at = Math.min(passed, remoteLens[i]!);
+    passed -= at;
     while (at < remoteLens[i]! && io.remaining > 0) {
+      if (done >= end) {
+        t.call.done = done;
+        const w = t.giveWay();
+        return w === BLOCKED ? w : done;
+      }
       const n = Math.min(CHUNK, remoteLens[i]! - at, io.remaining);
       const addr = remoteBases[i]! + at;
       let moved: number;

@@ -16,6 +16,12 @@ import type { DirSink, Inode } from './inode.ts';
 import type { Path } from './path.ts';
 import { notifyDentry } from './watches.ts';
 
+/**
+ * From pread(): the answer takes more work than one call may do at a time; ask again when others had their turn. Only
+ * made-up texts say so, of places far behind what was read before.
+ */
+export const WORKS_ON = -0x1000_0005;
+
 /** Readiness of a file that never blocks. */
 export const ALWAYS_READY = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 

@@ -80,34 +80,48 @@ export class InodeLocks {
   setRecord(owner: object, pid: number, type: number, start: number, end: number): number {
     if (type !== F_UNLCK && this.conflict(owner, type, start, end) !== null) return -EAGAIN;
     if (this.records.length >= MAX_LOCKS && type !== F_UNLCK) return -ENOLCK;
-    const kept: RecordLock[] = [];
     const mine = new RecordLock(start, end, type, owner, pid);
+    const rest: RecordLock[] = [];
     let released = type === F_UNLCK;
-    for (const l of this.records) {
+    // Compacted in place: of thousands of locks, few have to do with this one.
+    const { records } = this;
+    let kept = 0;
+    for (let i = 0; i < records.length; i++) {
+      const l = records[i]!;
       const apart = l.owner !== owner || l.end + 1 < mine.start || l.start > mine.end + 1;
-      if (apart) {
-        kept.push(l);
+      const same = type === l.type;
+      if (apart || (!same && (l.end < start || l.start > end))) {
+        records[kept++] = l;
         continue;
       }
-      if (type === l.type) {
+      if (same) {
         // Same kind, overlapping or adjacent: one lock.
         mine.start = Math.min(mine.start, l.start);
         mine.end = Math.max(mine.end, l.end);
         continue;
       }
-      if (l.end < start || l.start > end) {
-        kept.push(l);
-        continue;
-      }
       released ||= l.type === F_WRLCK;
-      if (l.start < start) kept.push(new RecordLock(l.start, start - 1, l.type, owner, l.pid));
-      if (l.end > end) kept.push(new RecordLock(end + 1, l.end, l.type, owner, l.pid));
+      if (l.start < start) rest.push(new RecordLock(l.start, start - 1, l.type, owner, l.pid));
+      if (l.end > end) rest.push(new RecordLock(end + 1, l.end, l.type, owner, l.pid));
     }
-    if (type !== F_UNLCK) kept.push(mine);
-    kept.sort((a, b) => a.start - b.start);
-    this.records = kept;
+    records.length = kept;
+    if (type !== F_UNLCK) rest.push(mine);
+    for (const l of rest) this.insertRecord(l);
     this.changed(released);
     return 0;
+  }
+
+  /** Puts a lock behind all that start before it or where it does. */
+  private insertRecord(l: RecordLock): void {
+    const { records } = this;
+    let lo = 0;
+    let hi = records.length;
+    while (lo < hi) {
+      const mid = (lo + hi) >>> 1;
+      if (records[mid]!.start <= l.start) lo = mid + 1;
+      else hi = mid;
+    }
+    records.splice(lo, 0, l);
   }
 
   private changed(released: boolean): void {
@@ -154,23 +168,18 @@ export class InodeLocks {
   }
 
   /** Lines of /proc/locks, from number `from` on. */
-  describe(from: number): string[] {
+  *describe(from: number): Iterable<string> {
     const i = this.inode;
+    let n = from;
     const hex = (n: number): string => n.toString(16).padStart(2, '0');
     const where = `${hex(devMajor(i.fs.dev))}:${hex(devMinor(i.fs.dev))}:${i.ino}`;
-    const lines: string[] = [];
     for (const l of this.flocks)
-      lines.push(
-        `${from + lines.length}: FLOCK  ADVISORY  ${l.type === LOCK_SH ? 'READ ' : 'WRITE'} ${l.pid} ${where} 0 EOF`,
-      );
+      yield `${n++}: FLOCK  ADVISORY  ${l.type === LOCK_SH ? 'READ ' : 'WRITE'} ${l.pid} ${where} 0 EOF\n`;
     for (const l of this.records) {
       const kind = l.pid < 0 ? 'OFDLCK' : 'POSIX ';
       const end = l.end === LOCK_EOF ? 'EOF' : String(l.end);
-      lines.push(
-        `${from + lines.length}: ${kind} ADVISORY  ${l.type === F_RDLCK ? 'READ ' : 'WRITE'} ${l.pid} ${where} ${l.start} ${end}`,
-      );
+      yield `${n++}: ${kind} ADVISORY  ${l.type === F_RDLCK ? 'READ ' : 'WRITE'} ${l.pid} ${where} ${l.start} ${end}\n`;
     }
-    return lines;
   }
 }
 
@@ -196,8 +205,11 @@ export function endWait(waiter: object): void {
 }
 
 /** The text of /proc/locks. */
-export function locksText(): string {
-  const lines: string[] = [];
-  for (const l of locked) lines.push(...l.describe(lines.length + 1));
-  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+export function* locksText(): Iterable<string> {
+  let n = 1;
+  for (const l of locked)
+    for (const line of l.describe(n)) {
+      n++;
+      yield line;
+    }
 }

@@ -158,6 +158,12 @@ export class MemDir extends MemInode {
   protected readonly entries: Map<string, MemEntry> = new Map();
   /** Cookie of the next entry; 0 and 1 are "." and "..". */
   protected nextCookie = 2;
+  /** The listing that was cut short last: the cookie that it goes on with, that entry, and those behind it. */
+  private listing: {
+    readonly from: number;
+    readonly left: Iterator<[string, MemEntry]>;
+    readonly next: IteratorResult<[string, MemEntry]>;
+  } | null = null;
 
   constructor(fs: MemFs, mode: number, ino: number = fs.nextIno()) {
     super(fs, ino, mode);
@@ -299,9 +305,16 @@ export class MemDir extends MemInode {
   }
 
   override readdir(_ctx: VfsContext, from: number, sink: DirSink): number {
-    for (const [name, e] of this.entries) {
-      if (e.cookie < from) continue;
-      if (!sink.emit(name, e.inode.ino, direntType(e.inode.mode), e.cookie + 1)) return 0;
+    // A listing in parts goes on where its last part ended: to look for the place again would make it quadratic.
+    const resumed = this.listing !== null && this.listing.from === from ? this.listing : null;
+    const left = resumed?.left ?? this.entries.entries();
+    this.listing = null;
+    for (let at = resumed?.next ?? left.next(); at.done !== true; at = left.next()) {
+      const [name, e] = at.value;
+      if (e.cookie < from || this.entries.get(name) !== e) continue;
+      if (sink.emit(name, e.inode.ino, direntType(e.inode.mode), e.cookie + 1)) continue;
+      this.listing = { from: e.cookie, left, next: at };
+      return 0;
     }
     return 0;
   }

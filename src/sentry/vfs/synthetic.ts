@@ -8,7 +8,7 @@ import type { Io } from '../base/io.ts';
 import type { VfsContext } from './context.ts';
 import { direntType } from './dirent.ts';
 import { openDir } from './dirfile.ts';
-import { File } from './file.ts';
+import { File, WORKS_ON } from './file.ts';
 import { FileSystem } from './filesystem.ts';
 import { type DirSink, Inode } from './inode.ts';
 import { stampBirth } from './times.ts';
@@ -34,6 +34,14 @@ function stampOnce(ctx: VfsContext, inode: Inode): number {
 
 /** Bytes that one write(2) to a synthetic file may carry. */
 const WRITE_MAX = 65536;
+/** Of a text in pieces, one read makes and gives a part: so many bytes or pieces, whatever comes first. */
+const PART_BYTES = 16384;
+const PART_PIECES = 128;
+/** Parts kept for who reads them again. */
+const KEPT = 16;
+
+/** A text as a whole, or in pieces where a guest can make it long: they are made as somebody reads on. */
+export type Text = string | Iterable<string>;
 
 /** A file whose text a function makes. Text is a byte string (base/bytes.ts). */
 export abstract class SyntheticFileInode extends Inode {
@@ -42,8 +50,8 @@ export abstract class SyntheticFileInode extends Inode {
     super(fs, ino === 0 ? fs.nextIno() : ino, S_IFREG | (mode & 0o7777));
   }
 
-  /** The whole text, made anew whenever a reader reads at offset 0; -errno. */
-  abstract read(ctx: VfsContext): string | number;
+  /** The text, made anew whenever a reader reads at offset 0; -errno. */
+  abstract read(ctx: VfsContext): Text | number;
 
   /** Takes the bytes of one write(2), as a byte string; bytes consumed or -errno. */
   write(_ctx: VfsContext, _data: string): number {
@@ -64,22 +72,62 @@ export abstract class SyntheticFileInode extends Inode {
   }
 }
 
-/** An open synthetic file. What a reader saw at offset 0 stays for the reads that follow. */
+/** An open synthetic file. What a reader saw at offset 0 stays for the reads that follow, the last KEPT parts of it. */
 export class SyntheticFile extends File {
-  private text: Uint8Array | null = null;
+  /** The parts that are kept, and where the first of them begins. */
+  private parts: Uint8Array[] = [];
+  private keptFrom = 0;
+  /** Bytes made so far, and where the pieces to come are from; null at their end. */
+  private made = -1;
+  private pieces: Iterator<string> | null = null;
 
   override get seekable(): boolean {
     return true;
   }
 
   override pread(ctx: VfsContext, io: Io, off: number): number {
-    if (off === 0 || this.text === null) {
+    // A text whose first part is still being made does not begin anew.
+    const begins = off === 0 && !(this.pieces !== null && this.made === 0);
+    if (this.made < 0 || begins || off < this.keptFrom) {
       const text = (this.inode as SyntheticFileInode).read(ctx);
       if (typeof text === 'number') return text;
-      this.text = stringToBytes(text);
+      this.pieces = null;
+      this.parts = [];
+      this.keptFrom = this.made = 0;
+      if (typeof text === 'string') this.append(text);
+      else this.pieces = text[Symbol.iterator]();
     }
-    const n = Math.min(io.remaining, this.text.length - off);
-    return n <= 0 ? 0 : io.put(this.text, off, n);
+    if (this.pieces !== null && this.made <= off) this.makePart();
+    if (this.pieces !== null && this.made <= off) return WORKS_ON;
+    let at = this.keptFrom;
+    for (const part of this.parts) {
+      if (off < at + part.length)
+        return io.put(part, off - at, Math.min(io.remaining, at + part.length - off));
+      at += part.length;
+    }
+    return 0;
+  }
+
+  /** Makes the next part. Pieces without text are steps of a long computation. */
+  private makePart(): void {
+    const pieces = this.pieces!;
+    let text = '';
+    for (let i = 0; i < PART_PIECES && text.length < PART_BYTES; i++) {
+      const next = pieces.next();
+      if (next.done === true) {
+        this.pieces = null;
+        break;
+      }
+      text += next.value;
+    }
+    this.append(text);
+  }
+
+  private append(text: string): void {
+    if (text === '') return;
+    this.parts.push(stringToBytes(text));
+    this.made += text.length;
+    if (this.parts.length > KEPT) this.keptFrom += this.parts.shift()!.length;
   }
 
   override pwrite(ctx: VfsContext, io: Io, _off: number): number {
@@ -93,13 +141,13 @@ export class SyntheticFile extends File {
 
 /** A synthetic file from plain functions, for static tables. */
 export class TextFileInode extends SyntheticFileInode {
-  private readonly source: (ctx: VfsContext) => string | number;
+  private readonly source: (ctx: VfsContext) => Text | number;
   private readonly sink: ((ctx: VfsContext, data: string) => number) | null;
 
   constructor(
     fs: FileSystem,
     mode: number,
-    source: (ctx: VfsContext) => string | number,
+    source: (ctx: VfsContext) => Text | number,
     sink: ((ctx: VfsContext, data: string) => number) | null = null,
   ) {
     super(fs, mode);
@@ -107,7 +155,7 @@ export class TextFileInode extends SyntheticFileInode {
     this.sink = sink;
   }
 
-  override read(ctx: VfsContext): string | number {
+  override read(ctx: VfsContext): Text | number {
     return this.source(ctx);
   }
 

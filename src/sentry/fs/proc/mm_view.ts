@@ -13,6 +13,16 @@ export function mmOf(t: Task): MemoryManager | null {
   return t.state === TASK_DEAD ? null : t.mm;
 }
 
+/** The mappings in order of their addresses; they may change between two of them. */
+export function* vmasOf(mm: MemoryManager): Iterable<Vma> {
+  for (let i = 0; i < mm.vmas.length; ) {
+    const v = mm.vmas.at(i);
+    const { end } = v;
+    yield v;
+    i = mm.vmas.indexAbove(end);
+  }
+}
+
 export function eachVma(mm: MemoryManager, visit: (v: Vma) => void): void {
   for (let i = 0; i < mm.vmas.length; i++) visit(mm.vmas.at(i));
 }

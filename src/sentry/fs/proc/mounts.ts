@@ -9,18 +9,18 @@ import { escapeOctal } from './format.ts';
 
 const ESCAPED = ' \t\n\\#';
 
-/** Calls `line` for every mount that the task can see, with its place. */
-function eachMount(t: Task, line: (m: Mount, at: string) => string): string {
+/** The `line` of every mount that the task can see, with its place; the list may change while somebody reads. */
+function* eachMount(t: Task, line: (m: Mount, at: string) => string): Iterable<string> {
   const root = t.fs.root;
   const ns = root.mount.ns;
-  if (ns === null) return '';
-  let out = '';
-  for (const m of ns.mounts) {
+  if (ns === null) return;
+  for (let i = 0; i < ns.mounts.length; i++) {
+    const m = ns.mounts[i]!;
     const top = m === root.mount ? root : new Path(m, m.root);
-    if (m !== root.mount && !pathReachable(top, root)) continue;
-    out += line(m, escapeOctal(pathString(top, root), ESCAPED));
+    yield m !== root.mount && !pathReachable(top, root)
+      ? ''
+      : line(m, escapeOctal(pathString(top, root), ESCAPED));
   }
-  return out;
 }
 
 /** The part of its file system that a mount shows. */
@@ -30,14 +30,14 @@ function rootOf(m: Mount): string {
   return escapeOctal(s === '' ? '/' : s, ESCAPED);
 }
 
-export function mountsText(t: Task): string {
+export function mountsText(t: Task): Iterable<string> {
   return eachMount(t, (m, at) => {
     const source = escapeOctal(m.source, ESCAPED);
     return `${source} ${at} ${m.fs.name} ${mountOptions(m)}${m.fs.options()} 0 0\n`;
   });
 }
 
-export function mountinfoText(t: Task): string {
+export function mountinfoText(t: Task): Iterable<string> {
   return eachMount(t, (m, at) => {
     const dev = `${devMajor(m.fs.dev)}:${devMinor(m.fs.dev)}`;
     const parent = m.parent === null ? m.id : m.parent.id;
@@ -47,7 +47,7 @@ export function mountinfoText(t: Task): string {
   });
 }
 
-export function mountstatsText(t: Task): string {
+export function mountstatsText(t: Task): Iterable<string> {
   return eachMount(
     t,
     (m, at) => `device ${escapeOctal(m.source, ESCAPED)} mounted on ${at} with fstype ${m.fs.name}\n`,

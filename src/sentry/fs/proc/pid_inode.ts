@@ -10,7 +10,7 @@ import type { FileSystem } from '../../vfs/filesystem.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { Path } from '../../vfs/path.ts';
 import { genericPermission } from '../../vfs/permission.ts';
-import { SyntheticFile, SyntheticFileInode, SyntheticSymlinkInode } from '../../vfs/synthetic.ts';
+import { SyntheticFile, SyntheticFileInode, SyntheticSymlinkInode, type Text } from '../../vfs/synthetic.ts';
 import { mayInspect, ownerGid, ownerUid } from './access.ts';
 import { mmOf } from './mm_view.ts';
 import { ProcDirInode } from './proc_dir.ts';
@@ -55,7 +55,7 @@ export interface PidFile {
   /** Permission bits. */
   readonly mode: number;
   /** The text; `whole` tells /proc/PID from /proc/PID/task/TID. */
-  readonly read: (t: Task, ctx: VfsContext, whole: boolean) => string | number;
+  readonly read: (t: Task, ctx: VfsContext, whole: boolean) => Text | number;
   readonly write?: (t: Task, ctx: VfsContext, data: string) => number;
   /** Only those who may trace the process may open (-EACCES) or read (-EPERM) it. */
   readonly guarded?: 'open' | 'read';
@@ -90,7 +90,7 @@ export class PidFileInode extends SyntheticFileInode {
     return this.file.guarded === 'open' ? new MemoryTextFile(this, flags, t) : super.open(ctx, flags);
   }
 
-  override read(ctx: VfsContext): string | number {
+  override read(ctx: VfsContext): Text | number {
     const t = this.target.task();
     if (t === null) return -ESRCH;
     if (this.file.guarded === 'read' && !mayInspect(ctx, t)) return -EPERM;

@@ -21,7 +21,7 @@ import { pathString } from '../../vfs/dpath.ts';
 import type { File } from '../../vfs/file.ts';
 import { devMajor, devMinor } from '../../vfs/filesystem.ts';
 import { escapeOctal, hex, kb } from './format.ts';
-import { eachVma, mmOf, type Resident, residentOf } from './mm_view.ts';
+import { mmOf, Resident, residentOf, vmasOf } from './mm_view.ts';
 
 /** Column at which the name starts, when there is room. */
 const NAME_COLUMN = 73;
@@ -55,12 +55,9 @@ export function mapsLine(v: Vma, ctx: VfsContext): string {
   return name === '' ? `${head}\n` : `${head.padEnd(NAME_COLUMN)}${name}\n`;
 }
 
-export function mapsText(t: Task, ctx: VfsContext): string {
+export function* mapsText(t: Task, ctx: VfsContext): Iterable<string> {
   const mm = mmOf(t);
-  if (mm === null) return '';
-  const lines: string[] = [];
-  eachVma(mm, (v) => lines.push(mapsLine(v, ctx)));
-  return lines.join('');
+  if (mm !== null) for (const v of vmasOf(mm)) yield mapsLine(v, ctx);
 }
 
 const VM_FLAGS: readonly (readonly [number, string])[] = [
@@ -111,33 +108,27 @@ function counters(r: Resident, rollup: boolean): string {
   return out + line('Locked', kib(r.locked));
 }
 
-export function smapsText(t: Task, ctx: VfsContext): string {
+export function* smapsText(t: Task, ctx: VfsContext): Iterable<string> {
   const mm = mmOf(t);
-  if (mm === null) return '';
-  const lines: string[] = [];
-  eachVma(mm, (v) => {
-    lines.push(
-      mapsLine(v, ctx),
-      line('Size', v.pages * 4),
-      line('KernelPageSize', 4),
-      line('MMUPageSize', 4),
-    );
-    lines.push(counters(residentOf(mm, v), false), 'THPeligible:           0\n', flagsText(v));
-  });
-  return lines.join('');
+  if (mm === null) return;
+  for (const v of vmasOf(mm)) {
+    const sizes = line('Size', v.pages * 4) + line('KernelPageSize', 4) + line('MMUPageSize', 4);
+    const counted = counters(residentOf(mm, v), false);
+    yield `${mapsLine(v, ctx)}${sizes}${counted}THPeligible:           0\n${flagsText(v)}`;
+  }
 }
 
-export function smapsRollupText(t: Task): string {
+export function* smapsRollupText(t: Task): Iterable<string> {
   const mm = mmOf(t);
-  if (mm === null || mm.vmas.length === 0) return '';
-  let total: Resident | null = null;
+  if (mm === null || mm.vmas.length === 0) return;
+  const { start } = mm.vmas.at(0);
+  const total = new Resident();
   let end = 0;
-  eachVma(mm, (v) => {
-    const r = residentOf(mm, v);
-    if (total === null) total = r;
-    else total.add(r);
+  for (const v of vmasOf(mm)) {
+    total.add(residentOf(mm, v));
     end = v.end;
-  });
-  const range = `${hex(mm.vmas.at(0).start, 8)}-${hex(end, 8)} ---p 00000000 00:00 0 `;
-  return `${range.padEnd(NAME_COLUMN)}[rollup]\n${counters(total!, true)}`;
+    yield '';
+  }
+  const range = `${hex(start, 8)}-${hex(end, 8)} ---p 00000000 00:00 0 `;
+  yield `${range.padEnd(NAME_COLUMN)}[rollup]\n${counters(total, true)}`;
 }

@@ -13,6 +13,7 @@ import {
   type SyntheticEntry,
   SyntheticFs,
   SyntheticSymlinkInode,
+  type Text,
   TextFileInode,
 } from '../../vfs/synthetic.ts';
 import { cpuinfoText, prepareCpuinfo } from './cpuinfo.ts';
@@ -106,7 +107,7 @@ export class ProcFs extends SyntheticFs {
     const root = new ProcRoot(this, kernel);
     this.net = netDir(this, this.netTables);
     this.netTables.register('unix', () => kernel.unix.procRows());
-    const text = (name: string, read: () => string, mode = 0o444): void => {
+    const text = (name: string, read: () => Text, mode = 0o444): void => {
       root.fixed.set(name, new TextFileInode(this, mode, read));
     };
     text('cmdline', () => `${options.cmdline ?? ''}\n`);

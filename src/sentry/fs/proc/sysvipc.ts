@@ -5,7 +5,7 @@ import type { IpcObject } from '../../kernel/ipc_object.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { FileSystem } from '../../vfs/filesystem.ts';
-import { TextFileInode } from '../../vfs/synthetic.ts';
+import { type Text, TextFileInode } from '../../vfs/synthetic.ts';
 import { pad } from './format.ts';
 import { ProcStaticDir } from './proc_dir.ts';
 
@@ -28,36 +28,33 @@ function times(...seconds: number[]): string {
   return seconds.map((s) => pad(s, 10)).join(' ');
 }
 
-function msgText(t: Task): string {
-  let out = MSG_HEADING;
+function* msgText(t: Task): Iterable<string> {
+  yield MSG_HEADING;
   for (const q of t.ipc.msg.all()) {
     const counts = `${pad(q.cbytes, 10)} ${pad(q.messages.length, 10)} ${pad(q.lspid, 5)} ${pad(q.lrpid, 5)}`;
-    out += `${head(q)}  ${counts} ${owners(q)} ${times(q.stimeSec, q.rtimeSec, q.ctimeSec)}\n`;
+    yield `${head(q)}  ${counts} ${owners(q)} ${times(q.stimeSec, q.rtimeSec, q.ctimeSec)}\n`;
   }
-  return out;
 }
 
-function semText(t: Task): string {
-  let out = SEM_HEADING;
+function* semText(t: Task): Iterable<string> {
+  yield SEM_HEADING;
   for (const s of t.ipc.sem.all())
-    out += `${head(s)} ${pad(s.values.length, 10)} ${owners(s)} ${times(s.otimeSec, s.ctimeSec)}\n`;
-  return out;
+    yield `${head(s)} ${pad(s.values.length, 10)} ${owners(s)} ${times(s.otimeSec, s.ctimeSec)}\n`;
 }
 
-function shmText(t: Task): string {
-  let out = SHM_HEADING;
+function* shmText(t: Task): Iterable<string> {
+  yield SHM_HEADING;
   for (const s of t.ipc.shm.all()) {
     const users = `${pad(s.cpid, 5)} ${pad(s.lpid, 5)}  ${pad(s.attached, 5)}`;
     const sizes = `${pad(s.cache.pages * PAGE_SIZE, 21)} ${pad(0, 21)}`;
-    out += `${head(s)} ${pad(s.size, 21)} ${users} ${owners(s)} ${times(s.atimeSec, s.dtimeSec, s.ctimeSec)} ${sizes}\n`;
+    yield `${head(s)} ${pad(s.size, 21)} ${users} ${owners(s)} ${times(s.atimeSec, s.dtimeSec, s.ctimeSec)} ${sizes}\n`;
   }
-  return out;
 }
 
 /** The directory. */
 export function sysvipcDir(fs: FileSystem): ProcStaticDir {
   const dir = new ProcStaticDir(fs);
-  const file = (name: string, text: (t: Task) => string): void => {
+  const file = (name: string, text: (t: Task) => Text): void => {
     dir.add(name, new TextFileInode(fs, 0o444, (ctx: VfsContext) => text(ctx as Task)));
   };
   file('msg', msgText);

@@ -65,7 +65,11 @@ export class SystrapAddressSpace implements AddressSpace {
   }
 
   flush(): void {
-    if (this.process.orders.count > 0) this.platform.runOrders(this.process);
+    const { process } = this;
+    if (process.orders.count === 0) return;
+    this.platform.runOrders(process);
+    // What the stub has mapped is not what the Sentry believes, which is about to give frames to others.
+    if (process.broken !== 0) process.end();
   }
 
   release(): void {

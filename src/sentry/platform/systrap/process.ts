@@ -3,7 +3,7 @@
 // time; emptied processes are kept for the next one.
 
 import { EPOLL_CTL_ADD, EPOLLIN } from '../../../abi/epoll.ts';
-import { EAGAIN, ENOMEM, ESRCH } from '../../../abi/errno.ts';
+import { ESRCH } from '../../../abi/errno.ts';
 import { MAP_FIXED, MAP_SHARED, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
 import {
   CLONE_FILES,
@@ -126,11 +126,8 @@ export class HostProcess {
     );
     this.order(SYS_clone, THREAD_FLAGS, slot.addr + SLOT_SIZE - 16, 0, 0, 0, 0);
     slot.tid = this.platform.runOrders(this);
-    if (slot.tid <= 0) {
-      // The host has no more threads: nothing that this process has is wrong.
-      if (slot.tid === -EAGAIN || slot.tid === -ENOMEM) this.broken = 0;
-      return null;
-    }
+    if (this.broken !== 0) this.end();
+    if (slot.tid <= 0) return null;
     this.threads++;
     return slot;
   }

@@ -546,10 +546,7 @@ export class SystrapPlatform implements Platform, StubTable {
     // the descriptors of donated files.
     this.template.orders.push(SYS_clone, CLONE_PARENT | CLONE_FILES | SIGCHLD, 0, 0, 0, 0, 0);
     const pid = this.runOrders(this.template);
-    if (pid <= 0) {
-      this.template.broken = 0;
-      return pid < 0 ? pid : -ESRCH;
-    }
+    if (pid <= 0) return pid < 0 ? pid : -ESRCH;
     const process = new HostProcess(this, pid);
     const r = this.mappers.begin(process);
     if (r < 0) {
