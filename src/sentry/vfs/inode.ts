@@ -3,6 +3,7 @@
 // length, "." and "..". Permission checks on the directory were made by the caller (vfs/namei.ts).
 
 import { EINVAL, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
+import type { U64 } from '../../abi/u64.ts';
 import type { PageCache } from '../memfile/pagecache.ts';
 import type { VfsContext } from './context.ts';
 import type { DirRecords } from './dir_records.ts';
@@ -26,14 +27,15 @@ export interface SetAttr {
 
 /** Receives directory entries; returns false when full, and the entry was not taken. `next` is the cookie after it. */
 export interface DirSink {
-  emit(name: string, ino: number, type: number, next: number): boolean;
+  emit(name: string, ino: U64, type: number, next: number): boolean;
   /** Takes records from number `index` on, as many as there is room for: how many; -1 to get entries one by one. */
   emitRecords(records: DirRecords, index: number): number;
 }
 
 export abstract class Inode {
   readonly fs: FileSystem;
-  readonly ino: number;
+  /** Within its file system, exact: stat(2) shows the host's own. */
+  readonly ino: U64;
   /** S_IFMT type and permission bits. */
   mode: number;
   nlink = 1;
@@ -76,7 +78,7 @@ export abstract class Inode {
   /** A directory whose names come and go by themselves (proc): every lookup asks it again. */
   volatile = false;
 
-  constructor(fs: FileSystem, ino: number, mode: number) {
+  constructor(fs: FileSystem, ino: U64, mode: number) {
     this.fs = fs;
     this.ino = ino;
     this.mode = mode;

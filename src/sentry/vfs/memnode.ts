@@ -16,6 +16,7 @@ import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from 
 import { F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE } from '../../abi/fcntl.ts';
 import { RENAME_EXCHANGE } from '../../abi/fs.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.ts';
+import type { U64 } from '../../abi/u64.ts';
 import { XATTR_CREATE, XATTR_REPLACE } from '../../abi/xattr.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
@@ -159,7 +160,7 @@ export class MemDir extends MemInode {
   /** Cookie of the next entry; 0 and 1 are "." and "..". */
   protected nextCookie = 2;
 
-  constructor(fs: MemFs, mode: number, ino: number = fs.nextIno()) {
+  constructor(fs: MemFs, mode: number, ino: U64 = fs.nextIno()) {
     super(fs, ino, mode);
     this.nlink = 2;
     this.size = 2 * DIRENT_SIZE;
@@ -311,7 +312,7 @@ export class MemFile extends MemInode {
   /** Pages of this file that count in fs.usedPages. */
   private accounted = 0;
 
-  constructor(fs: MemFs, mode: number, ino: number = fs.nextIno()) {
+  constructor(fs: MemFs, mode: number, ino: U64 = fs.nextIno()) {
     super(fs, ino, mode);
   }
 

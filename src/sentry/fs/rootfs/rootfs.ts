@@ -5,9 +5,10 @@
 // dentry cache lets go of its last name; from its first change on it stays ("kept").
 // The tree is taken to stand still: attributes and names of the host are read once per cached inode.
 
-import { EINVAL, EIO, ENOENT, ENOTEMPTY, ENXIO } from '../../../abi/errno.ts';
+import { EINVAL, EIO, ENOENT, ENOTEMPTY, ENXIO, EOVERFLOW } from '../../../abi/errno.ts';
 import { OVERLAYFS_SUPER_MAGIC } from '../../../abi/magic.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/stat.ts';
+import type { U64 } from '../../../abi/u64.ts';
 import { failed } from '../../base/errno.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
 import type { DonatedFile } from '../../memfile/mappable.ts';
@@ -20,14 +21,19 @@ import type { File } from '../../vfs/file.ts';
 import type { StatFs } from '../../vfs/filesystem.ts';
 import type { DirSink, Inode } from '../../vfs/inode.ts';
 import { MemDir, MemFile, MemFs, MemInode } from '../../vfs/memnode.ts';
+import { MAX_FILE_SIZE } from '../../vfs/regularfile.ts';
 import type { HostEntry, HostNode, HostTree } from './hosttree.ts';
 import { LocalHostTree } from './hosttree.ts';
 
-/** Inode numbers of what the guest makes: above those of usual hosts. */
+// Inode numbers that the guest sees. One file system shows all devices of the host, so not every number can be the host's:
+//   below 2^40                     the host's own, of the root's device
+//   2^40 to 2^44                   numbers that we give: to what the guest makes, and to all that has no other place
+//   n * 2^44 and above, n <= 200   further device number n, its inodes below 2^44
+//   201 * 2^44 and above           the host's own, of the first device that was seen to have such numbers
 const FIRST_NEW_INO = 2 ** 40;
-/** Inode numbers of further devices of the host are moved into ranges of their own. */
 const DEVICE_RANGE = 2 ** 44;
 const MAX_DEVICES = 200;
+const FIRST_BIG_INO = (MAX_DEVICES + 1) * DEVICE_RANGE;
 /** Cookies of names that the guest made, behind those of the host. */
 const UPPER_COOKIE = 2 ** 32;
 
@@ -36,7 +42,11 @@ export class HostRootFs extends MemFs {
   private readonly top: HostDir;
   /** Inodes of host objects that are in use or changed, by device and inode number. */
   private readonly inodes: Map<string, Inode> = new Map();
-  private readonly devices: Map<number, number> = new Map();
+  private readonly devices: Map<U64, number> = new Map();
+  /** The device whose inode numbers from FIRST_BIG_INO on stay as they are. */
+  private bigDevice: U64 | null = null;
+  /** Numbers given to host objects whose own had no place, by device and inode number: for as long as we are there. */
+  private readonly moved: Map<string, number> = new Map();
   private lastNew = FIRST_NEW_INO;
 
   constructor(memfile: MemoryFile, tree: HostTree) {
@@ -44,7 +54,7 @@ export class HostRootFs extends MemFs {
     this.tree = tree;
     this.devices.set(tree.root.dev, 0);
     this.top = new HostDir(this, tree.root);
-    this.inodes.set(keyOf(tree.root), this.top);
+    this.inodes.set(keyOf(tree.root.dev, tree.root.ino), this.top);
   }
 
   /** Shows the host directory `hostPath` (byte string, absolute); -errno when it cannot be opened. */
@@ -62,18 +72,30 @@ export class HostRootFs extends MemFs {
   }
 
   /** The inode number that the guest sees for a host one. */
-  inoOf(dev: number, ino: number): number {
+  inoOf(dev: U64, ino: U64): U64 {
     let range = this.devices.get(dev);
     if (range === undefined) {
-      range = Math.min(this.devices.size, MAX_DEVICES);
+      range = this.devices.size;
       this.devices.set(dev, range);
     }
-    return range === 0 ? ino : (ino % DEVICE_RANGE) + range * DEVICE_RANGE;
+    if (ino >= FIRST_BIG_INO) {
+      this.bigDevice ??= dev;
+      if (this.bigDevice === dev) return ino;
+    } else if (range === 0) {
+      if (ino < FIRST_NEW_INO) return ino;
+    } else if (range <= MAX_DEVICES && ino < DEVICE_RANGE) return Number(ino) + range * DEVICE_RANGE;
+    const key = keyOf(dev, ino);
+    let given = this.moved.get(key);
+    if (given === undefined) {
+      given = this.nextIno();
+      this.moved.set(key, given);
+    }
+    return given;
   }
 
   /** The inode of a host object. */
   inodeOf(node: HostNode): Inode {
-    const key = keyOf(node);
+    const key = keyOf(node.dev, node.ino);
     const known = this.inodes.get(key);
     if (known !== undefined) return known;
     const inode = this.makeInode(node);
@@ -96,7 +118,7 @@ export class HostRootFs extends MemFs {
 
   /** A clean inode is used no more. */
   drop(node: HostNode): void {
-    this.inodes.delete(keyOf(node));
+    this.inodes.delete(keyOf(node.dev, node.ino));
     this.tree.release(node);
   }
 
@@ -110,8 +132,8 @@ export class HostRootFs extends MemFs {
   }
 }
 
-function keyOf(node: HostNode): string {
-  return `${node.dev}:${node.ino}`;
+function keyOf(dev: U64, ino: U64): string {
+  return `${dev}:${ino}`;
 }
 
 /** Takes over what the host says of an object. */
@@ -156,6 +178,8 @@ class HostFile extends MemFile implements PageSource, DonatedFile {
   }
 
   override open(ctx: VfsContext, flags: number): File | number {
+    // Offsets in it would be rounded.
+    if (this.size > MAX_FILE_SIZE) return -EOVERFLOW;
     // What the host denies the Sentry it denies the guest, unless the guest has replaced all of it.
     if (!this.kept) {
       const r = this.tree.checkRead(this.node);
