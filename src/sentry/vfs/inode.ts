@@ -63,6 +63,8 @@ export abstract class Inode {
   /** inotify watches; made on first use. */
   watches: InodeWatches | null = null;
   xattrs: Map<string, Uint8Array> | null = null;
+  /** It may have file capabilities, which the next change takes away (Linux keeps the opposite, S_NOSEC). */
+  mayHaveCaps = false;
   /** Open files that may write, minus those that deny it (running programs): ETXTBSY. */
   writers = 0;
   /** Open descriptions of it; with nlink 0 and none of them, the content goes (evict). */
@@ -190,6 +192,9 @@ export abstract class Inode {
 
   /** Content was or may be written from now on. */
   wrote(): void {}
+
+  /** Content or owner changed: takes its file capabilities away (security_inode_killpriv). */
+  killPriv(): void {}
 
   /** An extended attribute's value, or -ENODATA. Permission was checked by the caller, as for the others. */
   getxattr(_ctx: VfsContext, _name: string): Uint8Array | number {

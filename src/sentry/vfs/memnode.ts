@@ -17,7 +17,7 @@ import { F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE } from '.
 import { RENAME_EXCHANGE } from '../../abi/fs.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.ts';
 import type { U64 } from '../../abi/u64.ts';
-import { XATTR_CREATE, XATTR_REPLACE } from '../../abi/xattr.ts';
+import { XATTR_CREATE, XATTR_NAME_CAPS, XATTR_REPLACE } from '../../abi/xattr.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import { PageCache } from '../memfile/pagecache.ts';
@@ -96,20 +96,32 @@ export abstract class MemInode extends Inode {
     return 0;
   }
 
+  /** What there is now; an inode of the host looks there first. */
+  protected attributes(): Map<string, Uint8Array> | null {
+    return this.xattrs;
+  }
+
+  override killPriv(): void {
+    this.attributes()?.delete(XATTR_NAME_CAPS);
+    this.mayHaveCaps = false;
+  }
+
   override getxattr(_ctx: VfsContext, name: string): Uint8Array | number {
     if (!knownXattr(name)) return -EOPNOTSUPP;
-    return this.xattrs?.get(name) ?? -ENODATA;
+    return this.attributes()?.get(name) ?? -ENODATA;
   }
 
   override setxattr(ctx: VfsContext, name: string, value: Uint8Array, flags: number): number {
     if (!knownXattr(name)) return -EOPNOTSUPP;
-    const old = this.xattrs?.get(name);
+    const attributes = this.attributes();
+    const old = attributes?.get(name);
     if ((flags & XATTR_CREATE) !== 0 && old !== undefined) return -EEXIST;
     if ((flags & XATTR_REPLACE) !== 0 && old === undefined) return -ENODATA;
     let room = XATTR_ROOM - name.length - value.length;
-    for (const [n, v] of this.xattrs ?? []) if (n !== name) room -= n.length + v.length;
+    for (const [n, v] of attributes ?? []) if (n !== name) room -= n.length + v.length;
     if (room < 0) return -ENOSPC;
     (this.xattrs ??= new Map()).set(name, value);
+    if (name === XATTR_NAME_CAPS) this.mayHaveCaps = true;
     stampChange(ctx, this);
     this.wrote();
     return 0;
@@ -117,14 +129,14 @@ export abstract class MemInode extends Inode {
 
   override removexattr(ctx: VfsContext, name: string): number {
     if (!knownXattr(name)) return -EOPNOTSUPP;
-    if (this.xattrs === null || !this.xattrs.delete(name)) return -ENODATA;
+    if (this.attributes()?.delete(name) !== true) return -ENODATA;
     stampChange(ctx, this);
     this.wrote();
     return 0;
   }
 
   override listxattr(): Iterable<string> | number {
-    return this.xattrs === null ? [] : this.xattrs.keys();
+    return this.attributes()?.keys() ?? [];
   }
 
   /** The last name and user are gone. */

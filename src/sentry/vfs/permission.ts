@@ -81,8 +81,9 @@ export function modeWithoutPrivs(mode: number): number {
   return m;
 }
 
-/** A write happened: drops suid and sgid unless the caller has CAP_FSETID. */
+/** A write happened: drops file capabilities, and suid and sgid unless the caller has CAP_FSETID (file_remove_privs). */
 export function removePrivs(ctx: VfsContext, inode: Inode): void {
+  if (inode.mayHaveCaps) inode.killPriv();
   if ((inode.mode & (S_ISUID | S_ISGID)) === 0 || (inode.mode & S_IFMT) === S_IFDIR) return;
   if (ctx.cred.capable(CAP_FSETID)) return;
   inode.mode = modeWithoutPrivs(inode.mode);

@@ -3,7 +3,17 @@
 // asked for: every step is one name below a directory that was reached the same way.
 
 import { DIRENT64_D_INO, DIRENT64_D_NAME, DIRENT64_D_RECLEN, DIRENT64_D_TYPE } from '../../../abi/dirent.ts';
-import { EACCES, EIO, ELOOP, ENOENT, ENOTDIR, EPERM, ESTALE } from '../../../abi/errno.ts';
+import {
+  EACCES,
+  EIO,
+  ELOOP,
+  ENODATA,
+  ENOENT,
+  ENOTDIR,
+  EOPNOTSUPP,
+  EPERM,
+  ESTALE,
+} from '../../../abi/errno.ts';
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -31,6 +41,7 @@ import { MAP_PRIVATE, PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
 import {
   S_IFDIR,
   S_IFMT,
+  S_IFREG,
   STAT_ST_ATIME,
   STAT_ST_ATIME_NSEC,
   STAT_ST_BLOCKS,
@@ -49,8 +60,10 @@ import {
 } from '../../../abi/stat.ts';
 import {
   SYS_close,
+  SYS_fgetxattr,
   SYS_fstatfs,
   SYS_getdents64,
+  SYS_lgetxattr,
   SYS_lseek,
   SYS_mmap,
   SYS_munmap,
@@ -126,6 +139,8 @@ export interface HostTree {
   descriptor(file: HostNode): number;
   /** May the file be mapped, for execution too? Not on mounts with noexec, for one. */
   canMap(file: HostNode): boolean;
+  /** An extended attribute of any object, also of one that the Sentry may not open; -ENODATA. */
+  getxattr(node: HostNode, name: string): Uint8Array | number;
   /** The node is used no more. */
   release(node: HostNode): void;
 }
@@ -302,6 +317,30 @@ export class LocalHostTree implements HostTree {
     const n = hostCall(SYS_readlinkat, fd, this.name.putString(link.name), this.list.addr, PATH_MAX);
     if (n < 0) return n;
     return bytesToString(this.list.u8, 0, n);
+  }
+
+  getxattr(node: HostNode, name: string): Uint8Array | number {
+    if (node.hidden) return -ENODATA;
+    const r = this.xattrAt(node, name);
+    if (r < 0) return r === -EOPNOTSUPP ? -ENODATA : r;
+    return this.list.u8.slice(0, r);
+  }
+
+  /** The value goes to this.list: its bytes, or -errno. */
+  private xattrAt(node: HostNode, name: string): number {
+    if (node.parent !== null) {
+      const dirfd = this.fdOf(node.parent);
+      if (dirfd < 0) return dirfd;
+      // No descriptor of the object is needed so, which would take the right to read it.
+      const path = this.name.putString(`/proc/self/fd/${dirfd}/${node.name}`);
+      const r = hostCall(SYS_lgetxattr, path, this.stat.putString(name), this.list.addr, DIR_BUFFER);
+      if (r >= 0 || r === -ENODATA || r === -EOPNOTSUPP) return r;
+    }
+    const type = node.mode & S_IFMT;
+    if (type !== S_IFREG && type !== S_IFDIR) return -ENODATA;
+    const fd = this.fdOf(node);
+    if (fd < 0) return fd;
+    return hostCall(SYS_fgetxattr, fd, this.stat.putString(name), this.list.addr, DIR_BUFFER);
   }
 
   checkRead(file: HostNode): number {

@@ -4,7 +4,7 @@ import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { EACCES, ENOENT, EOVERFLOW } from '../../../abi/errno.ts';
+import { EACCES, ENODATA, ENOENT, EOVERFLOW } from '../../../abi/errno.ts';
 import { AT_FDCWD, O_CREAT, O_RDONLY, O_RDWR } from '../../../abi/fcntl.ts';
 import { S_IFDIR, S_IFREG, STAT_ST_INO } from '../../../abi/stat.ts';
 import { SYS_pread64 } from '../../../abi/syscall.ts';
@@ -69,6 +69,9 @@ class FakeTree implements HostTree {
 
   readlink(): number {
     return -ENOENT;
+  }
+  getxattr(): number {
+    return -ENODATA;
   }
   checkRead(): number {
     return 0;

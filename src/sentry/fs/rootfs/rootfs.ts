@@ -9,6 +9,7 @@ import { EINVAL, EIO, ENOENT, ENOTEMPTY, ENXIO, EOVERFLOW } from '../../../abi/e
 import { OVERLAYFS_SUPER_MAGIC } from '../../../abi/magic.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/stat.ts';
 import type { U64 } from '../../../abi/u64.ts';
+import { XATTR_NAME_CAPS } from '../../../abi/xattr.ts';
 import { failed } from '../../base/errno.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
 import type { DonatedFile } from '../../memfile/mappable.ts';
@@ -160,6 +161,8 @@ function idle(i: Inode): boolean {
 class HostFile extends MemFile implements PageSource, DonatedFile {
   readonly node: HostNode;
   private kept = false;
+  /** The host was asked for the file's capabilities. */
+  private askedCaps = false;
   /** May the host's file be mapped? Asked once. */
   private mappable: boolean | null = null;
 
@@ -167,6 +170,7 @@ class HostFile extends MemFile implements PageSource, DonatedFile {
     super(fs, node.mode, fs.inoOf(node.dev, node.ino));
     this.node = node;
     copyAttributes(this, node);
+    this.mayHaveCaps = true;
   }
 
   private get tree(): HostTree {
@@ -175,6 +179,17 @@ class HostFile extends MemFile implements PageSource, DonatedFile {
 
   protected override content(): PageCache {
     return (this.pages ??= new PageCache(this.fs.memfile, this.size, this));
+  }
+
+  /** Of the host's attributes the capabilities count: what a program may do is part of it, as its mode is. */
+  protected override attributes(): Map<string, Uint8Array> | null {
+    if (!this.askedCaps) {
+      this.askedCaps = true;
+      const caps = this.tree.getxattr(this.node, XATTR_NAME_CAPS);
+      if (failed(caps)) this.mayHaveCaps = false;
+      else (this.xattrs ??= new Map()).set(XATTR_NAME_CAPS, caps);
+    }
+    return this.xattrs;
   }
 
   override open(ctx: VfsContext, flags: number): File | number {
