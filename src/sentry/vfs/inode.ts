@@ -5,6 +5,7 @@
 import { EINVAL, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
 import type { U64 } from '../../abi/u64.ts';
 import type { PageCache } from '../memfile/pagecache.ts';
+import type { Acls } from './acl.ts';
 import type { VfsContext } from './context.ts';
 import type { DirRecords } from './dir_records.ts';
 import type { File } from './file.ts';
@@ -63,6 +64,8 @@ export abstract class Inode {
   /** inotify watches; made on first use. */
   watches: InodeWatches | null = null;
   xattrs: Map<string, Uint8Array> | null = null;
+  /** POSIX access control lists, if there are any; UNREAD_ACLS until the host was asked. */
+  acls: Acls | null = null;
   /** It may have file capabilities, which the next change takes away (Linux keeps the opposite, S_NOSEC). */
   mayHaveCaps = false;
   /** Open files that may write, minus those that deny it (running programs): ETXTBSY. */
@@ -192,6 +195,11 @@ export abstract class Inode {
 
   /** Content was or may be written from now on. */
   wrote(): void {}
+
+  /** Its access control lists, from where it comes from: asked once. */
+  readAcls(): Acls | null {
+    return null;
+  }
 
   /** Content or owner changed: takes its file capabilities away (security_inode_killpriv). */
   killPriv(): void {}

@@ -21,6 +21,8 @@ import { XATTR_CREATE, XATTR_NAME_CAPS, XATTR_REPLACE } from '../../abi/xattr.ts
 import { PAGE_SIZE } from '../base/page.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import { PageCache } from '../memfile/pagecache.ts';
+import { chmodAcl, inheritAcl } from './acl.ts';
+import { aclNames, getAcl, isAclName, setAcl } from './acl_attr.ts';
 import { applyAttr } from './attr.ts';
 import type { VfsContext } from './context.ts';
 import { direntType } from './dirent.ts';
@@ -76,8 +78,10 @@ export abstract class MemFs extends FileSystem {
 
   private born(ctx: VfsContext, dir: Inode | null, inode: Inode): Inode {
     this.usedInodes++;
-    if (dir !== null) initOwner(ctx, dir, inode);
-    else {
+    if (dir !== null) {
+      initOwner(ctx, dir, inode);
+      inheritAcl(dir, inode);
+    } else {
       inode.uid = ctx.cred.fsuid;
       inode.gid = ctx.cred.fsgid;
     }
@@ -92,6 +96,7 @@ export abstract class MemInode extends Inode {
 
   override setattr(ctx: VfsContext, attr: SetAttr): number {
     applyAttr(ctx, this, attr);
+    if (attr.mode !== undefined && this.acls !== null) chmodAcl(this);
     this.wrote();
     return 0;
   }
@@ -107,11 +112,13 @@ export abstract class MemInode extends Inode {
   }
 
   override getxattr(_ctx: VfsContext, name: string): Uint8Array | number {
+    if (isAclName(name)) return this.hasAcls ? (getAcl(this, name) ?? -ENODATA) : -EOPNOTSUPP;
     if (!knownXattr(name)) return -EOPNOTSUPP;
     return this.attributes()?.get(name) ?? -ENODATA;
   }
 
   override setxattr(ctx: VfsContext, name: string, value: Uint8Array, flags: number): number {
+    if (isAclName(name)) return this.changeAcl(ctx, name, value);
     if (!knownXattr(name)) return -EOPNOTSUPP;
     const attributes = this.attributes();
     const old = attributes?.get(name);
@@ -127,7 +134,22 @@ export abstract class MemInode extends Inode {
     return 0;
   }
 
+  /** Symbolic links have no access control lists. */
+  private get hasAcls(): boolean {
+    return (this.mode & S_IFMT) !== S_IFLNK;
+  }
+
+  private changeAcl(ctx: VfsContext, name: string, value: Uint8Array | null): number {
+    if (!this.hasAcls) return -EOPNOTSUPP;
+    const r = setAcl(ctx, this, name, value);
+    if (r < 0) return r;
+    stampChange(ctx, this);
+    this.wrote();
+    return 0;
+  }
+
   override removexattr(ctx: VfsContext, name: string): number {
+    if (isAclName(name)) return this.changeAcl(ctx, name, null);
     if (!knownXattr(name)) return -EOPNOTSUPP;
     if (this.attributes()?.delete(name) !== true) return -ENODATA;
     stampChange(ctx, this);
@@ -136,7 +158,8 @@ export abstract class MemInode extends Inode {
   }
 
   override listxattr(): Iterable<string> | number {
-    return this.attributes()?.keys() ?? [];
+    const own = this.attributes()?.keys() ?? [];
+    return this.acls === null ? own : [...aclNames(this), ...own];
   }
 
   /** The last name and user are gone. */
@@ -152,7 +175,7 @@ export abstract class MemInode extends Inode {
   }
 }
 
-/** Namespaces of attributes that are kept: no ACLs (system.). */
+/** Namespaces of attributes that are kept as they are. */
 function knownXattr(name: string): boolean {
   return name.startsWith('user.') || name.startsWith('trusted.') || name.startsWith('security.');
 }

@@ -4,6 +4,7 @@ import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID } from '.
 import { EACCES, EPERM } from '../../abi/errno.ts';
 import { S_IFDIR, S_IFMT, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP } from '../../abi/stat.ts';
 import type { Cred } from '../base/cred.ts';
+import { type Acl, accessAcl, aclAllows } from './acl.ts';
 import type { VfsContext } from './context.ts';
 import type { Inode } from './inode.ts';
 
@@ -11,11 +12,17 @@ export const MAY_EXEC = 1;
 export const MAY_WRITE = 2;
 export const MAY_READ = 4;
 
-/** The owner, group, other bits against the caller's fsuid and groups, then the capabilities. 0 or -EACCES. */
+/**
+ * The owner, group, other bits against the caller's fsuid and groups, or the access control list, then the capabilities.
+ * 0 or -EACCES.
+ */
 export function genericPermission(cred: Cred, inode: Inode, mask: number): number {
   const mode = inode.mode;
   let bits = mode;
+  let acl: Acl | null;
   if (inode.uid === cred.fsuid) bits = mode >> 6;
+  else if (inode.acls !== null && (mode & 0o070) !== 0 && (acl = accessAcl(inode)) !== null)
+    bits = aclAllows(acl, cred, inode.gid, mask) ? 7 : 0;
   else if ((mode & 0o070) >> 3 !== (mode & 0o007) && cred.inGroup(inode.gid)) bits = mode >> 3;
   if ((mask & ~bits & 7) === 0) return 0;
   if ((mode & S_IFMT) === S_IFDIR) {

@@ -5,16 +5,21 @@
 // dentry cache lets go of its last name; from its first change on it stays ("kept").
 // The tree is taken to stand still: attributes and names of the host are read once per cached inode.
 
-import { EINVAL, EIO, ENOENT, ENOTEMPTY, ENXIO, EOVERFLOW } from '../../../abi/errno.ts';
+import { EINVAL, EIO, ENODATA, ENOENT, ENOTEMPTY, ENXIO, EOVERFLOW } from '../../../abi/errno.ts';
 import { OVERLAYFS_SUPER_MAGIC } from '../../../abi/magic.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/stat.ts';
 import type { U64 } from '../../../abi/u64.ts';
-import { XATTR_NAME_CAPS } from '../../../abi/xattr.ts';
+import {
+  XATTR_NAME_CAPS,
+  XATTR_NAME_POSIX_ACL_ACCESS,
+  XATTR_NAME_POSIX_ACL_DEFAULT,
+} from '../../../abi/xattr.ts';
 import { failed } from '../../base/errno.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
 import type { DonatedFile } from '../../memfile/mappable.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { PageCache, type PageSource } from '../../memfile/pagecache.ts';
+import { type Acl, Acls, decodeAcl, NOBODY, UNREAD_ACLS, validAcl } from '../../vfs/acl.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { DirRecords } from '../../vfs/dir_records.ts';
 import { DT_UNKNOWN, direntType } from '../../vfs/dirent.ts';
@@ -153,6 +158,22 @@ function copyAttributes(i: Inode, n: HostNode): void {
   i.ctimeNsec = n.ctimeNsec;
 }
 
+/** The access control lists of a host object. Where the host's answer is no list, nobody gets rights by it. */
+function readAcls(fs: HostRootFs, node: HostNode): Acls | null {
+  const access = readAcl(fs, node, XATTR_NAME_POSIX_ACL_ACCESS);
+  const isDir = (node.mode & S_IFMT) === S_IFDIR;
+  const inherited = isDir ? readAcl(fs, node, XATTR_NAME_POSIX_ACL_DEFAULT) : null;
+  return access === null && inherited === null ? null : new Acls(access, inherited);
+}
+
+function readAcl(fs: HostRootFs, node: HostNode, name: string): Acl | null {
+  const value = fs.tree.getxattr(node, name);
+  if (value === -ENODATA) return null;
+  const acl = failed(value) ? value : decodeAcl(value);
+  if (acl === null) return null;
+  return failed(acl) || !validAcl(acl) ? NOBODY : acl;
+}
+
 /** May a clean inode go, now that no name of it is cached and nobody has it open? */
 function idle(i: Inode): boolean {
   return i.watches === null && (i.locks === null || i.locks.empty) && i.writers === 0;
@@ -170,6 +191,7 @@ class HostFile extends MemFile implements PageSource, DonatedFile {
     super(fs, node.mode, fs.inoOf(node.dev, node.ino));
     this.node = node;
     copyAttributes(this, node);
+    this.acls = UNREAD_ACLS;
     this.mayHaveCaps = true;
   }
 
@@ -205,6 +227,10 @@ class HostFile extends MemFile implements PageSource, DonatedFile {
 
   override refresh(ctx: VfsContext): number {
     return this.kept ? super.refresh(ctx) : 0;
+  }
+
+  override readAcls(): Acls | null {
+    return readAcls(this.fs as HostRootFs, this.node);
   }
 
   override wrote(): void {
@@ -304,6 +330,7 @@ class HostSpecial extends MemInode {
     super(fs, fs.inoOf(node.dev, node.ino), node.mode);
     this.node = node;
     copyAttributes(this, node);
+    this.acls = UNREAD_ACLS;
   }
 
   /** True: opening must not reach the guest's own drivers (vfs/devices.ts). */
@@ -313,6 +340,10 @@ class HostSpecial extends MemInode {
 
   override open(): File | number {
     return -ENXIO;
+  }
+
+  override readAcls(): Acls | null {
+    return readAcls(this.fs as HostRootFs, this.node);
   }
 
   override wrote(): void {
@@ -343,6 +374,7 @@ class HostDir extends MemDir {
     super(fs, node.mode, fs.inoOf(node.dev, node.ino));
     this.node = node;
     copyAttributes(this, node);
+    this.acls = UNREAD_ACLS;
     if (this.nlink < 2) this.nlink = 2;
     this.nextCookie = UPPER_COOKIE;
   }
@@ -410,6 +442,10 @@ class HostDir extends MemDir {
     if (entry.type !== DT_UNKNOWN) return entry.type;
     const inode = this.lookup(ctx, entry.name);
     return failed(inode) ? DT_UNKNOWN : direntType(inode.mode);
+  }
+
+  override readAcls(): Acls | null {
+    return readAcls(this.fs as HostRootFs, this.node);
   }
 
   override wrote(): void {

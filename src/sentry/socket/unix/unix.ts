@@ -152,7 +152,8 @@ export abstract class UnixSocket extends SocketFile {
       this.ns.abstract.set(name, this);
     } else {
       // unix_bind_bsd(): fchmod(2) of the socket before decides about the name.
-      const at = makeNodeAt(ctx, AT_FDCWD, name, S_IFSOCK | (this.inode.mode & 0o7777), 0);
+      const mode = this.inode.mode & 0o7777 & ~ctx.fs.umask;
+      const at = makeNodeAt(ctx, AT_FDCWD, name, S_IFSOCK | mode, 0);
       if (failed(at)) return at === -EEXIST ? -EADDRINUSE : at;
       this.boundInode = at.dentry.inode!;
       endpoints.set(this.boundInode, this);
