@@ -20,7 +20,7 @@ import type { U64 } from '../../abi/u64.ts';
 import { XATTR_CREATE, XATTR_NAME_CAPS, XATTR_REPLACE } from '../../abi/xattr.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
-import { PageCache } from '../memfile/pagecache.ts';
+import { PageCache, PageQuota } from '../memfile/pagecache.ts';
 import { chmodAcl, inheritAcl } from './acl.ts';
 import { aclNames, getAcl, isAclName, setAcl } from './acl_attr.ts';
 import { applyAttr } from './attr.ts';
@@ -36,6 +36,8 @@ import { stampBirth, stampChange, stampModify } from './times.ts';
 
 /** Most bytes that the extended attributes of one inode may hold, names included. */
 const XATTR_ROOM = 256 * 1024;
+/** From this many bytes on a symbolic link's text takes a block, as in tmpfs. */
+const SHORT_SYMLINK_LEN = 128;
 /** What a directory entry adds to its directory's size, as tmpfs counts. */
 const DIRENT_SIZE = 20;
 
@@ -48,10 +50,9 @@ export const MAX_INODES: number = 1 << 20;
 /** A file system whose new inodes live in memory, with limits. */
 export abstract class MemFs extends FileSystem {
   readonly memfile: MemoryFile;
-  /** Limits of content pages (Infinity for none) and inodes. */
-  maxPages = Number.POSITIVE_INFINITY;
+  /** Content pages of all files. */
+  readonly quota: PageQuota = new PageQuota();
   maxInodes: number = MAX_INODES;
-  usedPages = 0;
   usedInodes = 0;
 
   constructor(name: string, magic: number, memfile: MemoryFile) {
@@ -73,6 +74,9 @@ export abstract class MemFs extends FileSystem {
 
   newSymlink(ctx: VfsContext, dir: Inode | null, target: string): Inode | number {
     if (this.usedInodes >= this.maxInodes) return -ENOSPC;
+    const blocks = target.length >= SHORT_SYMLINK_LEN ? 1 : 0;
+    if (this.quota.room < blocks) return -ENOSPC;
+    this.quota.used += blocks;
     return this.born(ctx, dir, new MemSymlink(this, target));
   }
 
@@ -344,16 +348,13 @@ export class MemDir extends MemInode {
 }
 
 export class MemFile extends MemInode {
-  /** Pages of this file that count in fs.usedPages. */
-  private accounted = 0;
-
   constructor(fs: MemFs, mode: number, ino: U64 = fs.nextIno()) {
     super(fs, ino, mode);
   }
 
   /** The content, made when first needed. */
   protected content(): PageCache {
-    return (this.pages ??= new PageCache(this.fs.memfile));
+    return (this.pages ??= new PageCache(this.fs.memfile, 0, null, this.fs.quota));
   }
 
   override open(_ctx: VfsContext, flags: number): File | number {
@@ -366,19 +367,14 @@ export class MemFile extends MemInode {
     return 0;
   }
 
-  /** Brings block counts up to date with what reads, writes and faults did. */
+  /** Brings the block count up to date with what reads, writes and faults did. */
   protected account(): void {
-    const pages = this.pages === null ? 0 : this.pages.pages;
-    this.fs.usedPages += pages - this.accounted;
-    this.accounted = pages;
-    this.blocks = pages * (PAGE_SIZE / 512);
+    this.blocks = this.pages === null ? 0 : this.pages.pages * (PAGE_SIZE / 512);
   }
 
   override prepareWrite(_ctx: VfsContext, off: number, len: number): number {
-    const fs = this.fs;
-    if (fs.maxPages === Number.POSITIVE_INFINITY) return len;
-    this.account();
-    const room = fs.maxPages - fs.usedPages;
+    const { room } = this.fs.quota;
+    if (room === Number.POSITIVE_INFINITY) return len;
     const first = Math.floor(off / PAGE_SIZE);
     const end = Math.ceil((off + len) / PAGE_SIZE);
     if (end - first <= room) return len;
@@ -468,6 +464,7 @@ export class MemSymlink extends MemInode {
     super(fs, fs.nextIno(), S_IFLNK | 0o777);
     this.target = target;
     this.size = target.length;
+    if (target.length >= SHORT_SYMLINK_LEN) this.blocks = PAGE_SIZE / 512;
   }
 
   override open(): File | number {
@@ -476,6 +473,11 @@ export class MemSymlink extends MemInode {
 
   override readlink(): string | number {
     return this.target;
+  }
+
+  override evict(): void {
+    if (this.blocks > 0) this.fs.quota.used--;
+    super.evict();
   }
 }
 

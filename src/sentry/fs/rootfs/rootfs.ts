@@ -200,7 +200,7 @@ class HostFile extends MemFile implements PageSource, DonatedFile {
   }
 
   protected override content(): PageCache {
-    return (this.pages ??= new PageCache(this.fs.memfile, this.size, this));
+    return (this.pages ??= new PageCache(this.fs.memfile, this.size, this, this.fs.quota));
   }
 
   /** Of the host's attributes the capabilities count: what a program may do is part of it, as its mode is. */
