@@ -4,7 +4,7 @@ import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID } from '.
 import { EACCES, EPERM } from '../../abi/errno.ts';
 import { S_IFDIR, S_IFMT, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP } from '../../abi/stat.ts';
 import type { Cred } from '../base/cred.ts';
-import { type Acl, accessAcl, aclAllows } from './acl.ts';
+import { accessAcl, aclAllows } from './acl.ts';
 import type { VfsContext } from './context.ts';
 import type { Inode } from './inode.ts';
 
@@ -19,12 +19,21 @@ export const MAY_READ = 4;
 export function genericPermission(cred: Cred, inode: Inode, mask: number): number {
   const mode = inode.mode;
   let bits = mode;
-  let acl: Acl | null;
   if (inode.uid === cred.fsuid) bits = mode >> 6;
-  else if (inode.acls !== null && (mode & 0o070) !== 0 && (acl = accessAcl(inode)) !== null)
-    bits = aclAllows(acl, cred, inode.gid, mask) ? 7 : 0;
+  else if (inode.acls !== null) bits = listedBits(cred, inode, mask);
   else if ((mode & 0o070) >> 3 !== (mode & 0o007) && cred.inGroup(inode.gid)) bits = mode >> 3;
-  if ((mask & ~bits & 7) === 0) return 0;
+  return (mask & ~bits & 7) === 0 ? 0 : byCapability(cred, mode, mask);
+}
+
+/** The bits for somebody but the owner: all or none where a list decides. As on Linux none does without group bits. */
+function listedBits(cred: Cred, inode: Inode, mask: number): number {
+  const acl = (inode.mode & 0o070) === 0 ? null : accessAcl(inode);
+  if (acl !== null) return aclAllows(acl, cred, inode.gid, mask) ? 7 : 0;
+  return cred.inGroup(inode.gid) ? inode.mode >> 3 : inode.mode;
+}
+
+/** Rights of those to whom the mode gives none. */
+function byCapability(cred: Cred, mode: number, mask: number): number {
   if ((mode & S_IFMT) === S_IFDIR) {
     if ((mask & MAY_WRITE) === 0 && cred.capable(CAP_DAC_READ_SEARCH)) return 0;
     return cred.capable(CAP_DAC_OVERRIDE) ? 0 : -EACCES;

@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -169,6 +170,13 @@ describe('rootfs', () => {
     assert.deepEqual(list(ctx, '/'), ['.', '..', 'abs', 'big', 'escape', 'hello', 'sub']);
     assert.equal(inode(ctx, '/hello'), inode(ctx, '/sub/twin'));
     assert.equal(inode(ctx, '/hello').nlink, 2);
+  });
+
+  it('shows times before 1970', () => {
+    const { ctx, dir } = build('times');
+    utimesSync(join(dir, 'hello'), -1_000_000_007, -3);
+    const { atimeSec, mtimeSec } = inode(ctx, '/hello');
+    assert.deepEqual([atimeSec, mtimeSec], [-1_000_000_007, -3]);
   });
 
   it('gives a directory as a whole what it gives entry by entry', () => {
