@@ -1,7 +1,7 @@
 /** getdents64(2) and getdents(2) records: <dirent.h>. */
 
 import { putString } from './bytes.ts';
-import { putU64 } from './u64.ts';
+import { putU64, putU64Exact, type U64 } from './u64.ts';
 
 export const DT_UNKNOWN = 0;
 export const DT_FIFO = 1;
@@ -37,13 +37,13 @@ export function dirent64Size(nameLen: number): number {
 export function encodeDirent64(
   view: DataView,
   off: number,
-  ino: number,
+  ino: U64,
   next: number,
   type: number,
   name: string,
 ): number {
   const size = dirent64Size(name.length);
-  putU64(view, off + DIRENT64_D_INO, ino);
+  putU64Exact(view, off + DIRENT64_D_INO, ino);
   putU64(view, off + DIRENT64_D_OFF, next);
   view.setUint16(off + DIRENT64_D_RECLEN, size, true);
   view.setUint8(off + DIRENT64_D_TYPE, type);
@@ -60,13 +60,13 @@ export function direntSize(nameLen: number): number {
 export function encodeDirent(
   view: DataView,
   off: number,
-  ino: number,
+  ino: U64,
   next: number,
   type: number,
   name: string,
 ): number {
   const size = direntSize(name.length);
-  putU64(view, off + LINUX_DIRENT_D_INO, ino);
+  putU64Exact(view, off + LINUX_DIRENT_D_INO, ino);
   putU64(view, off + LINUX_DIRENT_D_OFF, next);
   view.setUint16(off + LINUX_DIRENT_D_RECLEN, size, true);
   putString(view, off + LINUX_DIRENT_D_NAME, size - LINUX_DIRENT_D_NAME, name);

@@ -1,7 +1,7 @@
 /** File modes and statx(2) masks: <asm/stat.h>, <linux/stat.h>. */
 
 import { zeroFill } from './bytes.ts';
-import { getI64, getU64, putU64 } from './u64.ts';
+import { getI64, getU64, getU64Exact, putU64, putU64Exact, type U64 } from './u64.ts';
 
 export const S_IFMT = 0o170000;
 export const S_IFSOCK = 0o140000;
@@ -82,7 +82,7 @@ export const STAT_ST_CTIME_NSEC = 112;
 /** What stat(2) reports. */
 export type Stat = {
   dev: number;
-  ino: number;
+  ino: U64;
   nlink: number;
   mode: number;
   uid: number;
@@ -101,7 +101,7 @@ export type Stat = {
 
 export function encodeStat(view: DataView, off: number, s: Stat): void {
   putU64(view, off + STAT_ST_DEV, s.dev);
-  putU64(view, off + STAT_ST_INO, s.ino);
+  putU64Exact(view, off + STAT_ST_INO, s.ino);
   putU64(view, off + STAT_ST_NLINK, s.nlink);
   view.setUint32(off + STAT_ST_MODE, s.mode, true);
   view.setUint32(off + STAT_ST_UID, s.uid, true);
@@ -123,7 +123,7 @@ export function encodeStat(view: DataView, off: number, s: Stat): void {
 export function decodeStat(view: DataView, off: number): Stat {
   return {
     dev: getU64(view, off + STAT_ST_DEV),
-    ino: getU64(view, off + STAT_ST_INO),
+    ino: getU64Exact(view, off + STAT_ST_INO),
     nlink: getU64(view, off + STAT_ST_NLINK),
     mode: view.getUint32(off + STAT_ST_MODE, true),
     uid: view.getUint32(off + STAT_ST_UID, true),
@@ -179,7 +179,7 @@ export type Statx = {
   uid: number;
   gid: number;
   mode: number;
-  ino: number;
+  ino: U64;
   size: number;
   blocks: number;
   attributesMask: number;
@@ -209,7 +209,7 @@ export function encodeStatx(view: DataView, off: number, s: Statx): void {
   view.setUint32(off + STATX_STX_GID, s.gid, true);
   view.setUint16(off + STATX_STX_MODE, s.mode, true);
   view.setUint16(off + 30, 0, true); // padding
-  putU64(view, off + STATX_STX_INO, s.ino);
+  putU64Exact(view, off + STATX_STX_INO, s.ino);
   putU64(view, off + STATX_STX_SIZE, s.size);
   putU64(view, off + STATX_STX_BLOCKS, s.blocks);
   putU64(view, off + STATX_STX_ATTRIBUTES_MASK, s.attributesMask);
@@ -244,7 +244,7 @@ export function decodeStatx(view: DataView, off: number): Statx {
     uid: view.getUint32(off + STATX_STX_UID, true),
     gid: view.getUint32(off + STATX_STX_GID, true),
     mode: view.getUint16(off + STATX_STX_MODE, true),
-    ino: getU64(view, off + STATX_STX_INO),
+    ino: getU64Exact(view, off + STATX_STX_INO),
     size: getU64(view, off + STATX_STX_SIZE),
     blocks: getU64(view, off + STATX_STX_BLOCKS),
     attributesMask: getU64(view, off + STATX_STX_ATTRIBUTES_MASK),

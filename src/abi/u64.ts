@@ -1,6 +1,10 @@
 /**
  * 64-bit integers in memory as JS numbers: exact within 2^53, rounded beyond. BigInt would cost an allocation per field.
+ * What names something (inode and device numbers) must not be rounded and is a `U64`.
  */
+
+/** An exact u64: a number below 2^53, a bigint from there on. So === and the keys of a Map compare values. */
+export type U64 = number | bigint;
 
 const TWO_32 = 0x1_0000_0000;
 const TWO_64 = 0x1_0000_0000_0000_0000;
@@ -27,4 +31,16 @@ export function getU64(view: DataView, off: number): number {
 /** Reads a signed 64-bit integer. */
 export function getI64(view: DataView, off: number): number {
   return view.getInt32(off + 4, true) * TWO_32 + view.getUint32(off, true);
+}
+
+/** Reads an unsigned 64-bit integer exactly. */
+export function getU64Exact(view: DataView, off: number): U64 {
+  const high = view.getUint32(off + 4, true);
+  return high < 0x20_0000 ? high * TWO_32 + view.getUint32(off, true) : view.getBigUint64(off, true);
+}
+
+/** Writes what getU64Exact reads. */
+export function putU64Exact(view: DataView, off: number, n: U64): void {
+  if (typeof n === 'number') putU64(view, off, n);
+  else view.setBigUint64(off, n, true);
 }

@@ -71,6 +71,7 @@ function load(args: CommandArgs, path: string, argv: string[]): LoadedProgram | 
     argv,
     envp: args.env.map(fromText),
     cred: args.ctx.cred,
+    sharesFs: false,
     limits: args.limits,
     personality: 0,
   });

@@ -182,6 +182,31 @@ SUBTEST_FORK(name_errors) {
   CHECK_ERR(accept(d, NULL, NULL), EOPNOTSUPP);
 }
 
+static int mode_of(const char *path) {
+  struct stat st;
+  OK(stat(path, &st));
+  return st.st_mode & 07777;
+}
+
+// What the socket's own mode is when it gets its name: fchmod(2) before bind(2) is how programs avoid a race.
+SUBTEST_FORK(mode_of_the_name) {
+  const int modes[] = {0754, 0600, 0, 01777, 0777};
+  umask(022);
+  for (size_t i = 0; i < COUNT(modes); i++) {
+    char path[20];
+    snprintf(path, sizeof path, "mode%zu", i);
+    int fd = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+    OK(fchmod(fd, modes[i]));
+    struct sockaddr_un a = named(path);
+    OK(bind(fd, (void *)&a, sizeof a));
+    CHECK_EQ(mode_of(path), modes[i] & ~022);
+    OK(fchmod(fd, 0640));
+    CHECK_EQ(mode_of(path), modes[i] & ~022);
+  }
+  bound(SOCK_DGRAM, "usual");
+  CHECK_EQ(mode_of("usual"), 0755);
+}
+
 SUBTEST_FORK(abstract_names) {
   struct sockaddr_un a = {.sun_family = AF_UNIX};
   int n = snprintf(a.sun_path + 1, 100, "vedette-test-%d", getpid());

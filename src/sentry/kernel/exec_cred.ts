@@ -1,9 +1,12 @@
 // Credentials after execve(2): set-user-ID and set-group-ID programs, file capabilities, the root rules and ambient
 // capabilities of capabilities(7).
 
+import { CAP_SETUID } from '../../abi/capability.ts';
+import { EPERM } from '../../abi/errno.ts';
 import { SECBIT_KEEP_CAPS, SECBIT_NOROOT } from '../../abi/securebits.ts';
 import { S_ISGID, S_ISUID, S_IXGRP } from '../../abi/stat.ts';
 import { CapSet, type Cred } from '../base/cred.ts';
+import type { FileCaps } from './file_caps.ts';
 
 /** What decides about a program's rights: its inode. */
 export interface ProgramFile {
@@ -20,13 +23,6 @@ export interface ExecCred {
   setid: boolean;
 }
 
-/** File capabilities (struct vfs_cap_data), already decoded. */
-export interface FileCaps {
-  permitted: CapSet;
-  inheritable: CapSet;
-  effective: boolean;
-}
-
 function and(a: CapSet, b: CapSet): CapSet {
   return new CapSet(a.lo & b.lo, a.hi & b.hi);
 }
@@ -41,14 +37,16 @@ function grew(to: CapSet, from: CapSet): boolean {
 
 /**
  * The credentials that a program runs with. `nosuid`: its mount has MS_NOSUID. `caps`: its security.capability
- * attribute, or null.
+ * attribute, or null. `shared`: somebody outside shares the caller's root and working directory (LSM_UNSAFE_SHARE).
+ * -EPERM when the program would lack capabilities that its file forces.
  */
 export function credForExec(
   old: Cred,
   file: ProgramFile,
   nosuid: boolean,
-  caps: FileCaps | null = null,
-): ExecCred {
+  caps: FileCaps | null,
+  shared: boolean,
+): ExecCred | number {
   const c = old.clone();
   const privileged = !nosuid && !old.noNewPrivs;
   if (privileged) {
@@ -63,6 +61,8 @@ export function credForExec(
   if (fileCaps !== null) {
     c.permitted = or(and(c.bounding, fileCaps.permitted), and(c.inheritable, fileCaps.inheritable));
     effective = fileCaps.effective;
+    // A program that knows nothing of capabilities would not notice what it lacks.
+    if (effective && grew(fileCaps.permitted, c.permitted)) return -EPERM;
   }
   // root has everything, unless SECBIT_NOROOT, or a set-user-ID-root program says with file capabilities what it needs.
   const rootRule =
@@ -71,9 +71,12 @@ export function credForExec(
     c.permitted = or(old.bounding, old.inheritable);
     if (c.euid === 0) effective = true;
   }
-  if ((setid || grew(c.permitted, old.permitted)) && old.noNewPrivs) {
-    c.euid = c.uid;
-    c.egid = c.gid;
+  // cap_bprm_creds_from_file(): no more than the caller had. Whoever may set any uid keeps the program's.
+  if ((setid || grew(c.permitted, old.permitted)) && (old.noNewPrivs || shared)) {
+    if (old.noNewPrivs || !old.capable(CAP_SETUID)) {
+      c.euid = c.uid;
+      c.egid = c.gid;
+    }
     c.permitted = and(c.permitted, old.permitted);
   }
   c.suid = c.fsuid = c.euid;

@@ -1,5 +1,5 @@
-// futex(2): wait queues in the kernel for words in guest memory. A word is named by what backs it: a shared mapping's
-// object and offset, or the address space and address. Waiters are the tasks' own (Task.watch), so that a wake-up, a
+// futex(2): wait queues in the kernel for words in guest memory. A word is named by what backs it: a file's or shared
+// memory's object and offset, or the address space and address (MemoryManager.futexKey). Waiters are the tasks' own (Task.watch), so that a wake-up, a
 // timeout, a signal and exit all leave the queue the same way.
 //
 // A wake is exact: the waiter leaves its queue and its task is marked (call.a = WOKEN) before the task runs, so the

@@ -29,6 +29,8 @@ export interface LoadArgs {
   envp: string[];
   /** Credentials before exec; credForExec (exec_cred.ts) makes those after. */
   cred: Cred;
+  /** Others than the caller's threads share its root and working directory: set-id programs get no rights. */
+  sharesFs: boolean;
   limits: Limits;
   personality: number;
 }

@@ -1,13 +1,15 @@
 // Loader: what execve(2) and the first program's start have in common: path and arguments to an address space that is
 // ready to run. Implements kernel/loader_interface.ts.
 
-import { EINVAL, ELOOP, ENOENT } from '../../abi/errno.ts';
+import { EINVAL, ELOOP, ENODATA, ENOENT, EOPNOTSUPP } from '../../abi/errno.ts';
 import { AT_FDCWD } from '../../abi/fcntl.ts';
 import { MS_NOSUID } from '../../abi/mount.ts';
 import { ADDR_NO_RANDOMIZE } from '../../abi/personality.ts';
 import { RLIMIT_STACK } from '../../abi/resource.ts';
+import { XATTR_NAME_CAPS } from '../../abi/xattr.ts';
 import { failed } from '../base/errno.ts';
 import { credForExec, type ExecCred } from '../kernel/exec_cred.ts';
+import { decodeFileCaps } from '../kernel/file_caps.ts';
 import {
   LOAD_KILLS,
   type LoadArgs,
@@ -81,6 +83,10 @@ export class ExecLoader implements ProgramLoader {
     const interpreter = this.openInterpreter(args, program);
     if (failed(interpreter)) return interpreter;
     const exec = this.credentials(args, target.file);
+    if (failed(exec)) {
+      if (interpreter.program !== null) releaseInterpreter(interpreter.program.file);
+      return exec;
+    }
     const randomize = (args.personality & ADDR_NO_RANDOMIZE) === 0 || exec.setid;
     const built = buildImage(args, program, interpreter.program, {
       execfn: filename,
@@ -118,12 +124,13 @@ export class ExecLoader implements ProgramLoader {
     return { program: { file, image } };
   }
 
-  private credentials(args: LoadArgs, file: File): ExecCred {
-    return credForExec(
-      args.cred,
-      file.inode,
-      file.path !== null && (file.path.mount.flags & MS_NOSUID) !== 0,
-    );
+  private credentials(args: LoadArgs, file: File): ExecCred | number {
+    const nosuid = file.path !== null && (file.path.mount.flags & MS_NOSUID) !== 0;
+    const value = nosuid ? -ENODATA : file.inode.getxattr(args.ctx, XATTR_NAME_CAPS);
+    // What cannot be read is an error: the program must not run with other rights than its file says.
+    if (failed(value) && value !== -ENODATA && value !== -EOPNOTSUPP) return value;
+    const caps = failed(value) ? null : decodeFileCaps(value);
+    return typeof caps === 'number' ? caps : credForExec(args.cred, file.inode, nosuid, caps, args.sharesFs);
   }
 }
 

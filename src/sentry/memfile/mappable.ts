@@ -21,7 +21,7 @@ export interface DonatedFile {
 export interface Mappable {
   /**
    * The frame with page `index` of the file, filled, still owned by the cache (the caller takes its own reference).
-   * -ENOENT beyond the end of file (the fault becomes SIGBUS), -ENOMEM, -EIO.
+   * -ENOENT beyond the end of file (the fault becomes SIGBUS), -ENOMEM, -ENOSPC, -EIO.
    */
   getPage(index: number, forWrite: boolean): number;
   /** How many pages from `index` on, `max` at most, are present already or cheap to bring in (fault-around). */

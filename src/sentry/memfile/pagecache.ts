@@ -5,7 +5,7 @@
 //   -1         a hole, although the source has bytes here (punched out)
 //   frame + 1  a page; with DIRTY (bit 30) set when it may differ from the source
 
-import { ENOENT, ENOMEM, ENXIO } from '../../abi/errno.ts';
+import { ENOENT, ENOMEM, ENOSPC, ENXIO } from '../../abi/errno.ts';
 import { SEEK_HOLE } from '../../abi/fs.ts';
 import type { Io } from '../base/io.ts';
 import { PAGE_SIZE } from '../base/page.ts';
@@ -31,9 +31,20 @@ export interface PageSource {
   donate?(): DonatedFile | null;
 }
 
+/** Pages that all files of a file system hold together, and may hold. */
+export class PageQuota {
+  max: number = Number.POSITIVE_INFINITY;
+  used = 0;
+
+  get room(): number {
+    return this.max - this.used;
+  }
+}
+
 export class PageCache extends MappedContent implements Mappable, Shrinkable {
   readonly memfile: MemoryFile;
   readonly source: PageSource | null;
+  private readonly quota: PageQuota | null;
   /** Bytes in the file. */
   size: number;
   /** Pages held now; what st_blocks counts. */
@@ -50,11 +61,17 @@ export class PageCache extends MappedContent implements Mappable, Shrinkable {
   private nextMiss = 0;
   private readahead = READAHEAD_MIN;
 
-  constructor(memfile: MemoryFile, size = 0, source: PageSource | null = null) {
+  constructor(
+    memfile: MemoryFile,
+    size = 0,
+    source: PageSource | null = null,
+    quota: PageQuota | null = null,
+  ) {
     super();
     this.memfile = memfile;
     this.size = size;
     this.source = source;
+    this.quota = quota;
     this.sourceSize = source === null ? 0 : size;
     if (source !== null) memfile.addShrinker(this);
   }
@@ -97,7 +114,7 @@ export class PageCache extends MappedContent implements Mappable, Shrinkable {
     return e > 0 ? (e & FRAME) - 1 : -1;
   }
 
-  /** Mappable: the frame of page `index`; -ENOENT beyond the end of the file, -ENOMEM, or the source's error. */
+  /** Mappable: the frame of page `index`; -ENOENT beyond the end of the file, -ENOMEM, -ENOSPC, the source's error. */
   getPage(index: number, forWrite: boolean): number {
     if (forWrite) this.diverge();
     const e = this.entry(index);
@@ -116,10 +133,11 @@ export class PageCache extends MappedContent implements Mappable, Shrinkable {
     const leaf = this.makeLeaf(index);
     const slot = index % LEAF;
     if (!this.inSource(index, e)) {
+      if (this.room < 1) return -ENOSPC;
       const frame = this.memfile.alloc(1);
       if (frame < 0) return -ENOMEM;
       leaf[slot] = (frame + 1) | mark;
-      this.pages++;
+      this.count(1);
       return frame;
     }
     let run = this.missRun(index, leaf, slot);
@@ -138,8 +156,19 @@ export class PageCache extends MappedContent implements Mappable, Shrinkable {
     if (tail < PAGE_SIZE) this.memfile.zero(frame + run - 1, tail, PAGE_SIZE - tail);
     for (let i = 0; i < run; i++) leaf[slot + i] = frame + i + 1;
     leaf[slot]! |= mark;
-    this.pages += run;
+    this.count(run);
     return frame;
+  }
+
+  /** Pages that the file system has room for. */
+  private get room(): number {
+    return this.quota === null ? Number.POSITIVE_INFINITY : this.quota.room;
+  }
+
+  /** There are `n` pages more, or fewer. */
+  private count(n: number): void {
+    this.pages += n;
+    if (this.quota !== null) this.quota.used += n;
   }
 
   private fill(index: number, frame: number, run: number): number {
@@ -268,7 +297,7 @@ export class PageCache extends MappedContent implements Mappable, Shrinkable {
 
   /**
    * Copies bytes from `io` to [off, off + len), growing the file when they go beyond its end; bytes moved, -EFAULT,
-   * -ENOMEM or the source's error. Limits (RLIMIT_FSIZE, quotas) are the caller's.
+   * -ENOMEM, -ENOSPC or the source's error. RLIMIT_FSIZE is the caller's.
    */
   write(io: Io, off: number, len: number): number {
     this.diverge();
@@ -316,7 +345,8 @@ export class PageCache extends MappedContent implements Mappable, Shrinkable {
     if (this.inSource(index, e)) return this.load(index, e, true);
     const leaf = this.makeLeaf(index);
     const slot = index % LEAF;
-    const most = Math.min(wanted, RUN_MAX, LEAF - slot);
+    const most = Math.min(wanted, RUN_MAX, LEAF - slot, this.room);
+    if (most < 1) return -ENOSPC;
     let run = 1;
     while (run < most && leaf[slot + run]! <= 0 && !this.inSource(index + run, leaf[slot + run]!)) run++;
     let frame = this.memfile.alloc(run);
@@ -326,11 +356,11 @@ export class PageCache extends MappedContent implements Mappable, Shrinkable {
     }
     if (frame < 0) return -ENOMEM;
     for (let i = 0; i < run; i++) leaf[slot + i] = (frame + i + 1) | DIRTY;
-    this.pages += run;
+    this.count(run);
     return frame;
   }
 
-  /** Makes pages [first, first + count) present (fallocate(2) without flags); 0, -ENOMEM or the source's error. */
+  /** Makes pages [first, first + count) present (fallocate(2) without flags); 0, -ENOMEM, -ENOSPC or the source's error. */
   ensure(first: number, count: number): number {
     this.diverge();
     for (let i = first; i < first + count; ) {
@@ -405,8 +435,8 @@ export class PageCache extends MappedContent implements Mappable, Shrinkable {
       const from = Math.max(0, first - base);
       const to = Math.min(LEAF, end - base);
       const whole = from === 0 && to === LEAF;
-      if (whole && later !== null) this.pages -= later.add(leaf);
-      else this.pages -= dropEntries(this.memfile, leaf, from, to);
+      if (whole && later !== null) this.count(-later.add(leaf));
+      else this.count(-dropEntries(this.memfile, leaf, from, to));
       if (whole) {
         this.leaves.delete(key);
         this.lastKey = -1;
@@ -450,7 +480,7 @@ export class PageCache extends MappedContent implements Mappable, Shrinkable {
         if (e <= 0 || (e & DIRTY) !== 0 || this.memfile.refs(e - 1) !== 1) continue;
         leaf[i] = 0;
         this.memfile.unref(e - 1);
-        this.pages--;
+        this.count(-1);
         freed++;
       }
     }

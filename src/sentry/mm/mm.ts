@@ -410,9 +410,10 @@ export class MemoryManager implements UserMemory, MappingOwner {
 
   /**
    * Sets futexObject and futexOffset, the identity of the futex word at `addr` (4-byte aligned, the caller checks):
-   *   `shared` false, or memory that is not shared: (this mm, addr)
-   *   shared memory: (the Mappable, byte offset in it), equal in every process that maps it
-   * 0; -EFAULT when nothing readable is mapped (checked for `shared` only, as in Linux).
+   *   `shared` false: (this mm, addr)
+   *   memory of one's own: (this mm, addr with a mark), so that the two do not meet, as on Linux
+   *   pages of a file or of shared memory: (the Mappable, byte offset in it), equal in every process that maps it
+   * 0; -EFAULT when nothing readable, or a page of one's own that is read-only, is mapped (checked for `shared` only).
    */
   futexKey(addr: number, shared: boolean): number {
     return futexKey(this, addr, shared);

@@ -9,7 +9,7 @@ import { SYS_execve, SYS_execveat } from '../../abi/syscall.ts';
 import { getU64 } from '../../abi/u64.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { LOAD_KILLS, type LoadedProgram } from '../kernel/loader_interface.ts';
-import type { Task } from '../kernel/task.ts';
+import { TASK_DEAD, type Task } from '../kernel/task.ts';
 import { discardProgram, execTask } from '../kernel/task_exec.ts';
 import { ARGV, ENVP, FD, FLAGS, PATH } from './kinds.ts';
 import { sys } from './row.ts';
@@ -90,6 +90,14 @@ function argumentRoom(t: Task): number {
   return Math.max(Math.min((_STK_LIM / 4) * 3, t.rlimit(RLIMIT_STACK) / 4), ARG_MAX);
 }
 
+/** check_unsafe_exec(): does anybody outside the process share its root and working directory? */
+function sharesFs(t: Task): boolean {
+  let own = 0;
+  // A leader that has exited is still listed and shares nothing any more.
+  for (const thread of t.group.threads) if (thread.fs === t.fs && thread.state !== TASK_DEAD) own++;
+  return t.fs.refs > own;
+}
+
 function exec(
   t: Task,
   dirfd: number,
@@ -124,6 +132,7 @@ function exec(
     argv,
     envp,
     cred: t.cred,
+    sharesFs: sharesFs(t),
     limits: t.group.limits,
     personality: t.personality,
   });

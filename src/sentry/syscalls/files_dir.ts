@@ -18,6 +18,7 @@ import {
   SYS_mkdirat,
   SYS_umask,
 } from '../../abi/syscall.ts';
+import type { U64 } from '../../abi/u64.ts';
 import { stringToBytes } from '../base/bytes.ts';
 import { failed } from '../base/errno.ts';
 import type { Task } from '../kernel/task.ts';
@@ -54,7 +55,7 @@ class DirentSink implements DirSink {
     this.full = false;
   }
 
-  emit(name: string, ino: number, type: number, next: number): boolean {
+  emit(name: string, ino: U64, type: number, next: number): boolean {
     const size = this.old ? direntSize(name.length) : dirent64Size(name.length);
     if (this.used + size > this.room) {
       this.full = true;

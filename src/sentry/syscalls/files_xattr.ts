@@ -1,6 +1,6 @@
 // setxattr(2), getxattr(2), listxattr(2), removexattr(2) and their l and f forms: xattr(7).
 
-import { CAP_SYS_ADMIN } from '../../abi/capability.ts';
+import { CAP_SETFCAP, CAP_SYS_ADMIN } from '../../abi/capability.ts';
 import { E2BIG, EBADF, EFAULT, EINVAL, ENODATA, EOPNOTSUPP, EPERM, ERANGE, EROFS } from '../../abi/errno.ts';
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../abi/fcntl.ts';
 import { IN_ATTRIB } from '../../abi/inotify.ts';
@@ -20,9 +20,10 @@ import {
   SYS_removexattr,
   SYS_setxattr,
 } from '../../abi/syscall.ts';
-import { XATTR_CREATE, XATTR_REPLACE } from '../../abi/xattr.ts';
+import { XATTR_CREATE, XATTR_NAME_CAPS, XATTR_REPLACE } from '../../abi/xattr.ts';
 import { stringToBytes } from '../base/bytes.ts';
 import { failed } from '../base/errno.ts';
+import { checkFileCaps, shownFileCaps } from '../kernel/file_caps.ts';
 import type { Task } from '../kernel/task.ts';
 import type { Inode } from '../vfs/inode.ts';
 import type { Path } from '../vfs/path.ts';
@@ -44,6 +45,7 @@ function nameArg(t: Task, addr: number): string | number {
 function mayXattr(t: Task, inode: Inode, at: Path | null, name: string, mask: number): number {
   const write = mask === MAY_WRITE;
   if (write && at?.mount.readonly) return -EROFS;
+  if (name === XATTR_NAME_CAPS) return write && !t.cred.capable(CAP_SETFCAP) ? -EPERM : 0;
   if (name.startsWith('security.')) return write && !t.cred.capable(CAP_SYS_ADMIN) ? -EPERM : 0;
   if (name.startsWith('system.')) return 0;
   if (name.startsWith('trusted.')) return t.cred.capable(CAP_SYS_ADMIN) ? 0 : write ? -EPERM : -ENODATA;
@@ -76,6 +78,10 @@ function set(
   if (size < 0 || size > XATTR_SIZE_MAX) return -E2BIG;
   const value = new Uint8Array(size);
   if (size > 0 && t.mem.copyInExact(addr, value, 0, size) !== 0) return -EFAULT;
+  if (name === XATTR_NAME_CAPS && size > 0) {
+    const good = checkFileCaps(value);
+    if (good < 0) return good;
+  }
   const may = mayXattr(t, inode, at, name, MAY_WRITE);
   if (may < 0) return may;
   if (!goodPrefix(name)) return -EOPNOTSUPP;
@@ -90,7 +96,8 @@ function get(t: Task, inode: Inode, at: Path | null, nameAddr: number, addr: num
   const may = mayXattr(t, inode, at, name, MAY_READ);
   if (may < 0) return may;
   if (!goodPrefix(name)) return -EOPNOTSUPP;
-  const value = inode.getxattr(t, name);
+  let value = inode.getxattr(t, name);
+  if (!failed(value) && name === XATTR_NAME_CAPS) value = shownFileCaps(value);
   if (failed(value)) return value;
   if (size === 0) return value.length;
   if (size < value.length) return -ERANGE;

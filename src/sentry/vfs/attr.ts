@@ -74,7 +74,10 @@ export function changeOwner(
       m &= ~S_ISGID;
     attr.mode = m & 0o7777;
   }
-  return change(ctx, inode, at, attr);
+  const r = change(ctx, inode, at, attr);
+  // The same goes for file capabilities.
+  if (r === 0 && inode.mayHaveCaps && (inode.mode & S_IFMT) !== S_IFDIR) inode.killPriv();
+  return r;
 }
 
 /**

@@ -2,7 +2,7 @@
 // run of them costs a hundredth of what making them one by one does.
 
 import { DIRENT64_D_OFF, dirent64Size, encodeDirent64 } from '../../abi/dirent.ts';
-import { getU64 } from '../../abi/u64.ts';
+import { getU64, type U64 } from '../../abi/u64.ts';
 
 export class DirRecords {
   readonly bytes: Uint8Array;
@@ -20,7 +20,7 @@ export class DirRecords {
   }
 
   /** Adds an entry; `next` is the cookie after it. */
-  add(name: string, ino: number, type: number, next: number): void {
+  add(name: string, ino: U64, type: number, next: number): void {
     const at = this.start(this.count);
     this.ends[this.count++] = at + encodeDirent64(this.view, at, ino, next, type, name);
   }

@@ -1,6 +1,7 @@
 // DirFile: an open directory of any file system. "." and ".." come from here, the rest from the inode.
 
 import { EISDIR, ENOENT } from '../../abi/errno.ts';
+import type { U64 } from '../../abi/u64.ts';
 import type { VfsContext } from './context.ts';
 import type { DirRecords } from './dir_records.ts';
 import { DT_DIR } from './dirent.ts';
@@ -38,7 +39,7 @@ export class DirFile extends File implements DirSink {
     return Math.min(r, 0);
   }
 
-  emit(name: string, ino: number, type: number, next: number): boolean {
+  emit(name: string, ino: U64, type: number, next: number): boolean {
     if (!this.out!.emit(name, ino, type, next)) return false;
     this.pos = next;
     return true;
@@ -50,7 +51,7 @@ export class DirFile extends File implements DirSink {
     return n;
   }
 
-  private parentIno(): number {
+  private parentIno(): U64 {
     if (this.path === null) return this.inode.ino;
     let { mount, dentry } = this.path;
     while (dentry === mount.root && mount.parent !== null) {

@@ -29,6 +29,7 @@ import {
 } from '../../abi/inotify.ts';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, S_ISVTX } from '../../abi/stat.ts';
 import { failed } from '../base/errno.ts';
+import { modeInDir } from './acl.ts';
 import type { VfsContext } from './context.ts';
 import { type Dentry, dropDentry, instantiate, lookupChild, moveDentry } from './dentry.ts';
 import type { Inode } from './inode.ts';
@@ -88,7 +89,7 @@ export function makeDir(ctx: VfsContext, dirfd: number, path: string, mode: numb
   if (failed(d)) return d;
   const dir = d.parent!.inode!;
   if (dir.nlink >= LINK_MAX) return -EMLINK;
-  return born(d, dir.mkdir(ctx, d.name, mode & ~ctx.fs.umask & (0o777 | S_ISVTX)));
+  return born(d, dir.mkdir(ctx, d.name, modeInDir(ctx, dir, mode & (0o777 | S_ISVTX))));
 }
 
 /** Implements mknodat(2); `mode` with its type. The unix sockets' bind(2) calls it with S_IFSOCK. */
@@ -101,7 +102,8 @@ export function makeNode(ctx: VfsContext, dirfd: number, path: string, mode: num
   const d = newName(ctx, dirfd, path, false);
   if (failed(d)) return d;
   if ((type === S_IFCHR || type === S_IFBLK) && !ctx.cred.capable(CAP_MKNOD)) return -EPERM;
-  return born(d, d.parent!.inode!.create(ctx, d.name, type | (mode & 0o7777 & ~ctx.fs.umask), rdev));
+  const dir = d.parent!.inode!;
+  return born(d, dir.create(ctx, d.name, type | modeInDir(ctx, dir, mode & 0o7777), rdev));
 }
 
 /** As makeNode, and returns the place of the new node. */

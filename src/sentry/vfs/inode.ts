@@ -3,7 +3,9 @@
 // length, "." and "..". Permission checks on the directory were made by the caller (vfs/namei.ts).
 
 import { EINVAL, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
+import type { U64 } from '../../abi/u64.ts';
 import type { PageCache } from '../memfile/pagecache.ts';
+import type { Acls } from './acl.ts';
 import type { VfsContext } from './context.ts';
 import type { DirRecords } from './dir_records.ts';
 import type { File } from './file.ts';
@@ -26,14 +28,15 @@ export interface SetAttr {
 
 /** Receives directory entries; returns false when full, and the entry was not taken. `next` is the cookie after it. */
 export interface DirSink {
-  emit(name: string, ino: number, type: number, next: number): boolean;
+  emit(name: string, ino: U64, type: number, next: number): boolean;
   /** Takes records from number `index` on, as many as there is room for: how many; -1 to get entries one by one. */
   emitRecords(records: DirRecords, index: number): number;
 }
 
 export abstract class Inode {
   readonly fs: FileSystem;
-  readonly ino: number;
+  /** Within its file system, exact: stat(2) shows the host's own. */
+  readonly ino: U64;
   /** S_IFMT type and permission bits. */
   mode: number;
   nlink = 1;
@@ -61,6 +64,10 @@ export abstract class Inode {
   /** inotify watches; made on first use. */
   watches: InodeWatches | null = null;
   xattrs: Map<string, Uint8Array> | null = null;
+  /** POSIX access control lists, if there are any; UNREAD_ACLS until the host was asked. */
+  acls: Acls | null = null;
+  /** It may have file capabilities, which the next change takes away (Linux keeps the opposite, S_NOSEC). */
+  mayHaveCaps = false;
   /** Open files that may write, minus those that deny it (running programs): ETXTBSY. */
   writers = 0;
   /** Open descriptions of it; with nlink 0 and none of them, the content goes (evict). */
@@ -76,7 +83,7 @@ export abstract class Inode {
   /** A directory whose names come and go by themselves (proc): every lookup asks it again. */
   volatile = false;
 
-  constructor(fs: FileSystem, ino: number, mode: number) {
+  constructor(fs: FileSystem, ino: U64, mode: number) {
     this.fs = fs;
     this.ino = ino;
     this.mode = mode;
@@ -188,6 +195,14 @@ export abstract class Inode {
 
   /** Content was or may be written from now on. */
   wrote(): void {}
+
+  /** Its access control lists, from where it comes from: asked once. */
+  readAcls(): Acls | null {
+    return null;
+  }
+
+  /** Content or owner changed: takes its file capabilities away (security_inode_killpriv). */
+  killPriv(): void {}
 
   /** An extended attribute's value, or -ENODATA. Permission was checked by the caller, as for the others. */
   getxattr(_ctx: VfsContext, _name: string): Uint8Array | number {

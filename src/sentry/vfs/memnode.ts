@@ -16,10 +16,13 @@ import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from 
 import { F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE } from '../../abi/fcntl.ts';
 import { RENAME_EXCHANGE } from '../../abi/fs.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.ts';
-import { XATTR_CREATE, XATTR_REPLACE } from '../../abi/xattr.ts';
+import type { U64 } from '../../abi/u64.ts';
+import { XATTR_CREATE, XATTR_NAME_CAPS, XATTR_REPLACE } from '../../abi/xattr.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
-import { PageCache } from '../memfile/pagecache.ts';
+import { PageCache, PageQuota } from '../memfile/pagecache.ts';
+import { chmodAcl, inheritAcl } from './acl.ts';
+import { aclNames, getAcl, isAclName, setAcl } from './acl_attr.ts';
 import { applyAttr } from './attr.ts';
 import type { VfsContext } from './context.ts';
 import { direntType } from './dirent.ts';
@@ -33,6 +36,8 @@ import { stampBirth, stampChange, stampModify } from './times.ts';
 
 /** Most bytes that the extended attributes of one inode may hold, names included. */
 const XATTR_ROOM = 256 * 1024;
+/** From this many bytes on a symbolic link's text takes a block, as in tmpfs. */
+const SHORT_SYMLINK_LEN = 128;
 /** What a directory entry adds to its directory's size, as tmpfs counts. */
 const DIRENT_SIZE = 20;
 
@@ -45,10 +50,9 @@ export const MAX_INODES: number = 1 << 20;
 /** A file system whose new inodes live in memory, with limits. */
 export abstract class MemFs extends FileSystem {
   readonly memfile: MemoryFile;
-  /** Limits of content pages (Infinity for none) and inodes. */
-  maxPages = Number.POSITIVE_INFINITY;
+  /** Content pages of all files. */
+  readonly quota: PageQuota = new PageQuota();
   maxInodes: number = MAX_INODES;
-  usedPages = 0;
   usedInodes = 0;
 
   constructor(name: string, magic: number, memfile: MemoryFile) {
@@ -70,13 +74,18 @@ export abstract class MemFs extends FileSystem {
 
   newSymlink(ctx: VfsContext, dir: Inode | null, target: string): Inode | number {
     if (this.usedInodes >= this.maxInodes) return -ENOSPC;
+    const blocks = target.length >= SHORT_SYMLINK_LEN ? 1 : 0;
+    if (this.quota.room < blocks) return -ENOSPC;
+    this.quota.used += blocks;
     return this.born(ctx, dir, new MemSymlink(this, target));
   }
 
   private born(ctx: VfsContext, dir: Inode | null, inode: Inode): Inode {
     this.usedInodes++;
-    if (dir !== null) initOwner(ctx, dir, inode);
-    else {
+    if (dir !== null) {
+      initOwner(ctx, dir, inode);
+      inheritAcl(dir, inode);
+    } else {
       inode.uid = ctx.cred.fsuid;
       inode.gid = ctx.cred.fsgid;
     }
@@ -91,39 +100,70 @@ export abstract class MemInode extends Inode {
 
   override setattr(ctx: VfsContext, attr: SetAttr): number {
     applyAttr(ctx, this, attr);
+    if (attr.mode !== undefined && this.acls !== null) chmodAcl(this);
     this.wrote();
     return 0;
   }
 
+  /** What there is now; an inode of the host looks there first. */
+  protected attributes(): Map<string, Uint8Array> | null {
+    return this.xattrs;
+  }
+
+  override killPriv(): void {
+    this.attributes()?.delete(XATTR_NAME_CAPS);
+    this.mayHaveCaps = false;
+  }
+
   override getxattr(_ctx: VfsContext, name: string): Uint8Array | number {
+    if (isAclName(name)) return this.hasAcls ? (getAcl(this, name) ?? -ENODATA) : -EOPNOTSUPP;
     if (!knownXattr(name)) return -EOPNOTSUPP;
-    return this.xattrs?.get(name) ?? -ENODATA;
+    return this.attributes()?.get(name) ?? -ENODATA;
   }
 
   override setxattr(ctx: VfsContext, name: string, value: Uint8Array, flags: number): number {
+    if (isAclName(name)) return this.changeAcl(ctx, name, value);
     if (!knownXattr(name)) return -EOPNOTSUPP;
-    const old = this.xattrs?.get(name);
+    const attributes = this.attributes();
+    const old = attributes?.get(name);
     if ((flags & XATTR_CREATE) !== 0 && old !== undefined) return -EEXIST;
     if ((flags & XATTR_REPLACE) !== 0 && old === undefined) return -ENODATA;
     let room = XATTR_ROOM - name.length - value.length;
-    for (const [n, v] of this.xattrs ?? []) if (n !== name) room -= n.length + v.length;
+    for (const [n, v] of attributes ?? []) if (n !== name) room -= n.length + v.length;
     if (room < 0) return -ENOSPC;
     (this.xattrs ??= new Map()).set(name, value);
+    if (name === XATTR_NAME_CAPS) this.mayHaveCaps = true;
+    stampChange(ctx, this);
+    this.wrote();
+    return 0;
+  }
+
+  /** Symbolic links have no access control lists. */
+  private get hasAcls(): boolean {
+    return (this.mode & S_IFMT) !== S_IFLNK;
+  }
+
+  private changeAcl(ctx: VfsContext, name: string, value: Uint8Array | null): number {
+    if (!this.hasAcls) return -EOPNOTSUPP;
+    const r = setAcl(ctx, this, name, value);
+    if (r < 0) return r;
     stampChange(ctx, this);
     this.wrote();
     return 0;
   }
 
   override removexattr(ctx: VfsContext, name: string): number {
+    if (isAclName(name)) return this.changeAcl(ctx, name, null);
     if (!knownXattr(name)) return -EOPNOTSUPP;
-    if (this.xattrs === null || !this.xattrs.delete(name)) return -ENODATA;
+    if (this.attributes()?.delete(name) !== true) return -ENODATA;
     stampChange(ctx, this);
     this.wrote();
     return 0;
   }
 
   override listxattr(): Iterable<string> | number {
-    return this.xattrs === null ? [] : this.xattrs.keys();
+    const own = this.attributes()?.keys() ?? [];
+    return this.acls === null ? own : [...aclNames(this), ...own];
   }
 
   /** The last name and user are gone. */
@@ -139,7 +179,7 @@ export abstract class MemInode extends Inode {
   }
 }
 
-/** Namespaces of attributes that are kept: no ACLs (system.). */
+/** Namespaces of attributes that are kept as they are. */
 function knownXattr(name: string): boolean {
   return name.startsWith('user.') || name.startsWith('trusted.') || name.startsWith('security.');
 }
@@ -165,7 +205,7 @@ export class MemDir extends MemInode {
     readonly next: IteratorResult<[string, MemEntry]>;
   } | null = null;
 
-  constructor(fs: MemFs, mode: number, ino: number = fs.nextIno()) {
+  constructor(fs: MemFs, mode: number, ino: U64 = fs.nextIno()) {
     super(fs, ino, mode);
     this.nlink = 2;
     this.size = 2 * DIRENT_SIZE;
@@ -321,16 +361,13 @@ export class MemDir extends MemInode {
 }
 
 export class MemFile extends MemInode {
-  /** Pages of this file that count in fs.usedPages. */
-  private accounted = 0;
-
-  constructor(fs: MemFs, mode: number, ino: number = fs.nextIno()) {
+  constructor(fs: MemFs, mode: number, ino: U64 = fs.nextIno()) {
     super(fs, ino, mode);
   }
 
   /** The content, made when first needed. */
   protected content(): PageCache {
-    return (this.pages ??= new PageCache(this.fs.memfile));
+    return (this.pages ??= new PageCache(this.fs.memfile, 0, null, this.fs.quota));
   }
 
   override open(_ctx: VfsContext, flags: number): File | number {
@@ -343,19 +380,14 @@ export class MemFile extends MemInode {
     return 0;
   }
 
-  /** Brings block counts up to date with what reads, writes and faults did. */
+  /** Brings the block count up to date with what reads, writes and faults did. */
   protected account(): void {
-    const pages = this.pages === null ? 0 : this.pages.pages;
-    this.fs.usedPages += pages - this.accounted;
-    this.accounted = pages;
-    this.blocks = pages * (PAGE_SIZE / 512);
+    this.blocks = this.pages === null ? 0 : this.pages.pages * (PAGE_SIZE / 512);
   }
 
   override prepareWrite(_ctx: VfsContext, off: number, len: number): number {
-    const fs = this.fs;
-    if (fs.maxPages === Number.POSITIVE_INFINITY) return len;
-    this.account();
-    const room = fs.maxPages - fs.usedPages;
+    const { room } = this.fs.quota;
+    if (room === Number.POSITIVE_INFINITY) return len;
     const first = Math.floor(off / PAGE_SIZE);
     const end = Math.ceil((off + len) / PAGE_SIZE);
     if (end - first <= room) return len;
@@ -445,6 +477,7 @@ export class MemSymlink extends MemInode {
     super(fs, fs.nextIno(), S_IFLNK | 0o777);
     this.target = target;
     this.size = target.length;
+    if (target.length >= SHORT_SYMLINK_LEN) this.blocks = PAGE_SIZE / 512;
   }
 
   override open(): File | number {
@@ -453,6 +486,11 @@ export class MemSymlink extends MemInode {
 
   override readlink(): string | number {
     return this.target;
+  }
+
+  override evict(): void {
+    if (this.blocks > 0) this.fs.quota.used--;
+    super.evict();
   }
 }
 

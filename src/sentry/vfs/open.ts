@@ -20,6 +20,7 @@ import { IN_CREATE, IN_OPEN } from '../../abi/inotify.ts';
 import { MS_NODEV } from '../../abi/mount.ts';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.ts';
 import { failed } from '../base/errno.ts';
+import { modeInDir } from './acl.ts';
 import type { VfsContext } from './context.ts';
 import { Dentry, instantiate, lookupChild } from './dentry.ts';
 import { openInode } from './devices.ts';
@@ -166,7 +167,7 @@ function createAndOpen(ctx: VfsContext, dir: Path, d: Dentry, flags: number, mod
   if (dir.mount.readonly) return -EROFS;
   const r = mayCreate(ctx, parent);
   if (r < 0) return r;
-  const made = parent.create(ctx, d.name, S_IFREG | (mode & 0o7777 & ~ctx.fs.umask), 0);
+  const made = parent.create(ctx, d.name, S_IFREG | modeInDir(ctx, parent, mode & 0o7777), 0);
   if (failed(made)) return made;
   instantiate(d, made);
   notifyDir(parent, IN_CREATE, d.name, made);
@@ -191,7 +192,7 @@ function openTmpfile(
   if ((parent.mode & S_IFMT) !== S_IFDIR) return -ENOTDIR;
   const may = mayCreate(ctx, parent);
   if (may < 0) return may;
-  const made = parent.tmpfile(ctx, S_IFREG | (mode & 0o7777 & ~ctx.fs.umask));
+  const made = parent.tmpfile(ctx, S_IFREG | modeInDir(ctx, parent, mode & 0o7777));
   if (failed(made)) return made;
   // Linux shows such a file as "/dir/#INO (deleted)".
   const d = new Dentry(dir.dentry.fs, `#${made.ino}`, dir.dentry, made);

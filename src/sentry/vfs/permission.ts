@@ -4,6 +4,7 @@ import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID } from '.
 import { EACCES, EPERM } from '../../abi/errno.ts';
 import { S_IFDIR, S_IFMT, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP } from '../../abi/stat.ts';
 import type { Cred } from '../base/cred.ts';
+import { accessAcl, aclAllows } from './acl.ts';
 import type { VfsContext } from './context.ts';
 import type { Inode } from './inode.ts';
 
@@ -11,13 +12,28 @@ export const MAY_EXEC = 1;
 export const MAY_WRITE = 2;
 export const MAY_READ = 4;
 
-/** The owner, group, other bits against the caller's fsuid and groups, then the capabilities. 0 or -EACCES. */
+/**
+ * The owner, group, other bits against the caller's fsuid and groups, or the access control list, then the capabilities.
+ * 0 or -EACCES.
+ */
 export function genericPermission(cred: Cred, inode: Inode, mask: number): number {
   const mode = inode.mode;
   let bits = mode;
   if (inode.uid === cred.fsuid) bits = mode >> 6;
+  else if (inode.acls !== null) bits = listedBits(cred, inode, mask);
   else if ((mode & 0o070) >> 3 !== (mode & 0o007) && cred.inGroup(inode.gid)) bits = mode >> 3;
-  if ((mask & ~bits & 7) === 0) return 0;
+  return (mask & ~bits & 7) === 0 ? 0 : byCapability(cred, mode, mask);
+}
+
+/** The bits for somebody but the owner: all or none where a list decides. As on Linux none does without group bits. */
+function listedBits(cred: Cred, inode: Inode, mask: number): number {
+  const acl = (inode.mode & 0o070) === 0 ? null : accessAcl(inode);
+  if (acl !== null) return aclAllows(acl, cred, inode.gid, mask) ? 7 : 0;
+  return cred.inGroup(inode.gid) ? inode.mode >> 3 : inode.mode;
+}
+
+/** Rights of those to whom the mode gives none. */
+function byCapability(cred: Cred, mode: number, mask: number): number {
   if ((mode & S_IFMT) === S_IFDIR) {
     if ((mask & MAY_WRITE) === 0 && cred.capable(CAP_DAC_READ_SEARCH)) return 0;
     return cred.capable(CAP_DAC_OVERRIDE) ? 0 : -EACCES;
@@ -81,8 +97,9 @@ export function modeWithoutPrivs(mode: number): number {
   return m;
 }
 
-/** A write happened: drops suid and sgid unless the caller has CAP_FSETID. */
+/** A write happened: drops file capabilities, and suid and sgid unless the caller has CAP_FSETID (file_remove_privs). */
 export function removePrivs(ctx: VfsContext, inode: Inode): void {
+  if (inode.mayHaveCaps) inode.killPriv();
   if ((inode.mode & (S_ISUID | S_ISGID)) === 0 || (inode.mode & S_IFMT) === S_IFDIR) return;
   if (ctx.cred.capable(CAP_FSETID)) return;
   inode.mode = modeWithoutPrivs(inode.mode);

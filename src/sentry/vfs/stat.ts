@@ -25,14 +25,14 @@ import {
   STATX_BTIME,
   STATX_MNT_ID,
 } from '../../abi/stat.ts';
-import { putU64 } from '../../abi/u64.ts';
+import { putU64, putU64Exact } from '../../abi/u64.ts';
 import type { Inode } from './inode.ts';
 import type { Path } from './path.ts';
 
 /** Writes struct stat; the caller has refreshed the inode. No intermediate object: stat is a hot call. */
 export function putStat(view: DataView, off: number, i: Inode): void {
   putU64(view, off + STAT_ST_DEV, i.fs.dev);
-  putU64(view, off + STAT_ST_INO, i.ino);
+  putU64Exact(view, off + STAT_ST_INO, i.ino);
   putU64(view, off + STAT_ST_NLINK, i.nlink);
   view.setUint32(off + STAT_ST_MODE, i.mode, true);
   view.setUint32(off + STAT_ST_UID, i.uid, true);

@@ -3,6 +3,7 @@
 
 import { EINVAL, EIO, ENOENT } from '../../abi/errno.ts';
 import { S_IFDIR, S_IFLNK, S_IFREG } from '../../abi/stat.ts';
+import type { U64 } from '../../abi/u64.ts';
 import { bytesToString, stringToBytes } from '../base/bytes.ts';
 import type { Io } from '../base/io.ts';
 import type { VfsContext } from './context.ts';
@@ -167,7 +168,7 @@ export class TextFileInode extends SyntheticFileInode {
 /** One entry of a synthetic directory. `cookie` (>= 2, growing) resumes a listing; without one the index does. */
 export interface SyntheticEntry {
   readonly name: string;
-  readonly ino: number;
+  readonly ino: U64;
   /** DT_* */
   readonly type: number;
   readonly cookie?: number;

@@ -3,6 +3,7 @@
 import { EINVAL, EPERM } from '../../../abi/errno.ts';
 import { S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../../../abi/stat.ts';
 import { SYS_fstat, SYS_ftruncate } from '../../../abi/syscall.ts';
+import { getU64Exact } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { AnonFs, AnonInode } from '../../vfs/anon.ts';
@@ -50,7 +51,8 @@ export interface HostStat {
 export function hostStat(fd: number): HostStat | number {
   const r = hostCall(SYS_fstat, fd, statBuffer.addr);
   if (r < 0) return r;
-  return { key: `${u64(ST_DEV)}:${u64(ST_INO)}`, mode: statBuffer.view.getUint32(ST_MODE, true) };
+  const v = statBuffer.view;
+  return { key: `${getU64Exact(v, ST_DEV)}:${getU64Exact(v, ST_INO)}`, mode: v.getUint32(ST_MODE, true) };
 }
 
 /**

@@ -96,7 +96,7 @@ abstract class DescriptorDir extends PidDirInode {
     if (t === null || isGone(t) || !mayInspect(ctx, t)) return;
     for (let fd = 0; fd < t.fds.length; fd++) {
       if (t.fds.get(fd) !== null)
-        yield { name: String(fd), ino: this.ino + fd + 1, type: this.type, cookie: fd + 2 };
+        yield { name: String(fd), ino: Number(this.ino) + fd + 1, type: this.type, cookie: fd + 2 };
     }
   }
 }

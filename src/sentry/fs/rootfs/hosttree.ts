@@ -3,7 +3,17 @@
 // asked for: every step is one name below a directory that was reached the same way.
 
 import { DIRENT64_D_INO, DIRENT64_D_NAME, DIRENT64_D_RECLEN, DIRENT64_D_TYPE } from '../../../abi/dirent.ts';
-import { EACCES, EIO, ELOOP, ENOENT, ENOTDIR, EPERM, ESTALE } from '../../../abi/errno.ts';
+import {
+  EACCES,
+  EIO,
+  ELOOP,
+  ENODATA,
+  ENOENT,
+  ENOTDIR,
+  EOPNOTSUPP,
+  EPERM,
+  ESTALE,
+} from '../../../abi/errno.ts';
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -31,6 +41,7 @@ import { MAP_PRIVATE, PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
 import {
   S_IFDIR,
   S_IFMT,
+  S_IFREG,
   STAT_ST_ATIME,
   STAT_ST_ATIME_NSEC,
   STAT_ST_BLOCKS,
@@ -49,8 +60,10 @@ import {
 } from '../../../abi/stat.ts';
 import {
   SYS_close,
+  SYS_fgetxattr,
   SYS_fstatfs,
   SYS_getdents64,
+  SYS_lgetxattr,
   SYS_lseek,
   SYS_mmap,
   SYS_munmap,
@@ -59,7 +72,7 @@ import {
   SYS_pread64,
   SYS_readlinkat,
 } from '../../../abi/syscall.ts';
-import { getU64 } from '../../../abi/u64.ts';
+import { getI64, getU64, getU64Exact, type U64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { maxHostFiles } from '../../../host/limits.ts';
 import { hostCall } from '../../../host/syscall.ts';
@@ -70,13 +83,15 @@ import { PAGE_SIZE } from '../../base/page.ts';
 export class HostNode {
   readonly parent: HostNode | null;
   readonly name: string;
-  dev = 0;
-  ino = 0;
+  /** Device and inode number name the object: exact. */
+  dev: U64 = 0;
+  ino: U64 = 0;
   mode = 0;
   nlink = 1;
   uid = 0;
   gid = 0;
   rdev = 0;
+  /** Bytes; rounded where a double cannot hold it, which is beyond what can be opened. */
   size = 0;
   blocks = 0;
   atimeSec = 0;
@@ -103,7 +118,7 @@ export class HostNode {
 /** A name in a host directory. */
 export interface HostEntry {
   readonly name: string;
-  readonly ino: number;
+  readonly ino: U64;
   /** DT_* */
   readonly type: number;
 }
@@ -124,6 +139,8 @@ export interface HostTree {
   descriptor(file: HostNode): number;
   /** May the file be mapped, for execution too? Not on mounts with noexec, for one. */
   canMap(file: HostNode): boolean;
+  /** An extended attribute of any object, also of one that the Sentry may not open; -ENODATA. */
+  getxattr(node: HostNode, name: string): Uint8Array | number;
   /** The node is used no more. */
   release(node: HostNode): void;
 }
@@ -146,6 +163,8 @@ const MAX_FDS = Math.min(256, Math.max(6, Math.floor((maxHostFiles - 40) / 3)));
 /** Names read from one directory. */
 const MAX_NAMES = 1_000_000;
 const DIR_BUFFER = 65536;
+/** The largest double that is an off_t: 2^63 - 1 itself would be rounded up to a negative one. */
+const MAX_SIZE = 2 ** 63 - 1024;
 
 export class LocalHostTree implements HostTree {
   readonly root: HostNode;
@@ -179,20 +198,20 @@ export class LocalHostTree implements HostTree {
     const r = hostCall(SYS_newfstatat, fd, this.name.putString(name), this.stat.addr, flags);
     if (r < 0) return r === -EPERM ? -EACCES : r;
     const v = this.stat.view;
-    node.dev = getU64(v, STAT_ST_DEV);
-    node.ino = getU64(v, STAT_ST_INO);
+    node.dev = getU64Exact(v, STAT_ST_DEV);
+    node.ino = getU64Exact(v, STAT_ST_INO);
     node.nlink = getU64(v, STAT_ST_NLINK);
     node.mode = v.getUint32(STAT_ST_MODE, true);
     node.uid = v.getUint32(STAT_ST_UID, true);
     node.gid = v.getUint32(STAT_ST_GID, true);
     node.rdev = getU64(v, STAT_ST_RDEV);
-    node.size = getU64(v, STAT_ST_SIZE);
+    node.size = Math.min(getI64(v, STAT_ST_SIZE), MAX_SIZE);
     node.blocks = getU64(v, STAT_ST_BLOCKS);
-    node.atimeSec = getU64(v, STAT_ST_ATIME);
+    node.atimeSec = getI64(v, STAT_ST_ATIME);
     node.atimeNsec = getU64(v, STAT_ST_ATIME_NSEC);
-    node.mtimeSec = getU64(v, STAT_ST_MTIME);
+    node.mtimeSec = getI64(v, STAT_ST_MTIME);
     node.mtimeNsec = getU64(v, STAT_ST_MTIME_NSEC);
-    node.ctimeSec = getU64(v, STAT_ST_CTIME);
+    node.ctimeSec = getI64(v, STAT_ST_CTIME);
     node.ctimeNsec = getU64(v, STAT_ST_CTIME_NSEC);
     return 0;
   }
@@ -283,7 +302,7 @@ export class LocalHostTree implements HostTree {
         if (name !== '.' && name !== '..')
           out.push({
             name,
-            ino: getU64(this.list.view, at + DIRENT64_D_INO),
+            ino: getU64Exact(this.list.view, at + DIRENT64_D_INO),
             type: this.list.view.getUint8(at + DIRENT64_D_TYPE),
           });
         at += size;
@@ -298,6 +317,30 @@ export class LocalHostTree implements HostTree {
     const n = hostCall(SYS_readlinkat, fd, this.name.putString(link.name), this.list.addr, PATH_MAX);
     if (n < 0) return n;
     return bytesToString(this.list.u8, 0, n);
+  }
+
+  getxattr(node: HostNode, name: string): Uint8Array | number {
+    if (node.hidden) return -ENODATA;
+    const r = this.xattrAt(node, name);
+    if (r < 0) return r === -EOPNOTSUPP ? -ENODATA : r;
+    return this.list.u8.slice(0, r);
+  }
+
+  /** The value goes to this.list: its bytes, or -errno. */
+  private xattrAt(node: HostNode, name: string): number {
+    if (node.parent !== null) {
+      const dirfd = this.fdOf(node.parent);
+      if (dirfd < 0) return dirfd;
+      // No descriptor of the object is needed so, which would take the right to read it.
+      const path = this.name.putString(`/proc/self/fd/${dirfd}/${node.name}`);
+      const r = hostCall(SYS_lgetxattr, path, this.stat.putString(name), this.list.addr, DIR_BUFFER);
+      if (r >= 0 || r === -ENODATA || r === -EOPNOTSUPP) return r;
+    }
+    const type = node.mode & S_IFMT;
+    if (type !== S_IFREG && type !== S_IFDIR) return -ENODATA;
+    const fd = this.fdOf(node);
+    if (fd < 0) return fd;
+    return hostCall(SYS_fgetxattr, fd, this.stat.putString(name), this.list.addr, DIR_BUFFER);
   }
 
   checkRead(file: HostNode): number {

@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,6 +22,7 @@ import {
 } from '../../../abi/dirent.ts';
 import { EACCES, EEXIST, ENOENT, ENOTEMPTY, ENXIO } from '../../../abi/errno.ts';
 import { AT_FDCWD, O_APPEND, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } from '../../../abi/fcntl.ts';
+import { getU64Exact, type U64 } from '../../../abi/u64.ts';
 import { failed } from '../../base/errno.ts';
 import { KernelIo } from '../../base/io.ts';
 import { TestContext, testMemory } from '../../vfs/context.test.helper.ts';
@@ -107,7 +109,7 @@ function list(ctx: TestContext, path: string): string[] {
   return names.sort();
 }
 
-type Entry = [name: string, ino: number, type: number, next: number];
+type Entry = [name: string, ino: U64, type: number, next: number];
 
 /** Takes entries up to `room` bytes a call, records in their encoded form. */
 class RecordsSink implements DirSink {
@@ -120,7 +122,7 @@ class RecordsSink implements DirSink {
     this.out = out;
   }
 
-  emit(name: string, ino: number, type: number, next: number): boolean {
+  emit(name: string, ino: U64, type: number, next: number): boolean {
     const size = dirent64Size(name.length);
     if (this.used + size > this.room) return false;
     this.used += size;
@@ -131,12 +133,13 @@ class RecordsSink implements DirSink {
   emitRecords(records: DirRecords, index: number): number {
     const n = records.fitting(index, this.room - this.used);
     const bytes = Buffer.from(records.bytes);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let i = index; i < index + n; i++) {
       const at = records.start(i);
       const size = bytes.readUInt16LE(at + DIRENT64_D_RECLEN);
       assert.equal(at + size, records.start(i + 1));
       const name = bytes.toString('latin1', at + DIRENT64_D_NAME, bytes.indexOf(0, at + DIRENT64_D_NAME));
-      const ino = Number(bytes.readBigUInt64LE(at + DIRENT64_D_INO));
+      const ino = getU64Exact(view, at + DIRENT64_D_INO);
       assert.ok(this.emit(name, ino, bytes[at + DIRENT64_D_TYPE]!, records.next(i)));
     }
     return n;
@@ -167,6 +170,13 @@ describe('rootfs', () => {
     assert.deepEqual(list(ctx, '/'), ['.', '..', 'abs', 'big', 'escape', 'hello', 'sub']);
     assert.equal(inode(ctx, '/hello'), inode(ctx, '/sub/twin'));
     assert.equal(inode(ctx, '/hello').nlink, 2);
+  });
+
+  it('shows times before 1970', () => {
+    const { ctx, dir } = build('times');
+    utimesSync(join(dir, 'hello'), -1_000_000_007, -3);
+    const { atimeSec, mtimeSec } = inode(ctx, '/hello');
+    assert.deepEqual([atimeSec, mtimeSec], [-1_000_000_007, -3]);
   });
 
   it('gives a directory as a whole what it gives entry by entry', () => {

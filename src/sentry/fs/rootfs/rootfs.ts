@@ -5,14 +5,21 @@
 // dentry cache lets go of its last name; from its first change on it stays ("kept").
 // The tree is taken to stand still: attributes and names of the host are read once per cached inode.
 
-import { EINVAL, EIO, ENOENT, ENOTEMPTY, ENXIO } from '../../../abi/errno.ts';
+import { EINVAL, EIO, ENODATA, ENOENT, ENOTEMPTY, ENXIO, EOVERFLOW } from '../../../abi/errno.ts';
 import { OVERLAYFS_SUPER_MAGIC } from '../../../abi/magic.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/stat.ts';
+import type { U64 } from '../../../abi/u64.ts';
+import {
+  XATTR_NAME_CAPS,
+  XATTR_NAME_POSIX_ACL_ACCESS,
+  XATTR_NAME_POSIX_ACL_DEFAULT,
+} from '../../../abi/xattr.ts';
 import { failed } from '../../base/errno.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
 import type { DonatedFile } from '../../memfile/mappable.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { PageCache, type PageSource } from '../../memfile/pagecache.ts';
+import { type Acl, Acls, decodeAcl, NOBODY, UNREAD_ACLS, validAcl } from '../../vfs/acl.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { DirRecords } from '../../vfs/dir_records.ts';
 import { DT_UNKNOWN, direntType } from '../../vfs/dirent.ts';
@@ -20,14 +27,19 @@ import type { File } from '../../vfs/file.ts';
 import type { StatFs } from '../../vfs/filesystem.ts';
 import type { DirSink, Inode } from '../../vfs/inode.ts';
 import { MemDir, MemFile, MemFs, MemInode } from '../../vfs/memnode.ts';
+import { MAX_FILE_SIZE } from '../../vfs/regularfile.ts';
 import type { HostEntry, HostNode, HostTree } from './hosttree.ts';
 import { LocalHostTree } from './hosttree.ts';
 
-/** Inode numbers of what the guest makes: above those of usual hosts. */
+// Inode numbers that the guest sees. One file system shows all devices of the host, so not every number can be the host's:
+//   below 2^40                     the host's own, of the root's device
+//   2^40 to 2^44                   numbers that we give: to what the guest makes, and to all that has no other place
+//   n * 2^44 and above, n <= 200   further device number n, its inodes below 2^44
+//   201 * 2^44 and above           the host's own, of the first device that was seen to have such numbers
 const FIRST_NEW_INO = 2 ** 40;
-/** Inode numbers of further devices of the host are moved into ranges of their own. */
 const DEVICE_RANGE = 2 ** 44;
 const MAX_DEVICES = 200;
+const FIRST_BIG_INO = (MAX_DEVICES + 1) * DEVICE_RANGE;
 /** Cookies of names that the guest made, behind those of the host. */
 const UPPER_COOKIE = 2 ** 32;
 
@@ -36,7 +48,11 @@ export class HostRootFs extends MemFs {
   private readonly top: HostDir;
   /** Inodes of host objects that are in use or changed, by device and inode number. */
   private readonly inodes: Map<string, Inode> = new Map();
-  private readonly devices: Map<number, number> = new Map();
+  private readonly devices: Map<U64, number> = new Map();
+  /** The device whose inode numbers from FIRST_BIG_INO on stay as they are. */
+  private bigDevice: U64 | null = null;
+  /** Numbers given to host objects whose own had no place, by device and inode number: for as long as we are there. */
+  private readonly moved: Map<string, number> = new Map();
   private lastNew = FIRST_NEW_INO;
 
   constructor(memfile: MemoryFile, tree: HostTree) {
@@ -44,7 +60,7 @@ export class HostRootFs extends MemFs {
     this.tree = tree;
     this.devices.set(tree.root.dev, 0);
     this.top = new HostDir(this, tree.root);
-    this.inodes.set(keyOf(tree.root), this.top);
+    this.inodes.set(keyOf(tree.root.dev, tree.root.ino), this.top);
   }
 
   /** Shows the host directory `hostPath` (byte string, absolute); -errno when it cannot be opened. */
@@ -62,18 +78,30 @@ export class HostRootFs extends MemFs {
   }
 
   /** The inode number that the guest sees for a host one. */
-  inoOf(dev: number, ino: number): number {
+  inoOf(dev: U64, ino: U64): U64 {
     let range = this.devices.get(dev);
     if (range === undefined) {
-      range = Math.min(this.devices.size, MAX_DEVICES);
+      range = this.devices.size;
       this.devices.set(dev, range);
     }
-    return range === 0 ? ino : (ino % DEVICE_RANGE) + range * DEVICE_RANGE;
+    if (ino >= FIRST_BIG_INO) {
+      this.bigDevice ??= dev;
+      if (this.bigDevice === dev) return ino;
+    } else if (range === 0) {
+      if (ino < FIRST_NEW_INO) return ino;
+    } else if (range <= MAX_DEVICES && ino < DEVICE_RANGE) return Number(ino) + range * DEVICE_RANGE;
+    const key = keyOf(dev, ino);
+    let given = this.moved.get(key);
+    if (given === undefined) {
+      given = this.nextIno();
+      this.moved.set(key, given);
+    }
+    return given;
   }
 
   /** The inode of a host object. */
   inodeOf(node: HostNode): Inode {
-    const key = keyOf(node);
+    const key = keyOf(node.dev, node.ino);
     const known = this.inodes.get(key);
     if (known !== undefined) return known;
     const inode = this.makeInode(node);
@@ -96,7 +124,7 @@ export class HostRootFs extends MemFs {
 
   /** A clean inode is used no more. */
   drop(node: HostNode): void {
-    this.inodes.delete(keyOf(node));
+    this.inodes.delete(keyOf(node.dev, node.ino));
     this.tree.release(node);
   }
 
@@ -110,8 +138,8 @@ export class HostRootFs extends MemFs {
   }
 }
 
-function keyOf(node: HostNode): string {
-  return `${node.dev}:${node.ino}`;
+function keyOf(dev: U64, ino: U64): string {
+  return `${dev}:${ino}`;
 }
 
 /** Takes over what the host says of an object. */
@@ -130,6 +158,22 @@ function copyAttributes(i: Inode, n: HostNode): void {
   i.ctimeNsec = n.ctimeNsec;
 }
 
+/** The access control lists of a host object. Where the host's answer is no list, nobody gets rights by it. */
+function readAcls(fs: HostRootFs, node: HostNode): Acls | null {
+  const access = readAcl(fs, node, XATTR_NAME_POSIX_ACL_ACCESS);
+  const isDir = (node.mode & S_IFMT) === S_IFDIR;
+  const inherited = isDir ? readAcl(fs, node, XATTR_NAME_POSIX_ACL_DEFAULT) : null;
+  return access === null && inherited === null ? null : new Acls(access, inherited);
+}
+
+function readAcl(fs: HostRootFs, node: HostNode, name: string): Acl | null {
+  const value = fs.tree.getxattr(node, name);
+  if (value === -ENODATA) return null;
+  const acl = failed(value) ? value : decodeAcl(value);
+  if (acl === null) return null;
+  return failed(acl) || !validAcl(acl) ? NOBODY : acl;
+}
+
 /** May a clean inode go, now that no name of it is cached and nobody has it open? */
 function idle(i: Inode): boolean {
   return i.watches === null && (i.locks === null || i.locks.empty) && i.writers === 0;
@@ -138,6 +182,8 @@ function idle(i: Inode): boolean {
 class HostFile extends MemFile implements PageSource, DonatedFile {
   readonly node: HostNode;
   private kept = false;
+  /** The host was asked for the file's capabilities. */
+  private askedCaps = false;
   /** May the host's file be mapped? Asked once. */
   private mappable: boolean | null = null;
 
@@ -145,6 +191,8 @@ class HostFile extends MemFile implements PageSource, DonatedFile {
     super(fs, node.mode, fs.inoOf(node.dev, node.ino));
     this.node = node;
     copyAttributes(this, node);
+    this.acls = UNREAD_ACLS;
+    this.mayHaveCaps = true;
   }
 
   private get tree(): HostTree {
@@ -152,10 +200,23 @@ class HostFile extends MemFile implements PageSource, DonatedFile {
   }
 
   protected override content(): PageCache {
-    return (this.pages ??= new PageCache(this.fs.memfile, this.size, this));
+    return (this.pages ??= new PageCache(this.fs.memfile, this.size, this, this.fs.quota));
+  }
+
+  /** Of the host's attributes the capabilities count: what a program may do is part of it, as its mode is. */
+  protected override attributes(): Map<string, Uint8Array> | null {
+    if (!this.askedCaps) {
+      this.askedCaps = true;
+      const caps = this.tree.getxattr(this.node, XATTR_NAME_CAPS);
+      if (failed(caps)) this.mayHaveCaps = false;
+      else (this.xattrs ??= new Map()).set(XATTR_NAME_CAPS, caps);
+    }
+    return this.xattrs;
   }
 
   override open(ctx: VfsContext, flags: number): File | number {
+    // Offsets in it would be rounded.
+    if (this.size > MAX_FILE_SIZE) return -EOVERFLOW;
     // What the host denies the Sentry it denies the guest, unless the guest has replaced all of it.
     if (!this.kept) {
       const r = this.tree.checkRead(this.node);
@@ -166,6 +227,10 @@ class HostFile extends MemFile implements PageSource, DonatedFile {
 
   override refresh(ctx: VfsContext): number {
     return this.kept ? super.refresh(ctx) : 0;
+  }
+
+  override readAcls(): Acls | null {
+    return readAcls(this.fs as HostRootFs, this.node);
   }
 
   override wrote(): void {
@@ -265,6 +330,7 @@ class HostSpecial extends MemInode {
     super(fs, fs.inoOf(node.dev, node.ino), node.mode);
     this.node = node;
     copyAttributes(this, node);
+    this.acls = UNREAD_ACLS;
   }
 
   /** True: opening must not reach the guest's own drivers (vfs/devices.ts). */
@@ -274,6 +340,10 @@ class HostSpecial extends MemInode {
 
   override open(): File | number {
     return -ENXIO;
+  }
+
+  override readAcls(): Acls | null {
+    return readAcls(this.fs as HostRootFs, this.node);
   }
 
   override wrote(): void {
@@ -304,6 +374,7 @@ class HostDir extends MemDir {
     super(fs, node.mode, fs.inoOf(node.dev, node.ino));
     this.node = node;
     copyAttributes(this, node);
+    this.acls = UNREAD_ACLS;
     if (this.nlink < 2) this.nlink = 2;
     this.nextCookie = UPPER_COOKIE;
   }
@@ -371,6 +442,10 @@ class HostDir extends MemDir {
     if (entry.type !== DT_UNKNOWN) return entry.type;
     const inode = this.lookup(ctx, entry.name);
     return failed(inode) ? DT_UNKNOWN : direntType(inode.mode);
+  }
+
+  override readAcls(): Acls | null {
+    return readAcls(this.fs as HostRootFs, this.node);
   }
 
   override wrote(): void {

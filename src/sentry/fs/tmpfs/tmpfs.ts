@@ -55,9 +55,11 @@ export class TmpfsFs extends MemFs {
       const size = parseSize(value, this.memfile.limitPages * PAGE_SIZE);
       const octal = /^[0-7]{1,4}$/.test(value);
       const decimal = /^[0-9]{1,9}$/.test(value);
-      if (key === 'size' && size !== null) this.limitBytes(size);
-      else if (key === 'nr_blocks' && size !== null) this.limitBytes(size * PAGE_SIZE);
-      else if (key === 'nr_inodes' && size !== null) {
+      if (key === 'size' && size !== null) {
+        if (!this.limitBytes(size)) return -EINVAL;
+      } else if (key === 'nr_blocks' && size !== null) {
+        if (!this.limitBytes(size * PAGE_SIZE)) return -EINVAL;
+      } else if (key === 'nr_inodes' && size !== null) {
         if (size !== 0 && size < this.usedInodes) return -EINVAL;
         this.inodeLimit = size;
         this.maxInodes = size === 0 ? MAX_INODES : Math.min(size, MAX_INODES);
@@ -72,9 +74,12 @@ export class TmpfsFs extends MemFs {
     return 0;
   }
 
-  private limitBytes(size: number): void {
+  /** False when more is in use already. */
+  private limitBytes(size: number): boolean {
+    if (size !== 0 && Math.ceil(size / PAGE_SIZE) < this.quota.used) return false;
     this.sizeBytes = size;
-    this.maxPages = size === 0 ? Number.POSITIVE_INFINITY : Math.ceil(size / PAGE_SIZE);
+    this.quota.max = size === 0 ? Number.POSITIVE_INFINITY : Math.ceil(size / PAGE_SIZE);
+    return true;
   }
 
   override release(): void {
@@ -106,10 +111,11 @@ export class TmpfsFs extends MemFs {
   }
 
   override statfs(out: StatFs): void {
-    const limited = this.maxPages !== Number.POSITIVE_INFINITY;
+    const { max, room } = this.quota;
+    const limited = max !== Number.POSITIVE_INFINITY;
     const free = this.memfile.limitPages - this.memfile.usedPages;
-    out.blocks = limited ? this.maxPages : this.memfile.limitPages;
-    out.bfree = limited ? Math.max(0, Math.min(this.maxPages - this.usedPages, free)) : free;
+    out.blocks = limited ? max : this.memfile.limitPages;
+    out.bfree = limited ? Math.max(0, Math.min(room, free)) : free;
     out.bavail = out.bfree;
     out.files = this.maxInodes;
     out.ffree = Math.max(0, this.maxInodes - this.usedInodes);

@@ -151,7 +151,9 @@ export abstract class UnixSocket extends SocketFile {
       if (this.ns.abstract.has(name)) return -EADDRINUSE;
       this.ns.abstract.set(name, this);
     } else {
-      const at = makeNodeAt(ctx, AT_FDCWD, name, S_IFSOCK | 0o777, 0);
+      // unix_bind_bsd(): fchmod(2) of the socket before decides about the name.
+      const mode = this.inode.mode & 0o7777 & ~ctx.fs.umask;
+      const at = makeNodeAt(ctx, AT_FDCWD, name, S_IFSOCK | mode, 0);
       if (failed(at)) return at === -EEXIST ? -EADDRINUSE : at;
       this.boundInode = at.dentry.inode!;
       endpoints.set(this.boundInode, this);
