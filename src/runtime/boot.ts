@@ -13,6 +13,7 @@ import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
 import { PAGE_SIZE } from '../sentry/base/page.ts';
 import { mark } from '../sentry/base/startup.ts';
+import type { HostWorld } from '../sentry/fs/hostfile/host_inode.ts';
 import type { Devpts } from '../sentry/fs/tty/devpts.ts';
 import { chooseClock } from '../sentry/kernel/clock_way.ts';
 import { createInit } from '../sentry/kernel/init.ts';
@@ -149,7 +150,7 @@ export class Loader implements SignalTarget {
     const program = loadCommand({ kernel: this.kernel, ctx, argv: o.argv, env: o.env, limits });
     const fds = new FdTable();
     this.console = Console.create(this.poller, this.devpts, cred.uid);
-    openStdio(this.poller, fds, this.console);
+    openStdio(this.hostWorld(), fds, this.console);
     const init = createInit(this.kernel, {
       mm: program.mm,
       entry: program.entry,
@@ -168,6 +169,14 @@ export class Loader implements SignalTarget {
       if (r < 0) throw new Error(`console: ${errnoName(-r)}`);
     }
     return init;
+  }
+
+  /** What files of the host that the command is started with need. */
+  private hostWorld(): HostWorld {
+    const { rootfs, tmpfs, mounts } = this.options;
+    // What is hidden from the guest's tree must not come back as the content of its own output.
+    const readsBack = rootfs === '/' && tmpfs.length === 0 && mounts.length === 0;
+    return { poller: this.poller, memfile: this.memfile, readsBack };
   }
 
   private workingDirectory(ctx: BootContext): Path {

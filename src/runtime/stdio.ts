@@ -7,6 +7,7 @@ import type { HostPoller } from '../host/poller.ts';
 import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
 import { ConsoleBridge } from '../sentry/fs/hostfile/console.ts';
+import type { HostWorld } from '../sentry/fs/hostfile/host_inode.ts';
 import { HostFiles, isHostTty } from '../sentry/fs/hostfile/stdio.ts';
 import type { Devpts } from '../sentry/fs/tty/devpts.ts';
 import type { Pty } from '../sentry/fs/tty/pty.ts';
@@ -42,9 +43,12 @@ export class Console {
   }
 }
 
-/** Fills descriptors 0-2 with files of the host; with a console, those that are terminals stay free for it. */
-export function openStdio(poller: HostPoller, fds: FdTable, console: Console | null): void {
-  const files = new HostFiles(poller);
+/**
+ * Fills descriptors 0-2 with files of the host; with a console, those that are terminals stay free for it. `readsBack`: see
+ * HostWorld.
+ */
+export function openStdio(world: HostWorld, fds: FdTable, console: Console | null): void {
+  const files = new HostFiles(world);
   for (const fd of STDIO) {
     if (console !== null && isHostTty(fd)) continue;
     const file = files.open(fd);

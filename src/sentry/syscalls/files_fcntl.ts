@@ -225,7 +225,7 @@ let lockEnd = 0;
 
 function flockRange(f: File, whence: number, start: number, len: number): number {
   let base = 0;
-  if (whence === SEEK_CUR) base = f.pos;
+  if (whence === SEEK_CUR) base = f.where();
   else if (whence === SEEK_END) base = f.inode.size;
   else if (whence !== SEEK_SET) return -EINVAL;
   const from = base + start;

@@ -13,7 +13,7 @@ import { HostBuffer } from '../../../host/buffer.ts';
 import type { HostPoller, HostPollTarget } from '../../../host/poller.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { Waiter, type WaitQueue, type Wakeable } from '../../base/wait.ts';
-import { reopenNonblocking } from './stdio.ts';
+import { reopenNonblocking } from './host_inode.ts';
 
 const CHUNK = 4096;
 const TERMIOS_SIZE = 36;
