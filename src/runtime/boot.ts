@@ -13,7 +13,6 @@ import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
 import { PAGE_SIZE } from '../sentry/base/page.ts';
 import { mark } from '../sentry/base/startup.ts';
-import type { HostWorld } from '../sentry/fs/hostfile/host_inode.ts';
 import type { Devpts } from '../sentry/fs/tty/devpts.ts';
 import { chooseClock } from '../sentry/kernel/clock_way.ts';
 import { createInit } from '../sentry/kernel/init.ts';
@@ -40,7 +39,7 @@ import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
 import { type SandboxOptions, STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
 import { createPlatform } from './platforms.ts';
 import { bugReport, describeKernel } from './report.ts';
-import { attachConsole, Console, openStdio } from './stdio.ts';
+import { attachConsole, Console, Stdio } from './stdio.ts';
 import { HostTimer } from './timers.ts';
 import { credOf } from './users.ts';
 
@@ -58,6 +57,7 @@ export class Loader implements SignalTarget {
   private ns!: MountNamespace;
   private devpts!: Devpts;
   private console: Console | null = null;
+  private stdio!: Stdio;
   private init!: Task;
   private stepNumber = 0;
   private stopStatus = -1;
@@ -150,7 +150,8 @@ export class Loader implements SignalTarget {
     const program = loadCommand({ kernel: this.kernel, ctx, argv: o.argv, env: o.env, limits });
     const fds = new FdTable();
     this.console = Console.create(this.poller, this.devpts, cred.uid);
-    openStdio(this.hostWorld(), fds, this.console);
+    this.stdio = new Stdio(this.poller, this.memfile, o);
+    this.stdio.open(fds, this.console);
     const init = createInit(this.kernel, {
       mm: program.mm,
       entry: program.entry,
@@ -171,14 +172,6 @@ export class Loader implements SignalTarget {
     return init;
   }
 
-  /** What files of the host that the command is started with need. */
-  private hostWorld(): HostWorld {
-    const { rootfs, tmpfs, mounts } = this.options;
-    // What is hidden from the guest's tree must not come back as the content of its own output.
-    const readsBack = rootfs === '/' && tmpfs.length === 0 && mounts.length === 0;
-    return { poller: this.poller, memfile: this.memfile, readsBack };
-  }
-
   private workingDirectory(ctx: BootContext): Path {
     const wanted = this.options.cwd ?? process.cwd();
     const found = lookup(ctx, fromText(wanted));
@@ -190,6 +183,7 @@ export class Loader implements SignalTarget {
 
   /** Runs the sandbox to its end; the wait status of the first program. */
   run(): number {
+    this.stdio.start();
     try {
       this.kernel.run();
     } catch (error) {

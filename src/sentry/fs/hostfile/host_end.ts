@@ -129,8 +129,8 @@ export class HostEnd {
   unref(): void {
     if (--this.refs !== 0) return;
     this.queue.close();
-    this.owner.endClosed(this);
     hostCall(SYS_close, this.fd);
+    this.owner.endClosed(this);
   }
 
   /** Events that hold now. */

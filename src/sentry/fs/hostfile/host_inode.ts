@@ -112,6 +112,8 @@ export interface HostWorld {
   readonly memfile: MemoryFile | null;
   /** The guest sees the host's whole tree, so that it could read by its name a file that it may only write as output. */
   readonly readsBack: boolean;
+  /** No program inside has `file` open any more. */
+  fileClosed(file: HostInode): void;
 }
 
 export class HostInode extends AnonInode implements EndOwner {
@@ -146,6 +148,7 @@ export class HostInode extends AnonInode implements EndOwner {
   /** EndOwner: the last file that used the descriptor is gone, and so is the descriptor. */
   endClosed(end: HostEnd): void {
     this.ends.splice(this.ends.indexOf(end), 1);
+    if (this.ends.length === 0) this.world.fileClosed(this);
   }
 
   get regular(): boolean {

@@ -25,7 +25,7 @@ const ctx = {
   rlimit: () => Number.POSITIVE_INFINITY,
 } as unknown as VfsContext;
 const poller = new HostPoller();
-const files = new HostFiles({ poller, memfile: null, readsBack: false });
+const files = new HostFiles({ poller, memfile: null, readsBack: false, fileClosed: () => {} });
 const b = HostBuffer.alloc(4096);
 
 function pipe(): [number, number] {
