@@ -78,7 +78,7 @@ import { scratch, scratchView } from '../base/scratch.ts';
 import { BLOCKED } from '../kernel/block.ts';
 import type { Task } from '../kernel/task.ts';
 import type { File } from '../vfs/file.ts';
-import { beginWait, endWait, LOCK_EOF, locksOf } from '../vfs/locks.ts';
+import { beginWait, endWait, LOCK_EOF, locksOf, recordWait } from '../vfs/locks.ts';
 import { ownerOrCapable } from '../vfs/permission.ts';
 import { fdget } from './fdget.ts';
 import { FD, FLAGS, IOCTL_ARG, IOCTL_CMD, ONE_OF, STRUCT } from './kinds.ts';
@@ -285,6 +285,7 @@ function setLock(t: Task, fd: number, f: File, addr: number, wait: boolean, ofd:
   t.pin(fd, f);
   const waited = t.block(locks.queue, POLLIN);
   if (waited !== BLOCKED) endWait(t);
+  else if (!ofd) t.call.state = recordWait;
   return waited;
 }
 
