@@ -39,7 +39,7 @@ import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
 import { type SandboxOptions, STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
 import { createPlatform } from './platforms.ts';
 import { bugReport, describeKernel } from './report.ts';
-import { attachConsole, Console, openStdio } from './stdio.ts';
+import { attachConsole, Console, Stdio } from './stdio.ts';
 import { HostTimer } from './timers.ts';
 import { credOf } from './users.ts';
 
@@ -57,6 +57,7 @@ export class Loader implements SignalTarget {
   private ns!: MountNamespace;
   private devpts!: Devpts;
   private console: Console | null = null;
+  private stdio!: Stdio;
   private init!: Task;
   private stepNumber = 0;
   private stopStatus = -1;
@@ -149,7 +150,8 @@ export class Loader implements SignalTarget {
     const program = loadCommand({ kernel: this.kernel, ctx, argv: o.argv, env: o.env, limits });
     const fds = new FdTable();
     this.console = Console.create(this.poller, this.devpts, cred.uid);
-    openStdio(this.poller, fds, this.console);
+    this.stdio = new Stdio(this.poller, this.memfile, o);
+    this.stdio.open(fds, this.console);
     const init = createInit(this.kernel, {
       mm: program.mm,
       entry: program.entry,
@@ -181,6 +183,7 @@ export class Loader implements SignalTarget {
 
   /** Runs the sandbox to its end; the wait status of the first program. */
   run(): number {
+    this.stdio.start();
     try {
       this.kernel.run();
     } catch (error) {

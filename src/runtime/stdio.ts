@@ -2,19 +2,27 @@
 // host's terminal.
 
 import { EBADF } from '../abi/errno.ts';
-import { AT_FDCWD, O_RDWR } from '../abi/fcntl.ts';
+import { AT_FDCWD, O_CLOEXEC, O_RDWR } from '../abi/fcntl.ts';
+import { SYS_close, SYS_dup2, SYS_openat } from '../abi/syscall.ts';
+import { HostBuffer } from '../host/buffer.ts';
 import type { HostPoller } from '../host/poller.ts';
+import { hostCall } from '../host/syscall.ts';
 import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
 import { ConsoleBridge } from '../sentry/fs/hostfile/console.ts';
+import type { HostWorld } from '../sentry/fs/hostfile/host_inode.ts';
 import { HostFiles, isHostTty } from '../sentry/fs/hostfile/stdio.ts';
 import type { Devpts } from '../sentry/fs/tty/devpts.ts';
 import type { Pty } from '../sentry/fs/tty/pty.ts';
 import type { Task } from '../sentry/kernel/task.ts';
+import type { MemoryFile } from '../sentry/memfile/memfile.ts';
 import type { FdTable } from '../sentry/vfs/fdtable.ts';
+import type { Inode } from '../sentry/vfs/inode.ts';
 import { openAt } from '../sentry/vfs/open.ts';
+import type { SandboxOptions } from './options.ts';
 
 const STDIO = [0, 1, 2];
+const STDERR = 2;
 
 /** The terminal of the sandbox, when standard input is one. */
 export class Console {
@@ -42,16 +50,72 @@ export class Console {
   }
 }
 
-/** Fills descriptors 0-2 with files of the host; with a console, those that are terminals stay free for it. */
-export function openStdio(poller: HostPoller, fds: FdTable, console: Console | null): void {
-  const files = new HostFiles(poller);
-  for (const fd of STDIO) {
-    if (console !== null && isHostTty(fd)) continue;
-    const file = files.open(fd);
-    // A descriptor that our parent closed is closed inside as well.
-    if (file === -EBADF) continue;
-    if (failed(file)) log(`stdio: descriptor ${fd} cannot be used (${file})`);
-    else fds.put(fd, file, false);
+/** Has one of our own descriptors refer to nothing any more. It stays in use: nobody else may get its number. */
+function letGo(fd: number): void {
+  const none = hostCall(SYS_openat, AT_FDCWD, devNull.addr, O_RDWR | O_CLOEXEC, 0);
+  if (none < 0) {
+    log(`stdio: descriptor ${fd} stays open: no /dev/null (${none})`);
+    return;
+  }
+  hostCall(SYS_dup2, none, fd);
+  hostCall(SYS_close, none);
+}
+
+const devNull = HostBuffer.alloc(16);
+devNull.putString('/dev/null');
+
+/**
+ * The files of the host that the sandbox is started with. Programs inside have descriptors of their own; ours are let go,
+ * so that whoever is at the other end sees it when the last program closes its own: standard input and output at the start,
+ * standard error, where we may have something to say, together with the guests'.
+ */
+export class Stdio implements HostWorld {
+  readonly poller: HostPoller;
+  readonly memfile: MemoryFile;
+  readonly readsBack: boolean;
+  /** Standard error is ours as well to the end: somebody asked for reports there. */
+  private readonly keepsError: boolean;
+  private error: Inode | null = null;
+  /** Standard input and output, as far as they are files inside and ours still. */
+  private readonly given: number[] = [];
+
+  constructor(poller: HostPoller, memfile: MemoryFile, options: SandboxOptions) {
+    const { rootfs, tmpfs, mounts, strace, profile } = options;
+    this.poller = poller;
+    this.memfile = memfile;
+    // What is hidden from the guest's tree must not come back as the content of its own output.
+    this.readsBack = rootfs === '/' && tmpfs.length === 0 && mounts.length === 0;
+    this.keepsError = strace === '-' || profile === '-';
+  }
+
+  /** Fills descriptors 0-2 with files of the host; with a console, those that are terminals stay free for it. */
+  open(fds: FdTable, console: Console | null): void {
+    const files = new HostFiles(this);
+    for (const fd of STDIO) {
+      if (console !== null && isHostTty(fd)) continue;
+      const file = files.open(fd);
+      // A descriptor that our parent closed is closed inside as well.
+      if (file === -EBADF) continue;
+      if (failed(file)) {
+        log(`stdio: descriptor ${fd} cannot be used (${file})`);
+        continue;
+      }
+      fds.put(fd, file, false);
+      if (fd === STDERR) this.error = file.inode;
+      else this.given.push(fd);
+    }
+  }
+
+  /** The programs run: what they have of standard input and output is theirs alone. */
+  start(): void {
+    for (const fd of this.given) letGo(fd);
+    this.given.length = 0;
+  }
+
+  fileClosed(file: Inode): void {
+    if (file !== this.error) return;
+    this.error = null;
+    if (!this.keepsError) letGo(STDERR);
   }
 }
 

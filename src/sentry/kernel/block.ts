@@ -9,6 +9,7 @@
 
 import type { Waiter } from '../base/wait.ts';
 import type { File } from '../vfs/file.ts';
+import type { Task } from './task.ts';
 
 /** Handler results that are not results. All are far below -4095. */
 /** The task is parked; the handler will run again. */
@@ -24,6 +25,15 @@ export const SLICE_BYTES = 1 << 18;
 /** From Task.park(): the deadline of the call is over. */
 export const TIMED_OUT = -0x1000_0004;
 
+/**
+ * What a parked call holds beyond its file and waiters. A call that ends in its handler lets go of it there; that of a thread
+ * which will never run again, because the host killed it, is abandoned.
+ */
+export interface Parked {
+  /** Gives back what the record holds, for others to have. The call does not run again. */
+  abandon(t: Task): void;
+}
+
 /** The record of a parked call. One per task, reused: reset() at the start of every system call. */
 export class BlockedCall {
   /** True from the first block() of a call to its end: the handler is running for the second time or later. */
@@ -34,10 +44,11 @@ export class BlockedCall {
   timedOut = false;
   /** Progress that survives a retry: bytes already moved, or whatever the handler counts. */
   done = 0;
-  /** Free for the handler: plain numbers and references to kernel objects only. */
+  /** Free for the handler: plain numbers. */
   a = 0;
   b = 0;
-  state: object | null = null;
+  /** Free for the handler: kernel objects. */
+  state: Parked | null = null;
   /** A signal ended the wait; the handler runs once more and its park() answers -ERESTARTSYS. */
   interrupted = false;
   /** The descriptor that `file` was looked up from, so that a retry finds the same file; -1 none. */
@@ -46,6 +57,13 @@ export class BlockedCall {
   /** Waiters that were registered; removed at wake-up. The first `used` of the array count. */
   readonly waiters: Waiter[] = [];
   used = 0;
+
+  /** The thread ends in the middle of the call. */
+  abandon(t: Task): void {
+    const { state } = this;
+    this.state = null;
+    if (state !== null) state.abandon(t);
+  }
 
   /** Forgets the last call. */
   reset(): void {

@@ -6,7 +6,7 @@ import { EAGAIN, EDEADLK, EFAULT, EINVAL, ERESTARTNOINTR, ESRCH, ETIMEDOUT } fro
 import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from '../../abi/futex.ts';
 import type { Waiter } from '../base/wait.ts';
 import { ATOMIC_FAULT } from '../mm/mm.ts';
-import { BLOCKED, TIMED_OUT } from './block.ts';
+import { BLOCKED, type Parked, TIMED_OUT } from './block.ts';
 import { type FutexQueue, WOKEN, wakeOne } from './futex.ts';
 import type { Task } from './task.ts';
 
@@ -14,13 +14,15 @@ const CAS_TRIES = 1000;
 const REQUEUED = 1;
 
 /** The lock that a waiter expects to be moved to. */
-class LockKey {
+class LockKey implements Parked {
   readonly space: object;
   readonly offset: number;
   constructor(space: object, offset: number) {
     this.space = space;
     this.offset = offset;
   }
+  /** A name, no more: what a dead owner had is exitFutexes' affair. */
+  abandon(): void {}
 }
 
 /** True when those who wait here can only be requeued to a lock. */

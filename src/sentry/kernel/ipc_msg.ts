@@ -3,6 +3,7 @@
 import { MSG_EXCEPT, MSGMNB } from '../../abi/ipc.ts';
 import type { Cred } from '../base/cred.ts';
 import { WaitQueue } from '../base/wait.ts';
+import type { Parked } from './block.ts';
 import { IpcObject } from './ipc_object.ts';
 
 export class Message {
@@ -15,7 +16,7 @@ export class Message {
   }
 }
 
-export class MessageQueue extends IpcObject {
+export class MessageQueue extends IpcObject implements Parked {
   readonly messages: Message[] = [];
   cbytes = 0;
   qbytes = MSGMNB;
@@ -31,6 +32,9 @@ export class MessageQueue extends IpcObject {
     super(key, mode, cred);
     this.ctimeSec = nowSec;
   }
+
+  /** Parked: who waits here holds nothing. */
+  abandon(): void {}
 
   /** True when a message of `size` bytes fits now. */
   fits(size: number): boolean {

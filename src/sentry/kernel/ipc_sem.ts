@@ -4,6 +4,7 @@ import { ERANGE } from '../../abi/errno.ts';
 import { IPC_NOWAIT, SEM_UNDO, SEMAEM, SEMVMX, type Sembuf } from '../../abi/ipc.ts';
 import type { Cred } from '../base/cred.ts';
 import { WaitQueue } from '../base/wait.ts';
+import type { Parked } from './block.ts';
 import { IpcObject } from './ipc_object.ts';
 import type { Task } from './task.ts';
 
@@ -81,7 +82,7 @@ export class SemSet extends IpcObject {
 }
 
 /** A parked semop. */
-export class SemWait {
+export class SemWait implements Parked {
   readonly set: SemSet;
   readonly ops: readonly Sembuf[];
   blockedOn: Sembuf | null = null;
@@ -92,6 +93,8 @@ export class SemWait {
   get mayWait(): boolean {
     return this.blockedOn === null || (this.blockedOn.flg & IPC_NOWAIT) === 0;
   }
+  /** Who waits holds nothing yet, and is counted by its waiter. */
+  abandon(): void {}
 }
 
 /** What exit takes back (struct sem_undo_list); CLONE_SYSVSEM shares it. */

@@ -25,7 +25,7 @@ import {
 } from '../../abi/sched.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { FS_BASE, ORIG_RAX, RAX, RSP } from '../platform/regs.ts';
-import { BLOCKED } from './block.ts';
+import { BLOCKED, type Parked } from './block.ts';
 import { addThread } from './init.ts';
 import { shareUndo } from './ipc_sem.ts';
 import { checkNamespaces, newNamespaces } from './namespaces.ts';
@@ -139,14 +139,27 @@ export function cloneTask(t: Task, req: CloneRequest): number {
   k.makeReady(child);
   if ((f & CLONE_VFORK) === 0) return tid;
   child.vforkParent = t;
-  t.call.state = child;
+  t.call.state = new VforkWait(child);
   t.call.a = tid;
   return t.parkKillable();
 }
 
+/** The parent of a vfork child waits for it. */
+class VforkWait implements Parked {
+  readonly child: Task;
+
+  constructor(child: Task) {
+    this.child = child;
+  }
+
+  abandon(t: Task): void {
+    if (this.child.vforkParent === t) this.child.vforkParent = null;
+  }
+}
+
 /** The parent of a vfork child was woken: by the child's exec or exit, or by a signal that can wait. */
 function vforkWait(t: Task): number {
-  const child = t.call.state as Task;
+  const { child } = t.call.state as VforkWait;
   if (child.vforkParent !== t) return t.call.a;
   const r = t.parkKillable();
   if (r !== BLOCKED) child.vforkParent = null;

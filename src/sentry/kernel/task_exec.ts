@@ -3,6 +3,7 @@
 import { EAGAIN } from '../../abi/errno.ts';
 import { PER_CLEAR_ON_SETID } from '../../abi/personality.ts';
 import { SIGCHLD } from '../../abi/signal.ts';
+import type { Parked } from './block.ts';
 import { setEntryRegisters } from './entry.ts';
 import { exitFutexes } from './futex_exit.ts';
 import type { LoadedProgram } from './loader_interface.ts';
@@ -25,7 +26,7 @@ export function execTask(t: Task, program: LoadedProgram): number {
       g.execTask = t;
       t.kernel.signals.killThreads(g, t);
     }
-    t.call.state = program;
+    t.call.state = new PendingExec(program);
     const r = t.parkKillable();
     if (r < 0 && !t.call.active) g.execTask = null;
     return r;
@@ -47,6 +48,20 @@ export function execTask(t: Task, program: LoadedProgram): number {
   takeIdentity(t, program);
   setEntryRegisters(t, program.entry, program.sp);
   return 0;
+}
+
+/** A loaded program whose caller waits for the other threads of its process to die. */
+export class PendingExec implements Parked {
+  readonly program: LoadedProgram;
+
+  constructor(program: LoadedProgram) {
+    this.program = program;
+  }
+
+  abandon(t: Task): void {
+    discardProgram(this.program);
+    t.group.execTask = null;
+  }
 }
 
 /** Gives back a program that will not run. */

@@ -25,7 +25,10 @@ export function exitGroup(t: Task, status: number): number {
   return exitTask(t, g.exitStatus);
 }
 
-/** The host killed the thread that ran this guest thread; its address space cannot be trusted to be whole. */
+/**
+ * The host killed the thread that ran this guest thread, which may be parked in a call or about to run; its address space
+ * cannot be trusted to be whole.
+ */
 export function killedByHost(t: Task): void {
   t.kernel.signals.beginGroupExit(t.group, SIGKILL);
   exitTask(t, SIGKILL);
@@ -39,6 +42,7 @@ export function exitTask(t: Task, status: number): number {
   t.exitStatus = status;
   if (k.tracer !== null) k.tracer.exited(t, status);
   t.unwatch();
+  t.call.abandon(t);
   t.call.reset();
   const last = g.live === 1;
   if (last && !g.exiting) {

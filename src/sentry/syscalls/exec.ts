@@ -8,9 +8,10 @@ import { SIGSEGV } from '../../abi/signal.ts';
 import { SYS_execve, SYS_execveat } from '../../abi/syscall.ts';
 import { getU64 } from '../../abi/u64.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
+import type { Parked } from '../kernel/block.ts';
 import { LOAD_KILLS, type LoadedProgram } from '../kernel/loader_interface.ts';
 import { TASK_DEAD, type Task } from '../kernel/task.ts';
-import { discardProgram, execTask } from '../kernel/task_exec.ts';
+import { discardProgram, execTask, PendingExec } from '../kernel/task_exec.ts';
 import { ARGV, ENVP, FD, FLAGS, PATH } from './kinds.ts';
 import { sys } from './row.ts';
 
@@ -22,7 +23,7 @@ const CHUNK = 64;
 const SLICE_STRINGS = 1000;
 
 /** Reads the two NULL-terminated arrays of strings in slices; its result is 0, -errno, or MORE. A null array is empty. */
-class ArgumentReader {
+class ArgumentReader implements Parked {
   readonly argv: string[] = [];
   readonly envp: string[] = [];
   private readonly addrs: readonly number[];
@@ -37,6 +38,9 @@ class ArgumentReader {
     this.addrs = [argvAddr, envpAddr];
     this.left = room;
   }
+
+  /** Parked: strings, no more. */
+  abandon(): void {}
 
   /** One slice. */
   read(t: Task): number {
@@ -109,10 +113,11 @@ function exec(
   const kernel = t.kernel;
   const { call } = t;
   const begun = call.active ? call.state : null;
-  if (begun !== null && !(begun instanceof ArgumentReader)) return afterLoad(t, begun as LoadedProgram);
+  if (begun instanceof PendingExec) return afterLoad(t, begun.program);
   const path = t.mm.copyInString(pathAddr, PATH_MAX);
   if (typeof path === 'number') return path;
-  const reader = begun ?? new ArgumentReader(argvAddr, envpAddr, argumentRoom(t));
+  const reader =
+    begun instanceof ArgumentReader ? begun : new ArgumentReader(argvAddr, envpAddr, argumentRoom(t));
   const r = reader.read(t);
   if (r < 0) return r;
   if (r === MORE) {

@@ -53,7 +53,7 @@ function sendfile(t: Task, outFd: number, inFd: number, offAddr: number, count: 
   // What cannot seek is taken from sockets into pipes alone: elsewhere, bytes that the output refuses would be lost.
   const streams = (input.inode.mode & S_IFMT) === S_IFSOCK && (output.inode.mode & S_IFMT) === S_IFIFO;
   if (!input.seekable && offAddr === 0 && !streams) return -EINVAL;
-  let start = input.pos;
+  let start = input.where();
   if (offAddr !== 0) {
     const r = readOffset(t, offAddr);
     if (r < 0) return r;
@@ -108,7 +108,7 @@ function sendChunk(t: Task, input: File, output: File, own: boolean, pos: number
   noteRead(input);
   const w = output.write(t, new KernelIo(copyBuffer, 0, n));
   if (w > 0) {
-    if (input.seekable && !own) input.pos = pos + w;
+    if (input.seekable && !own) input.moveTo(pos + w);
     noteWrite(output);
   }
   return w;
@@ -135,13 +135,13 @@ function copy_file_range(
   const output = fdget(t, outFd);
   if (input === null || output === null) return -EBADF;
   const { call } = t;
-  let inPos = input.pos;
+  let inPos = input.where();
   if (inAddr !== 0) {
     const r = readOffset(t, inAddr);
     if (r < 0) return r;
     inPos = lastOffset();
   }
-  let outPos = output.pos;
+  let outPos = output.where();
   if (outAddr !== 0) {
     const r = readOffset(t, outAddr);
     if (r < 0) return r;
@@ -151,6 +151,8 @@ function copy_file_range(
   const bad = copyable(input, output);
   if (bad < 0) return bad;
   if (inPos + len > 2 ** 63 || outPos + len > 2 ** 63) return -EOVERFLOW;
+  // What others may have made longer says so only when asked.
+  input.inode.refresh(t);
   const want = Math.min(len, Math.max(0, input.inode.size - inPos), MAX_RW_COUNT, MAX_FILE_SIZE);
   if (input.inode === output.inode && outPos < inPos + want && inPos < outPos + want) return -EINVAL;
   // Positions stay where they were until the end: `done` bytes were copied by earlier slices of this call.
@@ -173,9 +175,9 @@ function copy_file_range(
   if (done === 0) return r;
   noteRead(input);
   noteWrite(output);
-  if (inAddr === 0) input.pos = inPos + done;
+  if (inAddr === 0) input.moveTo(inPos + done);
   else if (writeOffset(t, inAddr, inPos + done) !== 0) return -EFAULT;
-  if (outAddr === 0) output.pos = outPos + done;
+  if (outAddr === 0) output.moveTo(outPos + done);
   else if (writeOffset(t, outAddr, outPos + done) !== 0) return -EFAULT;
   return done;
 }

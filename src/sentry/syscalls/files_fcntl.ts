@@ -78,7 +78,7 @@ import { scratch, scratchView } from '../base/scratch.ts';
 import { BLOCKED } from '../kernel/block.ts';
 import type { Task } from '../kernel/task.ts';
 import type { File } from '../vfs/file.ts';
-import { beginWait, endWait, LOCK_EOF, locksOf } from '../vfs/locks.ts';
+import { beginWait, endWait, LOCK_EOF, locksOf, recordWait } from '../vfs/locks.ts';
 import { ownerOrCapable } from '../vfs/permission.ts';
 import { fdget } from './fdget.ts';
 import { FD, FLAGS, IOCTL_ARG, IOCTL_CMD, ONE_OF, STRUCT } from './kinds.ts';
@@ -225,7 +225,7 @@ let lockEnd = 0;
 
 function flockRange(f: File, whence: number, start: number, len: number): number {
   let base = 0;
-  if (whence === SEEK_CUR) base = f.pos;
+  if (whence === SEEK_CUR) base = f.where();
   else if (whence === SEEK_END) base = f.inode.size;
   else if (whence !== SEEK_SET) return -EINVAL;
   const from = base + start;
@@ -285,6 +285,7 @@ function setLock(t: Task, fd: number, f: File, addr: number, wait: boolean, ofd:
   t.pin(fd, f);
   const waited = t.block(locks.queue, POLLIN);
   if (waited !== BLOCKED) endWait(t);
+  else if (!ofd) t.call.state = recordWait;
   return waited;
 }
 

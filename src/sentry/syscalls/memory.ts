@@ -145,7 +145,7 @@ function mapFile(
   if (readImpliesExec && !noexec) prot |= PROT_EXEC;
   if (shared) {
     if ((prot & PROT_WRITE) !== 0 && !file.writable) return -EACCES;
-    if (!file.writable) maxProt &= ~PROT_WRITE;
+    if (!file.writable || !file.mapsWrites) maxProt &= ~PROT_WRITE;
     if ((file.inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) maxProt &= ~PROT_WRITE;
   }
   if (!file.readable) return -EACCES;

@@ -83,6 +83,11 @@ export class PollSet {
   /** The call ends: lets go of the files. */
   drop(t: Task): void {
     t.call.state = null;
+    this.abandon();
+  }
+
+  /** Parked: without looking at the task. */
+  abandon(): void {
     const files = this.files;
     this.files = [];
     for (const f of files) if (f !== null) f.unref();

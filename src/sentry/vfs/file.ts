@@ -38,7 +38,7 @@ export abstract class File {
   path: Path | null = null;
   /** Status flags and access mode, O_*. */
   flags: number;
-  /** Offset of the next read or write. */
+  /** Offset of the next read or write; from outside by where() and moveTo(). */
   pos = 0;
   /** Who opened it. */
   cred: Cred | null = null;
@@ -188,6 +188,16 @@ export abstract class File {
     return null;
   }
 
+  /** Where the next read or write is: whoever is not the file itself asks here, for the position may be the host's. */
+  where(): number {
+    return this.pos;
+  }
+
+  /** Sets where the next read or write is. */
+  moveTo(pos: number): void {
+    this.pos = pos;
+  }
+
   lseek(_ctx: VfsContext, off: number, whence: number): number {
     if (!this.seekable) return -ESPIPE;
     let base = 0;
@@ -212,6 +222,11 @@ export abstract class File {
   /** What mmap maps; -ENODEV when the file cannot be mapped. */
   mmap(_ctx: VfsContext, _prot: number, _flags: number): Mappable | number {
     return -ENODEV;
+  }
+
+  /** Shared mappings may be written through, when the file was opened for it. */
+  get mapsWrites(): boolean {
+    return true;
   }
 
   fsync(_ctx: VfsContext): number {

@@ -199,6 +199,9 @@ export function beginWait(waiter: object, owner: object, blocker: object): numbe
   return 0;
 }
 
+/** State of a call that is parked so: whatever ends it, others must not be told of a circle that there is none of. */
+export const recordWait: { abandon(waiter: object): void } = { abandon: endWait };
+
 /** The wait is over, whatever ended it. */
 export function endWait(waiter: object): void {
   waits.delete(waiter);

@@ -13,14 +13,15 @@ import { HostBuffer } from '../../../host/buffer.ts';
 import type { HostPoller, HostPollTarget } from '../../../host/poller.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { Waiter, type WaitQueue, type Wakeable } from '../../base/wait.ts';
-import { reopenNonblocking } from './stdio.ts';
+import { reopenNonblocking } from './host_inode.ts';
 
 const CHUNK = 4096;
 const TERMIOS_SIZE = 36;
 const VMIN_OFF = 17 + T.VMIN;
 const VTIME_OFF = 17 + T.VTIME;
-/** How long the last output may take to reach a slow terminal at the end, in steps of 100 ms. */
-const FLUSH_STEPS = 20;
+/** How long the last output waits at the end for a terminal that takes nothing of it, in steps of STEP_MS. */
+const IDLE_STEPS = 100;
+const STEP_MS = 100;
 
 /** The terminal inside; fs/tty's Pty is one. */
 export interface Terminal {
@@ -43,6 +44,8 @@ export class ConsoleBridge implements HostPollTarget, Wakeable {
   private readonly output: HostBuffer = HostBuffer.alloc(CHUNK);
   private outputOff = 0;
   private outputLen = 0;
+  /** Bytes that the host's terminal has taken. */
+  private sent = 0;
   private readonly saved: HostBuffer = HostBuffer.alloc(64);
   private readonly scratch: HostBuffer = HostBuffer.alloc(64);
   private readonly waiter: Waiter;
@@ -180,19 +183,25 @@ export class ConsoleBridge implements HostPollTarget, Wakeable {
       }
       this.outputOff += n;
       this.outputLen -= n;
+      this.sent += n;
     }
     this.writing = false;
   }
 
-  /** Sends the last output, waiting a bounded time, and gives the terminal its old settings back. Callable twice. */
+  /**
+   * Sends the last output, however slowly it is taken, and gives the terminal its old settings back. Who wrote it is gone and was
+   * told that it is written; only a terminal that takes nothing for a while loses it. Callable twice.
+   */
   restore(): void {
-    for (let i = 0; i < FLUSH_STEPS; i++) {
+    for (let idle = 0; idle < IDLE_STEPS; idle++) {
+      const before = this.sent;
       this.pumpOutput();
       if (this.outputLen === 0 && this.terminal.outputPending === 0) break;
+      if (this.sent !== before) idle = 0;
       const v = this.scratch.view;
       v.setInt32(0, this.fd, true);
       v.setInt16(4, POLLOUT, true);
-      hostCall(SYS_poll, this.scratch.addr, 1, 100);
+      hostCall(SYS_poll, this.scratch.addr, 1, STEP_MS);
     }
     if (this.raw) hostCall(SYS_ioctl, this.fd, TCSETSW, this.saved.addr);
     this.raw = false;

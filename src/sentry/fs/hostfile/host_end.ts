@@ -54,6 +54,11 @@ class HostQueue extends WaitQueue implements HostPollTarget {
     this.watched = events;
   }
 
+  /** The descriptor is about to be closed. */
+  close(): void {
+    this.watch(0);
+  }
+
   onHostReady(_fd: number, events: number): void {
     // A hang-up is reported whatever is watched: after it there is nothing to wait for.
     this.watch((events & (POLLHUP | POLLERR)) !== 0 ? 0 : this.watched & ~events);
@@ -81,27 +86,51 @@ export const HOW_SOCKET = 2;
 /** A shared blocking description that could not be reopened: poll(2) first, then a bounded transfer. */
 export const HOW_POLL = 3;
 
-/** One descriptor of the host, shared by the files that /proc/self/fd/N opens of it. */
+/** Hears that a descriptor is closed. */
+export interface EndOwner {
+  endClosed(end: HostEnd): void;
+}
+
+/** One descriptor of the host, shared by the files inside that use it. It is closed with the last of them. */
 export class HostEnd {
   readonly fd: number;
   /** HOW_*. */
   readonly how: number;
   /** Access mode of the host's description, O_*. */
   readonly access: number;
+  /** Our own description of a regular file was opened with O_APPEND. */
+  readonly append: boolean;
+  /** The description is the caller's, and so is its position; that of others nobody looks at. */
+  readonly shared: boolean;
   readonly queue: HostQueue;
+  private readonly owner: EndOwner;
   refs = 0;
   /** Bytes taken from the host that a bad guest buffer could not take. */
   pending: Uint8Array | null = null;
 
-  constructor(fd: number, how: number, access: number, poller: HostPoller) {
+  constructor(
+    fd: number,
+    how: number,
+    access: number,
+    append: boolean,
+    shared: boolean,
+    poller: HostPoller,
+    owner: EndOwner,
+  ) {
     this.fd = fd;
     this.how = how;
     this.access = access;
+    this.append = append;
+    this.shared = shared;
     this.queue = new HostQueue(poller, fd);
+    this.owner = owner;
   }
 
   unref(): void {
-    if (--this.refs === 0) hostCall(SYS_close, this.fd);
+    if (--this.refs !== 0) return;
+    this.queue.close();
+    hostCall(SYS_close, this.fd);
+    this.owner.endClosed(this);
   }
 
   /** Events that hold now. */

@@ -1,38 +1,67 @@
 // HostInode: a file of the host that the sandbox was started with, as fstat(2) inside sees it.
+//
+// Opening it anew (/dev/stdout, /proc/self/fd/N) makes what it makes outside: for a regular file a description with its own
+// offset and its own O_APPEND; for pipes, terminals and devices one that shares their stream. Never with more rights than
+// the caller gave: see permission().
 
-import { EINVAL, EPERM } from '../../../abi/errno.ts';
-import { S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../../../abi/stat.ts';
-import { SYS_fstat, SYS_ftruncate } from '../../../abi/syscall.ts';
-import { getU64Exact } from '../../../abi/u64.ts';
+import { EACCES, EINVAL, ENXIO, EPERM } from '../../../abi/errno.ts';
+import {
+  AT_FDCWD,
+  O_ACCMODE,
+  O_APPEND,
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+} from '../../../abi/fcntl.ts';
+import { MEM_MAJOR } from '../../../abi/major.ts';
+import {
+  S_IFCHR,
+  S_IFIFO,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+  STAT_ST_ATIME,
+  STAT_ST_ATIME_NSEC,
+  STAT_ST_BLKSIZE,
+  STAT_ST_BLOCKS,
+  STAT_ST_CTIME,
+  STAT_ST_CTIME_NSEC,
+  STAT_ST_DEV,
+  STAT_ST_GID,
+  STAT_ST_INO,
+  STAT_ST_MODE,
+  STAT_ST_MTIME,
+  STAT_ST_MTIME_NSEC,
+  STAT_ST_NLINK,
+  STAT_ST_RDEV,
+  STAT_ST_SIZE,
+  STAT_ST_UID,
+} from '../../../abi/stat.ts';
+import { SYS_fstat, SYS_ftruncate, SYS_openat } from '../../../abi/syscall.ts';
+import { getU64, getU64Exact } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
+import type { HostPoller } from '../../../host/poller.ts';
 import { hostCall } from '../../../host/syscall.ts';
+import type { MemoryFile } from '../../memfile/memfile.ts';
 import { AnonFs, AnonInode } from '../../vfs/anon.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { File } from '../../vfs/file.ts';
-import type { HostEnd } from './host_end.ts';
+import { devMajor, devMinor } from '../../vfs/filesystem.ts';
+import { MAY_READ, MAY_WRITE } from '../../vfs/permission.ts';
+import { HostContent } from './host_content.ts';
+import { type EndOwner, HOW_DIRECT, HOW_NONBLOCK, HOW_SOCKET, HostEnd } from './host_end.ts';
 import { HostFile } from './host_file.ts';
 
 const HOSTFS_MAGIC = 0xc0ffee;
-
-/** Offsets of struct stat (x86-64). */
-const ST_DEV = 0;
-const ST_INO = 8;
-const ST_NLINK = 16;
-const ST_MODE = 24;
-const ST_RDEV = 40;
-const ST_SIZE = 48;
-const ST_BLKSIZE = 56;
-const ST_BLOCKS = 64;
-const ST_ATIME = 72;
-const ST_MTIME = 88;
-const ST_CTIME = 104;
 const STAT_SIZE = 144;
+/** Minors of /dev/null, /dev/zero and /dev/full. */
+const HOLLOW_MINORS: readonly number[] = [3, 5, 7];
 
-const statBuffer = HostBuffer.alloc(STAT_SIZE);
-
-function u64(off: number): number {
-  return statBuffer.view.getUint32(off + 4, true) * 0x1_0000_0000 + statBuffer.view.getUint32(off, true);
-}
+const buffer = HostBuffer.alloc(STAT_SIZE);
+const view = buffer.view;
 
 /** The file system that host files seem to be on; never mounted. */
 class HostFs extends AnonFs {
@@ -49,10 +78,23 @@ export interface HostStat {
 
 /** fstat(2) of a host descriptor; -errno. */
 export function hostStat(fd: number): HostStat | number {
-  const r = hostCall(SYS_fstat, fd, statBuffer.addr);
+  const r = hostCall(SYS_fstat, fd, buffer.addr);
   if (r < 0) return r;
-  const v = statBuffer.view;
-  return { key: `${getU64Exact(v, ST_DEV)}:${getU64Exact(v, ST_INO)}`, mode: v.getUint32(ST_MODE, true) };
+  return {
+    key: `${getU64Exact(view, STAT_ST_DEV)}:${getU64Exact(view, STAT_ST_INO)}`,
+    mode: view.getUint32(STAT_ST_MODE, true),
+  };
+}
+
+/** Opens what a host descriptor refers to anew, non-blocking and close-on-exec; -errno. */
+export function reopenNonblocking(fd: number, flags: number): number {
+  const path = buffer.putString(`/proc/self/fd/${fd}`);
+  return hostCall(SYS_openat, AT_FDCWD, path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+}
+
+/** What an access mode asks for, as MAY_*. */
+function rightsOf(access: number): number {
+  return access === O_RDONLY ? MAY_READ : access === O_WRONLY ? MAY_WRITE : MAY_READ | MAY_WRITE;
 }
 
 /**
@@ -63,43 +105,168 @@ function modeInside(mode: number): number {
   return (mode & S_IFMT) === S_IFSOCK ? S_IFIFO | (mode & ~S_IFMT) : mode;
 }
 
-export class HostInode extends AnonInode {
-  readonly end: HostEnd;
+/** What all files of the host have in common. */
+export interface HostWorld {
+  readonly poller: HostPoller;
+  /** Where pages of mapped files go; null when nothing is mapped. */
+  readonly memfile: MemoryFile | null;
+  /** The guest sees the host's whole tree, so that it could read by its name a file that it may only write as output. */
+  readonly readsBack: boolean;
+  /** No program inside has `file` open any more. */
+  fileClosed(file: HostInode): void;
+}
 
-  constructor(mode: number, end: HostEnd) {
+export class HostInode extends AnonInode implements EndOwner {
+  private readonly world: HostWorld;
+  /** Open descriptors of the file: those of the caller and our own. */
+  private readonly ends: HostEnd[] = [];
+  /** MAY_* that the caller's descriptors gave in all. */
+  private granted = 0;
+  private readonly socket: boolean;
+  private mapped: HostContent | null = null;
+
+  constructor(mode: number, world: HostWorld) {
     super(hostFs, modeInside(mode));
-    this.end = end;
+    this.world = world;
+    this.socket = (mode & S_IFMT) === S_IFSOCK;
   }
 
-  /** Reads the host's attributes; owner and device stay ours. */
+  /** A descriptor with refs 0 that the caller of the sandbox gave, or a new description of it. */
+  grant(fd: number, how: number, access: number): HostEnd {
+    this.granted |= rightsOf(access);
+    const end = this.addEnd(fd, how, access, false, true);
+    this.refresh();
+    return end;
+  }
+
+  private addEnd(fd: number, how: number, access: number, append: boolean, shared: boolean): HostEnd {
+    const end = new HostEnd(fd, how, access, append, shared, this.world.poller, this);
+    this.ends.push(end);
+    return end;
+  }
+
+  /** EndOwner: the last file that used the descriptor is gone, and so is the descriptor. */
+  endClosed(end: HostEnd): void {
+    this.ends.splice(this.ends.indexOf(end), 1);
+    if (this.ends.length === 0) this.world.fileClosed(this);
+  }
+
+  get regular(): boolean {
+    return (this.mode & S_IFMT) === S_IFREG;
+  }
+
+  /** What is mapped of the file: its pages; null before the first mapping. */
+  get content(): HostContent | null {
+    return this.mapped;
+  }
+
+  /** The file's pages for a mapping, or null when there is nowhere to put them. */
+  makeContent(): HostContent | null {
+    const { memfile } = this.world;
+    if (this.mapped === null && memfile !== null) this.mapped = new HostContent(memfile, this);
+    return this.mapped;
+  }
+
+  /** Reads the host's attributes; inode and device number stay ours. */
   override refresh(): number {
-    const r = hostCall(SYS_fstat, this.end.fd, statBuffer.addr);
+    const end = this.ends[0];
+    // Nobody has it open any more: it stays as it was last seen.
+    if (end === undefined) return 0;
+    const r = hostCall(SYS_fstat, end.fd, buffer.addr);
     if (r < 0) return r;
-    const v = statBuffer.view;
-    this.mode = modeInside(v.getUint32(ST_MODE, true));
-    this.nlink = u64(ST_NLINK);
-    this.rdev = u64(ST_RDEV);
-    this.size = u64(ST_SIZE);
-    this.blksize = u64(ST_BLKSIZE);
-    this.blocks = u64(ST_BLOCKS);
-    this.atimeSec = u64(ST_ATIME);
-    this.atimeNsec = u64(ST_ATIME + 8);
-    this.mtimeSec = u64(ST_MTIME);
-    this.mtimeNsec = u64(ST_MTIME + 8);
-    this.ctimeSec = u64(ST_CTIME);
-    this.ctimeNsec = u64(ST_CTIME + 8);
+    this.mode = modeInside(view.getUint32(STAT_ST_MODE, true));
+    this.uid = view.getUint32(STAT_ST_UID, true);
+    this.gid = view.getUint32(STAT_ST_GID, true);
+    this.nlink = getU64(view, STAT_ST_NLINK);
+    this.rdev = getU64(view, STAT_ST_RDEV);
+    this.size = getU64(view, STAT_ST_SIZE);
+    this.blksize = getU64(view, STAT_ST_BLKSIZE);
+    this.blocks = getU64(view, STAT_ST_BLOCKS);
+    this.atimeSec = getU64(view, STAT_ST_ATIME);
+    this.atimeNsec = getU64(view, STAT_ST_ATIME_NSEC);
+    this.mtimeSec = getU64(view, STAT_ST_MTIME);
+    this.mtimeNsec = getU64(view, STAT_ST_MTIME_NSEC);
+    this.ctimeSec = getU64(view, STAT_ST_CTIME);
+    this.ctimeNsec = getU64(view, STAT_ST_CTIME_NSEC);
     return 0;
   }
 
-  /** Opening /dev/stdin and the like: another description with a position of its own. */
+  /** /dev/null and its like: opened for more than was given, they give and take nothing. */
+  private get hollow(): boolean {
+    return (
+      (this.mode & S_IFMT) === S_IFCHR &&
+      devMajor(this.rdev) === MEM_MAJOR &&
+      HOLLOW_MINORS.includes(devMinor(this.rdev))
+    );
+  }
+
+  /** MAY_* that a new description may have at most. */
+  private get rights(): number {
+    if (this.hollow) return MAY_READ | MAY_WRITE;
+    // The host's own check of the file's mode comes when it is opened.
+    return this.world.readsBack && this.regular ? this.granted | MAY_READ : this.granted;
+  }
+
+  /**
+   * The caller's descriptors are all that the guest has of the file: one for reading is never opened for writing, although a
+   * native program with the same uid could do that, and what the guest was given to write it may read only where it could
+   * as well read it by its name. Then the file's mode decides, inside by the guest's credentials and outside by ours.
+   */
+  override permission(ctx: VfsContext, mask: number): number {
+    this.refresh();
+    if ((mask & (MAY_READ | MAY_WRITE) & ~this.rights) !== 0) return -EACCES;
+    return super.permission(ctx, mask);
+  }
+
+  /** Opening /dev/stdin and the like: a new description, as on the host. Sockets cannot be opened. */
   override open(_ctx: VfsContext, flags: number): File | number {
-    return new HostFile(this, flags, this.end, true);
+    if (this.socket) return -ENXIO;
+    const end = this.endFor(flags & O_ACCMODE, (flags & O_APPEND) !== 0);
+    return typeof end === 'number' ? end : new HostFile(this, flags, end);
+  }
+
+  /**
+   * A descriptor for a new description with that access; -errno. Offsets of regular files are kept by HostFile, so all with the
+   * same access and O_APPEND share one of the host's, and guests cannot use up the host's descriptors.
+   */
+  endFor(mode: number, append: boolean): HostEnd | number {
+    // Access mode 3 may do neither: such a file is for ioctl only.
+    const access = mode === O_ACCMODE ? O_RDWR : mode;
+    const need = rightsOf(access);
+    if ((need & ~this.rights) !== 0) return -EACCES;
+    const regular = this.regular;
+    for (const end of this.ends) {
+      if (regular ? !end.shared && end.access === access && end.append === append : this.covers(end, need))
+        return end;
+    }
+    const from = this.ends[0];
+    if (from === undefined) return -ENXIO;
+    const fd = reopenNonblocking(from.fd, access | (regular && append ? O_APPEND : 0));
+    if (fd < 0) return fd;
+    const how = from.how === HOW_DIRECT || from.how === HOW_SOCKET ? from.how : HOW_NONBLOCK;
+    return this.addEnd(fd, how, access, append, false);
+  }
+
+  private covers(end: HostEnd, need: number): boolean {
+    return (rightsOf(end.access) & need) === need;
+  }
+
+  /** A descriptor that may read the file, the caller's if need be; null for none. */
+  readEnd(): HostEnd | null {
+    const own = this.endFor(O_RDONLY, false);
+    if (typeof own !== 'number') return own;
+    return this.ends.find((end) => this.covers(end, MAY_READ)) ?? null;
   }
 
   override truncate(_ctx: VfsContext, size: number): number {
-    if ((this.mode & S_IFMT) !== S_IFREG) return -EINVAL;
-    const r = hostCall(SYS_ftruncate, this.end.fd, size);
+    if (!this.regular) return -EINVAL;
+    const end = this.ends.find((e) => this.covers(e, MAY_WRITE)) ?? this.endFor(O_WRONLY, false);
+    if (typeof end === 'number') return end;
+    end.refs++;
+    const r = hostCall(SYS_ftruncate, end.fd, size);
+    end.unref();
     this.refresh();
+    this.mapped?.truncated(this.size);
     return r;
   }
 

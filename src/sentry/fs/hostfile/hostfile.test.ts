@@ -20,9 +20,12 @@ import { HostFile } from './host_file.ts';
 import { HostFiles } from './stdio.ts';
 
 const raised: number[] = [];
-const ctx = { raise: (sig: number) => raised.push(sig) } as unknown as VfsContext;
+const ctx = {
+  raise: (sig: number) => raised.push(sig),
+  rlimit: () => Number.POSITIVE_INFINITY,
+} as unknown as VfsContext;
 const poller = new HostPoller();
-const files = new HostFiles(poller);
+const files = new HostFiles({ poller, memfile: null, readsBack: false, fileClosed: () => {} });
 const b = HostBuffer.alloc(4096);
 
 function pipe(): [number, number] {

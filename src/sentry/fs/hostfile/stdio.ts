@@ -2,26 +2,16 @@
 // A description shared with other processes is never set to O_NONBLOCK: that would break them (the shell that started
 // us). Pipes and terminals are reopened through /proc/self/fd instead, which gives a description of our own.
 
-import {
-  AT_FDCWD,
-  F_DUPFD_CLOEXEC,
-  F_GETFL,
-  O_ACCMODE,
-  O_APPEND,
-  O_CLOEXEC,
-  O_NOCTTY,
-  O_NONBLOCK,
-} from '../../../abi/fcntl.ts';
+import { F_DUPFD_CLOEXEC, F_GETFL, O_ACCMODE, O_APPEND } from '../../../abi/fcntl.ts';
 import { TCGETS } from '../../../abi/ioctl.ts';
 import { S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../../../abi/stat.ts';
-import { SYS_fcntl, SYS_ioctl, SYS_openat } from '../../../abi/syscall.ts';
+import { SYS_fcntl, SYS_ioctl } from '../../../abi/syscall.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { maxHostFiles } from '../../../host/limits.ts';
-import type { HostPoller } from '../../../host/poller.ts';
 import { hostCall } from '../../../host/syscall.ts';
-import { HOW_DIRECT, HOW_NONBLOCK, HOW_POLL, HOW_SOCKET, HostEnd } from './host_end.ts';
+import { HOW_DIRECT, HOW_NONBLOCK, HOW_POLL, HOW_SOCKET } from './host_end.ts';
 import { HostFile } from './host_file.ts';
-import { HostInode, hostStat } from './host_inode.ts';
+import { HostInode, type HostWorld, hostStat, reopenNonblocking } from './host_inode.ts';
 
 /** Host descriptors of the sandbox start here, away from those of Node, where there may be so many. */
 const LOWEST_FD = Math.min(64, Math.floor(maxHostFiles / 2));
@@ -32,19 +22,13 @@ export function isHostTty(fd: number): boolean {
   return hostCall(SYS_ioctl, fd, TCGETS, buffer.addr) === 0;
 }
 
-/** Opens what a host descriptor refers to anew, non-blocking and close-on-exec; -errno. */
-export function reopenNonblocking(fd: number, access: number): number {
-  const path = buffer.putString(`/proc/self/fd/${fd}`);
-  return hostCall(SYS_openat, AT_FDCWD, path, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
-}
-
 /** Makes files of inherited descriptors; two of the same host file share an inode, as they would outside. */
 export class HostFiles {
-  private readonly poller: HostPoller;
+  private readonly world: HostWorld;
   private readonly inodes: Map<string, HostInode> = new Map();
 
-  constructor(poller: HostPoller) {
-    this.poller = poller;
+  constructor(world: HostWorld) {
+    this.world = world;
   }
 
   /** A file with refs 1 for host descriptor `fd`, which stays open and in the caller's hands; -errno. */
@@ -72,15 +56,11 @@ export class HostFiles {
     }
     if (own < 0) own = hostCall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, LOWEST_FD);
     if (own < 0) return own;
-    const end = new HostEnd(own, how, access, this.poller);
     let inode = this.inodes.get(stat.key);
     if (inode === undefined) {
-      inode = new HostInode(stat.mode, end);
-      // The inode looks at the file as long as it lives.
-      end.refs++;
+      inode = new HostInode(stat.mode, this.world);
       this.inodes.set(stat.key, inode);
-      inode.refresh();
     }
-    return new HostFile(inode, access | (flags & O_APPEND), end, false);
+    return new HostFile(inode, access | (flags & O_APPEND), inode.grant(own, how, access));
   }
 }

@@ -133,7 +133,7 @@ class FdInfo extends SyntheticFileInode {
 export function fdinfoText(file: File, cloexec: boolean): string {
   const flags = cloexec ? file.flags | O_CLOEXEC : file.flags;
   const mount = file.path === null ? 0 : file.path.mount.id;
-  const common = `pos:\t${file.pos}\nflags:\t0${(flags >>> 0).toString(8)}\nmnt_id:\t${mount}\nino:\t${file.inode.ino}\n`;
+  const common = `pos:\t${file.where()}\nflags:\t0${(flags >>> 0).toString(8)}\nmnt_id:\t${mount}\nino:\t${file.inode.ino}\n`;
   return common + file.fdinfo();
 }
 

@@ -219,7 +219,7 @@ export class PtracePlatform implements Platform, StubTable {
 
   /** Queues an event that did not come from a wait. */
   post(ctx: PtraceContext): void {
-    this.posted.push(ctx);
+    if (!this.posted.includes(ctx)) this.posted.push(ctx);
   }
 
   wait(block: boolean): Context | null {
@@ -249,8 +249,8 @@ export class PtracePlatform implements Platform, StubTable {
         return null;
       }
       const ctx = this.contexts.get(tid);
-      if (ctx === undefined || !ctx.running) continue; // the end of a stub that was released
-      if (this.stopped(ctx, waitStatus())) return ctx;
+      if (ctx === undefined) continue; // the end of a stub that was released
+      if (this.came(ctx, waitStatus())) return ctx;
     }
   }
 
@@ -264,9 +264,18 @@ export class PtracePlatform implements Platform, StubTable {
         continue;
       }
       const ctx = this.contexts.get(tid);
-      if (ctx?.running && this.stopped(ctx, waitStatus())) this.post(ctx);
+      if (ctx !== undefined && this.came(ctx, waitStatus())) this.post(ctx);
     }
     return this.posted.length > 0;
+  }
+
+  /**
+   * The host told something of a context's thread; true for an event. Of one that does not run it is its death: a parked
+   * call would wait, and hold what it has, for who never goes on.
+   */
+  private came(ctx: PtraceContext, status: number): boolean {
+    if (ctx.running || (status & 0xff) !== 0x7f) return this.stopped(ctx, status);
+    return false;
   }
 
   /** Turns a wait status into the context's event; false when the thread was sent on its way again. */
@@ -389,8 +398,8 @@ export class PtracePlatform implements Platform, StubTable {
   private breakSpace(space: PtraceAddressSpace, error: number): void {
     space.broken = error;
     for (const ctx of this.contexts.values()) {
-      if (ctx.as !== space || !ctx.running) continue;
-      ctx.thread!.halt();
+      if (ctx.as !== space) continue;
+      if (ctx.running) ctx.thread!.halt();
       this.dead(ctx);
       this.post(ctx);
     }

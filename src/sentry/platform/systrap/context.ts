@@ -591,10 +591,12 @@ export class SystrapContext implements Context, RegsSource {
       this.running = false;
       this.platform.left(this);
     }
+    // It leaves a process that is dead: to hear of that would be its end somewhere else.
+    if (process.broken !== 0) this.platform.forget(this);
     this.slot = null;
     this.process = null;
     this.words = this.platform.control;
-    process.removeContext();
+    process.removeContext(this);
     if (running) {
       // Nobody may use the thread again before it has come back, and nobody waits for that.
       hostCall3(SYS_tgkill, slot.pid, slot.tid, SIG_KICK);
@@ -609,7 +611,7 @@ export class SystrapContext implements Context, RegsSource {
     if (slot === null) return;
     this.process = process;
     this.slot = slot;
-    process.addContext();
+    process.addContext(this);
     this.words = slot.words;
     this.stateAt = slot.at + H_STATE / 4;
     slot.words[slot.at + H_NUMBER / 4] = this.number + 1;

@@ -29,6 +29,7 @@ import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import type { PatchTarget } from '../platform.ts';
 import { OrderList } from '../ptrace/orders.ts';
+import type { SystrapContext } from './context.ts';
 import {
   MAX_ORDERS,
   MAX_SLOTS,
@@ -161,27 +162,31 @@ export class HostProcess {
 
   private reaped = false;
   /** Contexts that have one of the slots: as long as there are any, the slots' memory is not given to others. */
-  private bound = 0;
+  private readonly bound: Set<SystrapContext> = new Set();
   /** The address space that it serves may have its calls patched. */
   patchTarget: PatchTarget | null = null;
   /** Its call sites; null when calls are left alone. */
   readonly sites: CallSites | null;
 
   /** A context takes a slot. */
-  addContext(): void {
-    this.bound++;
+  addContext(ctx: SystrapContext): void {
+    this.bound.add(ctx);
   }
 
   /** A context leaves its slot and looks at it no more. */
-  removeContext(): void {
-    this.bound--;
+  removeContext(ctx: SystrapContext): void {
+    this.bound.delete(ctx);
     this.freeSlots();
   }
 
   private freeSlots(): void {
-    if (!this.reaped || this.bound > 0) return;
+    if (!this.reaped || this.bound.size > 0) return;
     for (const frame of this.blocks) this.platform.memfile.unrefRun(frame, SLOTS_PER_BLOCK * SLOT_PAGES);
     this.blocks.length = 0;
+  }
+
+  get contexts(): Iterable<SystrapContext> {
+    return this.bound;
   }
 
   /** Kills the process and waits until no thread of it can run: then its memory may be used again. */

@@ -266,7 +266,7 @@ export class SystrapPlatform implements Platform, StubTable {
 
   /** Queues an event that did not come from the host. */
   post(ctx: SystrapContext): void {
-    this.posted.push(ctx);
+    if (!this.posted.includes(ctx)) this.posted.push(ctx);
   }
 
   wait(block: boolean): Context | null {
@@ -516,7 +516,7 @@ export class SystrapPlatform implements Platform, StubTable {
     if (i >= 0) this.posted.splice(i, 1);
   }
 
-  /** The process is dead: so are the contexts that ran in it. */
+  /** The process is dead: so are the contexts that have a thread of it. */
   forgetProcess(process: HostProcess): void {
     this.processes.delete(process.pid);
     this.mappers.forget(process.pid);
@@ -526,11 +526,10 @@ export class SystrapPlatform implements Platform, StubTable {
       if (ctx.process !== process) continue;
       ctx.running = false;
       this.left(ctx);
-      ctx.event = EV_DEAD;
-      this.post(ctx);
     }
-    for (const ctx of this.turns.waitingIn(process)) {
-      this.unqueue(ctx);
+    for (const ctx of this.turns.waitingIn(process)) this.unqueue(ctx);
+    // Those that do not run too: a parked call would wait, and hold what it has, for who never goes on.
+    for (const ctx of process.contexts) {
       ctx.event = EV_DEAD;
       this.post(ctx);
     }
