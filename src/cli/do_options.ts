@@ -106,6 +106,7 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
     cpuProfile: cpuProfile === null ? null : resolve(cpuProfile),
     debugLog: debugLog === null ? null : resolve(debugLog),
     numCpu: typeof flags.cpus === 'number' ? flags.cpus : availableParallelism(),
+    maxTasks: typeof flags.pids === 'number' ? flags.pids : 0,
     totalMemBytes: memory === null ? totalmem() : parseSize(memory),
     dumpSignal: dump === null ? 0 : parseSignal(dump),
   };

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 const STATUS_USAGE = 125;
+/** The largest number of threads that Linux lets there be. */
+const MOST_TASKS = 4194304;
 
 const DO_EXAMPLES = `
 Examples:
@@ -36,6 +38,12 @@ function list(value: string, before: string[]): string[] {
 function count(value: string): number {
   if (!/^[1-9]\d{0,3}$/.test(value)) throw new InvalidArgumentError('It must be a number from 1 to 9999.');
   return Number(value);
+}
+
+function taskCount(value: string): number {
+  const n = /^\d{1,7}$/.test(value) ? Number(value) : 0;
+  if (n < 1 || n > MOST_TASKS) throw new InvalidArgumentError(`It must be a number from 1 to ${MOST_TASKS}.`);
+  return n;
 }
 
 /** The commands and their flags; `runDo` runs `vedette do`. */
@@ -112,6 +120,11 @@ export function makeProgram(
     )
     .option('--cpus <n>', 'processors that the program sees; default: all', count)
     .option('-m, --memory <size>', 'memory that the program may use, such as 512m or 4g; default: all')
+    .option(
+      '--pids <n>',
+      'threads and processes that may be there at once; one user gets three quarters, root all but a sixteenth; default: 2048, or what this machine bears',
+      taskCount,
+    )
     .addHelpText('after', DO_EXAMPLES)
     .action(runDo);
 

@@ -33,7 +33,7 @@ import type { Path } from '../sentry/vfs/path.ts';
 import { BootContext } from './boot_context.ts';
 import { loadCommand } from './command.ts';
 import { DebugLog } from './debug_log.ts';
-import { limitTooSmall } from './host_limits.ts';
+import { defaultTasks, limitTooSmall } from './host_limits.ts';
 import { HostSignals, type SignalTarget } from './host_signals.ts';
 import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
 import { type SandboxOptions, STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
@@ -130,6 +130,7 @@ export class Loader implements SignalTarget {
     k.loader = new ExecLoader();
     k.emulateVsyscall = emulateVsyscall;
     k.numCpu = o.numCpu;
+    k.taskLimit.max = o.maxTasks > 0 ? o.maxTasks : defaultTasks(o.totalMemBytes);
     k.totalMemBytes = Math.min(o.totalMemBytes, this.memfile.limitPages * PAGE_SIZE);
     if (o.hostname !== null) k.uts.nodename = fromText(o.hostname);
     k.tracer = this.tracer;

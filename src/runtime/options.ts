@@ -48,6 +48,8 @@ export interface SandboxOptions {
   readonly debugLog: string | null;
   /** CPUs that the guest sees. */
   readonly numCpu: number;
+  /** Threads that the sandbox may have at once, zombies included; 0 for what suits the host (host_limits.ts). */
+  readonly maxTasks: number;
   /** Bytes of memory that the guest sees and may use. */
   readonly totalMemBytes: number;
   /** Signal of the host that makes the kernel write a dump of all tasks to the debug log or stderr; 0 for none. */

@@ -43,6 +43,7 @@ export class IdleTrim implements TimerTarget {
       this.watch(nowNs);
       return;
     }
+    this.kernel.platform.trim();
     releaseMemory();
     const doneNs = this.kernel.time.monotonicNs();
     this.nextNs = doneNs + PAUSE_NS;

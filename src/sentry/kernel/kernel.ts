@@ -38,9 +38,11 @@ import { SignalCenter } from './signals.ts';
 import type { SyscallTable } from './syscall_table.ts';
 import { TASK_BLOCKED, TASK_DEAD, TASK_READY, TASK_RUNNING, type Task } from './task.ts';
 import { killedByHost } from './task_exit.ts';
+import { TaskLimit } from './task_limit.ts';
 import { returnToUser } from './task_run.ts';
 import type { ThreadGroup } from './threadgroup.ts';
 import { Timekeeper } from './timekeeper.ts';
+import { UserShares } from './user_shares.ts';
 import { UserTable } from './users.ts';
 import { UtsNames } from './uts.ts';
 import type { VdsoPages } from './vdso_pages.ts';
@@ -68,7 +70,8 @@ export class Kernel {
   readonly time: Timekeeper;
   readonly pids: PidTable;
   readonly signals: SignalCenter;
-  readonly users: UserTable = new UserTable();
+  readonly taskLimit: TaskLimit = new TaskLimit();
+  readonly users: UserTable = new UserTable(this.taskLimit);
   readonly futexes: FutexTable = new FutexTable();
   /** Waiters for PI locks, apart: only their owner wakes them. */
   readonly piFutexes: FutexTable = new FutexTable();
@@ -102,6 +105,7 @@ export class Kernel {
   /** Tasks that are not dead. The loop ends when none is left. */
   liveTasks = 0;
   readonly load: LoadAverage = new LoadAverage(this);
+  private readonly shares: UserShares;
   private readonly heartbeat: Heartbeat;
   /** Made with the first look: V8's statistics take 2 ms to load, which short programs need not wait for. */
   private guard: MemoryGuard | null = null;
@@ -125,13 +129,14 @@ export class Kernel {
     this.time = new Timekeeper();
     this.heartbeat = new Heartbeat(this);
     this.pids = new PidTable();
+    this.shares = new UserShares(this);
     this.signals = new SignalCenter(this);
   }
 
   /** Puts a task on the run queue (once). */
   makeReady(t: Task): void {
     if (t.state !== TASK_DEAD) t.state = TASK_READY;
-    if (t.queued) return;
+    if (t.queued || t.held) return;
     t.queued = true;
     t.runNext = null;
     if (this.runTail === null) this.runHead = t;
@@ -164,15 +169,17 @@ export class Kernel {
   /** Init died: nothing outlives it. */
   initExited(status: number): void {
     this.exitStatus = status;
-    for (const g of this.pids.groups()) if (!g.dead) this.signals.beginGroupExit(g, SIGKILL);
   }
 
-  /** Runs until no task is left. */
+  /**
+   * Runs until init is dead. The others are not ended one by one, which would take time for each: the platform kills all
+   * stubs at once when it shuts down, and nothing that the kernel holds for them lasts longer than this process.
+   */
   run(): void {
     this.heartbeat.start();
     this.trim.worked();
-    while (this.liveTasks > 0) {
-      for (let t = this.runHead; t !== null; t = this.runHead) {
+    while (this.liveTasks > 0 && this.exitStatus < 0) {
+      for (let t = this.runHead; t !== null && this.exitStatus < 0; t = this.runHead) {
         this.runHead = t.runNext;
         if (this.runHead === null) this.runTail = null;
         t.runNext = null;
@@ -180,7 +187,8 @@ export class Kernel {
         if (t.state === TASK_READY) this.step(t);
         this.countEvent();
       }
-      if (this.liveTasks === 0) break;
+      if (this.shares.held > 0 && this.admitHeld()) continue;
+      if (this.liveTasks === 0 || this.exitStatus >= 0) break;
       if (this.profile !== null) this.profile.enter(PROFILE_WAIT);
       const long = this.laterHead !== null || this.memfile.untidy;
       const ctx = this.platform.wait(!long);
@@ -196,6 +204,17 @@ export class Kernel {
         this.stepLater();
       }
     }
+    if (this.tracer !== null) for (const t of this.pids.tasks()) if (!t.dead) this.tracer.exited(t, SIGKILL);
+  }
+
+  /** Tasks whose turn has come go on: false when there are none. */
+  private admitHeld(): boolean {
+    let any = false;
+    for (let t = this.shares.next(); t !== null; t = this.shares.next()) {
+      any = true;
+      returnToUser(t);
+    }
+    return any;
   }
 
   private countEvent(): void {
@@ -219,6 +238,7 @@ export class Kernel {
 
   private handleEvent(ctx: Context): void {
     const t = ctx.owner as Task;
+    t.user.running--;
     if (this.profile !== null) {
       if (ctx.event === EV_SYSCALL) this.profile.enterCall(ctx.regs.int(ORIG_RAX));
       else this.profile.enter(ctx.event === EV_FAULT ? PROFILE_FAULT : PROFILE_OTHER);
@@ -320,8 +340,10 @@ export class Kernel {
   /** Hands a task to the platform. Only task_run.ts calls it, when nothing is left to do in the kernel. */
   enterUser(t: Task): void {
     if (this.time.resting) this.time.onRouse();
-    t.state = TASK_RUNNING;
     t.sysno = -1;
+    if ((this.users.active > 1 || this.shares.held > 0) && !this.shares.admits(t)) return;
+    t.user.running++;
+    t.state = TASK_RUNNING;
     t.ctx.resume(t.mm.as);
   }
 }

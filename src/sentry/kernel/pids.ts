@@ -1,15 +1,12 @@
 // The pid table: one number space for threads, processes, process groups and sessions, as in Linux. A number is free
 // again when nothing of the four uses it.
 
-import { EAGAIN } from '../../abi/errno.ts';
 import { ProcessGroup, Session } from './session.ts';
 import type { Task } from './task.ts';
 import type { ThreadGroup } from './threadgroup.ts';
 
 /** Numbers run from 1 to PID_MAX - 1 (kernel.pid_max). */
 export const PID_MAX = 4194304;
-/** Threads that may exist at once in the sandbox (kernel.threads-max): bounds what a fork bomb as root can take. */
-export const THREADS_MAX = 32000;
 /** After a wrap, numbers below this are not reused (RESERVED_PIDS in Linux). */
 const RESERVED_PIDS = 300;
 
@@ -33,9 +30,8 @@ export class PidTable {
     return this.last;
   }
 
-  /** A free number for a new thread, or -EAGAIN. */
+  /** A free number for a new thread: TaskLimit sees to it that there are some. */
   allocate(): number {
-    if (this.threadCount >= THREADS_MAX) return -EAGAIN;
     let nr = this.last;
     do {
       nr = nr + 1 < PID_MAX ? nr + 1 : RESERVED_PIDS;
@@ -164,6 +160,11 @@ export class PidTable {
     const out: ThreadGroup[] = [];
     for (const s of this.slots.values()) if (s.group !== null) out.push(s.group);
     return out.sort((a, b) => a.tgid - b.tgid);
+  }
+
+  /** Every thread, in no order: without a list of its own. */
+  *allTasks(): Generator<Task> {
+    for (const s of this.slots.values()) if (s.task !== null) yield s.task;
   }
 
   /** Every thread, by ascending id. */

@@ -59,7 +59,16 @@ describe('PendingSignals', () => {
   });
 
   test('counts an instance against its user until it is taken, dropped or removed', () => {
-    const user = { uid: 1, tasks: 0, sigpending: 0, msgqueueBytes: 0 };
+    const user = {
+      uid: 1,
+      tasks: 0,
+      sigpending: 0,
+      msgqueueBytes: 0,
+      running: 0,
+      places: 0,
+      heldHead: null,
+      heldTail: null,
+    };
     const p = new PendingSignals();
     const infos = [34, 34, 35, SIGUSR1].map((sig) => kernelInfo(sig));
     for (const info of infos) {

@@ -48,6 +48,9 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
   /** Next task on the run queue; null at its end or when not queued. */
   runNext: Task | null = null;
   queued = false;
+  /** It waits for its turn in user mode (user_shares.ts), and the tick in which its last one began. */
+  held = false;
+  turn = 0;
   /** Number of the system call in progress; -1 outside one. */
   sysno = -1;
   readonly call: BlockedCall = new BlockedCall();
@@ -113,7 +116,7 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
     this.uts = kernel.uts;
     this.ipc = kernel.ipc;
     this.user = kernel.users.get(cred.uid);
-    this.user.tasks++;
+    kernel.users.enter(this.user);
     this.startNs = kernel.time.monotonicNs();
   }
 

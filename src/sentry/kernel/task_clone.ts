@@ -72,11 +72,13 @@ function checkFlags(t: Task, req: CloneRequest): number {
   return checkNamespaces(t, f);
 }
 
-/** -EAGAIN when the user has as many threads as RLIMIT_NPROC allows. */
-function checkProcessLimit(t: Task): number {
-  const limit = t.rlimit(RLIMIT_NPROC);
-  if (t.user.tasks + 1 <= limit || t.cred.uid === 0) return 0;
-  return t.cred.capable(CAP_SYS_RESOURCE) || t.cred.capable(CAP_SYS_ADMIN) ? 0 : -EAGAIN;
+/** -EAGAIN when the user has as many threads as RLIMIT_NPROC or the sandbox's limit allow. */
+function checkProcessLimit(t: Task, sharesMemory: boolean): number {
+  const { kernel, user, cred } = t;
+  const privileged = cred.uid === 0 || cred.capable(CAP_SYS_RESOURCE) || cred.capable(CAP_SYS_ADMIN);
+  if (!privileged && user.tasks + 1 > t.rlimit(RLIMIT_NPROC)) return -EAGAIN;
+  if (sharesMemory && kernel.taskLimit.finds(t.mm, user)) return 0;
+  return kernel.taskLimit.admits(user, privileged) ? 0 : -EAGAIN;
 }
 
 function chooseTid(t: Task, wanted: number): number {
@@ -94,7 +96,7 @@ export function cloneTask(t: Task, req: CloneRequest): number {
   if (err < 0) return err;
   // A signal to the whole process must not miss the child: it is handled first, and the call made again.
   if (t.signals.interrupts(t)) return -ERESTARTNOINTR;
-  err = checkProcessLimit(t);
+  err = checkProcessLimit(t, (f & CLONE_VM) !== 0);
   if (err < 0) return err;
   if ((f & CLONE_SETTLS) !== 0 && (req.tls < 0 || req.tls >= TASK_SIZE_MAX)) return -EPERM;
   const tid = chooseTid(t, req.wantedTid);
@@ -110,6 +112,7 @@ export function cloneTask(t: Task, req: CloneRequest): number {
   const fds = (f & CLONE_FILES) !== 0 ? t.fds : t.fds.clone();
   if (fs === t.fs) fs.refs++;
   if (fds === t.fds) fds.refs++;
+  if (mm === t.mm) k.taskLimit.reuse(mm, t.user);
   const child = new Task(k, tid, group, ctx, mm, fs, fds, t.cred, t.name);
   copyThreadState(t, child, req);
 
@@ -168,9 +171,12 @@ function vforkWait(t: Task): number {
 
 /** A thread that could not be finished: everything that it took is given back. */
 function abandon(t: Task, child: Task, group: ThreadGroup): void {
-  child.user.tasks--;
+  const { users, taskLimit } = t.kernel;
+  users.leave(child.user);
+  const hasThread = child.ctx.hostTid !== 0;
   child.ctx.release();
   child.mm.release();
+  if (hasThread) taskLimit.leave(child.mm, child.user);
   child.leaveSemUndo();
   child.fs.unref();
   if (--child.fds.refs === 0) child.fds.closeAll(t);

@@ -59,9 +59,10 @@ export function commitCred(t: Task, c: Cred): void {
     t.pdeathSignal = 0;
   }
   if (old.uid !== c.uid) {
-    t.user.tasks--;
-    t.user = t.kernel.users.get(c.uid);
-    t.user.tasks++;
+    const { users } = t.kernel;
+    users.leave(t.user);
+    t.user = users.get(c.uid);
+    users.enter(t.user);
   }
   t.cred = c;
 }

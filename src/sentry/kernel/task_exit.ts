@@ -70,6 +70,7 @@ export function exitTask(t: Task, status: number): number {
   g.deadUsage.maxRssPages = Math.max(g.deadUsage.maxRssPages, t.mm.peakRssPages);
   t.ctx.release();
   t.mm.release();
+  k.taskLimit.leave(t.mm, t.user);
   g.live--;
   k.liveTasks--;
   t.signals.pending.discard(0xffffffff, 0xffffffff);
@@ -118,7 +119,7 @@ function threadDied(g: ThreadGroup, t: Task): void {
 /** Takes a dead thread out of all tables. */
 export function forgetThread(g: ThreadGroup, t: Task): void {
   g.threads.delete(t);
-  t.user.tasks--;
+  t.kernel.users.leave(t.user);
   t.kernel.pids.removeTask(t);
 }
 

@@ -1,8 +1,17 @@
 // What the kernel counts per real user id (struct ucounts): RLIMIT_NPROC, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE.
 
+import type { Task } from './task.ts';
+import type { TaskLimit } from './task_limit.ts';
+
 export class UserCount {
   readonly uid: number;
   tasks = 0;
+  /** Places that it holds of the sandbox's (task_limit.ts). */
+  places = 0;
+  /** Tasks in user mode, and the queue of those that wait for their turn (user_shares.ts). */
+  running = 0;
+  heldHead: Task | null = null;
+  heldTail: Task | null = null;
   sigpending = 0;
   msgqueueBytes = 0;
   constructor(uid: number) {
@@ -12,6 +21,25 @@ export class UserCount {
 
 export class UserTable {
   private readonly users: Map<number, UserCount> = new Map();
+  /** Users with tasks. */
+  active = 0;
+
+  private readonly limit: TaskLimit;
+
+  constructor(limit: TaskLimit) {
+    this.limit = limit;
+  }
+
+  /** A task of `u` is made, or becomes its. */
+  enter(u: UserCount): void {
+    this.limit.take(u);
+    if (u.tasks++ === 0) this.active++;
+  }
+
+  leave(u: UserCount): void {
+    this.limit.give(u);
+    if (--u.tasks === 0) this.active--;
+  }
 
   /** The counts of a user, made on first use. One small object per uid that ever ran: bounded by what setuid allows. */
   get(uid: number): UserCount {
@@ -28,7 +56,8 @@ export class UserTable {
   private sweep(): void {
     if (this.users.size < 1024) return;
     for (const [uid, u] of this.users) {
-      if (u.tasks === 0 && u.sigpending === 0 && u.msgqueueBytes === 0) this.users.delete(uid);
+      if (u.tasks === 0 && u.places === 0 && u.sigpending === 0 && u.msgqueueBytes === 0)
+        this.users.delete(uid);
     }
   }
 }

@@ -89,5 +89,6 @@ export class FakePlatform implements Platform {
     return {};
   }
 
+  trim(): void {}
   shutdown(): void {}
 }

@@ -51,6 +51,9 @@ export class MemoryManager implements UserMemory, MappingOwner {
   readonly as: AddressSpace;
   /** Tasks that use it. */
   refs = 1;
+  /** Threads of the host that tasks have left behind in the stub, and who answers for them (kernel/task_limit.ts). */
+  spare = 0;
+  spareOwner: unknown = null;
   readonly vmas: VmaList = new VmaList();
   readonly pt: PageTable = new PageTable();
   readonly tlb: Tlb = new Tlb();

@@ -131,6 +131,8 @@ export interface Platform {
    * HostPoller) . With `block` false it only looks.
    */
   wait(block: boolean): Context | null;
+  /** The sandbox is quiet: what is kept ready for new processes is given back, but for a little. */
+  trim(): void;
   /** What it counted since its start, by name: for reports. */
   stats(): Record<string, number>;
   /** Its host processes, for tests and reports. */

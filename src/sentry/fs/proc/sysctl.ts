@@ -6,7 +6,7 @@ import { countUnsupported } from '../../base/log.ts';
 import { MQ_LIMITS } from '../../kernel/ipc_namespace.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { NR_OPEN_MAX } from '../../kernel/limits.ts';
-import { PID_MAX, THREADS_MAX } from '../../kernel/pids.ts';
+import { PID_MAX } from '../../kernel/pids.ts';
 import type { FileSystem } from '../../vfs/filesystem.ts';
 import { TextFileInode } from '../../vfs/synthetic.ts';
 import { ENTROPY_BITS } from '../dev/random.ts';
@@ -88,7 +88,7 @@ function table(k: Kernel, bootId: string): Sysctl[] {
     fixed('kernel/version', uts.version),
     fixed('kernel/arch', uts.machine),
     fixed('kernel/pid_max', PID_MAX),
-    fixed('kernel/threads-max', THREADS_MAX),
+    { path: 'kernel/threads-max', get: () => String(k.taskLimit.max) },
     fixed('kernel/random/boot_id', bootId),
     { path: 'kernel/random/uuid', get: randomUuid },
     fixed('kernel/random/entropy_avail', ENTROPY_BITS),

@@ -62,6 +62,7 @@ import { refused } from '../refused.ts';
 import { RIP } from '../regs.ts';
 import { Donations, type StubTable } from '../stub/donations.ts';
 import { hostGettimeAddr } from '../stub/host_vdso.ts';
+import { endProcesses } from '../stub/reap.ts';
 import { accessOf } from './access.ts';
 import { PtraceAddressSpace } from './address_space.ts';
 import { Affinity } from './affinity.ts';
@@ -82,8 +83,9 @@ import {
 const SYSCALL_STOP = SIGTRAP | 0x80;
 /** How many events may pass between looks at the waker while guest threads keep the Sentry busy. */
 const WAKER_LOOK_EVERY = 64;
-/** Emptied stub processes that are kept. */
+/** Emptied stub processes that are kept, and the most threads that one of them may have: nobody's limit counts them. */
 const POOL_SIZE = 8;
+const THREADS_KEPT = 4;
 
 /** Every stop of a tracee would send us SIGCHLD as well, which nobody reads: SA_NOCLDSTOP saves that. */
 function quietStops(): void {
@@ -431,7 +433,8 @@ export class PtracePlatform implements Platform, StubTable {
    */
   releaseAddressSpace(space: PtraceAddressSpace): void {
     this.spaces.delete(space);
-    if (this.pool.length < POOL_SIZE && space.broken === 0 && space.idle.length === space.threads) {
+    const few = this.pool.length < POOL_SIZE && space.threads <= THREADS_KEPT;
+    if (few && space.broken === 0 && space.idle.length === space.threads) {
       space.orders.count = 0;
       space.orders.push(SYS_munmap, 0, GUEST_TOP, 0, 0, 0, 0);
       this.runOrders(space, null);
@@ -474,6 +477,10 @@ export class PtracePlatform implements Platform, StubTable {
     return threadCpuNs(thread, space.threads === 1);
   }
 
+  trim(): void {
+    for (const space of this.pool.splice(1)) hostCall(SYS_kill, space.pid, SIGKILL);
+  }
+
   stats(): Record<string, number> {
     return {};
   }
@@ -484,7 +491,9 @@ export class PtracePlatform implements Platform, StubTable {
   }
 
   shutdown(): void {
-    hostCall(SYS_kill, this.wakerPid, SIGKILL);
-    hostCall(SYS_kill, this.template.pid, SIGKILL);
+    const pids = [this.wakerPid, this.template.pid];
+    for (const space of this.spaces) pids.push(space.pid);
+    for (const space of this.pool) pids.push(space.pid);
+    endProcesses(pids, true);
   }
 }

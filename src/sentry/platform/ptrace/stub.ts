@@ -20,6 +20,7 @@ import { POLLIN } from '../../../abi/poll.ts';
 import {
   CLONE_FILES,
   CLONE_FS,
+  CLONE_PARENT,
   CLONE_PTRACE,
   CLONE_SIGHAND,
   CLONE_SYSVSEM,
@@ -73,8 +74,11 @@ export const STUB_IMAGE_FD = 4;
 /** Where the template receives descriptors, and the message that it does it with. */
 export const STUB_SOCKET_FD = 5;
 export const MESSAGE_ADDR: number = ORDERS_ADDR + ORDERS_PAGES * 0x1000;
-/** What clone(2) is asked for, in all; CLONE_FILES: all stubs have the descriptors of donated files. */
-export const PROCESS_FLAGS: number = CLONE_PTRACE | CLONE_FILES | SIGCHLD;
+/**
+ * What clone(2) is asked for, in all; CLONE_FILES: all stubs have the descriptors of donated files; CLONE_PARENT: they are
+ * the Sentry's children, and leave no zombies to others.
+ */
+export const PROCESS_FLAGS: number = CLONE_PTRACE | CLONE_PARENT | CLONE_FILES | SIGCHLD;
 export const THREAD_FLAGS: number =
   CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PTRACE;
 /** The waker's epoll descriptor. */

@@ -10,8 +10,9 @@ import type { HostProcess } from './process.ts';
 import { sleepsInHandler } from './proof.ts';
 import type { SystrapPlatform } from './systrap.ts';
 
-/** Emptied processes that are kept. */
+/** Emptied processes that are kept, and the most threads that one of them may have: nobody's limit counts them. */
 const POOL_SIZE = 16;
+const THREADS_KEPT = 4;
 /** How long a thread may take for one trap. */
 const CLEANSE_LIMIT_NS = 100e6;
 
@@ -35,6 +36,11 @@ export class ProcessPool {
     return process;
   }
 
+  /** The sandbox is quiet: ends all but one. */
+  trim(): void {
+    for (const process of this.kept.slice(1)) process.end();
+  }
+
   /** The process is dead. */
   forget(process: HostProcess): void {
     const i = this.kept.indexOf(process);
@@ -45,8 +51,8 @@ export class ProcessPool {
   recycle(process: HostProcess): void {
     process.orders.count = 0;
     const whole = process.hasTable === this.platform.patchesCalls && process.idle.length === process.threads;
-    if (this.kept.length < POOL_SIZE && process.broken === 0 && whole && this.empty(process))
-      this.add(process);
+    const few = this.kept.length < POOL_SIZE && process.threads <= THREADS_KEPT;
+    if (few && process.broken === 0 && whole && this.empty(process)) this.add(process);
     else process.end();
   }
 

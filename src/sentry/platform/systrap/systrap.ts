@@ -35,6 +35,7 @@ import { threadCpuNs } from '../stub/cpu_time.ts';
 import { Donations, type StubTable } from '../stub/donations.ts';
 import { hostGettimeAddr } from '../stub/host_vdso.ts';
 import { startProgram } from '../stub/program.ts';
+import { endProcesses } from '../stub/reap.ts';
 import { SystrapAddressSpace } from './address_space.ts';
 import type { Bases } from './bases.ts';
 import { SystrapContext } from './context.ts';
@@ -594,6 +595,11 @@ export class SystrapPlatform implements Platform, StubTable {
     return true;
   }
 
+  trim(): void {
+    this.pool.trim();
+  }
+
+  /** All stub processes, for tests and reports. */
   pids(): number[] {
     return [...this.processes.keys()];
   }
@@ -611,7 +617,7 @@ export class SystrapPlatform implements Platform, StubTable {
   }
 
   shutdown(): void {
-    for (const process of [...this.processes.values()]) hostCall(SYS_kill, process.pid, SIGKILL);
+    endProcesses(this.processes.keys());
     this.mappers.close();
     hostCall(SYS_close, this.epollFd);
     hostCall(SYS_close, this.eventFd);
