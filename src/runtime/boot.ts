@@ -134,6 +134,7 @@ export class Loader implements SignalTarget {
     k.totalMemBytes = Math.min(o.totalMemBytes, this.memfile.limitPages * PAGE_SIZE);
     if (o.hostname !== null) k.uts.nodename = fromText(o.hostname);
     k.tracer = this.tracer;
+    k.onOutOfMemory = (text) => process.stderr.write(`vedette: ${text}\n`);
     k.onHostEvents = () => {
       this.poller.dispatch(0);
     };

@@ -2,6 +2,8 @@
 //
 //   buffer:  [ ....... | first .. size bytes .. | ....... ]     data may wrap around the end
 
+import { ENOMEM } from '../../abi/errno.ts';
+import { type Account, kernelMemory } from './charge.ts';
 import type { Io } from './io.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -16,6 +18,8 @@ export class ByteRing {
   size = 0;
   private buffer: Uint8Array = NOTHING;
   private first = 0;
+  /** Who pays for the buffer. */
+  private payer: Account | null = null;
 
   constructor(capacity: number) {
     this.capacity = capacity;
@@ -26,14 +30,14 @@ export class ByteRing {
     return this.size < this.capacity ? this.capacity - this.size : 0;
   }
 
-  /** Appends up to `max` bytes of `io`, as many as fit; bytes moved, or -EFAULT when none could be taken. */
+  /** Appends up to `max` bytes of `io`, as many as fit; bytes moved, or -EFAULT when none could be taken, -ENOMEM. */
   fill(io: Io, max: number): number {
     let n = io.remaining;
     if (n > max) n = max;
     const free = this.free;
     if (n > free) n = free;
     if (n <= 0) return 0;
-    if (this.size + n > this.buffer.length) this.grow(this.size + n);
+    if (this.size + n > this.buffer.length && !this.grow(this.size + n)) return -ENOMEM;
     const end = this.buffer.length;
     let at = this.first + this.size;
     if (at >= end) at -= end;
@@ -79,7 +83,7 @@ export class ByteRing {
     this.size -= n;
     if (this.size === 0) {
       this.first = 0;
-      if (this.buffer.length > KEEP_SIZE) this.buffer = NOTHING;
+      if (this.buffer.length > KEEP_SIZE) this.setBuffer(NOTHING);
       return;
     }
     this.first += n;
@@ -96,17 +100,27 @@ export class ByteRing {
   clear(): void {
     this.size = 0;
     this.first = 0;
-    this.buffer = NOTHING;
+    this.setBuffer(NOTHING);
   }
 
-  private grow(need: number): void {
+  private setBuffer(next: Uint8Array): void {
+    const before = this.buffer.length;
+    if (this.payer !== null && before > 0) kernelMemory.give(this.payer, before);
+    this.payer = next.length > 0 ? kernelMemory.take(next.length) : null;
+    this.buffer = next;
+  }
+
+  private grow(need: number): boolean {
     let length = Math.max(FIRST_SIZE, this.buffer.length);
     while (length < need) length *= 2;
-    const next = new Uint8Array(Math.max(need, Math.min(length, this.capacity)));
+    length = Math.max(need, Math.min(length, this.capacity));
+    if (!kernelMemory.fits(length - this.buffer.length)) return false;
+    const next = new Uint8Array(length);
     const run = Math.min(this.size, this.buffer.length - this.first);
     next.set(this.buffer.subarray(this.first, this.first + run), 0);
     next.set(this.buffer.subarray(0, this.size - run), run);
-    this.buffer = next;
+    this.setBuffer(next);
     this.first = 0;
+    return true;
   }
 }

@@ -7,6 +7,7 @@
 // the handler is run again. A slice is counted in work, not in time: SLICE_BYTES copied, 128 pages brought in,
 // are some tenths of a millisecond, up to one, and nothing may hold the Sentry for more than five.
 
+import { type Account, kernelMemory } from '../base/charge.ts';
 import type { Waiter } from '../base/wait.ts';
 import type { File } from '../vfs/file.ts';
 import type { Task } from './task.ts';
@@ -34,6 +35,10 @@ export interface Parked {
   abandon(t: Task): void;
 }
 
+/** Waiters that a task keeps. What one more takes, with its part of the set of files that a poll(2) watches. */
+const WAITERS_KEPT = 64;
+export const WAITER_BYTES = 192;
+
 /** The record of a parked call. One per task, reused: reset() at the start of every system call. */
 export class BlockedCall {
   /** True from the first block() of a call to its end: the handler is running for the second time or later. */
@@ -57,6 +62,13 @@ export class BlockedCall {
   /** Waiters that were registered; removed at wake-up. The first `used` of the array count. */
   readonly waiters: Waiter[] = [];
   used = 0;
+  private payer: Account | null = null;
+
+  /** One more waiter. Few are kept for the next call; `payer` pays for more. */
+  addWaiter(w: Waiter, payer: Account): void {
+    if (this.waiters.push(w) <= WAITERS_KEPT) return;
+    this.payer = kernelMemory.take(WAITER_BYTES, this.payer ?? payer);
+  }
 
   /** The thread ends in the middle of the call. */
   abandon(t: Task): void {
@@ -67,6 +79,11 @@ export class BlockedCall {
 
   /** Forgets the last call. */
   reset(): void {
+    if (this.payer !== null) {
+      kernelMemory.give(this.payer, (this.waiters.length - WAITERS_KEPT) * WAITER_BYTES);
+      this.payer = null;
+      this.waiters.length = WAITERS_KEPT;
+    }
     this.active = false;
     this.deadlineNs = Number.POSITIVE_INFINITY;
     this.timedOut = false;

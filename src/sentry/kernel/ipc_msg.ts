@@ -1,18 +1,29 @@
 // System V message queues: msgsnd(2), msgrcv(2).
 
 import { MSG_EXCEPT, MSGMNB } from '../../abi/ipc.ts';
+import { type Account, kernelMemory } from '../base/charge.ts';
 import type { Cred } from '../base/cred.ts';
 import { WaitQueue } from '../base/wait.ts';
 import type { Parked } from './block.ts';
 import { IpcObject } from './ipc_object.ts';
 
+/** A message without its text. */
+export const MESSAGE_BYTES = 256;
+
 export class Message {
   /** Signed 64-bit mtype, as a number: exact within 2^53. */
   readonly type: number;
   readonly text: Uint8Array;
+  private readonly payer: Account;
   constructor(type: number, text: Uint8Array) {
     this.type = type;
     this.text = text;
+    this.payer = kernelMemory.take(MESSAGE_BYTES + text.length);
+  }
+
+  /** It was received, or its queue is gone. */
+  drop(): void {
+    kernelMemory.give(this.payer, MESSAGE_BYTES + this.text.length);
   }
 }
 
@@ -57,6 +68,12 @@ export class MessageQueue extends IpcObject implements Parked {
     return best;
   }
 
+  override payBack(): void {
+    super.payBack();
+    for (const m of this.messages) m.drop();
+    this.messages.length = 0;
+  }
+
   put(m: Message): void {
     this.messages.push(m);
     this.cbytes += m.text.length;
@@ -66,6 +83,7 @@ export class MessageQueue extends IpcObject implements Parked {
   take(index: number): Message {
     const m = this.messages.splice(index, 1)[0]!;
     this.cbytes -= m.text.length;
+    m.drop();
     this.senders.wake(1);
     return m;
   }

@@ -1,13 +1,17 @@
 // What System V shared memory, semaphores and message queues have in common: keys, ids, owners and modes: sysvipc(7).
 
 import { CAP_IPC_OWNER, CAP_SYS_ADMIN } from '../../abi/capability.ts';
-import { EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, EPERM } from '../../abi/errno.ts';
+import { EACCES, EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM } from '../../abi/errno.ts';
 import { IPC_CREAT, IPC_EXCL, IPC_PRIVATE, type Ipc64Perm } from '../../abi/ipc.ts';
+import { type Account, kernelMemory } from '../base/charge.ts';
 import type { Cred } from '../base/cred.ts';
 
 /** An id is seq * IPCMNI + index, so that a slot that is used again gives another id. */
 const IPCMNI = 32768;
 const SEQ_MAX = 0xffff;
+
+/** An object without what it holds. */
+export const OBJECT_BYTES = 1024;
 
 export abstract class IpcObject {
   id = -1;
@@ -23,12 +27,21 @@ export abstract class IpcObject {
   readonly units: number = 1;
   /** No longer in its table: what waits for it gets EIDRM. */
   removed = false;
+  /** Who made it; what that takes. */
+  private readonly payer: Account;
+  private readonly paid: number;
 
-  constructor(key: number, mode: number, cred: Cred) {
+  constructor(key: number, mode: number, cred: Cred, bytes = 0) {
+    this.paid = OBJECT_BYTES + bytes;
+    this.payer = kernelMemory.take(this.paid);
     this.key = key;
     this.mode = mode & 0o777;
     this.uid = this.cuid = cred.euid;
     this.gid = this.cgid = cred.egid;
+  }
+
+  payBack(): void {
+    kernelMemory.give(this.payer, this.paid);
   }
 
   /** 0 or -EACCES for access bits of one class (4 read, 2 write), or for a whole mode. */
@@ -120,6 +133,7 @@ export class IpcTable<T extends IpcObject> {
     }
     if (key !== IPC_PRIVATE && (flags & IPC_CREAT) === 0) return -ENOENT;
     if (this.used >= this.max) return -ENOSPC;
+    if (!kernelMemory.fits(OBJECT_BYTES)) return -ENOMEM;
     const o = make();
     return typeof o === 'number' ? o : this.add(o);
   }
@@ -155,6 +169,7 @@ export class IpcTable<T extends IpcObject> {
     while (this.slots.length > 0 && this.slots[this.slots.length - 1] === null) this.slots.pop();
     this.used--;
     this.units -= o.units;
+    o.payBack();
   }
 
   *all(): IterableIterator<T> {

@@ -2,6 +2,7 @@
 
 import { ERANGE } from '../../abi/errno.ts';
 import { IPC_NOWAIT, SEM_UNDO, SEMAEM, SEMVMX, type Sembuf } from '../../abi/ipc.ts';
+import { type Account, kernelMemory } from '../base/charge.ts';
 import type { Cred } from '../base/cred.ts';
 import { WaitQueue } from '../base/wait.ts';
 import type { Parked } from './block.ts';
@@ -10,6 +11,12 @@ import type { Task } from './task.ts';
 
 /** SemSet.apply(): the operations must wait; `blockedOn` tells for which. */
 export const SEM_WAIT = 1;
+
+/** A semaphore: its value and who touched it last. */
+export const SEM_BYTES = 8;
+/** A process's adjustment of one. */
+const ADJUSTMENT_BYTES = 4;
+const UNDO_BYTES = 256;
 
 export class SemSet extends IpcObject {
   override readonly units: number;
@@ -26,7 +33,7 @@ export class SemSet extends IpcObject {
   blockedOn: Sembuf | null = null;
 
   constructor(key: number, mode: number, cred: Cred, count: number, nowSec: number) {
-    super(key, mode, cred);
+    super(key, mode, cred, count * SEM_BYTES);
     this.units = count;
     this.values = new Int32Array(count);
     this.pids = new Int32Array(count);
@@ -101,6 +108,16 @@ export class SemWait implements Parked {
 export class SemUndo {
   refs = 1;
   private readonly sets: Map<SemSet, Int32Array> = new Map();
+  private readonly payer: Account = kernelMemory.take(0);
+
+  private static cost(set: SemSet): number {
+    return UNDO_BYTES + set.values.length * ADJUSTMENT_BYTES;
+  }
+
+  /** There is memory for adjustments of `set`. */
+  fits(set: SemSet): boolean {
+    return this.sets.has(set) || kernelMemory.fits(SemUndo.cost(set), this.payer);
+  }
 
   /** Adds to an adjustment; false when it would leave its range. */
   adjust(set: SemSet, num: number, by: number): boolean {
@@ -108,6 +125,7 @@ export class SemUndo {
     if (adj === undefined) {
       adj = new Int32Array(set.values.length);
       this.sets.set(set, adj);
+      kernelMemory.take(SemUndo.cost(set), this.payer);
       set.undos.add(this);
     }
     const to = adj[num]! + by;
@@ -122,13 +140,14 @@ export class SemUndo {
   }
 
   forgetSet(set: SemSet): void {
-    this.sets.delete(set);
+    if (this.sets.delete(set)) kernelMemory.give(this.payer, SemUndo.cost(set));
   }
 
   /** The last thread that shared it is gone. */
   private run(t: Task): void {
     for (const [set, adj] of this.sets) {
       set.undos.delete(this);
+      kernelMemory.give(this.payer, SemUndo.cost(set));
       if (set.removed) continue;
       for (let i = 0; i < adj.length; i++) {
         if (adj[i] === 0) continue;

@@ -7,6 +7,7 @@
 import { ENOSYS } from '../../abi/errno.ts';
 import { PROT_WRITE } from '../../abi/mman.ts';
 import { SIGBUS, SIGKILL } from '../../abi/signal.ts';
+import { kernelMemory } from '../base/charge.ts';
 import { countUnsupported } from '../base/log.ts';
 import type { MemfdFs } from '../fs/memfd/memfd.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
@@ -32,6 +33,7 @@ import type { ProgramLoader } from './loader_interface.ts';
 import { MemoryGuard } from './memory_guard.ts';
 import { PidTable } from './pids.ts';
 import { PROFILE_FAULT, PROFILE_HOST_EVENTS, PROFILE_OTHER, PROFILE_WAIT, type Profile } from './profile.ts';
+import { Remains } from './remains.ts';
 import { ADMIT, checkSeccomp } from './seccomp.ts';
 import type { SigInfo } from './siginfo.ts';
 import { SignalCenter } from './signals.ts';
@@ -109,6 +111,8 @@ export class Kernel {
   private readonly heartbeat: Heartbeat;
   /** Made with the first look: V8's statistics take 2 ms to load, which short programs need not wait for. */
   private guard: MemoryGuard | null = null;
+  /** Made with the first death. */
+  private remainsOrNull: Remains | null = null;
   private readonly trim = new IdleTrim(this);
   /** Turns of the loop since boot. */
   events = 0;
@@ -118,6 +122,8 @@ export class Kernel {
   private laterHead: Task | null = null;
   private laterTail: Task | null = null;
   private sinceSlice = 0;
+  /** Says why a process was killed; the runtime sets it. */
+  onOutOfMemory: (text: string) => void = () => {};
   /** Called when host descriptors, host signals or timers may be ready; the runtime sets it (HostPoller.dispatch). */
   onHostEvents: () => void = () => {};
 
@@ -207,6 +213,12 @@ export class Kernel {
     if (this.tracer !== null) for (const t of this.pids.tasks()) if (!t.dead) this.tracer.exited(t, SIGKILL);
   }
 
+  /** What the dead have. */
+  get remains(): Remains {
+    this.remainsOrNull ??= new Remains(this);
+    return this.remainsOrNull;
+  }
+
   /** Tasks whose turn has come go on: false when there are none. */
   private admitHeld(): boolean {
     let any = false;
@@ -218,14 +230,23 @@ export class Kernel {
   }
 
   private countEvent(): void {
+    if (this.memfile.short) {
+      this.memfile.short = false;
+      this.memoryGuard().pagesShort();
+    }
     if (++this.events % LOOK_EVERY !== 0) return;
     this.trim.worked();
+    this.memoryGuard().look();
+  }
+
+  private memoryGuard(): MemoryGuard {
     this.guard ??= new MemoryGuard(this);
-    this.guard.look();
+    return this.guard;
   }
 
   /** A ready task: retry its parked call, or return to user mode. */
   private step(t: Task): void {
+    kernelMemory.current = t.user;
     if (t.call.active) {
       t.unwatch();
       if (t.signals.interrupts(t)) t.call.interrupted = true;
@@ -239,6 +260,7 @@ export class Kernel {
   private handleEvent(ctx: Context): void {
     const t = ctx.owner as Task;
     t.user.running--;
+    kernelMemory.current = t.user;
     if (this.profile !== null) {
       if (ctx.event === EV_SYSCALL) this.profile.enterCall(ctx.regs.int(ORIG_RAX));
       else this.profile.enter(ctx.event === EV_FAULT ? PROFILE_FAULT : PROFILE_OTHER);
@@ -258,7 +280,7 @@ export class Kernel {
       }
       case EV_FAULT:
         if (this.resolveFault(t, ctx)) t.minorFaults++;
-        else if (!this.emulateVsyscall(t)) this.signals.faultSignal(t);
+        else if (!this.mayTryAgain(t) && !this.emulateVsyscall(t)) this.signals.faultSignal(t);
         returnToUser(t);
         return;
       case EV_TRAP:
@@ -272,6 +294,11 @@ export class Kernel {
         killedByHost(t);
         return;
     }
+  }
+
+  /** There was no memory for the page of a fault, and another process gives some up. */
+  private mayTryAgain(t: Task): boolean {
+    return t.mm.faultSig === SIGKILL && this.memoryGuard().pageRefused(t.group, t.user);
   }
 
   /** True when the access may go on. */

@@ -1,12 +1,18 @@
-// MemoryGuard: a bound on the kernel's own memory. Descriptors, mappings, inodes, queues and tasks are objects of this
-// process's heap, which V8 does not let grow without end: it would end the kernel. Each kind has its limits, but not
-// their sum. So the loop looks at the heap now and then; when it is too large even after a collection, the process
-// that seems to hold most is killed, as Linux's out-of-memory killer does, and at last the sandbox.
+// MemoryGuard: what happens when memory is short, as Linux's out-of-memory killer does: who holds most is killed, and it is
+// said who that was.
+//
+// Guest memory is short when its last pages are touched (memfile/frames.ts). The kernel's own memory is JavaScript objects,
+// which V8 does not let grow without end: it would end the kernel. What guests can make it keep is counted and refused
+// (base/charge.ts, docs/limits.md); for what is left the loop looks at the heap now and then.
 
 import { SIGKILL } from '../../abi/signal.ts';
 import { collectHeap, heapLimit, heapUsed } from '../../host/heap.ts';
+import { type Account, kernelMemory } from '../base/charge.ts';
 import { log } from '../base/log.ts';
+import { PAGE_SIZE } from '../base/page.ts';
+import { FILE_BYTES } from '../vfs/file.ts';
 import type { Kernel } from './kernel.ts';
+import { TASK_BYTES } from './task.ts';
 import type { ThreadGroup } from './threadgroup.ts';
 
 const MIB = 2 ** 20;
@@ -14,10 +20,15 @@ const MIB = 2 ** 20;
 const MIN_BUDGET = 256 * MIB;
 /** Most of V8's limit that is used: a collection needs room, and time. */
 const HEAP_SHARE = 0.5;
+/** What guests may have counted, of that budget and of their memory: estimates may be wrong. */
+const COUNTED_SHARE = 0.75;
+const MEMORY_SHARE = 0.5;
 /** Looks that find a killed process still there before the next one is chosen. */
 const PATIENCE = 4;
 /** Processes that are killed before the sandbox is given up: what they held is not theirs alone. */
 const MAX_KILLS = 8;
+/** Never killed for memory: OOM_SCORE_ADJ_MIN. */
+const SPARED = -1000;
 
 export class MemoryGuard {
   private readonly kernel: Kernel;
@@ -33,6 +44,7 @@ export class MemoryGuard {
     this.kernel = kernel;
     this.budget = Math.min(Math.max(MIN_BUDGET, kernel.totalMemBytes / 2), heapLimit() * HEAP_SHARE);
     this.nextLook = this.budget;
+    kernelMemory.limit = Math.min(this.budget * COUNTED_SHARE, kernel.totalMemBytes * MEMORY_SHARE);
   }
 
   /** Called every few hundred events: about a microsecond unless memory is short. */
@@ -43,7 +55,6 @@ export class MemoryGuard {
     // Collections are rare: each time, at least a sixteenth of the budget has been allocated.
     this.nextLook = Math.max(this.budget, alive + this.budget / 16);
     if (alive < this.budget) {
-      this.victim = null;
       this.kills = 0;
       return;
     }
@@ -52,39 +63,89 @@ export class MemoryGuard {
   }
 
   private relieve(alive: number): void {
-    if (this.victim !== null && !this.victim.dead && ++this.waited < PATIENCE) return;
-    const k = this.kernel;
-    const init = k.initGroup;
-    const victim = this.kills < MAX_KILLS ? this.largest() : init;
+    if (this.dying && ++this.waited < PATIENCE) return;
+    const init = this.kernel.initGroup;
+    const victim = this.kills < MAX_KILLS ? this.largest(null) : init;
     if (victim === null) return;
-    this.victim = victim;
-    this.waited = 0;
     this.kills++;
-    const text = `${Math.round(alive / MIB)} MiB of ${Math.round(this.budget / MIB)} MiB`;
-    log(`out of kernel memory (${text}): killing process ${victim.tgid}`);
-    k.signals.beginGroupExit(victim, SIGKILL);
+    this.kill(victim, `the kernel keeps ${mib(alive)} of ${mib(this.budget)} for the sandbox`);
   }
 
-  /** The process that seems to hold most of the kernel's objects; init only when it is alone. */
-  private largest(): ThreadGroup | null {
+  /** Who was chosen last has yet to die. */
+  private get dying(): boolean {
+    return this.victim !== null && !this.victim.dead;
+  }
+
+  /** The last pages of guest memory were touched: makes room, unless somebody is about to. */
+  pagesShort(): void {
+    if (this.dying) return;
+    const victim = this.largest(null);
+    // The only process may use what there is.
+    if (victim === null || (victim === this.kernel.initGroup && this.isAlone(victim))) return;
+    this.kill(victim, `${mib(this.kernel.totalMemBytes)} of memory are used up`);
+  }
+
+  /**
+   * A page that `g` has touched cannot be had: true when another process dies for it, and the access may be tried again.
+   * Otherwise `g` has to go.
+   */
+  pageRefused(g: ThreadGroup, payer: Account): boolean {
+    if (this.dying) return this.victim !== g;
+    // Without memory for its tables it is its user who holds too much, else everybody is asked.
+    const ownFault = !kernelMemory.fits(0, payer);
+    const victim = this.largest(ownFault ? payer : null) ?? g;
+    const why = ownFault ? 'its user makes the kernel keep too much' : 'all memory is used up';
+    this.kill(victim, why);
+    return victim !== g;
+  }
+
+  private isAlone(g: ThreadGroup): boolean {
+    return this.kernel.liveTasks === g.live;
+  }
+
+  private kill(victim: ThreadGroup, why: string): void {
+    const t = victim.anyThread();
+    const who = t === null ? '' : ` (${t.name}, user ${t.cred.uid})`;
+    const text = `out of memory: ${why}: killing process ${victim.tgid}${who}, which holds ${mib(holds(victim))}`;
+    this.victim = victim;
+    this.waited = 0;
+    log(text);
+    this.kernel.onOutOfMemory(text);
+    this.kernel.signals.beginGroupExit(victim, SIGKILL);
+  }
+
+  /** The process that holds most, of those that `payer` pays for when given; init only when there is no other. */
+  private largest(payer: Account | null): ThreadGroup | null {
     const init = this.kernel.initGroup;
     let best: ThreadGroup | null = null;
     let most = -1;
     for (const g of this.kernel.pids.groups()) {
-      if (g.dead || g.exiting || g === init) continue;
-      const n = weight(g);
+      if (g.dead || g.exiting || g === init || g.oomScoreAdj === SPARED) continue;
+      if (payer !== null && g.anyThread()?.user !== payer) continue;
+      const n = holds(g);
       if (n > most) {
         most = n;
         best = g;
       }
     }
-    return best ?? init;
+    // Init, when it alone holds more than all that could be killed in its place together with it.
+    if (best === null) return payer === null || init?.anyThread()?.user === payer ? init : null;
+    return init !== null && payer === null && !init.exiting && holds(init) > most * INIT_WEIGHT ? init : best;
   }
 }
 
-/** A rough count of kernel objects. */
-function weight(g: ThreadGroup): number {
+/** How much more than the largest of the others init has to hold before it goes, and everything with it. */
+const INIT_WEIGHT = 8;
+
+function mib(bytes: number): string {
+  return `${Math.ceil(bytes / MIB)} MiB`;
+}
+
+/** Bytes that would be free without the process: its memory, and objects of the kernel. */
+function holds(g: ThreadGroup): number {
   const t = g.anyThread();
   if (t === null) return 0;
-  return t.fds.length + t.mm.vmas.length + 8 * (g.threads.size + g.children.size) + g.posixTimers.size;
+  const { mm } = t;
+  const pages = mm.pt.anonPages + mm.pt.filePages;
+  return pages * PAGE_SIZE + mm.copyBytes + t.fds.length * FILE_BYTES + g.threads.size * TASK_BYTES;
 }

@@ -8,6 +8,7 @@ import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/poll.ts';
 import { SI_MESGQ, SIGEV_SIGNAL } from '../../abi/signal.ts';
 import { S_IFREG } from '../../abi/stat.ts';
 import { stringToBytes } from '../base/bytes.ts';
+import { type Account, kernelMemory } from '../base/charge.ts';
 import type { Io } from '../base/io.ts';
 import { WaitQueue } from '../base/wait.ts';
 import { AnonFs, AnonInode } from '../vfs/anon.ts';
@@ -26,13 +27,23 @@ const TREE_OVERHEAD = 48;
 
 export const mqueueFs: AnonFs = new AnonFs('mqueue', MQUEUE_MAGIC);
 
+/** A message of ours without its text. */
+export const QUEUED_BYTES = 256;
+
 export class QueuedMessage {
   readonly priority: number;
   readonly text: Uint8Array;
+  private readonly payer: Account;
 
   constructor(priority: number, text: Uint8Array) {
     this.priority = priority;
     this.text = text;
+    this.payer = kernelMemory.take(QUEUED_BYTES + text.length);
+  }
+
+  /** It was received, or its queue is gone. */
+  drop(): void {
+    kernelMemory.give(this.payer, QUEUED_BYTES + this.text.length);
   }
 }
 
@@ -110,6 +121,7 @@ export class PosixQueue extends AnonInode {
   take(): QueuedMessage {
     const m = this.messages.shift()!;
     this.bytes -= m.text.length;
+    m.drop();
     this.senders.wake(POLLOUT);
     this.waiters.wake(POLLOUT | POLLWRNORM);
     return m;
@@ -136,6 +148,7 @@ export class PosixQueue extends AnonInode {
   }
 
   override evict(): void {
+    for (const m of this.messages) m.drop();
     this.messages.length = 0;
     this.bytes = 0;
     this.user.msgqueueBytes -= queueCost(this.maxMessages, this.messageSize);

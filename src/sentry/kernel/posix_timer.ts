@@ -1,6 +1,7 @@
 // POSIX per-process timers: timer_create(2). A timer has at most one signal queued; expirations meanwhile are its overrun.
 
 import { SI_TIMER, SIGEV_NONE, SIGEV_THREAD_ID } from '../../abi/signal.ts';
+import { type Account, kernelMemory } from '../base/charge.ts';
 import { Timer, type TimerTarget } from '../base/time.ts';
 import { threadCpuNs } from './cpu_clock.ts';
 import { SIL_TIMER, SigInfo } from './siginfo.ts';
@@ -13,6 +14,9 @@ const OVERRUN_MAX = 0x7fffffff;
 const IGNORED_PAUSE_NS = 1e6;
 /** CPU-time clocks are looked at no more often than this. */
 const CPU_TICK_NS = 1e6;
+
+/** A timer with the signal that it queues. */
+export const TIMER_BYTES = 768;
 
 export class PosixTimer implements TimerTarget {
   readonly id: number;
@@ -28,6 +32,7 @@ export class PosixTimer implements TimerTarget {
   /** CPU clock of a process: whose. */
   readonly cpuGroup: ThreadGroup | null;
   private readonly timer: Timer;
+  private readonly payer: Account = kernelMemory.take(TIMER_BYTES);
   /** On CLOCK_MONOTONIC or the CPU clock, ns; 0 when disarmed. */
   private atNs = 0;
   private periodNs = 0;
@@ -179,6 +184,7 @@ export class PosixTimer implements TimerTarget {
 
   /** timer_delete(2), exec, exit. */
   dispose(): void {
+    kernelMemory.give(this.payer, TIMER_BYTES);
     this.group.kernel.time.cancel(this.timer);
     this.forgetQueued();
     this.atNs = 0;

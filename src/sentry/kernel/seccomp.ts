@@ -34,6 +34,8 @@ import { exitTask } from './task_exit.ts';
 /** MAX_INSNS_PER_PATH of Linux: what a chain may cost, four instructions per filter added. */
 const MAX_CHAIN_INSNS = 32768;
 const PER_FILTER_INSNS = 4;
+/** What the kernel keeps per instruction: decoded, and what is made of it. */
+const INSN_BYTES = 64;
 /** The largest errno that a filter can make a call fail with. */
 const MAX_ERRNO = 4095;
 /** Numbers whose verdict is remembered. */
@@ -59,6 +61,10 @@ export class SeccompChain {
     this.older = older;
     this.count = older === null ? 1 : older.count + 1;
     this.cost = filter.length + (older === null ? 0 : older.cost + PER_FILTER_INSNS);
+  }
+
+  get bytes(): number {
+    return this.cost * INSN_BYTES;
   }
 
   get tooLong(): boolean {
@@ -102,6 +108,11 @@ export class SeccompChain {
 export class SeccompState {
   mode = SECCOMP_MODE_DISABLED;
   chain: SeccompChain | null = null;
+
+  /** What a thread that has it pays for: threads that share filters pay for them each. */
+  get bytes(): number {
+    return this.chain === null ? 0 : this.chain.bytes;
+  }
 }
 
 /**
@@ -181,4 +192,5 @@ export function inheritSeccomp(from: Task, to: Task): void {
   to.seccomp = new SeccompState();
   to.seccomp.mode = s.mode;
   to.seccomp.chain = s.chain;
+  to.pay(s.bytes);
 }

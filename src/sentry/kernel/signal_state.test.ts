@@ -65,6 +65,14 @@ describe('PendingSignals', () => {
       sigpending: 0,
       msgqueueBytes: 0,
       running: 0,
+      enqueued() {
+        this.sigpending++;
+      },
+      dequeued() {
+        this.sigpending--;
+      },
+      bytes: 0,
+      share: 1,
       places: 0,
       heldHead: null,
       heldTail: null,

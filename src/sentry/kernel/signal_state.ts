@@ -110,7 +110,7 @@ export class PendingSignals {
     }
     info.next = null;
     if (info.user !== null) {
-      info.user.sigpending--;
+      info.user.dequeued();
       info.user = null;
     }
     return info;
@@ -149,7 +149,7 @@ export class PendingSignals {
       if (i.next === null) this.tails[sig] = before;
       if (this.heads[sig] === null) this.clearBit(sig);
       i.next = null;
-      if (i.user !== null) i.user.sigpending--;
+      if (i.user !== null) i.user.dequeued();
       i.user = null;
       return true;
     }

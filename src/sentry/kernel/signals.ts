@@ -19,6 +19,7 @@ import {
   SIGRTMIN,
   SIGSEGV,
 } from '../../abi/signal.ts';
+import { kernelMemory } from '../base/charge.ts';
 import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, EV_FAULT } from '../platform/platform.ts';
 import { CS, ORIG_RAX, RAX, RDI, RIP, USER32_CS } from '../platform/regs.ts';
 import type { Kernel } from './kernel.ts';
@@ -27,6 +28,7 @@ import { faultInfo, kernelInfo, SIL_CHLD, SigInfo, userInfo } from './siginfo.ts
 import { CORE_LO, isFatalByDefault, STOP_LO, sigBit } from './signal_state.ts';
 import { TASK_BLOCKED, TASK_RUNNING, TASK_STOPPED, type Task } from './task.ts';
 import type { ThreadGroup } from './threadgroup.ts';
+import { SIGNAL_BYTES } from './users.ts';
 
 /** Linux's T_PF: what a page fault is called in sigcontext.trapno. */
 const TRAP_PAGE_FAULT = 14;
@@ -98,14 +100,16 @@ export class SignalCenter {
       const user = this.kernel.users.get(t.cred.uid);
       // A timer has room for its one signal since timer_create(2).
       const overrides = info.timer !== null || (sig < SIGRTMIN && info.code >= 0);
-      if (!overrides && user.sigpending >= g.limits.soft(RLIMIT_SIGPENDING)) {
+      const many =
+        user.sigpending >= g.limits.soft(RLIMIT_SIGPENDING) || !kernelMemory.fits(SIGNAL_BYTES, user);
+      if (!overrides && many) {
         if (sig >= SIGRTMIN && info.code !== SI_USER && info.code !== SI_KERNEL) return -EAGAIN;
         // The signal is delivered, what it carried is lost: sigqueue's documented behaviour for kill(2).
         queued = userInfo(sig, 0, 0);
         if (queue.has(sig)) return 0;
       } else {
         queued.user = user;
-        user.sigpending++;
+        user.enqueued();
       }
     }
     queue.push(queued);

@@ -1,6 +1,7 @@
 // Task: one guest thread (struct task_struct). State lives here; behaviour by theme in task_*.ts and signal files.
 
 import { EAGAIN, ERESTARTNOINTR, ERESTARTSYS } from '../../abi/errno.ts';
+import { type Account, kernelMemory } from '../base/charge.ts';
 import type { Cred } from '../base/cred.ts';
 import { Timer, type TimerTarget, type TimeSource } from '../base/time.ts';
 import { Waiter, type WaitQueue, type Wakeable } from '../base/wait.ts';
@@ -31,6 +32,10 @@ export const TASK_BLOCKED = 2;
 export const TASK_STOPPED = 3;
 /** Exited; its thread group may still be waited for. */
 export const TASK_DEAD = 4;
+
+/** A thread and its part of its process; what is left of it as a zombie. */
+export const TASK_BYTES = 12288;
+export const ZOMBIE_BYTES = 4096;
 
 export class Task implements VfsContext, Wakeable, TimerTarget {
   readonly kernel: Kernel;
@@ -67,6 +72,9 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
   user: UserCount;
   /** CPU time when it died: wait(2) still asks for a leader's. */
   finalCpuNs = 0;
+  /** Who pays for it, and how much: what is left of a zombie is less. */
+  private readonly payer: Account;
+  private paid: number = TASK_BYTES;
   personality = 0;
   startNs: number;
   /** Where the last fault stands in signal frames: trapno, err, cr2 of sigcontext. */
@@ -117,7 +125,20 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
     this.ipc = kernel.ipc;
     this.user = kernel.users.get(cred.uid);
     kernel.users.enter(this.user);
+    this.payer = kernelMemory.take(TASK_BYTES, this.user);
     this.startNs = kernel.time.monotonicNs();
+  }
+
+  /** Its filters take `bytes` more. */
+  pay(bytes: number): void {
+    this.paid += bytes;
+    kernelMemory.take(bytes, this.payer);
+  }
+
+  /** Only `bytes` of it are left. */
+  shrinkTo(bytes: number): void {
+    kernelMemory.give(this.payer, this.paid - bytes);
+    this.paid = bytes;
   }
 
   get dead(): boolean {
@@ -169,7 +190,7 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
     let w = call.waiters[call.used];
     if (w === undefined) {
       w = new Waiter(this, events, cookie);
-      call.waiters.push(w);
+      call.addWaiter(w, this.user);
     }
     w.events = events;
     w.cookie = cookie;

@@ -1,7 +1,7 @@
 // Making threads and processes: clone(2), fork(2), vfork(2). Handlers decode; this file copies.
 
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../abi/capability.ts';
-import { EAGAIN, EEXIST, EFAULT, EINVAL, EPERM, ERESTARTNOINTR } from '../../abi/errno.ts';
+import { EAGAIN, EEXIST, EFAULT, EINVAL, ENOMEM, EPERM, ERESTARTNOINTR } from '../../abi/errno.ts';
 import { RLIMIT_NOFILE, RLIMIT_NPROC } from '../../abi/resource.ts';
 import {
   CLONE_CHILD_CLEARTID,
@@ -23,6 +23,7 @@ import {
   CLONE_VFORK,
   CLONE_VM,
 } from '../../abi/sched.ts';
+import { kernelMemory } from '../base/charge.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { FS_BASE, ORIG_RAX, RAX, RSP } from '../platform/regs.ts';
 import { BLOCKED, type Parked } from './block.ts';
@@ -32,7 +33,7 @@ import { checkNamespaces, newNamespaces } from './namespaces.ts';
 import { installPidFile } from './pidfd.ts';
 import { inheritSeccomp } from './seccomp.ts';
 import { disarmAltStack } from './signal_frame.ts';
-import { Task } from './task.ts';
+import { TASK_BYTES, Task } from './task.ts';
 import { ThreadGroup } from './threadgroup.ts';
 
 /** clone3's flags above 32 bits. */
@@ -101,6 +102,11 @@ export function cloneTask(t: Task, req: CloneRequest): number {
   if ((f & CLONE_SETTLS) !== 0 && (req.tls < 0 || req.tls >= TASK_SIZE_MAX)) return -EPERM;
   const tid = chooseTid(t, req.wantedTid);
   if (tid < 0) return tid;
+
+  let bytes = TASK_BYTES + (t.seccomp === null ? 0 : t.seccomp.bytes);
+  if ((f & CLONE_VM) === 0) bytes += t.mm.copyBytes;
+  if ((f & CLONE_FILES) === 0) bytes += t.fds.bytes;
+  if (!kernelMemory.fits(bytes)) return -ENOMEM;
 
   const k = t.kernel;
   const mm = (f & CLONE_VM) !== 0 ? t.mm.ref() : t.mm.fork();
@@ -173,6 +179,7 @@ function vforkWait(t: Task): number {
 function abandon(t: Task, child: Task, group: ThreadGroup): void {
   const { users, taskLimit } = t.kernel;
   users.leave(child.user);
+  child.shrinkTo(0);
   const hasThread = child.ctx.hostTid !== 0;
   child.ctx.release();
   child.mm.release();

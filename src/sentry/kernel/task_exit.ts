@@ -14,7 +14,7 @@ import { EXITED } from './block.ts';
 import { exitFutexes } from './futex_exit.ts';
 import { kernelInfo, userInfo } from './siginfo.ts';
 import { childInfo } from './signals.ts';
-import { TASK_BLOCKED, TASK_DEAD, type Task } from './task.ts';
+import { TASK_BLOCKED, TASK_DEAD, type Task, ZOMBIE_BYTES } from './task.ts';
 import type { ThreadGroup } from './threadgroup.ts';
 import { sessionLeaderExits } from './tty_adapter.ts';
 
@@ -71,6 +71,8 @@ export function exitTask(t: Task, status: number): number {
   t.ctx.release();
   t.mm.release();
   k.taskLimit.leave(t.mm, t.user);
+  k.remains.replace(t);
+  t.shrinkTo(ZOMBIE_BYTES);
   g.live--;
   k.liveTasks--;
   t.signals.pending.discard(0xffffffff, 0xffffffff);
@@ -119,6 +121,7 @@ function threadDied(g: ThreadGroup, t: Task): void {
 /** Takes a dead thread out of all tables. */
 export function forgetThread(g: ThreadGroup, t: Task): void {
   g.threads.delete(t);
+  t.shrinkTo(0);
   t.kernel.users.leave(t.user);
   t.kernel.pids.removeTask(t);
 }
@@ -137,7 +140,8 @@ function groupDied(g: ThreadGroup, t: Task): void {
   g.dead = true;
   if (g.leader !== t) forgetThread(g, t);
   g.pending.discard(0xffffffff, 0xffffffff);
-  if (--g.handlers.refs === 0) g.handlers.reset();
+  g.handlers.refs--;
+  g.handlers = k.remains.handlers;
   if (g === k.initGroup) k.initExited(g.exitStatus);
   const session = g.session;
   if (session.leader === g) {

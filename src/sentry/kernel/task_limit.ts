@@ -9,11 +9,10 @@
 //   but a bomb of root's should not keep an ordinary user from its first process.
 // The share shrinks while others take places, but who is over it keeps what it has, and is only refused more.
 
+import { ROOT_SHARE, USER_SHARE } from '../base/charge.ts';
 import type { MemoryManager } from '../mm/mm.ts';
 import type { UserCount } from './users.ts';
 
-const USER_SHARE = 3 / 4;
-const ROOT_SHARE = 15 / 16;
 /** What kernels and the SDK get that say nothing else. */
 export const DEFAULT_TASKS = 2048;
 

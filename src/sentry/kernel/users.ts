@@ -1,9 +1,13 @@
 // What the kernel counts per real user id (struct ucounts): RLIMIT_NPROC, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE.
 
+import { Account, kernelMemory, ROOT_SHARE, USER_SHARE } from '../base/charge.ts';
 import type { Task } from './task.ts';
 import type { TaskLimit } from './task_limit.ts';
 
-export class UserCount {
+/** A queued signal. */
+export const SIGNAL_BYTES = 256;
+
+export class UserCount extends Account {
   readonly uid: number;
   tasks = 0;
   /** Places that it holds of the sandbox's (task_limit.ts). */
@@ -15,7 +19,19 @@ export class UserCount {
   sigpending = 0;
   msgqueueBytes = 0;
   constructor(uid: number) {
+    super(uid === 0 ? ROOT_SHARE : USER_SHARE);
     this.uid = uid;
+  }
+
+  /** A signal is queued on the user's account, or was. */
+  enqueued(): void {
+    this.sigpending++;
+    kernelMemory.take(SIGNAL_BYTES, this);
+  }
+
+  dequeued(): void {
+    this.sigpending--;
+    kernelMemory.give(this, SIGNAL_BYTES);
   }
 }
 
@@ -56,7 +72,7 @@ export class UserTable {
   private sweep(): void {
     if (this.users.size < 1024) return;
     for (const [uid, u] of this.users) {
-      if (u.tasks === 0 && u.places === 0 && u.sigpending === 0 && u.msgqueueBytes === 0)
+      if (u.tasks === 0 && u.bytes === 0 && u.places === 0 && u.sigpending === 0 && u.msgqueueBytes === 0)
         this.users.delete(uid);
     }
   }

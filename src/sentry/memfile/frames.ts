@@ -12,6 +12,8 @@
 // A frame that was never used, or whose page was punched out of the file, is clean: it reads as zeros and costs nothing.
 
 import { EINVAL, ENOMEM } from '../../abi/errno.ts';
+import { kernelMemory } from '../base/charge.ts';
+import { PAGE_SIZE } from '../base/page.ts';
 
 /** log2 of the frames in one chunk, and the largest block. */
 export const MAX_ORDER = 18;
@@ -44,11 +46,19 @@ export interface FrameBacking {
   reclaim(pages: number): number;
 }
 
+/** Part of all pages that are the last ones, and how many at the most. */
+const RESERVE_SHARE = 1 / 32;
+const RESERVE_MOST = 16384;
+
 export class FrameAllocator {
   private readonly backing: FrameBacking;
   /** Most pages that may be in use at once. */
   limitPages: number;
   usedPages = 0;
+  /** The last pages: when they are touched somebody has to give memory up, and until he has, others live on them. */
+  private readonly reserve: number;
+  /** They were, since somebody set this to false. */
+  short = false;
   /** Free pages that still hold memory of the host. */
   dirtyFree = 0;
   /** Chunks in use so far, and the most there can be: twice the limit, so that fragmentation does not end it. */
@@ -73,6 +83,7 @@ export class FrameAllocator {
   constructor(backing: FrameBacking, limitPages: number) {
     this.backing = backing;
     this.limitPages = limitPages;
+    this.reserve = Math.min(RESERVE_MOST, Math.floor(limitPages * RESERVE_SHARE));
     this.maxChunks = Math.min(Math.ceil(limitPages / CHUNK_FRAMES) * 2, 4096);
     this.resize(CHUNK_FRAMES);
   }
@@ -83,9 +94,12 @@ export class FrameAllocator {
    * -ENOMEM at the limit, -EINVAL beyond a chunk; the host's error when it gives no memory at all.
    */
   alloc(pages: number, alignPages: number, zeroed = true): number {
-    if (this.usedPages + pages > this.limitPages) {
+    // What the guest makes the kernel keep is of its memory too.
+    const room = this.limitPages - kernelMemory.used / PAGE_SIZE - pages;
+    if (this.usedPages > room - this.reserve) {
       this.backing.reclaim(pages);
-      if (this.usedPages + pages > this.limitPages) return -ENOMEM;
+      if (this.usedPages > room - this.reserve) this.short = true;
+      if (this.usedPages > room) return -ENOMEM;
     }
     if (pages === 1 && alignPages === 1 && this.stackTop > 0) {
       const f = this.stack[--this.stackTop]!;

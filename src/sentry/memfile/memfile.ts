@@ -70,6 +70,15 @@ export class MemoryFile implements FrameBacking {
     return this.frames.usedPages;
   }
 
+  /** Memory was so short that somebody has to give some up; whoever sees to that sets it to false. */
+  get short(): boolean {
+    return this.frames.short;
+  }
+
+  set short(on: boolean) {
+    this.frames.short = on;
+  }
+
   get limitPages(): number {
     return this.frames.limitPages;
   }

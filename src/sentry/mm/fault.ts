@@ -110,6 +110,7 @@ export function resolve(mm: MemoryManager, vma: Vma, page: number, write: boolea
     if (mapDirect(mm, vma, pn)) return again ? NOTHING : 0;
     if (again && (mm.pt.flagsAt(pn) & (PTE_ANON | PTE_MAPPED)) === 0) return mapCopy(mm, vma, page);
   }
+  if (!mm.pt.mayMake(pn)) return -ENOMEM;
   const leaf = mm.pt.make(pn);
   const i = pn & SLOT;
   const flags = leaf.flags[i]!;

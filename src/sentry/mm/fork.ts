@@ -5,7 +5,7 @@ import { PAGE_SIZE } from '../base/page.ts';
 import { mapAllDirect } from './direct.ts';
 import { hostProt, mapPresent } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
-import { LEAF_PAGES, newLeaf, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
+import { LEAF_PAGES, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
 import { account, hold, unmapStub } from './region.ts';
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_WIPEONFORK, Vma } from './vma.ts';
 
@@ -113,8 +113,7 @@ function copyPages(mm: MemoryManager, child: MemoryManager, v: Vma): void {
     const to = Math.min(LEAF_PAGES, last - base);
     let copy = child.pt.leaves.get(key);
     if (copy === undefined) {
-      copy = newLeaf();
-      child.pt.leaves.set(key, copy);
+      copy = child.pt.add(key);
     }
     for (let i = from; i < to; i++) {
       const f = leaf.flags[i]!;

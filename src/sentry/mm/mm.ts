@@ -8,6 +8,7 @@
 // rights, never have more.
 
 import { PROT_WRITE } from '../../abi/mman.ts';
+import { type Account, kernelMemory } from '../base/charge.ts';
 import type { Io } from '../base/io.ts';
 import type { UserMemory } from '../base/usermem.ts';
 import type { DonatedFile, Mappable, MappingOwner } from '../memfile/mappable.ts';
@@ -19,7 +20,7 @@ import { directFile } from './direct.ts';
 import { handleFault, isImageData } from './fault.ts';
 import { forkInto } from './fork.ts';
 import { brk, mmap, munmap } from './mmap.ts';
-import { PageTable } from './pagetable.ts';
+import { LEAF_BYTES, PageTable } from './pagetable.ts';
 import { TextPatches } from './patches.ts';
 import { protect } from './protect.ts';
 import { letGo, unmapStub, zapAll, zapRange } from './region.ts';
@@ -27,7 +28,7 @@ import { chooseLayout, setStack } from './stack.ts';
 import { Tlb } from './tlb.ts';
 import * as user from './user.ts';
 import { UserIo } from './userio.ts';
-import { type MappedFile, VM_IMAGE, VM_SHARED, type Vma, VmaList } from './vma.ts';
+import { type MappedFile, VM_IMAGE, VM_SHARED, VMA_BYTES, type Vma, VmaList } from './vma.ts';
 
 /** Where mm finds resource limits: RLIMIT_AS, DATA, STACK, MEMLOCK; Infinity for none. */
 export interface MmLimits {
@@ -43,6 +44,9 @@ const MAX_SOON = 64;
 /** From the 32-bit atomics: the address is bad. No int32 has this value. */
 export const ATOMIC_FAULT = 0x1_0000_0000;
 
+/** An address space without its mappings: its caches, and what the platform keeps for its stub. */
+export const MM_BYTES: number = 28 * 1024;
+
 export class MemoryManager implements UserMemory, MappingOwner {
   readonly memfile: MemoryFile;
   readonly platform: Platform;
@@ -54,6 +58,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
   /** Threads of the host that tasks have left behind in the stub, and who answers for them (kernel/task_limit.ts). */
   spare = 0;
   spareOwner: unknown = null;
+  private readonly payer: Account = kernelMemory.take(MM_BYTES);
   readonly vmas: VmaList = new VmaList();
   readonly pt: PageTable = new PageTable();
   readonly tlb: Tlb = new Tlb();
@@ -155,6 +160,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
   /** A task no longer uses it; the last one ends the stub and frees everything. Its context was released before. */
   release(): void {
     if (--this.refs > 0) return;
+    kernelMemory.give(this.payer, MM_BYTES);
     this.as.release();
     this.patches.release();
     this.tlb.flush();
@@ -163,6 +169,11 @@ export class MemoryManager implements UserMemory, MappingOwner {
     this.vmas.removeAt(0, gone.length);
     for (const v of gone) letGo(this, v);
     this.totalPages = this.dataPages = this.stackPages = this.lockedPages = this.directPages = 0;
+  }
+
+  /** Bytes of the kernel's memory that a copy of it takes. */
+  get copyBytes(): number {
+    return MM_BYTES + this.vmas.length * VMA_BYTES + this.pt.leaves.size * LEAF_BYTES;
   }
 
   /** fork(2)'s copy, with one user; -ENOMEM or the platform's error. */

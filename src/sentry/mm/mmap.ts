@@ -25,7 +25,7 @@ import { PageCache } from '../memfile/pagecache.ts';
 import { GUEST_TOP, PATCH_TABLE_ADDR, PATCH_TABLE_SIZE } from '../platform/platform.ts';
 import type { MemoryManager } from './mm.ts';
 import { populate } from './populate.ts';
-import { insert, isData, MAX_MAP_COUNT, unmapRange } from './region.ts';
+import { insert, isData, unmapRange } from './region.ts';
 import { guardStart, MMAP_MIN_ADDR, STACK_GUARD } from './stack.ts';
 import {
   type MappedFile,
@@ -78,7 +78,7 @@ export function mmap(
   if (!(length > 0 && length <= GUEST_TOP)) return -ENOMEM;
   const len = pageUp(length);
   const fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
-  if (mm.vmas.length >= MAX_MAP_COUNT) return -ENOMEM;
+  if (!mm.vmas.hasRoom(1)) return -ENOMEM;
   const at = fixed ? fixedPlace(mm, addr, len, flags) : freePlace(mm, addr, len, flags);
   if (at < 0) return at;
   const pages = len / PAGE_SIZE;
@@ -220,7 +220,7 @@ export function brk(mm: MemoryManager, addr: number): number {
   } else if (to > from) {
     const pages = (to - from) / PAGE_SIZE;
     const prot = PROT_READ | PROT_WRITE;
-    if (!fits(mm, from, to) || mm.vmas.length >= MAX_MAP_COUNT) return old;
+    if (!fits(mm, from, to) || !mm.vmas.hasRoom(1)) return old;
     if (mayExpand(mm, prot, 0, pages) < 0 || pages > mm.memfile.limitPages) return old;
     if ((mm.lockFuture & VM_LOCKED) !== 0 && mayLock(mm, pages) < 0) return old;
     insert(mm, new Vma(from, to, prot, PROT_ALL, mm.lockFuture, null, 0, null, '[heap]'));

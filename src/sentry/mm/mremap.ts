@@ -8,7 +8,7 @@ import { mapPresent } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
 import { freePlace, mayExpand, mayLock, munmap } from './mmap.ts';
 import { LEAF_PAGES, PTE_ANON, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
-import { account, insert, isolate, MAX_MAP_COUNT, merge, unmapRange } from './region.ts';
+import { account, insert, isolate, merge, unmapRange } from './region.ts';
 import { guardStart } from './stack.ts';
 import { VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_SPECIAL, Vma } from './vma.ts';
 
@@ -42,7 +42,7 @@ export function mremap(
     if (fixed) {
       if (!(newAddr >= 0 && newAddr + newLen <= GUEST_TOP) || pageOffset(newAddr) !== 0) return -EINVAL;
       if (newAddr < addr + oldLen && addr < newAddr + newLen) return -EINVAL;
-      if (mm.vmas.length + 4 > MAX_MAP_COUNT) return -ENOMEM;
+      if (!mm.vmas.hasRoom(4)) return -ENOMEM;
       const r = munmap(mm, newAddr, newLen);
       if (r < 0) return r;
     }
@@ -124,7 +124,7 @@ function moveTo(
   newLen: number,
   keep: boolean,
 ): number {
-  if (mm.vmas.length + 3 > MAX_MAP_COUNT) return -ENOMEM;
+  if (!mm.vmas.hasRoom(3)) return -ENOMEM;
   const pgoff = v.source === null ? 0 : v.indexAt(from);
   const fresh = new Vma(to, to + newLen, v.prot, v.maxProt, v.flags, v.source, pgoff, v.file, v.name);
   const locked = (v.flags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED;

@@ -2,6 +2,8 @@
 //
 //   page number pn = addr / 4096      leaf key = floor(pn / 512)      slot = pn & 511
 
+import { type Account, kernelMemory } from '../base/charge.ts';
+
 /** The page has a frame, on which this table holds a reference. */
 export const PTE_PRESENT = 1;
 /** The frame belongs to this and forked address spaces (anonymous, or a private copy), not to a file's cache. */
@@ -34,8 +36,12 @@ export function recycleLeaf(leaf: Leaf): void {
   if (spare.length < SPARE_MAX) spare.push(leaf);
 }
 
+/** A leaf. */
+export const LEAF_BYTES = 3072;
+
 export class PageTable {
   readonly leaves: Map<number, Leaf> = new Map();
+  private readonly payer: Account = kernelMemory.take(0);
   private lastKey = -1;
   private lastLeaf: Leaf | null = null;
   /** Present pages that are PTE_ANON, and those that are not. */
@@ -56,10 +62,22 @@ export class PageTable {
   make(pn: number): Leaf {
     const found = this.find(pn);
     if (found !== null) return found;
-    const leaf = newLeaf();
+    const leaf = this.add(Math.floor(pn / LEAF_PAGES));
     this.lastKey = Math.floor(pn / LEAF_PAGES);
     this.lastLeaf = leaf;
-    this.leaves.set(this.lastKey, leaf);
+    return leaf;
+  }
+
+  /** There is a leaf for the page, or memory for one. */
+  mayMake(pn: number): boolean {
+    return this.find(pn) !== null || kernelMemory.fits(LEAF_BYTES, this.payer);
+  }
+
+  /** A leaf where there is none. */
+  add(key: number): Leaf {
+    const leaf = newLeaf();
+    this.leaves.set(key, leaf);
+    kernelMemory.take(LEAF_BYTES, this.payer);
     return leaf;
   }
 
@@ -88,6 +106,7 @@ export class PageTable {
     if (leaf === undefined || leaf.count > 0) return;
     this.leaves.delete(key);
     recycleLeaf(leaf);
+    kernelMemory.give(this.payer, LEAF_BYTES);
     this.lastKey = -1;
     this.lastLeaf = null;
   }
@@ -114,6 +133,7 @@ export class PageTable {
   /** Forgets all leaves, which are empty. */
   reset(): void {
     for (const leaf of this.leaves.values()) recycleLeaf(leaf);
+    kernelMemory.give(this.payer, this.leaves.size * LEAF_BYTES);
     this.leaves.clear();
     this.lastKey = -1;
     this.lastLeaf = null;

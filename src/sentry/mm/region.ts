@@ -9,9 +9,6 @@ import type { MemoryManager } from './mm.ts';
 import { LEAF_PAGES, type Leaf, type PageTable, PTE_MAPPED, recycleLeaf } from './pagetable.ts';
 import { VM_GROWSDOWN, VM_LOCKED, VM_SHARED, Vma } from './vma.ts';
 
-/** vm.max_map_count. */
-export const MAX_MAP_COUNT = 65530;
-
 /** Counts towards RLIMIT_DATA: private, writable, not a stack (is_data_mapping in Linux). */
 export function isData(prot: number, flags: number): boolean {
   return (prot & PROT_WRITE) !== 0 && (flags & (VM_SHARED | VM_GROWSDOWN)) === 0;
@@ -75,7 +72,7 @@ function cuts(mm: MemoryManager, addr: number): boolean {
 /** Makes both ends edges; the index of the first mapping in [start, end) or above. -ENOMEM at vm.max_map_count. */
 export function isolate(mm: MemoryManager, start: number, end: number): number {
   const splits = (cuts(mm, start) ? 1 : 0) + (cuts(mm, end) ? 1 : 0);
-  if (splits > 0 && mm.vmas.length + splits > MAX_MAP_COUNT) return -ENOMEM;
+  if (splits > 0 && !mm.vmas.hasRoom(splits)) return -ENOMEM;
   splitAt(mm, start);
   splitAt(mm, end);
   return mm.vmas.indexAbove(start);
@@ -104,8 +101,7 @@ export function unmapRange(mm: MemoryManager, start: number, end: number): numbe
   if (mm.vmas.isFree(start, end)) return 0;
   // Only a hole in the middle of a mapping leaves more of them than there were.
   const around = mm.vmas.find(start);
-  if (around !== null && around.start < start && end < around.end && mm.vmas.length >= MAX_MAP_COUNT)
-    return -ENOMEM;
+  if (around !== null && around.start < start && end < around.end && !mm.vmas.hasRoom(1)) return -ENOMEM;
   splitAt(mm, start);
   splitAt(mm, end);
   const first = mm.vmas.indexAbove(start);

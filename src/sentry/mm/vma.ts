@@ -1,5 +1,6 @@
 // Vma: one mapping of an address space (struct vm_area_struct), and VmaList, the sorted list of them.
 
+import { type Account, kernelMemory } from '../base/charge.ts';
 import type { Mappable } from '../memfile/mappable.ts';
 
 /** Flags of a Vma, named as in Linux where Linux has them. */
@@ -107,12 +108,23 @@ export class Vma {
 }
 
 /** Sorted, disjoint mappings. Splitting and merging is up to the owner, which knows what a Vma holds. */
+/** vm.max_map_count. */
+export const MAX_MAP_COUNT = 65530;
+/** A mapping, with a name. */
+export const VMA_BYTES = 320;
+
 export class VmaList {
   readonly list: Vma[] = [];
+  private readonly payer: Account = kernelMemory.take(0);
   private last = 0;
 
   get length(): number {
     return this.list.length;
+  }
+
+  /** For `count` more. */
+  hasRoom(count: number): boolean {
+    return this.list.length + count <= MAX_MAP_COUNT && kernelMemory.fits(count * VMA_BYTES, this.payer);
   }
 
   at(i: number): Vma {
@@ -151,10 +163,12 @@ export class VmaList {
   }
 
   insertAt(i: number, v: Vma): void {
+    kernelMemory.take(VMA_BYTES, this.payer);
     this.list.splice(i, 0, v);
   }
 
   removeAt(i: number, count: number): void {
+    kernelMemory.give(this.payer, count * VMA_BYTES);
     this.list.splice(i, count);
   }
 }

@@ -1,7 +1,18 @@
 // open(2), openat(2), openat2(2), creat(2), close(2), close_range(2), dup(2), dup2(2), dup3(2).
 
 import { CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE } from '../../abi/close_range.ts';
-import { E2BIG, EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EMFILE, ENOENT, ERESTARTSYS } from '../../abi/errno.ts';
+import {
+  E2BIG,
+  EAGAIN,
+  EBADF,
+  EFAULT,
+  EINTR,
+  EINVAL,
+  EMFILE,
+  ENOENT,
+  ENOMEM,
+  ERESTARTSYS,
+} from '../../abi/errno.ts';
 import {
   AT_FDCWD,
   decodeOpenHow,
@@ -205,6 +216,7 @@ function dup(t: Task, fd: number): number {
 /** Puts `f` at `fd`, closing what was there. */
 function dupTo(t: Task, f: File, fd: number, cloexec: boolean): number {
   if (fd < 0 || fd >= t.rlimit(RLIMIT_NOFILE)) return -EBADF;
+  if (!t.fds.mayHold(fd)) return -ENOMEM;
   f.ref();
   const old = t.fds.remove(fd);
   t.fds.put(fd, f, cloexec);

@@ -41,9 +41,10 @@ import {
 } from '../../abi/ipc.ts';
 import { SYS_msgctl, SYS_msgget, SYS_msgrcv, SYS_msgsnd } from '../../abi/syscall.ts';
 import { getI64, getU64, putU64 } from '../../abi/u64.ts';
+import { kernelMemory } from '../base/charge.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { BLOCKED } from '../kernel/block.ts';
-import { Message, MessageQueue } from '../kernel/ipc_msg.ts';
+import { MESSAGE_BYTES, Message, MessageQueue } from '../kernel/ipc_msg.ts';
 import type { Task } from '../kernel/task.ts';
 import { ADDR, HEX, INT, LONG, ONE_OF, SIZE } from './kinds.ts';
 import { sys } from './row.ts';
@@ -88,9 +89,7 @@ function msgsnd(t: Task, id: number, addr: number, size: number, flags: number):
     t.call.state = q;
     return BLOCKED;
   }
-  let total = size;
-  for (const other of t.ipc.msg.all()) total += other.cbytes;
-  if (total > MAX_BYTES) return -ENOMEM;
+  if (!kernelMemory.fits(MESSAGE_BYTES + size)) return -ENOMEM;
   q.lspid = t.tgid;
   q.stimeSec = t.kernel.time.realtimeSec();
   q.put(new Message(type, scratch.slice(0, size)));

@@ -1,6 +1,17 @@
 // semget(2), semop(2), semtimedop(2), semctl(2).
 
-import { E2BIG, EAGAIN, EFAULT, EFBIG, EIDRM, EINTR, EINVAL, ENOSPC, ERANGE } from '../../abi/errno.ts';
+import {
+  E2BIG,
+  EAGAIN,
+  EFAULT,
+  EFBIG,
+  EIDRM,
+  EINTR,
+  EINVAL,
+  ENOMEM,
+  ENOSPC,
+  ERANGE,
+} from '../../abi/errno.ts';
 import {
   decodeIpc64Perm,
   decodeSembuf,
@@ -38,16 +49,16 @@ import {
   SIZEOF_SEMINFO,
 } from '../../abi/ipc.ts';
 import { SYS_semctl, SYS_semget, SYS_semop, SYS_semtimedop } from '../../abi/syscall.ts';
+import { kernelMemory } from '../base/charge.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { BLOCKED, TIMED_OUT } from '../kernel/block.ts';
-import { SEM_WAIT, SemSet, SemUndo, SemWait } from '../kernel/ipc_sem.ts';
+import { OBJECT_BYTES } from '../kernel/ipc_object.ts';
+import { SEM_BYTES, SEM_WAIT, SemSet, SemUndo, SemWait } from '../kernel/ipc_sem.ts';
 import type { Task } from '../kernel/task.ts';
 import { ADDR, HEX, INT, ONE_OF, SIZE, STRUCT } from './kinds.ts';
 import { sys } from './row.ts';
 import { BAD_TIME, readTimespecNs } from './user_time.ts';
 
-/** Semaphores in all sets of a namespace: SEMMNS is far more than a sandbox should spend. */
-const MAX_SEMAPHORES = 4_000_000;
 const READ = 0o444;
 const WRITE = 0o222;
 
@@ -62,7 +73,7 @@ function semget(t: Task, key: number, count: number, flags: number): number {
     (o) => (count > o.values.length ? -EINVAL : 0),
     () => {
       if (count === 0) return -EINVAL;
-      if (table.units + count > MAX_SEMAPHORES) return -ENOSPC;
+      if (!kernelMemory.fits(OBJECT_BYTES + count * SEM_BYTES)) return -ENOMEM;
       return new SemSet(key, flags, t.cred, count, t.kernel.time.realtimeSec());
     },
   );
@@ -103,7 +114,10 @@ function semtimedop(t: Task, id: number, opsAddr: number, count: number, timeout
 function operate(t: Task, wait: SemWait): number {
   const { set, ops } = wait;
   if (set.removed) return -EIDRM;
-  if (ops.some((op) => (op.flg & SEM_UNDO) !== 0)) t.semUndo ??= new SemUndo();
+  if (ops.some((op) => (op.flg & SEM_UNDO) !== 0)) {
+    t.semUndo ??= new SemUndo();
+    if (!t.semUndo.fits(set)) return -ENOMEM;
+  }
   const r = set.apply(ops, t.semUndo, t.tgid);
   if (r === 0) {
     set.otimeSec = t.kernel.time.realtimeSec();

@@ -32,12 +32,20 @@ import {
   SYS_mq_timedsend,
   SYS_mq_unlink,
 } from '../../abi/syscall.ts';
+import { kernelMemory } from '../base/charge.ts';
 import { countUnsupported } from '../base/log.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import type { WaitQueue } from '../base/wait.ts';
 import { BLOCKED, TIMED_OUT } from '../kernel/block.ts';
 import { MQ_LIMITS } from '../kernel/ipc_namespace.ts';
-import { MqFile, MqNotification, PosixQueue, QueuedMessage, queueCost } from '../kernel/mqueue.ts';
+import {
+  MqFile,
+  MqNotification,
+  PosixQueue,
+  QUEUED_BYTES,
+  QueuedMessage,
+  queueCost,
+} from '../kernel/mqueue.ts';
 import type { Task } from '../kernel/task.ts';
 import { genericPermission, MAY_READ, MAY_WRITE } from '../vfs/permission.ts';
 import { installNew } from './eventfd.ts';
@@ -181,9 +189,7 @@ function mq_timedsend(
     if (len > 0 && t.mm.copyIn(addr, scratch, 0, Math.min(len, scratch.length)) < 0) return -EFAULT;
     return wait(t, fd, f, q.senders);
   }
-  let total = len;
-  for (const other of t.ipc.mqueues.values()) total += other.bytes;
-  if (total > MAX_BYTES) return -ENOMEM;
+  if (!kernelMemory.fits(QUEUED_BYTES + len)) return -ENOMEM;
   const text = new Uint8Array(len);
   if (len > 0 && t.mm.copyInExact(addr, text, 0, len) !== 0) return -EFAULT;
   q.put(t, new QueuedMessage(priority >>> 0, text));

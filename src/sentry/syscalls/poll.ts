@@ -14,8 +14,9 @@ import { POLLFD_EVENTS, POLLFD_REVENTS, SIZEOF_POLLFD } from '../../abi/poll.ts'
 import { RLIMIT_NOFILE } from '../../abi/resource.ts';
 import { SYS_poll, SYS_ppoll } from '../../abi/syscall.ts';
 import { getI64, putU64 } from '../../abi/u64.ts';
+import { kernelMemory } from '../base/charge.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
-import { BLOCKED, TIMED_OUT } from '../kernel/block.ts';
+import { BLOCKED, TIMED_OUT, WAITER_BYTES } from '../kernel/block.ts';
 import { RESTART_POLL } from '../kernel/signal_state.ts';
 import type { Task } from '../kernel/task.ts';
 import { ADDR, INT, SIZE, STRUCT, UINT } from './kinds.ts';
@@ -33,6 +34,7 @@ let arrayView = new DataView(array.buffer);
 /** Copies the array in and fills the shared set from it; 0 or -errno. */
 function load(t: Task, addr: number, count: number): number {
   if (count > t.rlimit(RLIMIT_NOFILE)) return -EINVAL;
+  if (!kernelMemory.fits(count * WAITER_BYTES)) return -ENOMEM;
   const bytes = count * SIZEOF_POLLFD;
   if (bytes > array.length) {
     if (bytes > 0x4000_0000) return -ENOMEM;

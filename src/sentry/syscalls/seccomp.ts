@@ -38,6 +38,7 @@ import {
   SIZEOF_SECCOMP_NOTIF_SIZES,
 } from '../../abi/seccomp.ts';
 import { SYS_seccomp } from '../../abi/syscall.ts';
+import { kernelMemory } from '../base/charge.ts';
 import { countUnsupported } from '../base/log.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { BpfFilter } from '../kernel/bpf.ts';
@@ -107,6 +108,7 @@ function syncThreads(t: Task, chain: SeccompChain): void {
   for (const other of t.group.threads) {
     if (other === t || other.dead) continue;
     const s = stateOf(other);
+    other.pay(chain.bytes - s.bytes);
     s.mode = SECCOMP_MODE_FILTER;
     s.chain = chain;
     if (!t.cred.noNewPrivs || other.cred.noNewPrivs) continue;
@@ -127,7 +129,8 @@ function setFilter(t: Task, flags: number, addr: number): number {
   if (typeof filter === 'number') return filter;
   if (!mayEnter(t, SECCOMP_MODE_FILTER)) return -EINVAL;
   const chain = new SeccompChain(filter, t.seccomp === null ? null : t.seccomp.chain);
-  if (chain.tooLong) return -ENOMEM;
+  const before = t.seccomp === null ? 0 : t.seccomp.bytes;
+  if (chain.tooLong || !kernelMemory.fits(chain.bytes - before)) return -ENOMEM;
   if (sync) {
     const stray = strayThread(t);
     if (stray !== null) return (flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH) !== 0 ? -ESRCH : stray.tid;
@@ -135,6 +138,7 @@ function setFilter(t: Task, flags: number, addr: number): number {
   const s = stateOf(t);
   s.mode = SECCOMP_MODE_FILTER;
   s.chain = chain;
+  t.pay(chain.bytes - before);
   if (sync) syncThreads(t, chain);
   return 0;
 }

@@ -36,9 +36,10 @@ import {
   TIMER_ABSTIME,
 } from '../../abi/time.ts';
 import { putU64 } from '../../abi/u64.ts';
+import { kernelMemory } from '../base/charge.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { cpuClockTask, isThreadClock } from '../kernel/cpu_clock.ts';
-import { PosixTimer } from '../kernel/posix_timer.ts';
+import { PosixTimer, TIMER_BYTES } from '../kernel/posix_timer.ts';
 import type { Task } from '../kernel/task.ts';
 import { ADDR, CLOCK_ID, FLAGS, INT, ONE_OF, STRUCT, UINT } from './kinds.ts';
 import { sys } from './row.ts';
@@ -121,7 +122,7 @@ function timer_create(t: Task, clock: number, sevp: number, idp: number): number
     if (notify !== SIGEV_NONE && (signo < 1 || signo > 64)) return -EINVAL;
   }
   // Each timer stands for one signal that can always be queued.
-  if (g.posixTimers.size >= t.rlimit(RLIMIT_SIGPENDING)) return -EAGAIN;
+  if (g.posixTimers.size >= t.rlimit(RLIMIT_SIGPENDING) || !kernelMemory.fits(TIMER_BYTES)) return -EAGAIN;
   while (g.posixTimers.has(g.nextTimerId)) g.nextTimerId = (g.nextTimerId + 1) % MAX_TIMER_ID;
   const id = g.nextTimerId;
   if (sevp === 0) valueLo = id;

@@ -1,8 +1,13 @@
 // The descriptor table (struct files_struct): what CLONE_FILES shares.
 
-import { EBADF, EMFILE } from '../../abi/errno.ts';
+import { EBADF, EMFILE, ENFILE, ENOMEM } from '../../abi/errno.ts';
+import { type Account, kernelMemory } from '../base/charge.ts';
 import type { VfsContext } from './context.ts';
 import type { File } from './file.ts';
+
+/** A slot of a table; tables grow by so many at least. */
+const SLOT_BYTES = 16;
+const GROW_BY = 64;
 
 export class FdTable {
   /** Tasks that share it. */
@@ -11,6 +16,9 @@ export class FdTable {
   private readonly cloexec: boolean[] = [];
   /** No free slot below this one. */
   private lowestFree = 0;
+  /** Who pays for the table, and for how many slots. */
+  private readonly payer: Account = kernelMemory.take(0);
+  private paid = 0;
 
   /** The file of a descriptor, or null. No reference is taken. */
   get(fd: number): File | null {
@@ -28,6 +36,9 @@ export class FdTable {
     while (fd < this.files.length && this.files[fd] !== null) fd++;
     if (min <= this.lowestFree) this.lowestFree = fd;
     if (fd >= limit) return -EMFILE;
+    // A file that nobody else has is new: there may be too many of them.
+    if (file.refs === 1 && !kernelMemory.fits(0)) return -ENFILE;
+    if (!this.mayHold(fd)) return -ENOMEM;
     this.put(fd, file, cloexec);
     return fd;
   }
@@ -40,8 +51,24 @@ export class FdTable {
     return fd < limit;
   }
 
+  /** True when there is memory for a table that reaches to `fd`. */
+  mayHold(fd: number): boolean {
+    return fd < this.paid || kernelMemory.fits((fd + 1 - this.paid) * SLOT_BYTES, this.payer);
+  }
+
+  /** Bytes that a copy of it takes. */
+  get bytes(): number {
+    return this.files.length * SLOT_BYTES;
+  }
+
+  private pay(slots: number): void {
+    kernelMemory.take((slots - this.paid) * SLOT_BYTES, this.payer);
+    this.paid = slots;
+  }
+
   /** Installs at exactly `fd`; the caller closed what was there. */
   put(fd: number, file: File, cloexec: boolean): void {
+    if (fd >= this.paid) this.pay(Math.max(fd + 1, this.paid + GROW_BY));
     while (this.files.length < fd) {
       this.files.push(null);
       this.cloexec.push(false);
@@ -81,6 +108,7 @@ export class FdTable {
   /** A copy with a reference on every file (fork). */
   clone(): FdTable {
     const t = new FdTable();
+    t.pay(this.files.length);
     for (let fd = 0; fd < this.files.length; fd++) {
       const f = this.files[fd]!;
       t.files.push(f === null ? null : f.ref());
@@ -97,5 +125,6 @@ export class FdTable {
   /** The last task that shared it is gone. */
   closeAll(ctx: VfsContext): void {
     for (let fd = 0; fd < this.files.length; fd++) if (this.files[fd] !== null) this.close(ctx, fd);
+    this.pay(0);
   }
 }

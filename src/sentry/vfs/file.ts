@@ -7,6 +7,7 @@ import { O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from '../..
 import { SEEK_CUR, SEEK_END, SEEK_SET } from '../../abi/fs.ts';
 import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE } from '../../abi/inotify.ts';
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/poll.ts';
+import { type Account, kernelMemory } from '../base/charge.ts';
 import type { Cred } from '../base/cred.ts';
 import type { Io } from '../base/io.ts';
 import type { WaitQueue } from '../base/wait.ts';
@@ -29,6 +30,9 @@ export const ALWAYS_READY = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 export interface ReleaseHook {
   onFileRelease(file: File): void;
 }
+
+/** An open file with what belongs to it: its inode when that is its own, its queue. */
+export const FILE_BYTES = 1536;
 
 export abstract class File {
   /** Descriptors, mappings, parked calls and messages in flight that hold this description. */
@@ -53,6 +57,8 @@ export abstract class File {
   async: ReleaseHook | null = null;
   /** Head of the epoll items that watch this description; null when there are none. */
   watchers: ReleaseHook | null = null;
+  /** Whose memory it takes. */
+  readonly payer: Account;
   /** Counts in inode.writers. */
   private counted = false;
   /** Runs as a program: took one off inode.writers (denyWrite), and gives it back at the end. */
@@ -62,6 +68,7 @@ export abstract class File {
     this.inode = inode;
     this.flags = flags;
     inode.users++;
+    this.payer = kernelMemory.take(FILE_BYTES);
   }
 
   /** Called by open(2) when everything succeeded: where the file is, and who opened it. */
@@ -104,6 +111,7 @@ export abstract class File {
   /** Drops one reference; the last one releases the file. */
   unref(): void {
     if (--this.refs !== 0) return;
+    kernelMemory.give(this.payer, FILE_BYTES);
     if (this.watchers !== null) this.watchers.onFileRelease(this);
     if (this.async !== null) this.async.onFileRelease(this);
     const inode = this.inode;

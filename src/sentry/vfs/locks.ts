@@ -5,6 +5,7 @@
 import { EAGAIN, EDEADLK, ENOLCK } from '../../abi/errno.ts';
 import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from '../../abi/fcntl.ts';
 import { POLLIN } from '../../abi/poll.ts';
+import { type Account, kernelMemory } from '../base/charge.ts';
 import { WaitQueue } from '../base/wait.ts';
 import type { File } from './file.ts';
 import { devMajor, devMinor } from './filesystem.ts';
@@ -12,6 +13,8 @@ import type { Inode } from './inode.ts';
 
 /** Locks that one inode may carry. */
 const MAX_LOCKS = 65536;
+/** One lock. */
+const LOCK_BYTES = 160;
 /** The end of a lock to the end of file, whatever the file grows to. */
 export const LOCK_EOF: number = Number.POSITIVE_INFINITY;
 
@@ -24,6 +27,12 @@ export class RecordLock {
   readonly owner: object;
   /** Thread group id of the locker; -1 for an OFD lock. */
   readonly pid: number;
+  private readonly payer: Account = kernelMemory.take(LOCK_BYTES);
+
+  /** It is gone: called once. */
+  drop(): void {
+    kernelMemory.give(this.payer, LOCK_BYTES);
+  }
 
   constructor(start: number, end: number, type: number, owner: object, pid: number) {
     this.start = start;
@@ -79,7 +88,8 @@ export class InodeLocks {
   /** Sets or removes (F_UNLCK) a lock on [start, end] for `owner`: 0, -EAGAIN on a conflict, -ENOLCK. */
   setRecord(owner: object, pid: number, type: number, start: number, end: number): number {
     if (type !== F_UNLCK && this.conflict(owner, type, start, end) !== null) return -EAGAIN;
-    if (this.records.length >= MAX_LOCKS && type !== F_UNLCK) return -ENOLCK;
+    const most = this.records.length < MAX_LOCKS && kernelMemory.fits(2 * LOCK_BYTES);
+    if (!most && type !== F_UNLCK) return -ENOLCK;
     const mine = new RecordLock(start, end, type, owner, pid);
     const rest: RecordLock[] = [];
     let released = type === F_UNLCK;
@@ -98,14 +108,17 @@ export class InodeLocks {
         // Same kind, overlapping or adjacent: one lock.
         mine.start = Math.min(mine.start, l.start);
         mine.end = Math.max(mine.end, l.end);
+        l.drop();
         continue;
       }
       released ||= l.type === F_WRLCK;
       if (l.start < start) rest.push(new RecordLock(l.start, start - 1, l.type, owner, l.pid));
       if (l.end > end) rest.push(new RecordLock(end + 1, l.end, l.type, owner, l.pid));
+      l.drop();
     }
     records.length = kept;
     if (type !== F_UNLCK) rest.push(mine);
+    else mine.drop();
     for (const l of rest) this.insertRecord(l);
     this.changed(released);
     return 0;
@@ -163,6 +176,7 @@ export class InodeLocks {
   /** Every record lock of an owner goes (close(2) of any descriptor to the file, in its process). */
   releaseOwner(owner: object): void {
     if (!this.records.some((l) => l.owner === owner)) return;
+    for (const l of this.records) if (l.owner === owner) l.drop();
     this.records = this.records.filter((l) => l.owner !== owner);
     this.changed(true);
   }

@@ -15,9 +15,11 @@ import {
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../../abi/falloc.ts';
 import { F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE } from '../../abi/fcntl.ts';
 import { RENAME_EXCHANGE } from '../../abi/fs.ts';
+import { NAME_MAX } from '../../abi/limits.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.ts';
 import type { U64 } from '../../abi/u64.ts';
 import { XATTR_CREATE, XATTR_NAME_CAPS, XATTR_REPLACE } from '../../abi/xattr.ts';
+import { type Account, kernelMemory } from '../base/charge.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import { PageCache, PageQuota } from '../memfile/pagecache.ts';
@@ -40,10 +42,14 @@ const XATTR_ROOM = 256 * 1024;
 const SHORT_SYMLINK_LEN = 128;
 /** What a directory entry adds to its directory's size, as tmpfs counts. */
 const DIRENT_SIZE = 20;
+/** What the kernel keeps of an inode, an entry and an attribute beside their texts. */
+const INODE_BYTES = 1024;
+const ENTRY_BYTES = 256;
+const XATTR_BYTES = 256;
 
 /**
  * Most inodes that one file system keeps in memory, whatever its options say: they are objects of the kernel's own heap,
- * about a kilobyte each with their name, which no memory limit of the guest counts.
+ * about a kilobyte each with their name.
  */
 export const MAX_INODES: number = 1 << 20;
 
@@ -62,26 +68,33 @@ export abstract class MemFs extends FileSystem {
 
   /** A new inode of any type but directory and link, or -ENOSPC. */
   newNode(ctx: VfsContext, dir: Inode | null, mode: number, rdev: number): Inode | number {
-    if (this.usedInodes >= this.maxInodes) return -ENOSPC;
+    if (!this.hasRoom(NAME_MAX)) return -ENOSPC;
     const inode = (mode & S_IFMT) === S_IFREG ? new MemFile(this, mode) : new MemSpecial(this, mode, rdev);
     return this.born(ctx, dir, inode);
   }
 
   newDir(ctx: VfsContext, dir: Inode | null, mode: number): Inode | number {
-    if (this.usedInodes >= this.maxInodes) return -ENOSPC;
+    if (!this.hasRoom(NAME_MAX)) return -ENOSPC;
     return this.born(ctx, dir, new MemDir(this, S_IFDIR | (mode & 0o7777)));
   }
 
   newSymlink(ctx: VfsContext, dir: Inode | null, target: string): Inode | number {
-    if (this.usedInodes >= this.maxInodes) return -ENOSPC;
     const blocks = target.length >= SHORT_SYMLINK_LEN ? 1 : 0;
-    if (this.quota.room < blocks) return -ENOSPC;
+    if (!this.hasRoom(NAME_MAX + target.length) || this.quota.room < blocks) return -ENOSPC;
     this.quota.used += blocks;
-    return this.born(ctx, dir, new MemSymlink(this, target));
+    const inode = new MemSymlink(this, target);
+    inode.pay(target.length);
+    return this.born(ctx, dir, inode);
   }
 
-  private born(ctx: VfsContext, dir: Inode | null, inode: Inode): Inode {
+  /** For one more inode whose texts take `bytes`. */
+  private hasRoom(bytes: number): boolean {
+    return this.usedInodes < this.maxInodes && kernelMemory.fits(INODE_BYTES + ENTRY_BYTES + bytes);
+  }
+
+  private born(ctx: VfsContext, dir: Inode | null, inode: MemInode): Inode {
     this.usedInodes++;
+    inode.pay(INODE_BYTES);
     if (dir !== null) {
       initOwner(ctx, dir, inode);
       inheritAcl(dir, inode);
@@ -94,9 +107,42 @@ export abstract class MemFs extends FileSystem {
   }
 }
 
+/** Bytes that somebody pays for. */
+interface Paid {
+  readonly payer: Account;
+  readonly bytes: number;
+}
+
 /** Attributes and extended attributes in memory. */
 export abstract class MemInode extends Inode {
   declare readonly fs: MemFs;
+  /** Who made it, and what that takes; nobody for what the host has. */
+  private payer: Account | null = null;
+  private paid = 0;
+  /** The same for each of its attributes. */
+  private attributePayers: Map<string, Paid> | null = null;
+
+  /** Its maker pays for `bytes` of it. */
+  pay(bytes: number): void {
+    this.payer = kernelMemory.take(bytes, this.payer ?? kernelMemory.current);
+    this.paid += bytes;
+  }
+
+  /** Nothing of it is left. */
+  payBack(): void {
+    if (this.payer !== null) kernelMemory.give(this.payer, this.paid);
+    this.paid = 0;
+    if (this.attributes !== null)
+      for (const a of this.attributes.values()) kernelMemory.give(a.payer, a.bytes);
+    this.attributes = null;
+  }
+
+  private payAttribute(name: string, bytes: number): void {
+    const old = this.attributePayers?.get(name);
+    if (old !== undefined) kernelMemory.give(old.payer, old.bytes);
+    if (bytes === 0) this.attributePayers?.delete(name);
+    else (this.attributePayers ??= new Map()).set(name, { payer: kernelMemory.take(bytes), bytes });
+  }
 
   override setattr(ctx: VfsContext, attr: SetAttr): number {
     applyAttr(ctx, this, attr);
@@ -130,7 +176,9 @@ export abstract class MemInode extends Inode {
     if ((flags & XATTR_REPLACE) !== 0 && old === undefined) return -ENODATA;
     let room = XATTR_ROOM - name.length - value.length;
     for (const [n, v] of attributes ?? []) if (n !== name) room -= n.length + v.length;
-    if (room < 0) return -ENOSPC;
+    const bytes = XATTR_BYTES + name.length + value.length;
+    if (room < 0 || !kernelMemory.fits(bytes)) return -ENOSPC;
+    this.payAttribute(name, bytes);
     (this.xattrs ??= new Map()).set(name, value);
     if (name === XATTR_NAME_CAPS) this.mayHaveCaps = true;
     stampChange(ctx, this);
@@ -156,6 +204,7 @@ export abstract class MemInode extends Inode {
     if (isAclName(name)) return this.changeAcl(ctx, name, null);
     if (!knownXattr(name)) return -EOPNOTSUPP;
     if (this.attributes()?.delete(name) !== true) return -ENODATA;
+    this.payAttribute(name, 0);
     stampChange(ctx, this);
     this.wrote();
     return 0;
@@ -169,6 +218,7 @@ export abstract class MemInode extends Inode {
   /** The last name and user are gone. */
   override evict(): void {
     this.fs.usedInodes--;
+    this.payBack();
   }
 
   /** Its name count falls by one. */
@@ -188,9 +238,11 @@ function knownXattr(name: string): boolean {
 export class MemEntry {
   readonly inode: Inode;
   readonly cookie: number;
-  constructor(inode: Inode, cookie: number) {
+  readonly payer: Account;
+  constructor(inode: Inode, cookie: number, payer: Account) {
     this.inode = inode;
     this.cookie = cookie;
+    this.payer = payer;
   }
 }
 
@@ -221,12 +273,22 @@ export class MemDir extends MemInode {
 
   /** Adds an entry, which is not there yet. */
   protected put(name: string, inode: Inode): void {
-    this.entries.set(name, new MemEntry(inode, this.nextCookie++));
+    const payer = kernelMemory.take(ENTRY_BYTES + name.length);
+    this.entries.set(name, new MemEntry(inode, this.nextCookie++, payer));
   }
 
   /** Removes an entry. */
   protected take(name: string): void {
+    const entry = this.entries.get(name);
+    if (entry === undefined) return;
+    kernelMemory.give(entry.payer, ENTRY_BYTES + name.length);
     this.entries.delete(name);
+  }
+
+  override payBack(): void {
+    super.payBack();
+    for (const [name, entry] of this.entries) kernelMemory.give(entry.payer, ENTRY_BYTES + name.length);
+    this.entries.clear();
   }
 
   /** Every inode below it, directories before what they hold; one with several names comes as often. */
@@ -286,6 +348,7 @@ export class MemDir extends MemInode {
 
   override link(ctx: VfsContext, name: string, target: Inode): number {
     if (this.nlink === 0) return -ENOENT;
+    if (!kernelMemory.fits(ENTRY_BYTES + name.length)) return -ENOSPC;
     target.nlink++;
     target.linkable = false;
     stampChange(ctx, target);

@@ -13,6 +13,7 @@ import {
   MS_STRICTATIME,
 } from '../../abi/mount.ts';
 import { S_IFDIR, S_IFMT } from '../../abi/stat.ts';
+import { type Account, kernelMemory } from '../base/charge.ts';
 import { Dentry } from './dentry.ts';
 import type { FileSystem } from './filesystem.ts';
 import type { FsContext } from './fscontext.ts';
@@ -33,6 +34,9 @@ export const MOUNT_FLAGS =
 /** fs.mount-max: most mounts in one namespace. */
 const MOUNT_MAX = 100000;
 
+/** A mount with its place in its parent. */
+const MOUNT_BYTES = 1024;
+
 export class Mount {
   readonly id: number;
   readonly fs: FileSystem;
@@ -49,6 +53,7 @@ export class Mount {
   readonly children: Map<Dentry, Mount> = new Map();
   /** Open files and working directories in it. */
   users = 0;
+  private readonly payer: Account;
   /** Unmounted and left by everybody: it no longer counts for its file system. */
   private ended = false;
 
@@ -58,6 +63,7 @@ export class Mount {
     this.root = root;
     this.source = source;
     this.flags = flags & MOUNT_FLAGS;
+    this.payer = kernelMemory.take(MOUNT_BYTES + source.length);
     root.pin();
     fs.mounts++;
   }
@@ -76,6 +82,7 @@ export class Mount {
   /** Lets the file system go when this mount is in no namespace and nobody uses it. */
   settle(): void {
     if (this.users > 0 || this.ns !== null || this.ended) return;
+    kernelMemory.give(this.payer, MOUNT_BYTES + this.source.length);
     this.ended = true;
     this.root.unpin();
     if (--this.fs.mounts === 0) this.fs.release();
@@ -135,7 +142,8 @@ export class MountNamespace {
     if (top.mount.ns !== this || top.dentry.deleted) return -EINVAL;
     const dir = (top.dentry.inode!.mode & S_IFMT) === S_IFDIR;
     if (dir !== ((m.root.inode!.mode & S_IFMT) === S_IFDIR)) return -ENOTDIR;
-    if (this.mounts.length >= MOUNT_MAX) return -ENOSPC;
+    // Who has made the mount has paid for it.
+    if (this.mounts.length >= MOUNT_MAX || !kernelMemory.fits(0)) return -ENOSPC;
     m.parent = top.mount;
     m.mountpoint = top.dentry;
     top.dentry.mounted++;
@@ -176,7 +184,7 @@ export class MountNamespace {
 
   /** True when `count` more mounts fit. */
   hasRoom(count: number): boolean {
-    return this.mounts.length + count <= MOUNT_MAX;
+    return this.mounts.length + count <= MOUNT_MAX && kernelMemory.fits(count * MOUNT_BYTES);
   }
 
   private adoptAll(): this {

@@ -1,10 +1,11 @@
 // Building blocks for file systems whose content is made up: proc, sys, dev. A directory's names and a file's text come
 // from functions of the caller's context; nothing is stored.
 
-import { EINVAL, EIO, ENOENT } from '../../abi/errno.ts';
+import { EINVAL, EIO, ENOENT, ENOMEM } from '../../abi/errno.ts';
 import { S_IFDIR, S_IFLNK, S_IFREG } from '../../abi/stat.ts';
 import type { U64 } from '../../abi/u64.ts';
 import { bytesToString, stringToBytes } from '../base/bytes.ts';
+import { kernelMemory } from '../base/charge.ts';
 import type { Io } from '../base/io.ts';
 import type { VfsContext } from './context.ts';
 import { direntType } from './dirent.ts';
@@ -92,8 +93,9 @@ export class SyntheticFile extends File {
     if (this.made < 0 || begins || off < this.keptFrom) {
       const text = (this.inode as SyntheticFileInode).read(ctx);
       if (typeof text === 'number') return text;
+      if (!kernelMemory.fits(typeof text === 'string' ? text.length : KEPT * PART_BYTES)) return -ENOMEM;
       this.pieces = null;
-      this.parts = [];
+      this.forget();
       this.keptFrom = this.made = 0;
       if (typeof text === 'string') this.append(text);
       else this.pieces = text[Symbol.iterator]();
@@ -127,8 +129,22 @@ export class SyntheticFile extends File {
   private append(text: string): void {
     if (text === '') return;
     this.parts.push(stringToBytes(text));
+    kernelMemory.take(text.length, this.payer);
     this.made += text.length;
-    if (this.parts.length > KEPT) this.keptFrom += this.parts.shift()!.length;
+    if (this.parts.length > KEPT) {
+      const gone = this.parts.shift()!.length;
+      this.keptFrom += gone;
+      kernelMemory.give(this.payer, gone);
+    }
+  }
+
+  private forget(): void {
+    for (const part of this.parts) kernelMemory.give(this.payer, part.length);
+    this.parts = [];
+  }
+
+  protected override release(): void {
+    this.forget();
   }
 
   override pwrite(ctx: VfsContext, io: Io, _off: number): number {

@@ -19,14 +19,15 @@ import {
   EPOLLWAKEUP,
   SIZEOF_EPOLL_EVENT,
 } from '../../../abi/epoll.ts';
-import { EEXIST, EFAULT, EINVAL, ELOOP, ENOENT, EPERM } from '../../../abi/errno.ts';
+import { EEXIST, EFAULT, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from '../../../abi/errno.ts';
 import { O_RDWR } from '../../../abi/fcntl.ts';
+import { kernelMemory } from '../../base/charge.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import type { UserMemory } from '../../base/usermem.ts';
 import { WaitQueue } from '../../base/wait.ts';
 import { File } from '../../vfs/file.ts';
 import type { Inode } from '../../vfs/inode.ts';
-import { EpollItem } from './item.ts';
+import { EpollItem, ITEM_BYTES } from './item.ts';
 import { tooManyPaths, wouldLoop } from './nesting.ts';
 
 const READY = EPOLLIN | EPOLLRDNORM;
@@ -89,6 +90,7 @@ export class EpollFile extends File {
   private insert(fd: number, file: File, events: number, dataLo: number, dataHi: number): number {
     const target = file instanceof EpollFile ? file : null;
     if (target !== null && wouldLoop(this, target)) return -ELOOP;
+    if (!kernelMemory.fits(ITEM_BYTES)) return -ENOSPC;
     const item = new EpollItem(this, file, fd);
     if (tooManyPaths(file)) {
       item.detach();

@@ -11,12 +11,16 @@ import {
   EPOLLONESHOT,
   EPOLLWAKEUP,
 } from '../../../abi/epoll.ts';
+import { type Account, kernelMemory } from '../../base/charge.ts';
 import { Waiter, type Wakeable } from '../../base/wait.ts';
 import type { File, ReleaseHook } from '../../vfs/file.ts';
 import type { EpollFile } from './epoll.ts';
 
 /** Bits of epoll_event.events that are options, not events. */
 export const OPTION_BITS: number = (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP) >>> 0;
+
+/** An item with its waiter and its place in the instance's table. */
+export const ITEM_BYTES = 384;
 
 export class EpollItem implements Wakeable, ReleaseHook {
   readonly epoll: EpollFile;
@@ -29,6 +33,7 @@ export class EpollItem implements Wakeable, ReleaseHook {
   dataLo = 0;
   dataHi = 0;
   readonly waiter: Waiter;
+  private readonly payer: Account = kernelMemory.take(ITEM_BYTES);
   onReadyList = false;
   readyNext: EpollItem | null = null;
   readyPrev: EpollItem | null = null;
@@ -66,6 +71,7 @@ export class EpollItem implements Wakeable, ReleaseHook {
 
   /** Takes the item off its file: the wait queue and the list of the description's items. */
   detach(): void {
+    kernelMemory.give(this.payer, ITEM_BYTES);
     this.waiter.remove();
     const file = this.file;
     let before: EpollItem | null = null;

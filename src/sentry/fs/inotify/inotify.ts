@@ -22,6 +22,7 @@ import {
 } from '../../../abi/inotify.ts';
 import { FIONREAD } from '../../../abi/ioctl.ts';
 import { POLLIN, POLLRDNORM } from '../../../abi/poll.ts';
+import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { Io } from '../../base/io.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import { WaitQueue } from '../../base/wait.ts';
@@ -36,6 +37,9 @@ export const MAX_WATCHES = 65536;
 
 /** Read events that may stay in front of the queue. */
 const COMPACT_AT = 1024;
+/** A watch, and the inode that it keeps; an event beside its name. */
+const WATCH_BYTES = 1536;
+const EVENT_BYTES = 192;
 
 /** Sent whether or not a watch asked for them. */
 const ALWAYS = IN_UNMOUNT | IN_DELETE_SELF;
@@ -47,6 +51,7 @@ export class InotifyWatch implements InodeWatch {
   readonly wd: number;
   /** IN_ALL_EVENTS bits of interest, and IN_ONESHOT, IN_EXCL_UNLINK. */
   mask: number;
+  readonly payer: Account = kernelMemory.take(WATCH_BYTES);
   constructor(instance: InotifyFile, inode: Inode, wd: number, mask: number) {
     this.instance = instance;
     this.inode = inode;
@@ -116,7 +121,7 @@ export class InotifyFile extends File {
       old.mask = (mask & IN_MASK_ADD) !== 0 ? (old.mask | kept) >>> 0 : kept;
       return old.wd;
     }
-    if (this.byWd.size >= MAX_WATCHES) return -ENOSPC;
+    if (this.byWd.size >= MAX_WATCHES || !kernelMemory.fits(WATCH_BYTES)) return -ENOSPC;
     const watch = new InotifyWatch(this, inode, ++this.lastWd, kept);
     this.byWd.set(watch.wd, watch);
     this.byInode.set(inode, watch);
@@ -137,6 +142,7 @@ export class InotifyFile extends File {
     if (!this.byWd.delete(watch.wd)) return;
     this.byInode.delete(watch.inode);
     removeWatch(watch.inode, watch);
+    kernelMemory.give(watch.payer, WATCH_BYTES);
     this.enqueue(watch.wd, IN_IGNORED, 0, '');
   }
 
@@ -146,12 +152,23 @@ export class InotifyFile extends File {
     const last = queue.length > this.first ? queue[queue.length - 1]! : null;
     if (last !== null && last.wd === wd && last.mask === mask && last.cookie === cookie && last.name === name)
       return;
-    if (queue.length - this.first >= MAX_QUEUED_EVENTS) {
+    // Whoever makes the event does not pay for it: who listens does.
+    const bytes = EVENT_BYTES + name.length;
+    if (queue.length - this.first >= MAX_QUEUED_EVENTS || !kernelMemory.fits(bytes, this.payer)) {
       if (this.overflowed) return;
       this.overflowed = true;
-      queue.push(new Event(-1, IN_Q_OVERFLOW, 0, ''));
-    } else queue.push(new Event(wd, mask, cookie, name));
+      this.push(new Event(-1, IN_Q_OVERFLOW, 0, ''));
+    } else this.push(new Event(wd, mask, cookie, name));
     this.waiters.wake(POLLIN | POLLRDNORM);
+  }
+
+  private push(event: Event): void {
+    kernelMemory.take(EVENT_BYTES + event.name.length, this.payer);
+    this.events.push(event);
+  }
+
+  private forget(event: Event): void {
+    kernelMemory.give(this.payer, EVENT_BYTES + event.name.length);
   }
 
   /** Whole events only; -EINVAL when the first does not fit. */
@@ -173,6 +190,7 @@ export class InotifyFile extends File {
       done += size;
       if (event.mask === IN_Q_OVERFLOW) this.overflowed = false;
       this.first++;
+      this.forget(event);
     }
     // Read events leave in bulk, so that a slow reader neither keeps them all nor shifts the array each time.
     if (this.first === this.events.length || this.first >= COMPACT_AT) {
@@ -199,7 +217,11 @@ export class InotifyFile extends File {
   }
 
   protected override release(): void {
-    for (const watch of this.byWd.values()) removeWatch(watch.inode, watch);
+    for (const watch of this.byWd.values()) {
+      removeWatch(watch.inode, watch);
+      kernelMemory.give(watch.payer, WATCH_BYTES);
+    }
+    for (let i = this.first; i < this.events.length; i++) this.forget(this.events[i]!);
     this.byWd.clear();
     this.byInode.clear();
     this.events = [];

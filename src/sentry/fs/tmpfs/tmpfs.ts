@@ -9,7 +9,7 @@ import type { MemoryFile } from '../../memfile/memfile.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { StatFs } from '../../vfs/filesystem.ts';
 import type { Inode } from '../../vfs/inode.ts';
-import { MAX_INODES, MemDir, MemFile, MemFs } from '../../vfs/memnode.ts';
+import { MAX_INODES, MemDir, MemFile, MemFs, type MemInode } from '../../vfs/memnode.ts';
 import { stampBirth } from '../../vfs/times.ts';
 
 const UNITS: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
@@ -83,7 +83,12 @@ export class TmpfsFs extends MemFs {
   }
 
   override release(): void {
-    for (const inode of this.top.inodesBelow()) if (inode.pages !== null) inode.evict();
+    // Entries last while the tree is walked.
+    for (const inode of [...this.top.inodesBelow()]) {
+      if (inode.pages !== null) inode.evict();
+      (inode as MemInode).payBack();
+    }
+    this.top.payBack();
   }
 
   override remount(options: string): number {

@@ -7,6 +7,7 @@ import { O_ACCMODE, O_NOCTTY, O_WRONLY } from '../../../abi/fcntl.ts';
 import { DEVPTS_SUPER_MAGIC } from '../../../abi/magic.ts';
 import { TTYAUX_MAJOR } from '../../../abi/major.ts';
 import { S_IFCHR } from '../../../abi/stat.ts';
+import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { ANY_MINOR, registerCharDevice } from '../../vfs/devices.ts';
 import { DT_CHR } from '../../vfs/dirent.ts';
@@ -21,6 +22,8 @@ import { MasterFile, SlaveFile } from './pty_file.ts';
 
 /** pty.max of Linux: kernel.pty.max. */
 const PTY_MAX = 4096;
+/** A pair with its queues. */
+const PTY_BYTES = 32768;
 const TTY_GID = 5;
 const SLAVE_MODE = 0o620;
 const ROOT_INO = 1;
@@ -80,6 +83,7 @@ export class Devpts extends FileSystem implements PtyOwner {
   readonly ptmx: Inode;
   /** Pairs by number, until both ends are closed. */
   private readonly ptys: Map<number, Pty> = new Map();
+  private readonly payers: Map<number, Account> = new Map();
   /** Slaves that can be opened: their master is open. */
   readonly nodes: Map<number, Inode> = new Map();
   /** What /dev/console opens; null when the sandbox has no terminal. */
@@ -113,9 +117,10 @@ export class Devpts extends FileSystem implements PtyOwner {
   newPty(uid: number): Pty | number {
     let index = 0;
     while (this.ptys.has(index)) index++;
-    if (index >= PTY_MAX) return -ENOSPC;
+    if (index >= PTY_MAX || !kernelMemory.fits(PTY_BYTES)) return -ENOSPC;
     const pty = new Pty(index, this.host, this);
     this.ptys.set(index, pty);
+    this.payers.set(index, kernelMemory.take(PTY_BYTES));
     const node = new PtsInode(this, S_IFCHR | SLAVE_MODE, pty.rdev);
     node.uid = uid;
     node.gid = TTY_GID;
@@ -176,5 +181,7 @@ export class Devpts extends FileSystem implements PtyOwner {
 
   ptyGone(pty: Pty): void {
     this.ptys.delete(pty.index);
+    kernelMemory.give(this.payers.get(pty.index)!, PTY_BYTES);
+    this.payers.delete(pty.index);
   }
 }

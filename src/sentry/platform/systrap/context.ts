@@ -559,6 +559,7 @@ export class SystrapContext implements Context, RegsSource {
     if (this.released) return;
     this.released = true;
     this.unbind();
+    this.pendingXstate = null;
     this.platform.ring.leave(this.number);
     this.platform.forget(this);
   }

@@ -1,7 +1,8 @@
 // PacketQueue: the receive queue of sockets that keep message boundaries (datagram, seqpacket).
 
-import { EFAULT, EMSGSIZE } from '../../../abi/errno.ts';
+import { EFAULT, EMSGSIZE, ENOBUFS } from '../../../abi/errno.ts';
 import { MSG_PEEK, MSG_TRUNC } from '../../../abi/socket.ts';
+import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { Io } from '../../base/io.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { File } from '../../vfs/file.ts';
@@ -21,6 +22,8 @@ export class Packet {
   readonly sender: UnixSocket;
   readonly scm: Scm | null;
   next: Packet | null = null;
+  /** Who pays while it is queued. */
+  payer: Account | null = null;
   constructor(data: Uint8Array, sender: UnixSocket, scm: Scm | null) {
     this.data = data;
     this.sender = sender;
@@ -41,6 +44,7 @@ export function tooLong(sender: UnixSocket, n: number): boolean {
 export function makePacket(io: Io, sender: UnixSocket, scm: Scm | null): Packet | number {
   const size = io.remaining;
   if (tooLong(sender, size)) return -EMSGSIZE;
+  if (!kernelMemory.fits(size + OVERHEAD)) return -ENOBUFS;
   const data = new Uint8Array(size);
   if (size > 0) {
     const n = io.take(data, 0, size);
@@ -56,6 +60,7 @@ export class PacketQueue {
 
   push(p: Packet): void {
     p.sender.sentBytes += p.charge;
+    p.payer = kernelMemory.take(p.data.length + OVERHEAD);
     if (this.tail === null) this.head = p;
     else this.tail.next = p;
     this.tail = p;
@@ -69,6 +74,7 @@ export class PacketQueue {
     if (this.head === null) this.tail = null;
     this.count--;
     p.sender.uncharge(p.charge);
+    kernelMemory.give(p.payer!, p.data.length + OVERHEAD);
   }
 
   /** Throws everything away; true when there was something. */

@@ -3,7 +3,7 @@
 //
 //   stream position:  consumed ........ start [ mark ) end ........ consumed + rx.size
 
-import { EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE } from '../../../abi/errno.ts';
+import { EINVAL, EISCONN, ENOBUFS, ENOMEM, ENOTCONN, EOPNOTSUPP, EPIPE } from '../../../abi/errno.ts';
 import { SIGPIPE } from '../../../abi/signal.ts';
 import { MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, SOCK_STREAM } from '../../../abi/socket.ts';
 import type { Io } from '../../base/io.ts';
@@ -105,7 +105,7 @@ export class UnixStream extends ConnectedSocket {
       if (r < 0) return r;
     }
     const n = other.rx.fill(io, room);
-    if (n <= 0) return n;
+    if (n <= 0) return n === -ENOMEM ? -ENOBUFS : n;
     this.sentBytes += n;
     if (scm !== null) other.mark(n, scm);
     other.waiters.wake(READ_EVENTS);

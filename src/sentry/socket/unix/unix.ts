@@ -25,6 +25,7 @@ import {
 } from '../../../abi/socket.ts';
 import { S_IFMT, S_IFSOCK } from '../../../abi/stat.ts';
 import { decodeSockaddrUn, encodeSockaddrUn, SIZEOF_SOCKADDR_UN } from '../../../abi/un.ts';
+import { kernelMemory } from '../../base/charge.ts';
 import type { Cred } from '../../base/cred.ts';
 import { failed } from '../../base/errno.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
@@ -61,6 +62,9 @@ export function endpointOf(inode: Inode): UnixSocket | null {
   return endpoints.get(inode) ?? null;
 }
 
+/** A socket beside its file, with the name that it may have. */
+const SOCKET_BYTES = 1024;
+
 export abstract class UnixSocket extends SocketFile {
   readonly ns: UnixNamespace;
   state = SS_UNCONNECTED;
@@ -94,6 +98,7 @@ export abstract class UnixSocket extends SocketFile {
     super(ctx, AF_UNIX, type, 0, flags);
     this.ns = ns;
     ns.sockets.add(this);
+    kernelMemory.take(SOCKET_BYTES, this.payer);
   }
 
   /** Descriptors and credentials in this socket's receive queue. */
@@ -223,6 +228,7 @@ export abstract class UnixSocket extends SocketFile {
   protected override release(): void {
     this.dead = true;
     this.ns.sockets.delete(this);
+    kernelMemory.give(this.payer, SOCKET_BYTES);
     if (this.boundInode !== null) {
       if (endpointOf(this.boundInode) === this) endpoints.delete(this.boundInode);
     } else if (this.name !== '' && this.ns.abstract.get(this.name) === this)
