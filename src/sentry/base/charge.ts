@@ -51,3 +51,9 @@ export class KernelMemory {
 
 /** The kernel's account book: one sandbox per process. */
 export const kernelMemory: KernelMemory = new KernelMemory();
+
+/**
+ * The same for pages of guest memory that no process has to have mapped: files in memory, segments. Nothing else would say
+ * who filled the memory with them.
+ */
+export const fileMemory: KernelMemory = new KernelMemory();

@@ -2,6 +2,7 @@
 
 import { O_RDWR } from '../../abi/fcntl.ts';
 import { TMPFS_MAGIC } from '../../abi/magic.ts';
+import { type Account, fileMemory } from '../base/charge.ts';
 import type { Cred } from '../base/cred.ts';
 import { PageCache } from '../memfile/pagecache.ts';
 import { AnonFs, AnonInode } from '../vfs/anon.ts';
@@ -18,6 +19,8 @@ export class ShmSegment extends IpcObject {
   readonly file: ShmFile;
   readonly table: IpcTable<ShmSegment>;
   readonly cpid: number;
+  /** All of it counts from the start: nobody needs to have it mapped later on. */
+  readonly pagesPayer: Account;
   lpid = 0;
   atimeSec = 0;
   dtimeSec = 0;
@@ -26,6 +29,7 @@ export class ShmSegment extends IpcObject {
   constructor(t: Task, table: IpcTable<ShmSegment>, key: number, mode: number, cred: Cred, size: number) {
     super(key, mode, cred);
     this.size = size;
+    this.pagesPayer = fileMemory.take(size);
     this.table = table;
     this.cache = new PageCache(t.kernel.memfile, size);
     this.cpid = t.tgid;
@@ -72,6 +76,7 @@ export class ShmFile extends File {
 
   protected override release(): void {
     this.segment.cache.drop();
+    fileMemory.give(this.segment.pagesPayer, this.segment.size);
   }
 
   override describe(): string {

@@ -7,7 +7,7 @@
 import { ENOSYS } from '../../abi/errno.ts';
 import { PROT_WRITE } from '../../abi/mman.ts';
 import { SIGBUS, SIGKILL } from '../../abi/signal.ts';
-import { kernelMemory } from '../base/charge.ts';
+import { fileMemory, kernelMemory } from '../base/charge.ts';
 import { countUnsupported } from '../base/log.ts';
 import type { MemfdFs } from '../fs/memfd/memfd.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
@@ -246,7 +246,7 @@ export class Kernel {
 
   /** A ready task: retry its parked call, or return to user mode. */
   private step(t: Task): void {
-    kernelMemory.current = t.user;
+    this.charge(t);
     if (t.call.active) {
       t.unwatch();
       if (t.signals.interrupts(t)) t.call.interrupted = true;
@@ -257,10 +257,16 @@ export class Kernel {
     returnToUser(t);
   }
 
+  /** What is made from now on is made for `t`. */
+  private charge(t: Task): void {
+    kernelMemory.current = t.user;
+    fileMemory.current = t.user.files;
+  }
+
   private handleEvent(ctx: Context): void {
     const t = ctx.owner as Task;
     t.user.running--;
-    kernelMemory.current = t.user;
+    this.charge(t);
     if (this.profile !== null) {
       if (ctx.event === EV_SYSCALL) this.profile.enterCall(ctx.regs.int(ORIG_RAX));
       else this.profile.enter(ctx.event === EV_FAULT ? PROFILE_FAULT : PROFILE_OTHER);

@@ -7,7 +7,7 @@
 
 import { SIGKILL } from '../../abi/signal.ts';
 import { collectHeap, heapLimit, heapUsed } from '../../host/heap.ts';
-import { type Account, kernelMemory } from '../base/charge.ts';
+import { type Account, fileMemory, kernelMemory } from '../base/charge.ts';
 import { log } from '../base/log.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import { FILE_BYTES } from '../vfs/file.ts';
@@ -23,6 +23,8 @@ const HEAP_SHARE = 0.5;
 /** What guests may have counted, of that budget and of their memory: estimates may be wrong. */
 const COUNTED_SHARE = 0.75;
 const MEMORY_SHARE = 0.5;
+/** What files may have of guest memory. */
+const FILES_SHARE = 7 / 8;
 /** Looks that find a killed process still there before the next one is chosen. */
 const PATIENCE = 4;
 /** Processes that are killed before the sandbox is given up: what they held is not theirs alone. */
@@ -44,6 +46,7 @@ export class MemoryGuard {
     this.kernel = kernel;
     this.budget = Math.min(Math.max(MIN_BUDGET, kernel.totalMemBytes / 2), heapLimit() * HEAP_SHARE);
     this.nextLook = this.budget;
+    fileMemory.limit = kernel.totalMemBytes * FILES_SHARE;
     kernelMemory.limit = Math.min(this.budget * COUNTED_SHARE, kernel.totalMemBytes * MEMORY_SHARE);
   }
 
@@ -146,6 +149,11 @@ function holds(g: ThreadGroup): number {
   const t = g.anyThread();
   if (t === null) return 0;
   const { mm } = t;
-  const pages = mm.pt.anonPages + mm.pt.filePages;
+  let pages = mm.pt.anonPages + mm.pt.filePages;
+  // Files without a name last as long as they are open.
+  for (let fd = 0; fd < t.fds.length; fd++) {
+    const inode = t.fds.get(fd)?.inode;
+    if (inode !== undefined && inode.nlink === 0 && inode.pages !== null) pages += inode.pages.pages;
+  }
   return pages * PAGE_SIZE + mm.copyBytes + t.fds.length * FILE_BYTES + g.threads.size * TASK_BYTES;
 }

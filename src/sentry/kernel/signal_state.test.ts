@@ -74,6 +74,7 @@ describe('PendingSignals', () => {
       bytes: 0,
       share: 1,
       places: 0,
+      files: { bytes: 0, share: 1 },
       heldHead: null,
       heldTail: null,
     };

@@ -12,6 +12,8 @@ export class UserCount extends Account {
   tasks = 0;
   /** Places that it holds of the sandbox's (task_limit.ts). */
   places = 0;
+  /** What it has in files. */
+  readonly files: Account;
   /** Tasks in user mode, and the queue of those that wait for their turn (user_shares.ts). */
   running = 0;
   heldHead: Task | null = null;
@@ -20,6 +22,7 @@ export class UserCount extends Account {
   msgqueueBytes = 0;
   constructor(uid: number) {
     super(uid === 0 ? ROOT_SHARE : USER_SHARE);
+    this.files = new Account(this.share);
     this.uid = uid;
   }
 
@@ -72,7 +75,14 @@ export class UserTable {
   private sweep(): void {
     if (this.users.size < 1024) return;
     for (const [uid, u] of this.users) {
-      if (u.tasks === 0 && u.bytes === 0 && u.places === 0 && u.sigpending === 0 && u.msgqueueBytes === 0)
+      if (
+        u.tasks === 0 &&
+        u.bytes === 0 &&
+        u.files.bytes === 0 &&
+        u.places === 0 &&
+        u.sigpending === 0 &&
+        u.msgqueueBytes === 0
+      )
         this.users.delete(uid);
     }
   }

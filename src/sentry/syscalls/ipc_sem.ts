@@ -9,7 +9,6 @@ import {
   EINTR,
   EINVAL,
   ENOMEM,
-  ENOSPC,
   ERANGE,
 } from '../../abi/errno.ts';
 import {

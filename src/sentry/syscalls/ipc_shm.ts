@@ -38,6 +38,7 @@ import {
   PROT_WRITE,
 } from '../../abi/mman.ts';
 import { SYS_shmat, SYS_shmctl, SYS_shmdt, SYS_shmget } from '../../abi/syscall.ts';
+import { fileMemory } from '../base/charge.ts';
 import { countUnsupported } from '../base/log.ts';
 import { PAGE_SIZE, pageDown, pageOffset, pageUp } from '../base/page.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
@@ -68,7 +69,7 @@ function shmget(t: Task, key: number, size: number, flags: number): number {
         countUnsupported('SHM_HUGETLB');
         return -EINVAL;
       }
-      if (size > t.kernel.totalMemBytes) return -ENOMEM;
+      if (size > t.kernel.totalMemBytes || !fileMemory.fits(size)) return -ENOMEM;
       return new ShmSegment(t, table, key, flags, t.cred, size);
     },
   );

@@ -19,7 +19,7 @@ import { NAME_MAX } from '../../abi/limits.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.ts';
 import type { U64 } from '../../abi/u64.ts';
 import { XATTR_CREATE, XATTR_NAME_CAPS, XATTR_REPLACE } from '../../abi/xattr.ts';
-import { type Account, kernelMemory } from '../base/charge.ts';
+import { type Account, fileMemory, kernelMemory } from '../base/charge.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import { PageCache, PageQuota } from '../memfile/pagecache.ts';
@@ -132,9 +132,9 @@ export abstract class MemInode extends Inode {
   payBack(): void {
     if (this.payer !== null) kernelMemory.give(this.payer, this.paid);
     this.paid = 0;
-    if (this.attributes !== null)
-      for (const a of this.attributes.values()) kernelMemory.give(a.payer, a.bytes);
-    this.attributes = null;
+    if (this.attributePayers !== null)
+      for (const a of this.attributePayers.values()) kernelMemory.give(a.payer, a.bytes);
+    this.attributePayers = null;
   }
 
   private payAttribute(name: string, bytes: number): void {
@@ -424,6 +424,10 @@ export class MemDir extends MemInode {
 }
 
 export class MemFile extends MemInode {
+  /** Pages of this file that somebody pays for. */
+  private accounted = 0;
+  private filePayer: Account | null = null;
+
   constructor(fs: MemFs, mode: number, ino: U64 = fs.nextIno()) {
     super(fs, ino, mode);
   }
@@ -445,22 +449,38 @@ export class MemFile extends MemInode {
 
   /** Brings the block count up to date with what reads, writes and faults did. */
   protected account(): void {
-    this.blocks = this.pages === null ? 0 : this.pages.pages * (PAGE_SIZE / 512);
+    const pages = this.pages === null ? 0 : this.pages.pages;
+    this.count(pages - this.accounted);
+    this.blocks = pages * (PAGE_SIZE / 512);
   }
 
   override prepareWrite(_ctx: VfsContext, off: number, len: number): number {
-    const { room } = this.fs.quota;
-    if (room === Number.POSITIVE_INFINITY) return len;
+    this.account();
     const first = Math.floor(off / PAGE_SIZE);
     const end = Math.ceil((off + len) / PAGE_SIZE);
-    if (end - first <= room) return len;
-    // Only pages that are not there yet need room.
+    // Only pages that are not there yet need room. They count from now on, so that a file written once does too.
     let need = 0;
-    for (let i = first; i < end; i++) {
-      if (this.pages !== null && this.pages.peek(i) >= 0) continue;
-      if (++need > room) return i === first ? -ENOSPC : i * PAGE_SIZE - off;
+    let at = first;
+    for (; at < end; at++) {
+      if (this.pages !== null && this.pages.peek(at) >= 0) continue;
+      if (!this.hasRoom(need + 1)) break;
+      need++;
     }
-    return len;
+    this.count(need);
+    if (at === end) return len;
+    return at === first ? -ENOSPC : at * PAGE_SIZE - off;
+  }
+
+  private hasRoom(pages: number): boolean {
+    const payer = this.filePayer ?? fileMemory.current;
+    return pages <= this.fs.quota.room && fileMemory.fits(pages * PAGE_SIZE, payer);
+  }
+
+  /** Counts `pages` more, or fewer. Who wrote to it first pays for all. */
+  private count(pages: number): void {
+    if (pages === 0) return;
+    this.accounted += pages;
+    this.filePayer = fileMemory.take(pages * PAGE_SIZE, this.filePayer ?? fileMemory.current);
   }
 
   override truncate(ctx: VfsContext, size: number): number {

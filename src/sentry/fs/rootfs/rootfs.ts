@@ -273,6 +273,7 @@ class HostFile extends MemFile implements PageSource, DonatedFile {
     if (this.pages !== null) {
       this.pages.drop();
       this.pages = null;
+      this.account();
     }
     (this.fs as HostRootFs).drop(this.node);
   }
