@@ -18,6 +18,7 @@ import { chooseClock } from '../sentry/kernel/clock_way.ts';
 import { createInit } from '../sentry/kernel/init.ts';
 import { Kernel, type SyscallTracer } from '../sentry/kernel/kernel.ts';
 import { defaultLimits } from '../sentry/kernel/limits.ts';
+import { setLimits } from '../sentry/kernel/memory_guard.ts';
 import type { Task } from '../sentry/kernel/task.ts';
 import { VdsoPages } from '../sentry/kernel/vdso_pages.ts';
 import { ExecLoader } from '../sentry/loader/exec.ts';
@@ -132,6 +133,7 @@ export class Loader implements SignalTarget {
     k.numCpu = o.numCpu;
     k.taskLimit.max = o.maxTasks > 0 ? o.maxTasks : defaultTasks(o.totalMemBytes);
     k.totalMemBytes = Math.min(o.totalMemBytes, this.memfile.limitPages * PAGE_SIZE);
+    setLimits(k.totalMemBytes);
     if (o.hostname !== null) k.uts.nodename = fromText(o.hostname);
     k.tracer = this.tracer;
     k.onOutOfMemory = (text) => process.stderr.write(`vedette: ${text}\n`);

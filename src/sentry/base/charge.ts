@@ -13,6 +13,8 @@
 export const ROOT_SHARE: number = 15 / 16;
 export const USER_SHARE: number = 3 / 4;
 
+const SLACK_SHARE = 1 / 32;
+
 /** What one user has. */
 export class Account {
   bytes = 0;
@@ -29,6 +31,11 @@ export class KernelMemory {
   used = 0;
   /** Who pays for what is made now: the user of the task whose event is handled; at first the kernel itself. */
   current: Account = new Account(1);
+
+  /** What a user may have above his share, of things whose lack would kill. */
+  get slack(): number {
+    return this.limit * SLACK_SHARE;
+  }
 
   /** May `payer` have `bytes` more? */
   fits(bytes: number, payer: Account = this.current): boolean {

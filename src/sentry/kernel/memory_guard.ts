@@ -10,6 +10,7 @@ import { collectHeap, heapLimit, heapUsed } from '../../host/heap.ts';
 import { type Account, fileMemory, kernelMemory } from '../base/charge.ts';
 import { log } from '../base/log.ts';
 import { PAGE_SIZE } from '../base/page.ts';
+import { LEAF_BYTES } from '../mm/pagetable.ts';
 import { FILE_BYTES } from '../vfs/file.ts';
 import type { Kernel } from './kernel.ts';
 import { TASK_BYTES } from './task.ts';
@@ -32,6 +33,13 @@ const MAX_KILLS = 8;
 /** Never killed for memory: OOM_SCORE_ADJ_MIN. */
 const SPARED = -1000;
 
+/** What guests may have counted. V8, which takes time to be asked, may lower it later on. */
+export function setLimits(totalMemBytes: number): void {
+  const budget = Math.max(MIN_BUDGET, totalMemBytes / 2);
+  kernelMemory.limit = Math.min(budget * COUNTED_SHARE, totalMemBytes * MEMORY_SHARE);
+  fileMemory.limit = totalMemBytes * FILES_SHARE;
+}
+
 export class MemoryGuard {
   private readonly kernel: Kernel;
   /** Bytes that may be alive. */
@@ -46,8 +54,7 @@ export class MemoryGuard {
     this.kernel = kernel;
     this.budget = Math.min(Math.max(MIN_BUDGET, kernel.totalMemBytes / 2), heapLimit() * HEAP_SHARE);
     this.nextLook = this.budget;
-    fileMemory.limit = kernel.totalMemBytes * FILES_SHARE;
-    kernelMemory.limit = Math.min(this.budget * COUNTED_SHARE, kernel.totalMemBytes * MEMORY_SHARE);
+    kernelMemory.limit = Math.min(kernelMemory.limit, this.budget * COUNTED_SHARE);
   }
 
   /** Called every few hundred events: about a microsecond unless memory is short. */
@@ -81,7 +88,7 @@ export class MemoryGuard {
 
   /** The last pages of guest memory were touched: makes room, unless somebody is about to. */
   pagesShort(): void {
-    if (this.dying) return;
+    if (this.dying || !this.kernel.memfile.tight) return;
     const victim = this.largest(null);
     // The only process may use what there is.
     if (victim === null || (victim === this.kernel.initGroup && this.isAlone(victim))) return;
@@ -95,7 +102,7 @@ export class MemoryGuard {
   pageRefused(g: ThreadGroup, payer: Account): boolean {
     if (this.dying) return this.victim !== g;
     // Without memory for its tables it is its user who holds too much, else everybody is asked.
-    const ownFault = !kernelMemory.fits(0, payer);
+    const ownFault = !kernelMemory.fits(LEAF_BYTES - kernelMemory.slack, payer);
     const victim = this.largest(ownFault ? payer : null) ?? g;
     const why = ownFault ? 'its user makes the kernel keep too much' : 'all memory is used up';
     this.kill(victim, why);
@@ -149,11 +156,14 @@ function holds(g: ThreadGroup): number {
   const t = g.anyThread();
   if (t === null) return 0;
   const { mm } = t;
+  let files = 0;
   let pages = mm.pt.anonPages + mm.pt.filePages;
   // Files without a name last as long as they are open.
   for (let fd = 0; fd < t.fds.length; fd++) {
     const inode = t.fds.get(fd)?.inode;
-    if (inode !== undefined && inode.nlink === 0 && inode.pages !== null) pages += inode.pages.pages;
+    if (inode === undefined) continue;
+    files++;
+    if (inode.nlink === 0 && inode.pages !== null) pages += inode.pages.pages;
   }
-  return pages * PAGE_SIZE + mm.copyBytes + t.fds.length * FILE_BYTES + g.threads.size * TASK_BYTES;
+  return pages * PAGE_SIZE + mm.copyBytes + t.fds.bytes + files * FILE_BYTES + g.threads.size * TASK_BYTES;
 }

@@ -125,6 +125,11 @@ export class FrameAllocator {
     return f;
   }
 
+  /** The last pages are in use now. */
+  get tight(): boolean {
+    return this.usedPages > this.limitPages - kernelMemory.used / PAGE_SIZE - this.reserve;
+  }
+
   ref(frame: number): void {
     this.counts[frame]!++;
   }

@@ -75,6 +75,11 @@ export class MemoryFile implements FrameBacking {
     return this.frames.short;
   }
 
+  /** It is so short now, and not only was. */
+  get tight(): boolean {
+    return this.frames.tight;
+  }
+
   set short(on: boolean) {
     this.frames.short = on;
   }

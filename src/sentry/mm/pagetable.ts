@@ -70,7 +70,7 @@ export class PageTable {
 
   /** There is a leaf for the page, or memory for one. */
   mayMake(pn: number): boolean {
-    return this.find(pn) !== null || kernelMemory.fits(LEAF_BYTES, this.payer);
+    return this.find(pn) !== null || kernelMemory.fits(LEAF_BYTES - kernelMemory.slack, this.payer);
   }
 
   /** A leaf where there is none. */

@@ -1,16 +1,6 @@
 // semget(2), semop(2), semtimedop(2), semctl(2).
 
-import {
-  E2BIG,
-  EAGAIN,
-  EFAULT,
-  EFBIG,
-  EIDRM,
-  EINTR,
-  EINVAL,
-  ENOMEM,
-  ERANGE,
-} from '../../abi/errno.ts';
+import { E2BIG, EAGAIN, EFAULT, EFBIG, EIDRM, EINTR, EINVAL, ENOMEM, ERANGE } from '../../abi/errno.ts';
 import {
   decodeIpc64Perm,
   decodeSembuf,

@@ -6,7 +6,7 @@ import type { VfsContext } from './context.ts';
 import type { File } from './file.ts';
 
 /** A slot of a table; tables grow by so many at least. */
-const SLOT_BYTES = 16;
+const SLOT_BYTES = 32;
 const GROW_BY = 64;
 
 export class FdTable {
