@@ -12,6 +12,17 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/msg.h>
+#include <sys/socket.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <linux/filter.h>
+#include <mqueue.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -209,7 +220,177 @@ static void poll_sets(void) {
   done();
 }
 
+// Makes and ends one of each, so that nothing is left.
+static void *nothing(void *arg) { return arg; }
+static void on_signal(int sig) {}
+static void churn(void) {
+  char name[64], text[65536];
+  memset(text, 'c', sizeof text);
+  // Names, links, attributes, locks.
+  sprintf(name, "/tmp/churn-%d", getpid());
+  mkdir(name, 0700);
+  if (chdir(name) != 0) _exit(3);
+  int fd = open("file", O_RDWR | O_CREAT, 0600);
+  if (write(fd, text, sizeof text) != sizeof text) _exit(3);
+  link("file", "hard");
+  symlink(text + 60000, "soft");
+  rename("hard", "harder");
+  fsetxattr(fd, "user.a", text, 1000, 0);
+  fsetxattr(fd, "user.a", text, 2000, 0);
+  fsetxattr(fd, "user.b", text, 100, 0);
+  removexattr("file", "user.b");
+  for (int i = 0; i < 20; i++) {
+    struct flock l = {.l_type = i % 3 == 0 ? F_RDLCK : i % 3 == 1 ? F_WRLCK : F_UNLCK, .l_start = i * 7 % 40, .l_len = 10 + i};
+    fcntl(fd, F_SETLK, &l);
+  }
+  ftruncate(fd, 100);
+  int watch = inotify_init1(0);
+  inotify_add_watch(watch, ".", IN_ALL_EVENTS);
+  mknod("node", S_IFIFO | 0600, 0);
+  int fifo = open("node", O_RDWR);
+  write(fifo, text, 30000);
+  close(fifo);
+  unlink("node");
+  read(watch, text, 100);
+  close(watch);
+  unlink("file");
+  close(fd);
+  unlink("harder");
+  unlink("soft");
+  chdir("/");
+  rmdir(name);
+  // Descriptors, queues.
+  dup2(0, 3000);
+  close(3000);
+  int ends[2], pair[2];
+  pipe(ends);
+  write(ends[1], text, 50000);
+  socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+  write(pair[0], text, 50000);
+  int ep = epoll_create1(0);
+  struct epoll_event ev = {.events = EPOLLIN};
+  epoll_ctl(ep, EPOLL_CTL_ADD, pair[0], &ev);
+  epoll_ctl(ep, EPOLL_CTL_ADD, pair[1], &ev);
+  epoll_ctl(ep, EPOLL_CTL_DEL, pair[1], &ev);
+  close(pair[0]);
+  close(pair[1]);
+  close(ep);
+  close(ends[0]);
+  close(ends[1]);
+  socketpair(AF_UNIX, SOCK_DGRAM, 0, pair);
+  for (int i = 0; i < 5; i++) send(pair[0], text, 3000, 0);
+  recv(pair[1], text, sizeof text, 0);
+  close(pair[0]);
+  close(pair[1]);
+  int mem = memfd_create("churn", 0);
+  write(mem, text, sizeof text);
+  ftruncate(mem, 5000);
+  close(mem);
+  int tty = posix_openpt(O_RDWR | O_NOCTTY);
+  close(tty);
+  int maps = open("/proc/self/maps", O_RDONLY);
+  read(maps, text, 10);
+  lseek(maps, 0, SEEK_SET);
+  read(maps, text, 10);
+  close(maps);
+  // Signals and timers.
+  signal(SIGRTMIN, on_signal);
+  sigset_t set, old;
+  sigfillset(&set);
+  sigprocmask(SIG_BLOCK, &set, &old);
+  union sigval v = {0};
+  for (int i = 0; i < 10; i++) sigqueue(getpid(), SIGRTMIN, v);
+  sigprocmask(SIG_SETMASK, &old, 0);
+  timer_t timer;
+  struct sigevent how = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN};
+  timer_create(CLOCK_MONOTONIC, &how, &timer);
+  timer_delete(timer);
+  timer_create(CLOCK_MONOTONIC, &how, &timer);
+  // IPC.
+  int q = msgget(IPC_PRIVATE, 0600);
+  *(long *)text = 1;
+  for (int i = 0; i < 3; i++) msgsnd(q, text, 1000, 0);
+  msgrcv(q, text, 1000, 0, 0);
+  msgctl(q, IPC_RMID, 0);
+  int sem = semget(IPC_PRIVATE, 100, 0600);
+  struct sembuf up = {.sem_num = 1, .sem_op = 1, .sem_flg = SEM_UNDO};
+  semop(sem, &up, 1);
+  if (fork() == 0) {
+    semop(sem, &up, 1);
+    _exit(0);
+  }
+  wait(0);
+  semctl(sem, 0, IPC_RMID);
+  int shm = shmget(IPC_PRIVATE, 100000, 0600);
+  char *at = shmat(shm, 0, 0);
+  at[0] = 1;
+  shmctl(shm, IPC_RMID, 0);
+  shmdt(at);
+  struct mq_attr attr = {.mq_maxmsg = 5, .mq_msgsize = 100};
+  mqd_t mq = mq_open("/churn", O_RDWR | O_CREAT, 0600, &attr);
+  mq_send(mq, text, 50, 1);
+  mq_send(mq, text, 50, 1);
+  mq_receive(mq, text, 100, 0);
+  mq_unlink("/churn");
+  mq_close(mq);
+  // Memory, threads, polls, processes with all of that still open.
+  for (int i = 0; i < 20; i++) {
+    char *p = mmap(0, 40960, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    p[0] = 1;
+    mprotect(p + 8192, 4096, PROT_NONE);
+    munmap(p + 16384, 4096);
+    munmap(p, 40960);
+  }
+  pthread_t thread;
+  pthread_create(&thread, 0, nothing, 0);
+  pthread_join(thread, 0);
+  pipe(ends);
+  static struct pollfd many[500];
+  for (int i = 0; i < 500; i++) many[i].fd = ends[0], many[i].events = POLLIN;
+  poll(many, 500, 1);
+  if (fork() == 0) {
+    signal(SIGTERM, SIG_DFL);
+    write(ends[1], text, 20000);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+    write(pair[0], text, 20000);
+    ep = epoll_create1(0);
+    epoll_ctl(ep, EPOLL_CTL_ADD, pair[0], &ev);
+    timer_create(CLOCK_MONOTONIC, &how, &timer);
+    sigprocmask(SIG_BLOCK, &set, 0);
+    sigqueue(getpid(), SIGRTMIN, v);
+    struct sock_filter allow = {0x06, 0, 0, 0x7fff0000};
+    struct sock_fprog prog = {1, &allow};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    prctl(PR_SET_SECCOMP, 2, &prog);
+    if (fork() == 0) _exit(0);
+    poll(many, 500, 1);
+    _exit(0);
+  }
+  // The grandchild may have come to us.
+  while (wait(0) > 0) {}
+  close(ends[0]);
+  close(ends[1]);
+  timer_delete(timer);
+}
+static long meminfo(const char *what) {
+  char line[128], format[32];
+  long kib = -1;
+  sprintf(format, "%s: %%ld", what);
+  FILE *f = fopen("/proc/meminfo", "r");
+  while (fgets(line, sizeof line, f)) sscanf(line, format, &kib);
+  fclose(f);
+  return kib;
+}
+static int churns(int rounds) {
+  for (int i = 0; i < 3; i++) churn();
+  long slab = meminfo("Slab"), shmem = meminfo("Shmem");
+  for (int i = 0; i < rounds; i++) churn();
+  printf("Slab %ld KiB then %+ld, Shmem %+ld\n", slab, meminfo("Slab") - slab, meminfo("Shmem") - shmem);
+  return 0;
+}
+
 int main(int argc, char **argv) {
+  if (argc == 3) return churns(atoi(argv[2]));
   if (argc > 3) return beside(atof(argv[1]), atoi(argv[2]), argv + 3);
   if (strcmp(argv[1], "fd_tables") == 0) fd_tables();
   if (strcmp(argv[1], "undo_lists") == 0) undo_lists();

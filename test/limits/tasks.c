@@ -125,7 +125,7 @@ static void come_and_go(void) {
   report("all", 0);
 }
 
-// Forks, and says the worst and the median time that fork, exit and wait took. BOMB is a shell command of user 65534.
+// Forks, and says the median, the 99th of a hundred and the worst time that fork, exit and wait took. BOMB is a shell command of user 65534.
 static int compare(const void *a, const void *b) {
   double d = *(const double *)a - *(const double *)b;
   return d < 0 ? -1 : d > 0;
@@ -160,7 +160,7 @@ static void innocent(double seconds, const char *shell, const char *bomb) {
     took[n++] = now_ms() - start;
   }
   qsort(took, n, sizeof *took, compare);
-  printf("forks %d refused %d median %.2f worst %.2f\n", n, refused, took[n / 2], took[n - 1]);
+  printf("forks %d refused %d median %.2f most %.2f worst %.2f\n", n, refused, took[n / 2], took[n * 99 / 100], took[n - 1]);
 }
 
 int main(int argc, char **argv) {

@@ -170,20 +170,21 @@ for (const platform of ['systrap', 'ptrace']) {
       assert.equal(await inside([...on, '--pids', '24', '--user', '0'], 'come_and_go'), 'all 0\n');
     });
 
-    const waits = async (pids: number, seconds: number): Promise<number> =>
+    const waits = async (pids: number, seconds: number, which: 'most' | 'worst'): Promise<number> =>
       best(async () => {
         const argv = ['innocent', String(seconds), 'bash', BOMB];
         const text = await inside([...on, '--pids', String(pids), '--user', '0'], ...argv);
-        const m = /forks (\d+) refused (\d+) .* worst ([\d.]+)/.exec(text);
+        const m = new RegExp(`forks (\\d+) refused (\\d+) .*${which} ([\\d.]+)`).exec(text);
         assert.ok(m !== null && Number(m[1]) > 50 && Number(m[2]) === 0, text);
         return Number(m[3]);
       }, WORST_MS);
 
+    // 99 of a hundred: other tests run on the same cpus.
     test('others fork beside a bomb', needs('bash', 'inside'), async () => {
-      assert.ok((await waits(300, 3)) < WORST_MS);
+      assert.ok((await waits(1000, 4, 'most')) < WORST_MS);
     });
     test('others fork beside the largest bomb', needs('bash', 'long'), async () => {
-      assert.ok((await waits(MOST, 8)) < WORST_MS);
+      assert.ok((await waits(MOST, 8, 'worst')) < WORST_MS);
     });
 
     for (const how of ['exit', 'SIGTERM', 'SIGINT', 'SIGKILL'] as const) {

@@ -23,13 +23,15 @@ const MIN_BUDGET = 256 * MIB;
 const HEAP_SHARE = 0.5;
 /** What guests may have counted, of that budget and of their memory: estimates may be wrong. */
 const COUNTED_SHARE = 0.75;
-const MEMORY_SHARE = 0.5;
-/** What files may have of guest memory. */
-const FILES_SHARE = 7 / 8;
+const MEMORY_SHARE = 3 / 8;
+/** What files may have of guest memory: with the kernel's part, less than all of it, or killing would not help. */
+const FILES_SHARE = 1 / 2;
 /** Looks that find a killed process still there before the next one is chosen. */
 const PATIENCE = 4;
 /** Processes that are killed before the sandbox is given up: what they held is not theirs alone. */
 const MAX_KILLS = 8;
+/** Nobody is killed for less, as long as others only might need it. */
+const LEAST_GAIN = 4 * MIB;
 /** Never killed for memory: OOM_SCORE_ADJ_MIN. */
 const SPARED = -1000;
 
@@ -92,6 +94,7 @@ export class MemoryGuard {
     const victim = this.largest(null);
     // The only process may use what there is.
     if (victim === null || (victim === this.kernel.initGroup && this.isAlone(victim))) return;
+    if (holds(victim) < LEAST_GAIN) return;
     this.kill(victim, `${mib(this.kernel.totalMemBytes)} of memory are used up`);
   }
 

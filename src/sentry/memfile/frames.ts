@@ -55,8 +55,6 @@ export class FrameAllocator {
   /** Most pages that may be in use at once. */
   limitPages: number;
   usedPages = 0;
-  /** The last pages: when they are touched somebody has to give memory up, and until he has, others live on them. */
-  private readonly reserve: number;
   /** They were, since somebody set this to false. */
   short = false;
   /** Free pages that still hold memory of the host. */
@@ -83,7 +81,6 @@ export class FrameAllocator {
   constructor(backing: FrameBacking, limitPages: number) {
     this.backing = backing;
     this.limitPages = limitPages;
-    this.reserve = Math.min(RESERVE_MOST, Math.floor(limitPages * RESERVE_SHARE));
     this.maxChunks = Math.min(Math.ceil(limitPages / CHUNK_FRAMES) * 2, 4096);
     this.resize(CHUNK_FRAMES);
   }
@@ -123,6 +120,11 @@ export class FrameAllocator {
     this.counts.fill(1, f, f + pages);
     this.usedPages += pages;
     return f;
+  }
+
+  /** The last pages: when they are touched somebody has to give memory up, and until he has, others live on them. */
+  private get reserve(): number {
+    return Math.min(RESERVE_MOST, this.limitPages * RESERVE_SHARE);
   }
 
   /** The last pages are in use now. */

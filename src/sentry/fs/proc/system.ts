@@ -1,6 +1,7 @@
 // Texts of the system-wide files of /proc: proc(5). What has no counterpart in this kernel (interrupts, disks) is shown
 // as a machine without it would.
 
+import { fileMemory, kernelMemory } from '../../base/charge.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { TASK_READY, TASK_RUNNING } from '../../kernel/task.ts';
 import { kb, pad, ticks } from './format.ts';
@@ -13,11 +14,14 @@ const CPU_FIELDS_AFTER_IDLE = ' 0 0 0 0 0 0';
 function memoryKib(k: Kernel): { total: number; free: number; used: number } {
   const total = Math.floor(k.totalMemBytes / 1024);
   const used = Math.min(total, k.memfile.usedPages * PAGE_KIB);
-  return { total, free: total - used, used };
+  // What the guest makes the kernel keep is taken from its memory.
+  const kernel = Math.ceil(kernelMemory.used / 1024);
+  return { total, free: Math.max(0, total - used - kernel), used };
 }
 
 export function meminfoText(k: Kernel): string {
   const { total, free, used } = memoryKib(k);
+  const slab = Math.ceil(kernelMemory.used / 1024);
   const line = (name: string, kib: number): string => kb(`${name}:`.padEnd(16), kib, 8);
   return (
     line('MemTotal', total) +
@@ -40,11 +44,11 @@ export function meminfoText(k: Kernel): string {
     line('Writeback', 0) +
     line('AnonPages', used) +
     line('Mapped', used) +
-    line('Shmem', 0) +
+    line('Shmem', Math.ceil(fileMemory.used / 1024)) +
     line('KReclaimable', 0) +
-    line('Slab', 0) +
+    line('Slab', slab) +
     line('SReclaimable', 0) +
-    line('SUnreclaim', 0) +
+    line('SUnreclaim', slab) +
     line('KernelStack', 0) +
     line('PageTables', 0) +
     line('SecPageTables', 0) +
