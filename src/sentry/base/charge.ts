@@ -14,6 +14,9 @@ export const ROOT_SHARE: number = 15 / 16;
 export const USER_SHARE: number = 3 / 4;
 
 const SLACK_SHARE = 1 / 32;
+/** With a quarter in use, three quarters of what is left are still more than that. */
+const EASY_SHARE = 1 / 4;
+const EASY_MOST = 2 ** 30 - 1;
 
 /** What one user has. */
 export class Account {
@@ -26,21 +29,33 @@ export class Account {
 }
 
 export class KernelMemory {
-  /** Bytes for all. */
-  limit = Number.POSITIVE_INFINITY;
+  private most = Number.POSITIVE_INFINITY;
+  /** As long as this little is used, everybody may have more: one comparison of integers on hot paths. */
+  private easy = EASY_MOST;
   used = 0;
   /** Who pays for what is made now: the user of the task whose event is handled; at first the kernel itself. */
   current: Account = new Account(1);
 
   /** What a user may have above his share, of things whose lack would kill. */
   get slack(): number {
-    return this.limit * SLACK_SHARE;
+    return this.most * SLACK_SHARE;
+  }
+
+  /** Bytes for all. */
+  get limit(): number {
+    return this.most;
+  }
+
+  set limit(bytes: number) {
+    this.most = bytes;
+    this.easy = Math.floor(Math.min(EASY_MOST, bytes * EASY_SHARE));
   }
 
   /** May `payer` have `bytes` more? */
   fits(bytes: number, payer: Account = this.current): boolean {
+    if (this.used + bytes <= this.easy) return true;
     const own = payer.bytes;
-    return own + bytes <= payer.share * (this.limit - (this.used - own));
+    return own + bytes <= payer.share * (this.most - (this.used - own));
   }
 
   /** Counts `bytes`; who pays for them. */
