@@ -685,7 +685,7 @@ int main(int argc, char **argv) {
     if (now_ms() >= era_ends) {
       era_ends = now_ms() + ERA_MS;
       // The least that can go wrong, all of it, and anything in between.
-      stats->mode = eras % 3 == 0 ? 0 : below(MODES) | (eras % 3 == 1 ? ALL_KINDS : 0);
+      stats->mode = eras == 0 ? 0 : eras % 3 == 0 ? SLEEP : below(MODES) | (eras % 3 == 1 ? ALL_KINDS : 0);
       eras++;
       for (int i = 0; i < WORKERS; i++)
         if (pids[i] > 0) kill(-pids[i], SIGKILL);
