@@ -1,0 +1,23 @@
+// No process reads or writes memory that is not its own, whatever races with changes of mappings: a third of a minute on
+// each platform.
+import { after, before, describe, test } from 'node:test';
+import { needs } from '../harness/needs.ts';
+import { firstSeed } from './fuzzing.ts';
+import { Fuzz } from './harness.ts';
+import { lookForStale, PLATFORMS } from './stale.ts';
+
+describe('stale frames', needs('inside'), () => {
+  const programs = new Fuzz();
+  let bombs = '';
+  let stale = '';
+  before(async () => {
+    bombs = await programs.compile('bombs');
+    stale = await programs.compile('stale');
+  });
+  after(() => programs.close());
+
+  for (const { name, flags } of PLATFORMS)
+    test(`are never seen on ${name}`, async (t) => {
+      t.diagnostic(await lookForStale(bombs, stale, flags, firstSeed(), 20_000));
+    });
+});
