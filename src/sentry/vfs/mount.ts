@@ -32,7 +32,7 @@ export const MOUNT_FLAGS =
   MS_NOSYMFOLLOW;
 
 /** fs.mount-max: most mounts in one namespace. */
-const MOUNT_MAX = 100000;
+const MOUNT_MAX = 10_000;
 
 /** A mount with its place in its parent. */
 const MOUNT_BYTES = 1024;

@@ -164,7 +164,7 @@ function table(k: Kernel, bootId: string): Sysctl[] {
     fixed('fs/pipe-user-pages-soft', 16384),
     fixed('fs/aio-max-nr', 65536),
     fixed('fs/aio-nr', 0),
-    fixed('fs/mount-max', 100000),
+    fixed('fs/mount-max', 10000),
     fixed('fs/lease-break-time', 45),
     fixed('fs/leases-enable', 0),
     fixed('fs/overflowuid', 65534),
