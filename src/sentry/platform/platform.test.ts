@@ -14,6 +14,7 @@ import {
   ACCESS_WRITE,
   type AddressSpace,
   type Context,
+  EV_DEAD,
   EV_FAULT,
   EV_KICK,
   EV_SYSCALL,
@@ -66,6 +67,12 @@ function suite(kind: Kind): void {
       .mov(RAX, mem(RBX))
       .syscall();
     code.label('spin').jmp('spin');
+    code
+      .label('count')
+      .mov(RBX, imm(DATA))
+      .label('more')
+      .inc(dword(mem(RBX)))
+      .jmp('more');
     code.label('illegal').ud2();
     code.label('wild').mov(RAX, imm(DATA)).jmp(RAX);
     const image = code.finish();
@@ -213,6 +220,71 @@ function suite(kind: Kind): void {
       assert.equal(seen[160], 0x5a);
       a.release();
       b.release();
+      as.release();
+    });
+
+    /** A context that counts in a page of its own; the count. */
+    function counting(as: AddressSpace): [Context, () => number] {
+      const frame = memfile.alloc(1);
+      as.map(DATA, frame, 1, PROT_READ | PROT_WRITE);
+      const ctx = start('count');
+      ctx.resume(as);
+      const count = (): number => Atomics.load(memfile.i32(frame), memfile.byteOffset(frame) / 4);
+      const before = count();
+      while (count() === before) assert.equal(platform.wait(false), null);
+      return [ctx, count];
+    }
+
+    /** An order that the host refuses. */
+    const fail = (as: AddressSpace): void => as.map(DATA + 4096, 0.5, 1, PROT_READ);
+
+    it('lets no thread run on when an order fails that another one brings along', () => {
+      const as = space();
+      const [a, count] = counting(as);
+      const b = start('calls');
+      assert.equal(b.prepare(as), 0);
+      fail(as);
+      b.resume(as);
+      const before = count();
+      const end = Date.now() + 50;
+      while (Date.now() < end);
+      assert.equal(count(), before);
+      assert.deepEqual(new Set([next(), next()]), new Set([a, b]));
+      assert.deepEqual([a.event, b.event], [EV_DEAD, EV_DEAD]);
+      a.release();
+      b.release();
+      as.release();
+    });
+
+    it('takes any number of orders for a process that the host has killed', () => {
+      const as = space();
+      const [ctx] = counting(as);
+      process.kill(ctx.hostTid, 'SIGKILL');
+      for (let i = 0; i < 1000; i++) as.unmap(DATA, 4096);
+      as.flush();
+      assert.equal(next(), ctx);
+      assert.equal(ctx.event, EV_DEAD);
+      ctx.release();
+      as.release();
+    });
+
+    it('has no way to the next user of a process through an address space that is gone', () => {
+      const old = space();
+      const before = start('calls');
+      before.resume(old);
+      next();
+      before.release();
+      old.release();
+      const as = space();
+      const ctx = start('calls');
+      for (let i = 0; i < 3; i++) {
+        ctx.resume(as);
+        next();
+        assert.equal(ctx.event, EV_SYSCALL);
+        old.unmap(CODE, 4096);
+        old.flush();
+      }
+      ctx.release();
       as.release();
     });
   });

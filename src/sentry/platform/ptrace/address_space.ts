@@ -63,6 +63,8 @@ export class PtraceAddressSpace implements AddressSpace {
   }
 
   private push(nr: number, a: number, b: number, c: number, d: number, e: number, f: number): void {
+    // The process may be another's by now.
+    if (this.released) return;
     if (this.orders.full) this.flush();
     this.orders.push(nr, a, b, c, d, e, f);
   }

@@ -88,12 +88,12 @@ export class PtraceContext implements Context {
     const space = as as PtraceAddressSpace;
     if (this.as !== space) this.bind(space);
     const thread = this.thread;
+    if (thread !== null && space.orders.count > 0) this.platform.runOrders(space, thread);
     if (thread === null || space.broken !== 0) {
       this.event = EV_DEAD;
       this.platform.post(this);
       return;
     }
-    if (space.orders.count > 0) this.platform.runOrders(space, thread);
     // What the guest may not choose: orig_rax, which would make the host restart a system call, and code and stack
     // segments other than the usual. Its data segments are as it loaded them, and the host checks them.
     const r = this.regs.words;

@@ -383,8 +383,9 @@ export class PtracePlatform implements Platform, StubTable {
     const list = space.orders;
     const stopped = thread ?? this.anyStopped(space);
     if (stopped === null) {
-      // No thread was ever started or all are gone: the orders wait for the first resume.
-      if (list.full) throw new Error('ptrace platform: orders without a thread');
+      // The host has killed the process. Its threads end one by one: the caller may go on when the last one has.
+      list.count = 0;
+      this.breakSpace(space, -ESRCH);
       return;
     }
     list.writeTo(this.ordersPage);

@@ -65,11 +65,7 @@ export class SystrapAddressSpace implements AddressSpace {
   }
 
   flush(): void {
-    const { process } = this;
-    if (process.orders.count === 0) return;
-    this.platform.runOrders(process);
-    // What the stub has mapped is not what the Sentry believes, which is about to give frames to others.
-    if (process.broken !== 0) process.end();
+    if (!this.released && this.process.orders.count > 0) this.platform.runOrders(this.process);
   }
 
   release(): void {
@@ -79,6 +75,8 @@ export class SystrapAddressSpace implements AddressSpace {
   }
 
   private push(nr: number, a: number, b: number, c: number, d: number, e: number, f: number): void {
+    // The process may be another's by now.
+    if (this.released) return;
     if (this.process.orders.full) this.flush();
     this.process.orders.push(nr, a, b, c, d, e, f);
   }

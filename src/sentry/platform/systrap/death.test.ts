@@ -7,16 +7,18 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EAGAIN } from '../../../abi/errno.ts';
-import { PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
+import { SIGUSR1 } from '../../../abi/signal.ts';
 import { SYS_getppid } from '../../../abi/syscall.ts';
 import { Assembler } from '../../../asm/index.ts';
 import { HostPoller } from '../../../host/poller.ts';
+import { catchHostSignal, hostSignalFd } from '../../../host/signals.ts';
 import { MemoryFile } from '../../memfile/memfile.ts';
 import { type Context, EV_DEAD, EV_SYSCALL } from '../platform.ts';
 import { RIP } from '../regs.ts';
 import type { SystrapAddressSpace } from './address_space.ts';
 import type { SystrapContext } from './context.ts';
-import { MAX_SLOTS } from './layout.ts';
+import { MAX_SLOTS, SLOT_PAGES, SLOTS_PER_BLOCK } from './layout.ts';
 import { SystrapPlatform } from './systrap.ts';
 
 /** A sandbox with one thread that computes for ever, and one stub in the pool; [platform, context, pids]. */
@@ -190,6 +192,67 @@ if (process.argv[2] === 'child') {
       assert.deepEqual([event, asked, ctx.running], [EV_DEAD, 1, false]);
       assert.ok(calls > 1);
       assert.equal(platform.wait(false), null);
+      ctx.release();
+      as.release();
+      platform.shutdown();
+    });
+
+    it('has ended a process when it says so, whatever signals come meanwhile', async () => {
+      const memfile = MemoryFile.create();
+      assert.ok(typeof memfile !== 'number');
+      const platform = new SystrapPlatform(memfile, new HostPoller().fd);
+      // Many pages, so that the end takes a while.
+      const pages = 16_384;
+      const frame = memfile.alloc(pages);
+      assert.ok(hostSignalFd() >= 0);
+      assert.equal(catchHostSignal(SIGUSR1), 0);
+      const storm = spawn('sh', ['-c', `echo; while kill -USR1 ${process.pid}; do :; done 2> /dev/null`], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      try {
+        await once(storm.stdout, 'data');
+        for (let i = 0; i < 20; i++) {
+          const as = platform.newAddressSpace() as SystrapAddressSpace;
+          const { pid } = as.process;
+          as.map(0x100_0000, frame, pages, PROT_READ | PROT_WRITE, true);
+          as.flush();
+          as.process.end();
+          assert.ok(!existsSync(`/proc/${pid}`));
+          as.release();
+        }
+      } finally {
+        storm.kill('SIGKILL');
+        platform.shutdown();
+      }
+    });
+
+    it('has a first thread after all when there was no memory for it', () => {
+      const memfile = MemoryFile.create(64 * 2 ** 20);
+      assert.ok(typeof memfile !== 'number');
+      const platform = new SystrapPlatform(memfile, new HostPoller().fd);
+      platform.newAddressSpace();
+      const as = platform.newAddressSpace() as SystrapAddressSpace;
+      const code = memfile.alloc(1);
+      memfile
+        .u8(code)
+        .set(new Assembler().label('again').syscall().jmp('again').finish(), memfile.byteOffset(code));
+      as.map(0x10000, code, 1, PROT_READ | PROT_EXEC);
+      const ctx = platform.newContext();
+      ctx.regs.set(RIP, 0x10000);
+      const frames: number[] = [];
+      for (let f = memfile.alloc(1); f >= 0; f = memfile.alloc(1)) frames.push(f);
+      // One page at a time there is enough for the slots, then for the orders, then for the thread.
+      let refused = 0;
+      while (refused < 100 && ctx.prepare(as) === -EAGAIN) {
+        refused++;
+        memfile.unref(frames.pop()!);
+      }
+      assert.ok(refused > SLOTS_PER_BLOCK * SLOT_PAGES, `${refused} refusals`);
+      ctx.resume(as);
+      let came = null;
+      const end = performance.now() + 5000;
+      while (came === null && performance.now() < end) came = platform.wait(false);
+      assert.deepEqual([came === ctx, ctx.event], [true, EV_SYSCALL]);
       ctx.release();
       as.release();
       platform.shutdown();

@@ -364,5 +364,29 @@ function suite({ bases, label, options }: StubShape): void {
       }
       assert.ok(pids.size < 5, `${pids.size} processes`);
     });
+
+    it('reuses a process whose guest ended with the call that was patched first', () => {
+      const shared = platform;
+      platform = new SystrapPlatform(memfile, new HostPoller().fd, { patchCalls: true, bases });
+      try {
+        const pids = new Set<number>();
+        for (const last of [true, false]) {
+          const as = space();
+          pids.add(as.process.pid);
+          const ctx = start('count');
+          for (let i = 0; i < 100 && !(last && platform.patchedSites > 0); i++) {
+            ctx.resume(as);
+            next();
+            serve(ctx);
+          }
+          ctx.release();
+          as.release();
+        }
+        assert.deepEqual([pids.size, platform.patchedSites], [1, 2]);
+      } finally {
+        platform.shutdown();
+        platform = shared;
+      }
+    });
   });
 }

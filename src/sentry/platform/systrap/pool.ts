@@ -49,7 +49,6 @@ export class ProcessPool {
 
   /** The guest of `process` is gone: it is kept, or ended. */
   recycle(process: HostProcess): void {
-    process.orders.count = 0;
     const whole = process.hasTable === this.platform.patchesCalls && process.idle.length === process.threads;
     const few = this.kept.length < POOL_SIZE && process.threads <= THREADS_KEPT;
     if (few && process.broken === 0 && whole && this.empty(process)) this.add(process);
@@ -59,6 +58,7 @@ export class ProcessPool {
   private empty(process: HostProcess): boolean {
     process.patchTarget = null;
     process.sites?.clear();
+    // After what is queued: pages of the process's own may be among it, which stay.
     if (this.platform.patchesCalls) {
       // All but the jump table.
       const after = PATCH_TABLE_ADDR + PATCH_TABLE_SIZE;

@@ -3,7 +3,7 @@
 // time; emptied processes are kept for the next one.
 
 import { EPOLL_CTL_ADD, EPOLLIN } from '../../../abi/epoll.ts';
-import { ESRCH } from '../../../abi/errno.ts';
+import { EINTR, ESRCH } from '../../../abi/errno.ts';
 import { MAP_FIXED, MAP_SHARED, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
 import {
   CLONE_FILES,
@@ -107,7 +107,7 @@ export class HostProcess {
     if (this.broken !== 0 || index >= MAX_SLOTS) return null;
     const block = Math.floor(index / SLOTS_PER_BLOCK);
     const inBlock = index % SLOTS_PER_BLOCK;
-    if (inBlock === 0) {
+    if (block === this.blocks.length) {
       const frame = this.platform.memfile.alloc(SLOTS_PER_BLOCK * SLOT_PAGES);
       if (frame < 0) return null;
       this.blocks.push(frame);
@@ -115,8 +115,8 @@ export class HostProcess {
       const at = SLOTS_ADDR + block * size;
       const flags = MAP_SHARED | MAP_FIXED;
       this.order(SYS_mmap, at, size, PROT_READ | PROT_WRITE, flags, MEMFILE_FD, frame * 4096);
-      if (this.ordersFrame < 0 && !this.takeOrdersPage()) return null;
     }
+    if (this.ordersFrame < 0 && !this.takeOrdersPage()) return null;
     const slot = new HostSlot(
       this.pid,
       index,
@@ -127,7 +127,6 @@ export class HostProcess {
     );
     this.order(SYS_clone, THREAD_FLAGS, slot.addr + SLOT_SIZE - 16, 0, 0, 0, 0);
     slot.tid = this.platform.runOrders(this);
-    if (this.broken !== 0) this.end();
     if (slot.tid <= 0) return null;
     this.threads++;
     return slot;
@@ -196,7 +195,7 @@ export class HostProcess {
     if (this.pidfd >= 0) {
       pollFd.view.setInt32(0, this.pidfd, true);
       pollFd.view.setInt32(4, 1, true);
-      hostCall(SYS_ppoll, pollFd.addr, 1, 0, 0, 8);
+      while (hostCall(SYS_ppoll, pollFd.addr, 1, 0, 0, 8) === -EINTR);
     }
     this.reap();
   }

@@ -536,9 +536,15 @@ export class SystrapPlatform implements Platform, StubTable {
     }
   }
 
-  /** Carries out the queued orders of `process`; result of the last one, or -errno of the one that failed. */
+  /**
+   * Carries out the queued orders of `process`; result of the last one, or -errno of the one that failed. When this returns,
+   * all of them are done, or no thread of the process runs any more: it may have mapped what the Sentry is about to give
+   * to others.
+   */
   runOrders(process: HostProcess): number {
-    return this.mappers.run(process);
+    const r = this.mappers.run(process);
+    if (process.broken !== 0) process.end();
+    return r;
   }
 
   private cloneProcess(): HostProcess | number {
