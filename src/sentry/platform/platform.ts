@@ -39,7 +39,8 @@ export interface AddressSpace {
   protect(addr: number, len: number, prot: number): void;
   /**
    * Makes queued orders effective for threads that run right now. Called before a frame that was unmapped or
-   * write-protected is reused or relied upon.
+   * write-protected is reused or relied upon: when it returns, all orders are done, or no thread of the address space
+   * runs any more.
    */
   flush(): void;
   /**
