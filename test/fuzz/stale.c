@@ -593,6 +593,16 @@ static void *roamer(void *arg) {
   }
 }
 
+/** A new program has nothing of what its process, or another one on the same stub, had before. */
+static void is_empty(void) {
+  doing = "before the first mmap";
+  for (int i = 0; i < 2; i++) {
+    is_gone(places[i].at, 0, PAGES);
+    is_gone(places[i].other, 0, PAGES);
+    is_gone(places[i].file, 0, PAGES);
+  }
+}
+
 static void step(void) {
   steps = STEPS;
   __asm__ volatile(
@@ -608,6 +618,7 @@ static void worker(void) {
   sow(self);
   handlers();
   prctl(PR_SET_DUMPABLE, 1);
+  is_empty();
   trap_tid = (pid_t)syscall(SYS_gettid);
   pthread_attr_init(&attr);
   pthread_attr_setstacksize(&attr, 128 * 1024);
@@ -658,10 +669,11 @@ int main(int argc, char **argv) {
     // Its parent may take it for the one that it was before, and write to it.
     family = strtoul(argv[5], 0, 10);
     self = (uint64_t)getpid() & ID;
-    doing = "in a new program";
     sow(self);
     handlers();
     stats->execs++;
+    is_empty();
+    doing = "in a new program";
     touch(places[0].at, PAGES);
     return 0;
   }
