@@ -47,6 +47,7 @@ enum {
   FILE_PAGES = 16,     // of this program, that are compared
   SLEEPERS = 6,
   HANG_MS = 60000,
+  END_MS = 20000,
 };
 
 #define MAGIC 0xa5cul
@@ -189,11 +190,20 @@ static void handlers(void) {
 
 static uint64_t *page(char *at, int i) { return (uint64_t *)(at + (long)i * PAGE); }
 
+/** May a word that anybody in the process writes be so? The kernel copies by bytes: it may be half written for a moment. */
+static bool is_free(volatile uint64_t *p, bool counts) {
+  for (int i = 0; i < 2000; i++) {
+    uint64_t w = *p;
+    if (w == 0 || is_mine(w, counts)) return true;
+    if (w >> 52 == MAGIC && !of_family(w)) return false;
+    if (i % 16 == 15) sched_yield();
+  }
+  return false;
+}
+
 static void is_free_word(uint64_t *p, int i) {
-  uint64_t w = p[COUNTER];
-  if (w != 0 && !is_mine(w, true)) found("counter of page %d at %p is %016lx", i, (void *)p, w);
-  w = p[FREE];
-  if (w != 0 && !is_mine(w, false)) found("free word of page %d at %p is %016lx", i, (void *)p, w);
+  if (!is_free(p + COUNTER, true)) found("counter of page %d at %p is %016lx", i, (void *)p, p[COUNTER]);
+  if (!is_free(p + FREE, false)) found("free word of page %d at %p is %016lx", i, (void *)p, p[FREE]);
 }
 
 /** New pages: zero, but for what other threads have put there since. */
@@ -422,7 +432,7 @@ static void vm_calls(const struct place *other) {
   struct iovec mine = {w, sizeof w}, theirs = {page(other->at, below(PAGES)), sizeof w};
   if (syscall(SYS_process_vm_readv, getpid(), &mine, 1, &theirs, 1, 0) == sizeof w) {
     if (w[0] != 0 && !is_mine(w[0], false)) found("process_vm_readv at %p: %016lx", theirs.iov_base, w[0]);
-    if (w[FREE] != 0 && !is_mine(w[FREE], false)) found("process_vm_readv at %p: %016lx", theirs.iov_base, w[FREE]);
+    if (w[FREE] >> 52 == MAGIC && !of_family(w[FREE])) found("process_vm_readv at %p: %016lx", theirs.iov_base, w[FREE]);
   }
   w[0] = w[1] = word();
   mine.iov_len = theirs.iov_len = 16;
@@ -585,8 +595,9 @@ static void *roamer(void *arg) {
       }
       // In the other place there may be a page of the program.
       if (at == place->other) continue;
-      bool ok = at == place->file ? (a == 0 || of_family(a)) && (b == 0 || of_family(b))
-                                  : (a == 0 || is_mine(a, false)) && (b == 0 || is_mine(b, false));
+      bool ok = at == place->file ? (a == 0 || of_family(a)) && (b == 0 || of_family(b)) : a == 0 || is_mine(a, false);
+      volatile bool free_ok = true;
+      if (at != place->file && PROBE(free_ok = is_free(p + FREE, false))) ok = ok && free_ok;
       if (!ok) found("page %d of %p has %016lx, %016lx", i, at, a, b);
       PROBE(p[FREE] = word(); p[COUNTER] = word_of(self, ++count));
     }
@@ -736,7 +747,16 @@ int main(int argc, char **argv) {
   }
   for (int i = 0; i < WORKERS; i++)
     if (pids[i] > 0) kill(-pids[i], SIGKILL);
-  while (waitpid(-1, 0, 0) > 0 || errno == EINTR) continue;
+  // Children of workers end by themselves.
+  long killed = now_ms();
+  for (pid_t pid; (pid = waitpid(-1, 0, WNOHANG)) >= 0 || errno == EINTR;) {
+    if (now_ms() - killed > END_MS) {
+      printf("STALE seed %lu: processes that were killed do not end\n", first);
+      result = 1;
+      break;
+    }
+    if (pid == 0) usleep(2000);
+  }
   printf("%ld rounds, %ld faults, %ld traps, %ld forks, %ld programs, %ld workers\n", rounds, (long)stats->faults,
          (long)stats->traps, (long)stats->forks, (long)stats->execs, (long)stats->workers);
   return result;
