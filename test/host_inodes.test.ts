@@ -2,6 +2,9 @@
 // owner, mode and number.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemPath, vedette } from './harness/guest.ts';
 import { needs } from './harness/needs.ts';
@@ -10,8 +13,8 @@ const FILES = 40;
 // Two file systems: the numbers of the lower one's files get its number in their high bits.
 const MOUNTS = `
 set -e
-mount -t tmpfs top /tmp
-cd /tmp
+mount -t tmpfs top "$PLACE"
+cd "$PLACE"
 mkdir upper lower both
 mount -t tmpfs upper upper
 mount -t tmpfs lower lower
@@ -21,12 +24,14 @@ ln lower/files/f1 lower/files/twin
 mount -t overlay -o lowerdir=lower/files,upperdir=upper/files,workdir=upper/work,xino=on both both
 "$@"
 `;
-const LOOK = 'cd /tmp/both && stat -c "%n %i %a %h" * && cat f* && ls -i';
+const LOOK = 'cd "$PLACE/both" && stat -c "%n %i %a %h" * && cat f* && ls -i';
 
 test('files of an overlay with xino=on', needs('inside', 'user namespaces', 'unshare'), (t) => {
+  const place = mkdtempSync(join(tmpdir(), 'vedette-inodes-'));
+  t.after(() => rmSync(place, { recursive: true, force: true }));
   const look = (command: string[]): string => {
     const words = ['-rm', 'sh', '-c', MOUNTS, 'sh', ...command, 'sh', '-c', LOOK];
-    const env = { PATH: systemPath, LC_ALL: 'C' };
+    const env = { PATH: systemPath, LC_ALL: 'C', PLACE: place };
     const r = spawnSync('unshare', words, { encoding: 'utf8', env });
     return r.status === 0 ? r.stdout : r.stderr;
   };
