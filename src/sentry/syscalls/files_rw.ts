@@ -34,12 +34,7 @@ import { type File, WORKS_ON } from '../vfs/file.ts';
 import { continues, MAX_RW_COUNT, noteRead, noteWrite, waitReadable, waitWritable } from './blocking_io.ts';
 import { fdget } from './fdget.ts';
 import { FD, FLAGS, IN_BUF, OFF, ONE_OF, OUT_BUF, SIZE, STRUCT } from './kinds.ts';
-import {
-  anyLongTransfer,
-  awaitLongTransfer,
-  holdLongTransfer,
-  releaseLongTransfer,
-} from './long_transfer.ts';
+import { anyLongTransfer, awaitLongTransfer, endLongTransfer, holdLongTransfer } from './long_transfer.ts';
 import { sys } from './row.ts';
 
 /** The position argument of a call that uses the file's own. */
@@ -57,6 +52,7 @@ function checkRange(addr: number, len: number): number {
  */
 function readFile(t: Task, fd: number, f: File, io: Io, pos: number): number {
   if (anyLongTransfer() && pos === OWN_POS) {
+    t.pin(fd, f);
     const r = awaitLongTransfer(t, f);
     if (r !== 0) return r;
   }
@@ -86,7 +82,7 @@ function readSlice(t: Task, fd: number, f: File, io: Io, pos: number): number {
     if (pos === OWN_POS) holdLongTransfer(t, f);
     if (t.giveWay() === BLOCKED) return BLOCKED;
   }
-  if (pos === OWN_POS) releaseLongTransfer(t, f);
+  endLongTransfer(t);
   return n > 0 ? before + n : before > 0 ? before : n;
 }
 
@@ -96,6 +92,7 @@ function readSlice(t: Task, fd: number, f: File, io: Io, pos: number): number {
  */
 function writeFile(t: Task, fd: number, f: File, io: Io, pos: number, before: number): number {
   if (anyLongTransfer() && f.seekable) {
+    t.pin(fd, f);
     const r = awaitLongTransfer(t, f.inode) || (pos === OWN_POS ? awaitLongTransfer(t, f) : 0);
     if (r !== 0) return r;
   }
@@ -120,7 +117,7 @@ function writeFile(t: Task, fd: number, f: File, io: Io, pos: number, before: nu
     }
     return done > 0 ? done : r;
   }
-  if (before > 0 && anyLongTransfer()) releaseWrite(t, f);
+  if (before > 0) endLongTransfer(t);
   return done;
 }
 
@@ -135,13 +132,8 @@ function writeSlice(t: Task, fd: number, f: File, io: Io, pos: number, before: n
     if (pos === OWN_POS) holdLongTransfer(t, f);
     if (t.giveWay() === BLOCKED) return BLOCKED;
   }
-  releaseWrite(t, f);
+  endLongTransfer(t);
   return n > 0 ? before + n : before > 0 ? before : n;
-}
-
-function releaseWrite(t: Task, f: File): void {
-  releaseLongTransfer(t, f.inode);
-  releaseLongTransfer(t, f);
 }
 
 /** Implements read(2). */
