@@ -75,7 +75,7 @@ interface Sleeper {
   readonly ready: Promise<void>;
 }
 
-describe('an idle sandbox', needs('inside'), () => {
+describe('an idle sandbox', { concurrency: true, ...needs('inside') }, () => {
   let dir = '';
   before(() => {
     dir = mkdtempSync(join(tmpdir(), 'vedette-idle-'));

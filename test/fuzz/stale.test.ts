@@ -1,12 +1,12 @@
 // No process reads or writes memory that is not its own, whatever races with changes of mappings: a third of a minute on
-// each platform.
+// each platform, all of them at once.
 import { after, before, describe, test } from 'node:test';
 import { needs } from '../harness/needs.ts';
 import { firstSeed } from './fuzzing.ts';
 import { Fuzz } from './harness.ts';
 import { lookForStale, PLATFORMS } from './stale.ts';
 
-describe('stale frames', needs('inside'), () => {
+describe('stale frames', { concurrency: true, ...needs('inside') }, () => {
   const programs = new Fuzz();
   let bombs = '';
   let stale = '';
