@@ -1,4 +1,4 @@
-// The same as stale.test.ts for long: VEDETTE_FUZZ_MINUTES on each platform, 10 unless told.
+// The same as stale.test.ts for long: VEDETTE_FUZZ_MINUTES on each platform, all of them at once, 10 unless told.
 import { after, before, describe, test } from 'node:test';
 import { needs } from '../harness/needs.ts';
 import { firstSeed } from './fuzzing.ts';
@@ -9,7 +9,7 @@ const minutes = Number(process.env.VEDETTE_FUZZ_MINUTES ?? '10');
 /** A failure is repeated with its seed in this time at the most. */
 const RUN_MS = 120_000;
 
-describe('stale frames, for long', needs('inside'), () => {
+describe('stale frames, for long', { concurrency: true, ...needs('inside') }, () => {
   const programs = new Fuzz();
   let bombs = '';
   let stale = '';
