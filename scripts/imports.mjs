@@ -12,7 +12,8 @@ export const files = (dir) =>
     .sort();
 
 // `import type {...} from`, `import {...} from`, `export * from`, `import '...'`, `import('...')`.
-const STATEMENT = /^\s*(import|export)\s+(type\s+)?([^'";]*?)\s*from\s+'([^']+)'|\bimport\s*\(?\s*'([^']+)'/gm;
+const STATEMENT =
+  /^\s*(import|export)\s+(type\s+)?([^'";]*?)\s*from\s+'([^']+)'|\bimport\s*\(?\s*'([^']+)'/gm;
 
 /** The relative imports of a file's text: where each leads, as written, and whether it is of types alone. */
 export function importsOf(file, text = readFileSync(file, 'utf8')) {

@@ -4,13 +4,19 @@ import { MAP_FIXED, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED } from '../../../abi/m
 import { SYS_mmap, SYS_mprotect, SYS_munmap } from '../../../abi/syscall.ts';
 import type { DonatedFile } from '../../memfile/mappable.ts';
 import { type AddressSpace, GUEST_TOP } from '../platform.ts';
+import { OrderList } from '../stub/orders.ts';
 import type { HostThread } from './host_thread.ts';
-import { OrderList } from './orders.ts';
-import type { PtracePlatform } from './ptrace.ts';
 import { MAX_ORDERS, STUB_MEMFILE_FD } from './stub.image.ts';
 
+/** What address spaces need of their platform. */
+export interface SpaceHost {
+  readonly donations: { numberOf(file: DonatedFile): number };
+  runOrders(space: PtraceAddressSpace, thread: HostThread | null): void;
+  releaseAddressSpace(space: PtraceAddressSpace): void;
+}
+
 export class PtraceAddressSpace implements AddressSpace {
-  readonly platform: PtracePlatform;
+  readonly platform: SpaceHost;
   readonly pid: number;
   /** Stopped threads that no context uses. */
   readonly idle: HostThread[];
@@ -21,7 +27,7 @@ export class PtraceAddressSpace implements AddressSpace {
   broken = 0;
   released = false;
 
-  constructor(platform: PtracePlatform, pid: number, idle: HostThread[]) {
+  constructor(platform: SpaceHost, pid: number, idle: HostThread[]) {
     this.platform = platform;
     this.pid = pid;
     this.idle = idle;

@@ -29,7 +29,6 @@ import {
 } from '../regs.ts';
 import type { PtraceAddressSpace } from './address_space.ts';
 import type { HostThread } from './host_thread.ts';
-import type { PtracePlatform } from './ptrace.ts';
 
 /** Linux's bound for the bases that ptrace and arch_prctl set. */
 const TASK_SIZE_MAX = 0x7fff_ffff_f000;
@@ -37,9 +36,26 @@ const TASK_SIZE_MAX = 0x7fff_ffff_f000;
 /** Bytes of host memory for one context's registers, reused through a free list. */
 const freeBuffers: HostBuffer[] = [];
 
+/** What guest threads need of their platform. */
+export interface ContextHost {
+  readonly xstateSize: number;
+  readonly initialXstate: Uint8Array;
+  /** Queues an event that did not come from the host. */
+  post(ctx: PtraceContext): void;
+  /** `ctx` is about to enter user mode; it came back, or will not; it is released. */
+  entering(ctx: PtraceContext, thread: HostThread): void;
+  left(ctx: PtraceContext): void;
+  forget(ctx: PtraceContext): void;
+  /** A host thread of the address space, or null; and back again. */
+  takeThread(space: PtraceAddressSpace, ctx: PtraceContext): HostThread | null;
+  giveBack(space: PtraceAddressSpace, thread: HostThread, running: boolean): void;
+  threadCpuNs(space: PtraceAddressSpace, thread: HostThread): number;
+  runOrders(space: PtraceAddressSpace, thread: HostThread | null): void;
+}
+
 export class PtraceContext implements Context {
   readonly regs: Regs;
-  readonly platform: PtracePlatform;
+  readonly platform: ContextHost;
   private readonly buffer: HostBuffer;
   owner: unknown = null;
   event = 0;
@@ -59,7 +75,7 @@ export class PtraceContext implements Context {
   cpuBaseNs = 0;
   private released = false;
 
-  constructor(platform: PtracePlatform) {
+  constructor(platform: ContextHost) {
     this.platform = platform;
     this.buffer = freeBuffers.pop() ?? HostBuffer.alloc(REGS_SIZE);
     this.buffer.u8.fill(0);

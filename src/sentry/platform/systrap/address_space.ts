@@ -12,14 +12,20 @@ import {
 } from '../platform.ts';
 import { MEMFILE_FD } from './layout.ts';
 import type { HostProcess } from './process.ts';
-import type { SystrapPlatform } from './systrap.ts';
+
+/** What address spaces need of their platform. */
+export interface SpaceHost {
+  readonly donations: { numberOf(file: DonatedFile): number };
+  readonly pool: { recycle(process: HostProcess): void };
+  runOrders(process: HostProcess): number;
+}
 
 export class SystrapAddressSpace implements AddressSpace {
-  readonly platform: SystrapPlatform;
+  readonly platform: SpaceHost;
   readonly process: HostProcess;
   released = false;
 
-  constructor(platform: SystrapPlatform, process: HostProcess) {
+  constructor(platform: SpaceHost, process: HostProcess) {
     this.platform = platform;
     this.process = process;
   }

@@ -17,6 +17,24 @@ import {
 } from '../../../abi/signal.ts';
 import { SYS_futex, SYS_tgkill } from '../../../abi/syscall.ts';
 import { hostCall3 } from '../../../host/syscall.ts';
+import { processCpuNs, threadCpuNs } from '../../../host/threads.ts';
+import type { HandOver } from '../handover/handover.ts';
+import {
+  H_ASLEEP,
+  H_NUMBER,
+  H_SEQ,
+  H_STATE,
+  STATE_CALL,
+  STATE_DONE,
+  STATE_EVENT,
+  STATE_PARK,
+  STATE_RUN,
+  STATE_SAVE,
+  STATE_TRAP,
+  STATE_TRAPPED,
+} from '../handover/line.ts';
+import { AT_START } from '../handover/placement.ts';
+import type { Handed } from '../handover/thread.ts';
 import {
   ACCESS_EXEC,
   ACCESS_READ,
@@ -30,37 +48,22 @@ import {
   EV_TRAP,
 } from '../platform.ts';
 import { CS, EFLAGS, ORIG_RAX, R11, RAX, RCX, REGS_SIZE, Regs, type RegsSource, RIP, SS } from '../regs.ts';
-import { processCpuNs, threadCpuNs } from '../stub/cpu_time.ts';
 import type { SystrapAddressSpace } from './address_space.ts';
 import {
   CODE_SIZE,
   FRAME_INFO,
-  H_ASLEEP,
-  H_NUMBER,
-  H_SEQ,
   H_SIG,
-  H_STATE,
   SIG_ANSWERED,
   SITE_FALLBACK,
   SITE_SIZE,
   SITES_ADDR,
   SITES_END,
-  STATE_CALL,
-  STATE_DONE,
-  STATE_EVENT,
-  STATE_PARK,
-  STATE_RUN,
-  STATE_SAVE,
-  STATE_TRAP,
-  STATE_TRAPPED,
   STUB_BASE,
 } from './layout.ts';
-import { AT_START } from './placement.ts';
-import type { HostProcess } from './process.ts';
+import type { HostProcess, SlotUser } from './process.ts';
 import { CALL_SIZE, type CallSites } from './sites.ts';
 import { G_ERR, G_TRAPNO, type HostSlot } from './slot.ts';
-import { SIG_KICK } from './stub.image.ts';
-import type { SystrapPlatform } from './systrap.ts';
+import { SIG_KICK, type StubImage } from './stub.image.ts';
 
 /** Processor exceptions, in the frame's trap number. */
 const X86_TRAP_PF = 14;
@@ -75,9 +78,23 @@ const FRAME_LIMIT_NS = 1e9;
 
 const TWO32 = 0x1_0000_0000;
 
-export class SystrapContext implements Context, RegsSource {
+/** What guest threads need of their platform. */
+export interface ContextHost {
+  readonly handover: HandOver<SystrapContext>;
+  /** Words that nobody reports in, for who has no host thread. */
+  readonly control: Int32Array;
+  readonly stub: StubImage;
+  readonly xstateSize: number;
+  readonly movesXstate: boolean;
+  readonly initialXstate: Uint8Array;
+  patchedSites: number;
+  runOrders(process: HostProcess): number;
+}
+
+export class SystrapContext implements Context, Handed, RegsSource, SlotUser {
   readonly regs: Regs = new Regs(new ArrayBuffer(REGS_SIZE), 0);
-  readonly platform: SystrapPlatform;
+  readonly platform: ContextHost;
+  private readonly handover: HandOver<SystrapContext>;
   owner: unknown = null;
   event = 0;
   sig = 0;
@@ -107,10 +124,11 @@ export class SystrapContext implements Context, RegsSource {
   private kickedAtStart = false;
   private released = false;
 
-  constructor(platform: SystrapPlatform) {
+  constructor(platform: ContextHost) {
     this.platform = platform;
+    this.handover = platform.handover;
     this.words = platform.control;
-    this.number = platform.ring.enter(this);
+    this.number = platform.handover.ring.enter(this);
     this.regs.set(CS, 0x33);
     this.regs.set(SS, 0x2b);
     this.regs.set(EFLAGS, 0x202);
@@ -133,11 +151,11 @@ export class SystrapContext implements Context, RegsSource {
     if (process.orders.count > 0) this.platform.runOrders(process);
     if (this.slot === null || process.broken !== 0) {
       this.event = EV_DEAD;
-      this.platform.post(this);
+      this.handover.post(this);
       return;
     }
     this.running = true;
-    if (this.platform.admits(this)) this.start(this.slot);
+    if (this.handover.admits(this)) this.start(this.slot);
     else this.queued = true;
   }
 
@@ -152,11 +170,11 @@ export class SystrapContext implements Context, RegsSource {
     }
     this.running = false;
     this.event = EV_DEAD;
-    this.platform.post(this);
+    this.handover.post(this);
   }
 
   private start(slot: HostSlot): void {
-    this.platform.entering(this);
+    this.handover.entering(this);
     if (!slot.starting) this.sendOff(slot);
   }
 
@@ -221,7 +239,7 @@ export class SystrapContext implements Context, RegsSource {
     this.regs.changed = true;
     if (this.process!.broken !== 0) return false;
     this.signal(slot, STATE_TRAP);
-    this.platform.awaitReport(slot, FRAME_LIMIT_NS);
+    this.handover.awaitReport(slot, FRAME_LIMIT_NS);
     const state = Atomics.load(this.words, this.stateAt);
     if ((state === STATE_EVENT || state === STATE_TRAPPED) && slot.locateFrame()) return true;
     this.process!.end();
@@ -235,7 +253,7 @@ export class SystrapContext implements Context, RegsSource {
   private saveXstate(slot: HostSlot): boolean {
     if (this.process!.broken !== 0) return false;
     this.signal(slot, STATE_SAVE);
-    this.platform.awaitReport(slot, FRAME_LIMIT_NS);
+    this.handover.awaitReport(slot, FRAME_LIMIT_NS);
     const state = Atomics.load(this.words, this.stateAt);
     if (state === STATE_CALL) return true;
     this.regs.fill();
@@ -252,16 +270,26 @@ export class SystrapContext implements Context, RegsSource {
     const state = Atomics.load(this.words, this.stateAt);
     if ((state & 1) !== 0) Atomics.compareExchange(this.words, this.stateAt, state, STATE_PARK);
     // It will sleep, and be woken.
-    this.platform.placement.weighing.wakes++;
+    this.handover.placement.weighing.wakes++;
+  }
+
+  processDied(): void {
+    this.event = EV_DEAD;
+    this.handover.post(this);
+  }
+
+  /** It did not come back: its process ends. */
+  end(): void {
+    this.process?.end();
   }
 
   interrupt(): void {
     const slot = this.slot;
     if (!this.running || slot === null) return;
     if (this.queued) {
-      this.platform.unqueue(this);
+      this.handover.unqueue(this);
       this.event = EV_KICK;
-      this.platform.post(this);
+      this.handover.post(this);
       return;
     }
     if (slot.starting) {
@@ -269,7 +297,7 @@ export class SystrapContext implements Context, RegsSource {
       return;
     }
     // An event that is there already comes first, and would leave the kick for the next run.
-    if ((Atomics.load(this.words, this.stateAt) & 1) !== 0 || !this.platform.kicked(this)) return;
+    if ((Atomics.load(this.words, this.stateAt) & 1) !== 0 || !this.handover.kicked(this)) return;
     hostCall3(SYS_tgkill, slot.pid, slot.tid, SIG_KICK);
   }
 
@@ -560,8 +588,8 @@ export class SystrapContext implements Context, RegsSource {
     this.released = true;
     this.unbind();
     this.pendingXstate = null;
-    this.platform.ring.leave(this.number);
-    this.platform.forget(this);
+    this.handover.ring.leave(this.number);
+    this.handover.forget(this);
   }
 
   private hostCpuNs(): number {
@@ -574,7 +602,7 @@ export class SystrapContext implements Context, RegsSource {
   private unbind(): void {
     const slot = this.slot;
     const process = this.process;
-    if (this.queued) this.platform.unqueue(this);
+    if (this.queued) this.handover.unqueue(this);
     if (slot === null || process === null) {
       this.process = null;
       return;
@@ -590,10 +618,10 @@ export class SystrapContext implements Context, RegsSource {
     const { running } = this;
     if (running) {
       this.running = false;
-      this.platform.left(this);
+      this.handover.left(this);
     }
     // It leaves a process that is dead: to hear of that would be its end somewhere else.
-    if (process.broken !== 0) this.platform.forget(this);
+    if (process.broken !== 0) this.handover.forget(this);
     this.slot = null;
     this.process = null;
     this.words = this.platform.control;

@@ -13,11 +13,12 @@ import { monotonicNs } from '../../../host/clock.ts';
 import { HostPoller } from '../../../host/poller.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { MemoryFile } from '../../memfile/memfile.ts';
+import { RING_LAP_SHIFT, RING_SHIFT, RING_SIZE } from '../handover/line.ts';
 import { EV_DEAD, EV_KICK, EV_SYSCALL } from '../platform.ts';
 import * as r from '../regs.ts';
 import type { SystrapAddressSpace } from './address_space.ts';
 import type { SystrapContext } from './context.ts';
-import { RING_ADDR, RING_LAP_SHIFT, RING_SHIFT, RING_SIZE } from './layout.ts';
+import { RING_ADDR } from './layout.ts';
 import { STUB_SHAPES, type StubShape } from './shapes_of_stub.test.helper.ts';
 import { SystrapPlatform } from './systrap.ts';
 
@@ -253,22 +254,22 @@ function suite({ bases, label, options }: StubShape, patchCalls: boolean): void 
       crowd('serves a hundred at once, through the ring', 1000, (c) => {
         const as = c.space();
         const callers = c.start(100, 'calls', as);
-        assert.equal(c.platform.ring.on, true);
+        assert.equal(c.platform.handover.ring.on, true);
         assert.equal(callers.filter((t) => t.ctx.queued).length, 0);
         c.serve('all have made calls', () => callers.every((t) => t.calls >= 100));
         // Few are left: it is not used any more, and the rest go on.
         for (const t of callers.slice(0, 80)) c.release(t);
         c.serve('the rest call', () => callers.slice(80).every((t) => t.calls >= 300));
-        assert.equal(c.platform.ring.on, false);
+        assert.equal(c.platform.handover.ring.on, false);
         const more = c.start(60, 'calls', as);
-        assert.equal(c.platform.ring.on, true);
+        assert.equal(c.platform.handover.ring.on, true);
         c.serve('all call', () => more.every((t) => t.calls >= 50));
       });
 
       crowd('serves those that wait for a turn while the ring is used', 64, (c) => {
         const as = c.space();
         const callers = c.start(100, 'calls', as);
-        assert.equal(c.platform.ring.on, true);
+        assert.equal(c.platform.handover.ring.on, true);
         assert.equal(callers.filter((t) => t.ctx.queued).length, 36);
         c.serve('all have made calls', () => callers.every((t) => t.calls >= 100));
         const dying = c.start(10, 'calls', c.space());
@@ -291,7 +292,7 @@ function suite({ bases, label, options }: StubShape, patchCalls: boolean): void 
           'all have made calls',
           () => callers.every((t) => t.calls >= 5),
           () => {
-            assert.equal(c.platform.ring.on, true);
+            assert.equal(c.platform.handover.ring.on, true);
             // As any guest can, in the name of every thread.
             for (let id = 0; id < 128; id++) {
               const n = Atomics.add(page, 0, 1);
@@ -308,10 +309,10 @@ function suite({ bases, label, options }: StubShape, patchCalls: boolean): void 
         crowd(`serves a hundred while a guest spoils the ring: ${harm}`, 1000, (c) => {
           const callers = c.start(100, 'calls', c.space());
           const [spoiler] = c.start(1, harm, c.space());
-          assert.equal(c.platform.ring.on, true);
+          assert.equal(c.platform.handover.ring.on, true);
           for (let n = 20; n <= 200; n += 20) {
             c.serve('all have made calls', () => callers.every((t) => t.calls >= n));
-            assert.equal(c.platform.ring.on, true);
+            assert.equal(c.platform.handover.ring.on, true);
           }
           assert.deepEqual([spoiler!.calls, spoiler!.deaths, spoiler!.ctx.running], [0, 0, true]);
         });
@@ -412,7 +413,7 @@ class Crowd {
 
   /** The ring's page, as guests see it. */
   ringPage(): Int32Array {
-    const { frame } = this.platform.ring;
+    const { frame } = this.platform.handover.ring;
     const at = this.memfile.byteOffset(frame) / 4;
     return this.memfile.i32(frame).subarray(at, at + 1024);
   }

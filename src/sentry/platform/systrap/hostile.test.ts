@@ -36,6 +36,7 @@ import { HostBuffer } from '../../../host/buffer.ts';
 import { HostPoller } from '../../../host/poller.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { MemoryFile } from '../../memfile/memfile.ts';
+import { H_STATE, STATE_CALL } from '../handover/line.ts';
 import {
   type AddressSpace,
   type Context,
@@ -51,14 +52,12 @@ import {
   CODE_SIZE,
   CONTROL_ADDR,
   EVENT_FD,
-  H_STATE,
   HEADER_SIZE,
   ORDERS_ADDR,
   ORDERS_PAGES,
   SITES_ADDR,
   SLOT_SIZE,
   SLOTS_ADDR,
-  STATE_CALL,
   STUB_BASE,
 } from './layout.ts';
 import { selfTest } from './selftest.ts';

@@ -33,11 +33,6 @@ export const SLOTS_SHIFT = 27;
 export const SLOTS_ADDR: number = SLOTS_BASE + 0x10_0000;
 /** The ring of ready threads (ready_ring.ts), near what else guests can write. */
 export const RING_ADDR: number = SLOTS_ADDR - 0x1_0000;
-/** Words of the ring; as many others come before them, of which the first counts. */
-export const RING_SHIFT = 9;
-export const RING_SIZE: number = 2 ** RING_SHIFT;
-/** Where in a word of it the lap is. */
-export const RING_LAP_SHIFT = 20;
 export const SLOT_SIZE = 0x4000;
 export const SLOT_PAGES: number = SLOT_SIZE / 4096;
 /** Slots are mapped this many at a time. */
@@ -61,29 +56,9 @@ export const EVENT_FD = 4;
 export const IMAGE_FD = 5;
 export const REPORT_FD = 6;
 
-/** Words of the control page: what a thread that reports has to do for the Sentry, and how often it may spin for its answer. */
-export const C_WANTS = 0;
-export const C_SPINS = 4;
 /** Extended state that a thread in a patched call saves and loads: XCR0 as signal frames have it. */
 export const C_XSTATE = 8;
-/** C_WANTS: the Sentry is asleep, or about to be, and must be woken; it looks into the ring (ready_ring.ts). */
-export const WANTS_WAKE = 1;
-export const WANTS_RING = 2;
 
-/** Words of a slot's header. */
-export const H_STATE = 0x00;
-/** Counts patched calls. */
-export const H_SEQ = 0x04;
-/** A call's number, then its result; its arguments. */
-export const H_RAX = 0x08;
-export const H_RDI = 0x10;
-export const H_RSI = 0x18;
-export const H_RDX = 0x20;
-export const H_R10 = 0x28;
-export const H_R8 = 0x30;
-export const H_R9 = 0x38;
-/** The thread sleeps on H_STATE, or is about to: it must be woken. */
-export const H_ASLEEP = 0x40;
 export const H_SIG = 0x80;
 /** Address of the rt_sigframe. */
 export const H_FRAME = 0x88;
@@ -103,33 +78,12 @@ export const SET_GS = 2;
 export const SELF_AT: number = PATCH_TABLE_ADDR;
 /** A thread that goes on from a patched call with all registers takes its extended state from the slot too. */
 export const H_LOAD = 0xd4;
-/** What the thread puts into the ring. */
-export const H_NUMBER = 0x84;
 /** stack_t of the signal stack, for the thread's start. */
 export const H_ALTSTACK = 0xa0;
 /** Where a patched call's extended state goes, and how much of it can. */
 export const XSTATE_AT = 0x400;
 export const XSTATE_ROOM = 0xc00;
 export const HEADER_SIZE: number = XSTATE_AT + XSTATE_ROOM;
-
-/** H_STATE: the thread's report (odd), and the Sentry's answer (even). */
-export const STATE_NEW = 0;
-/** Thread -> Sentry: the frame holds an event. */
-export const STATE_EVENT = 1;
-/** Thread -> Sentry: a patched call; number and arguments are in the header, the rest at H_PATCHED. */
-export const STATE_CALL = 3;
-/** Thread -> Sentry: a call that trapped; number and arguments are in the header too, the rest in the frame. */
-export const STATE_TRAPPED = 5;
-/** Sentry -> thread: go on with all registers. */
-export const STATE_RUN = 2;
-/** Sentry -> thread: the answer takes long; do not spin. */
-export const STATE_PARK = 4;
-/** Sentry -> thread in a patched call: trap, so that there is a real signal frame. */
-export const STATE_TRAP = 6;
-/** Sentry -> thread in a patched call: put the extended state into the slot, and report STATE_CALL once more. */
-export const STATE_SAVE = 10;
-/** Sentry -> thread in a call: go on with the result in the header, everything else as it was. */
-export const STATE_DONE = 8;
 
 /** H_SIG of a kick that came after the answer, before the thread had gone on: the frame is that of the event before. */
 export const SIG_ANSWERED = 0x101;

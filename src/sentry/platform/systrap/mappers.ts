@@ -6,8 +6,26 @@ import { SYS_clone, SYS_close } from '../../../abi/syscall.ts';
 import { monotonicNs } from '../../../host/clock.ts';
 import { NotifyListener } from '../../../host/notify.ts';
 import { hostCall } from '../../../host/syscall.ts';
-import type { Placement } from './placement.ts';
-import type { HostProcess } from './process.ts';
+import type { Placement } from '../handover/placement.ts';
+import type { OrderList } from '../stub/orders.ts';
+
+/** A process, as far as its mapper is concerned. */
+export interface Mapped {
+  readonly pid: number;
+  readonly pidfd: number;
+  /** The mapper's call that waits for an answer. */
+  idLow: number;
+  idHigh: number;
+  /** Orders that are queued, and the page that the mapper reads them from. */
+  readonly orders: OrderList;
+  readonly ordersPage: Int32Array;
+  /** The cpu that the mapper is pinned to; -1 for none. */
+  mapperCpu: number;
+  /** 0, or why the process must not run guest code again: -errno. */
+  broken: number;
+  /** Kills the process and waits for its end. */
+  end(): void;
+}
 
 export class Mappers {
   private readonly listener: NotifyListener;
@@ -25,7 +43,7 @@ export class Mappers {
   }
 
   /** Waits for the first report of a new process; 0 or -errno. */
-  begin(process: HostProcess): number {
+  begin(process: Mapped): number {
     const early = this.early.get(process.pid);
     if (early !== undefined) {
       this.early.delete(process.pid);
@@ -37,7 +55,7 @@ export class Mappers {
   }
 
   /** Carries out the queued orders of `process`; result of the last one, or -errno of the one that failed. */
-  run(process: HostProcess): number {
+  run(process: Mapped): number {
     const list = process.orders;
     if (process.broken !== 0) {
       list.count = 0;
@@ -73,13 +91,13 @@ export class Mappers {
   }
 
   /** Gives a waiting mapper's process a descriptor of ours; its number there, or -errno. */
-  giveFd(process: HostProcess, fd: number): number {
+  giveFd(process: Mapped, fd: number): number {
     this.placement.placeMapper(process);
     return this.listener.addFd(process.idLow, process.idHigh, fd);
   }
 
   /** The listener has received a report: goes on until it is the one of `process`. 0 or -errno. */
-  private takeUntil(process: HostProcess): number {
+  private takeUntil(process: Mapped): number {
     while (this.listener.tid !== process.pid) {
       this.early.set(this.listener.tid, [this.listener.idLow, this.listener.idHigh]);
       const r = this.listener.receive(process.pidfd);

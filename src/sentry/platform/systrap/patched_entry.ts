@@ -62,17 +62,10 @@ import {
   RSP,
   rip,
 } from '../../../asm/index.ts';
-import { type Bases, emitReportBases, emitSetBases, emitSlot, ofSlot } from './bases.ts';
 import {
   C_SPINS,
   C_WANTS,
-  C_XSTATE,
-  CONTROL_ADDR,
-  EVENT_FD,
   H_ASLEEP,
-  H_FLAGS,
-  H_LOAD,
-  H_PATCHED,
   H_R8,
   H_R9,
   H_R10,
@@ -82,10 +75,6 @@ import {
   H_RSI,
   H_SEQ,
   H_STATE,
-  SITE_FALLBACK,
-  SITE_RETURN,
-  SLOTS_BASE,
-  SLOTS_SHIFT,
   STATE_CALL,
   STATE_DONE,
   STATE_PARK,
@@ -93,6 +82,19 @@ import {
   STATE_SAVE,
   STATE_TRAP,
   WANTS_WAKE,
+} from '../handover/line.ts';
+import { type Bases, emitReportBases, emitSetBases, emitSlot, ofSlot } from './bases.ts';
+import {
+  C_XSTATE,
+  CONTROL_ADDR,
+  EVENT_FD,
+  H_FLAGS,
+  H_LOAD,
+  H_PATCHED,
+  SITE_FALLBACK,
+  SITE_RETURN,
+  SLOTS_BASE,
+  SLOTS_SHIFT,
   XSTATE_AT,
 } from './layout.ts';
 import { emitRing } from './ring_entry.ts';

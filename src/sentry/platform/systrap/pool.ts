@@ -4,11 +4,12 @@
 import { FUTEX_WAKE } from '../../../abi/futex.ts';
 import { SYS_futex, SYS_munmap } from '../../../abi/syscall.ts';
 import { hostCall } from '../../../host/syscall.ts';
+import { STATE_RUN } from '../handover/line.ts';
+import type { HostThread } from '../handover/thread.ts';
 import { GUEST_TOP, PATCH_TABLE_ADDR, PATCH_TABLE_SIZE } from '../platform.ts';
-import { STATE_RUN } from './layout.ts';
 import type { HostProcess } from './process.ts';
 import { sleepsInHandler } from './proof.ts';
-import type { SystrapPlatform } from './systrap.ts';
+import type { StubImage } from './stub.image.ts';
 
 /** Emptied processes that are kept, and the most threads that one of them may have: nobody's limit counts them. */
 const POOL_SIZE = 16;
@@ -16,11 +17,23 @@ const THREADS_KEPT = 4;
 /** How long a thread may take for one trap. */
 const CLEANSE_LIMIT_NS = 100e6;
 
+/** What the pool needs of the platform. */
+export interface PoolHost {
+  readonly stub: StubImage;
+  readonly patchesCalls: boolean;
+  readonly initialXstate: Uint8Array;
+  readonly handover: {
+    readonly placement: { bringHome(thread: HostThread): void };
+    awaitReport(thread: HostThread, limitNs: number): boolean;
+  };
+  runOrders(process: HostProcess): number;
+}
+
 export class ProcessPool {
-  private readonly platform: SystrapPlatform;
+  private readonly platform: PoolHost;
   private readonly kept: HostProcess[] = [];
 
-  constructor(platform: SystrapPlatform) {
+  constructor(platform: PoolHost) {
     this.platform = platform;
   }
 
@@ -81,10 +94,10 @@ export class ProcessPool {
       if (slot.starting || !sleepsInHandler(slot, platform.stub.sleepAddr)) return false;
     for (const slot of process.idle) {
       if (!slot.sendToTrap(platform.stub.trapAddr, platform.initialXstate)) return false;
-      platform.placement.bringHome(slot);
+      platform.handover.placement.bringHome(slot);
       Atomics.store(slot.words, slot.at, STATE_RUN);
       hostCall(SYS_futex, slot.hostAddr, FUTEX_WAKE, 1);
-      if (!platform.awaitReport(slot, CLEANSE_LIMIT_NS) || !slot.locateFrame() || !slot.noteTop())
+      if (!platform.handover.awaitReport(slot, CLEANSE_LIMIT_NS) || !slot.locateFrame() || !slot.noteTop())
         return false;
     }
     return true;

@@ -2,7 +2,6 @@
 // an answer is the number of orders to carry out. Guest threads live in slots. An address space owns one process at a
 // time; emptied processes are kept for the next one.
 
-import { EPOLL_CTL_ADD, EPOLLIN } from '../../../abi/epoll.ts';
 import { EINTR, ESRCH } from '../../../abi/errno.ts';
 import { MAP_FIXED, MAP_SHARED, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
 import {
@@ -17,7 +16,6 @@ import { SIGKILL } from '../../../abi/signal.ts';
 import {
   SYS_clone,
   SYS_close,
-  SYS_epoll_ctl,
   SYS_kill,
   SYS_mmap,
   SYS_pidfd_open,
@@ -27,9 +25,9 @@ import {
 import { __WALL, WNOHANG } from '../../../abi/wait.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';
+import type { MemoryFile } from '../../memfile/memfile.ts';
 import type { PatchTarget } from '../platform.ts';
-import { OrderList } from '../ptrace/orders.ts';
-import type { SystrapContext } from './context.ts';
+import { OrderList } from '../stub/orders.ts';
 import {
   MAX_ORDERS,
   MAX_SLOTS,
@@ -43,15 +41,33 @@ import {
 } from './layout.ts';
 import { CallSites } from './sites.ts';
 import { HostSlot } from './slot.ts';
-import type { SystrapPlatform } from './systrap.ts';
+import type { StubImage } from './stub.image.ts';
 
 const THREAD_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
 
-const event = HostBuffer.alloc(16);
 const pollFd = HostBuffer.alloc(8);
 
+/** What processes need of their platform. */
+export interface ProcessHost {
+  readonly memfile: MemoryFile;
+  readonly stub: StubImage;
+  readonly patchesCalls: boolean;
+  /** Where processes without threads read their orders. */
+  readonly ordersPage: Int32Array;
+  /** Has the platform told of the end of a process. */
+  watchProcess(pidfd: number, pid: number): void;
+  runOrders(process: HostProcess): number;
+  forgetProcess(process: HostProcess): void;
+}
+
+/** A guest thread that has one of the slots. */
+export interface SlotUser {
+  /** The process is dead. */
+  processDied(): void;
+}
+
 export class HostProcess {
-  readonly platform: SystrapPlatform;
+  readonly platform: ProcessHost;
   readonly pid: number;
   readonly pidfd: number;
   /** The mapper's call that waits for an answer. */
@@ -74,7 +90,7 @@ export class HostProcess {
   /** 0, or why the process must not run guest code again: -errno. */
   broken = 0;
 
-  constructor(platform: SystrapPlatform, pid: number) {
+  constructor(platform: ProcessHost, pid: number) {
     this.platform = platform;
     this.pid = pid;
     this.ordersPage = platform.ordersPage;
@@ -85,10 +101,7 @@ export class HostProcess {
       this.broken = this.pidfd;
       return;
     }
-    event.view.setUint32(0, EPOLLIN, true);
-    event.view.setUint32(4, pid, true);
-    event.view.setUint32(8, 1, true);
-    hostCall(SYS_epoll_ctl, platform.epollFd, EPOLL_CTL_ADD, this.pidfd, event.addr);
+    platform.watchProcess(this.pidfd, pid);
   }
 
   /** Queues an order. */
@@ -161,19 +174,19 @@ export class HostProcess {
 
   private reaped = false;
   /** Contexts that have one of the slots: as long as there are any, the slots' memory is not given to others. */
-  private readonly bound: Set<SystrapContext> = new Set();
+  private readonly bound: Set<SlotUser> = new Set();
   /** The address space that it serves may have its calls patched. */
   patchTarget: PatchTarget | null = null;
   /** Its call sites; null when calls are left alone. */
   readonly sites: CallSites | null;
 
   /** A context takes a slot. */
-  addContext(ctx: SystrapContext): void {
+  addContext(ctx: SlotUser): void {
     this.bound.add(ctx);
   }
 
   /** A context leaves its slot and looks at it no more. */
-  removeContext(ctx: SystrapContext): void {
+  removeContext(ctx: SlotUser): void {
     this.bound.delete(ctx);
     this.freeSlots();
   }
@@ -182,10 +195,6 @@ export class HostProcess {
     if (!this.reaped || this.bound.size > 0) return;
     for (const frame of this.blocks) this.platform.memfile.unrefRun(frame, SLOTS_PER_BLOCK * SLOT_PAGES);
     this.blocks.length = 0;
-  }
-
-  get contexts(): Iterable<SystrapContext> {
-    return this.bound;
   }
 
   /** Kills the process and waits until no thread of it can run: then its memory may be used again. */
@@ -213,5 +222,7 @@ export class HostProcess {
     this.ordersFrame = -1;
     this.freeSlots();
     this.platform.forgetProcess(this);
+    // Those that do not run too: a parked call would wait, and hold what it has, for who never goes on.
+    for (const user of this.bound) user.processDied();
   }
 }

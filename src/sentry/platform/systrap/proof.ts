@@ -7,24 +7,13 @@ import { FUTEX_WAIT } from '../../../abi/futex.ts';
 import { SYS_close, SYS_futex, SYS_openat, SYS_pread64, SYS_sched_yield } from '../../../abi/syscall.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';
-import { H_STATE } from './layout.ts';
+import { H_STATE } from '../handover/line.ts';
 import type { HostSlot } from './slot.ts';
 
 const path = HostBuffer.alloc(64);
 const text = HostBuffer.alloc(256);
 /** A thread that was just told to stop spinning needs a moment to fall asleep. */
 const TRIES = 20;
-
-/** True when the thread of `slot` sleeps in a system call. */
-export function sleepsInCall(slot: HostSlot): boolean {
-  path.putString(`/proc/${slot.pid}/task/${slot.tid}/syscall`);
-  const fd = hostCall(SYS_openat, AT_FDCWD, path.addr, O_RDONLY | O_CLOEXEC, 0);
-  if (fd < 0) return false;
-  const n = hostCall(SYS_pread64, fd, text.addr, 1, 0);
-  hostCall(SYS_close, fd);
-  // The number of the call; else "running", or "-1" while it waits for a page.
-  return n === 1 && text.u8[0]! >= 0x30 && text.u8[0]! <= 0x39;
-}
 
 /** True when the thread of `slot` sleeps at `sleepAddr` (after the call) on its own slot, with the handler's stack. */
 export function sleepsInHandler(slot: HostSlot, sleepAddr: number): boolean {

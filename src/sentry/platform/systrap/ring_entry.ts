@@ -1,7 +1,8 @@
 // What a thread that has reported does when the control page wants something of it: puts its number into the ring.
 
 import { type Assembler, EAX, EDI, EDX, imm, mem, RAX, type Reg, RSI } from '../../../asm/index.ts';
-import { C_WANTS, H_NUMBER, RING_ADDR, RING_LAP_SHIFT, RING_SHIFT, RING_SIZE, WANTS_RING } from './layout.ts';
+import { C_WANTS, H_NUMBER, RING_LAP_SHIFT, RING_SHIFT, RING_SIZE, WANTS_RING } from '../handover/line.ts';
+import { RING_ADDR } from './layout.ts';
 
 /**
  * Emits it for the slot in `slot` and the control page in `control`; rax, rdx, rdi and rsi are lost, and eax is what is wanted

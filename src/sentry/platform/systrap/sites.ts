@@ -18,7 +18,6 @@ import { PAGE_SIZE, pageDown } from '../../base/page.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { PATCH_TABLE_ADDR, type PatchTarget } from '../platform.ts';
 import { MAX_SITES, MEMFILE_FD, SITE_FALLBACK, SITE_RETURN, SITE_SIZE, SITES_ADDR } from './layout.ts';
-import type { HostProcess } from './process.ts';
 import { patchedBytes, planPatch } from './shapes.ts';
 
 /** Bytes of `jmp *[disp32]`. */
@@ -49,9 +48,17 @@ const SITES_PER_PAGE = PAGE_SIZE / SITE_SIZE;
 const WORDS_PER_PAGE = PAGE_SIZE / 8;
 const TWO32 = 2 ** 32;
 
+/** What sites need of their process. */
+export interface SiteHost {
+  /** Not 0: it runs no guest code again. */
+  readonly broken: number;
+  /** Queues a call for its mapper. */
+  order(nr: number, a: number, b: number, c: number, d: number, e: number, f: number): void;
+}
+
 /** The call sites of one process: traps of those that are not patched yet, and the code of those that are. */
 export class CallSites {
-  private readonly process: HostProcess;
+  private readonly process: SiteHost;
   private readonly memfile: MemoryFile;
   private readonly entry: number;
   /** Address of a jump in padding -> address of its call. */
@@ -67,7 +74,7 @@ export class CallSites {
   private count = 0;
 
   /** `entry` is where all sites lead. */
-  constructor(process: HostProcess, memfile: MemoryFile, entry: number) {
+  constructor(process: SiteHost, memfile: MemoryFile, entry: number) {
     this.process = process;
     this.memfile = memfile;
     this.entry = entry;

@@ -15,6 +15,8 @@ import {
   UCONTEXT_UC_STACK,
 } from '../../../abi/sigcontext.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
+import { H_ASLEEP, H_R8, H_R9, H_R10, H_RAX, H_RDI, H_RDX, H_RSI, H_SEQ } from '../handover/line.ts';
+import { AT_START } from '../handover/placement.ts';
 import {
   CS,
   EFLAGS,
@@ -51,22 +53,13 @@ import {
   FRAME_SIZE,
   FRAME_UC,
   H_ALTSTACK,
-  H_ASLEEP,
   H_FLAGS,
   H_FRAME,
   H_FS_BASE,
   H_GS_BASE,
   H_LOAD,
-  H_R8,
-  H_R9,
-  H_R10,
-  H_RAX,
-  H_RDI,
-  H_RDX,
-  H_RSI,
   H_SELECTORS,
   H_SELF,
-  H_SEQ,
   H_SET,
   HEADER_SIZE,
   PATCHED_FRAME,
@@ -77,7 +70,6 @@ import {
   SLOTS_ADDR,
   XSTATE_AT,
 } from './layout.ts';
-import { AT_START } from './placement.ts';
 import { PATCHED_FLAGS, RUN_MASK_HIGH, RUN_MASK_LOW } from './stub.image.ts';
 
 /** Indices of struct sigcontext in u64: registers 0 to 17, then selectors, error, trap number, mask, cr2, fpstate. */

@@ -101,19 +101,10 @@ import {
   rip,
 } from '../../../asm/index.ts';
 import { PF_R, PF_X, writeExecutable } from '../../../elf/index.ts';
-import { emitKeepVdso } from '../stub/host_vdso.ts';
-import { type Bases, emitReportBases, emitSetBases } from './bases.ts';
-import { guestFilter, mapperFilter, SYS_NOTIFY } from './filter.ts';
 import {
   C_SPINS,
   C_WANTS,
-  CODE_SIZE,
-  CONTROL_ADDR,
-  EVENT_FD,
-  FRAME_GREGS,
-  H_ALTSTACK,
   H_ASLEEP,
-  H_FRAME,
   H_R8,
   H_R9,
   H_R10,
@@ -121,8 +112,26 @@ import {
   H_RDI,
   H_RDX,
   H_RSI,
-  H_SIG,
   H_STATE,
+  STATE_DONE,
+  STATE_EVENT,
+  STATE_PARK,
+  STATE_RUN,
+  STATE_TRAP,
+  STATE_TRAPPED,
+  WANTS_WAKE,
+} from '../handover/line.ts';
+import { emitKeepVdso } from '../stub/host_vdso.ts';
+import { type Bases, emitReportBases, emitSetBases } from './bases.ts';
+import { guestFilter, mapperFilter, SYS_NOTIFY } from './filter.ts';
+import {
+  CODE_SIZE,
+  CONTROL_ADDR,
+  EVENT_FD,
+  FRAME_GREGS,
+  H_ALTSTACK,
+  H_FRAME,
+  H_SIG,
   IMAGE_FD,
   MEMFILE_FD,
   ORDER_SIZE,
@@ -132,15 +141,8 @@ import {
   RING_ADDR,
   SIG_ANSWERED,
   SLOT_SIZE,
-  STATE_DONE,
-  STATE_EVENT,
-  STATE_PARK,
-  STATE_RUN,
-  STATE_TRAP,
-  STATE_TRAPPED,
   STUB_BASE,
   TASK_TOP,
-  WANTS_WAKE,
 } from './layout.ts';
 import { emitPatchedEntry } from './patched_entry.ts';
 import { emitRing } from './ring_entry.ts';

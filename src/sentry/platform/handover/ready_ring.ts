@@ -2,7 +2,7 @@
 // and a cache miss each; with hundreds of them, threads put their number into this ring when they report, and the Sentry
 // looks only at those.
 //
-// One page, written by all stubs and so by all guests: what it says is a hint. A number leads to a look at that context's
+// One page, written by all guests: what it says is a hint. A number leads to a look at that context's
 // state, nothing more; the Sentry looks at all of them whenever the ring may have lost one, and from time to time anyway.
 //
 //   word 0             how many numbers were ever put in (lock xadd)
@@ -10,7 +10,7 @@
 //                      whose writer was interrupted on the way is not taken for one of a lap before
 
 import type { MemoryFile } from '../../memfile/memfile.ts';
-import { RING_LAP_SHIFT, RING_SHIFT, RING_SIZE } from './layout.ts';
+import { RING_LAP_SHIFT, RING_SHIFT, RING_SIZE } from './line.ts';
 
 const MASK = RING_SIZE - 1;
 const NUMBER_MASK = 2 ** RING_LAP_SHIFT - 1;
@@ -36,7 +36,7 @@ export class ReadyRing<T> {
 
   constructor(memfile: MemoryFile) {
     this.frame = memfile.alloc(1);
-    if (this.frame < 0) throw new Error('systrap platform: no memory for the ring');
+    if (this.frame < 0) throw new Error('hand-over: no memory for the ring');
     this.words = memfile.i32(this.frame);
     this.at = memfile.byteOffset(this.frame) / 4;
   }

@@ -2,10 +2,9 @@
 // from a call goes on until it has run for a slice; others wait for a place.
 
 import { monotonicNs } from '../../../host/clock.ts';
-import { threadCpuNs } from '../stub/cpu_time.ts';
-import type { SystrapContext } from './context.ts';
-import type { HostProcess } from './process.ts';
+import { threadCpuNs } from '../../../host/threads.ts';
 import { RunQueue } from './run_queue.ts';
+import type { Handed } from './thread.ts';
 
 /** How long a context runs while others wait, as the host's scheduler has it. */
 const SLICE_NS = 3_000_000;
@@ -13,13 +12,13 @@ const SLICE_NS = 3_000_000;
 export const SLICE_LOOK_MS = 10;
 const SLICE_LOOK_NS = SLICE_LOOK_MS * 1e6;
 
-export class Turns {
-  private readonly running: readonly SystrapContext[];
-  private readonly queue: RunQueue<SystrapContext>;
+export class Turns<C extends Handed> {
+  private readonly running: readonly C[];
+  private readonly queue: RunQueue<C>;
   private lookedNs = 0;
 
   /** At most `limit` are to be in `running`. */
-  constructor(running: readonly SystrapContext[], limit: number) {
+  constructor(running: readonly C[], limit: number) {
     this.running = running;
     this.queue = new RunQueue(limit);
   }
@@ -30,7 +29,7 @@ export class Turns {
   }
 
   /** May `ctx` run now? Else it waits. `goesOn`: it has just come back, and its event took no time. */
-  admits(ctx: SystrapContext, goesOn: boolean): boolean {
+  admits(ctx: C, goesOn: boolean): boolean {
     const { queue } = this;
     const room = this.running.length < queue.limit;
     if (room && queue.length === 0) return true;
@@ -41,13 +40,13 @@ export class Turns {
   }
 
   /** `ctx` does not wait any more. */
-  remove(ctx: SystrapContext): void {
+  remove(ctx: C): void {
     this.queue.remove(ctx);
   }
 
-  /** Those of a process that wait. */
-  waitingIn(process: HostProcess): SystrapContext[] {
-    return this.queue.filter((ctx) => ctx.process === process);
+  /** Those that wait and for which `test` holds. */
+  those(test: (ctx: C) => boolean): C[] {
+    return this.queue.filter(test);
   }
 
   /** Lets contexts run whose turn it is, and has those come back whose slice is over. */
@@ -67,7 +66,7 @@ export class Turns {
   }
 
   /** What it waits for the Sentry and for a cpu does not count. */
-  private sliceIsOver(ctx: SystrapContext, now: number): boolean {
+  private sliceIsOver(ctx: C, now: number): boolean {
     if (now - ctx.sinceNs < SLICE_LOOK_NS) return false;
     const over = threadCpuNs(ctx.slot!.pid, ctx.slot!.tid) - ctx.sinceCpuNs >= SLICE_NS;
     if (!over) ctx.sinceNs = now;

@@ -26,7 +26,7 @@ import {
 import { HostBuffer } from '../../../host/buffer.ts';
 import { monotonicNs } from '../../../host/clock.ts';
 import { hostCall } from '../../../host/syscall.ts';
-import type { HostSlot } from './slot.ts';
+import type { HostThread } from './thread.ts';
 import { Trial } from './trial.ts';
 import { WEIGH_EVENTS, Weighing } from './weighing.ts';
 
@@ -77,9 +77,9 @@ const ANYWHERE = 3;
 const SPREAD = 4;
 const PLACES = 5;
 
-/** What the placement needs of a running context. */
+/** What the placement needs of a running guest thread. */
 interface Running {
-  readonly slot: HostSlot | null;
+  readonly slot: HostThread | null;
 }
 
 export class Placement {
@@ -129,13 +129,13 @@ export class Placement {
     this.sampleIdle();
   }
 
-  /** The first stub was started, with the cpus that we were started with: from now on we keep to one. */
+  /** The first process for guests was started, with the cpus that we were started with: from now on we keep to one. */
   begin(): void {
     this.settle();
   }
 
   /** A thread is about to enter user mode, the last of `running`. */
-  entering(slot: HostSlot, running: readonly Running[]): void {
+  entering(slot: HostThread, running: readonly Running[]): void {
     if (slot.place % PLACES === ANYWHERE) {
       this.anywhere++;
       slot.resumedNs = monotonicNs();
@@ -164,17 +164,17 @@ export class Placement {
   }
 
   /** A thread that the Sentry waits for runs on the Sentry's cpu. */
-  bringHome(slot: HostSlot): void {
+  bringHome(slot: HostThread): void {
     if (slot.place !== this.homeNumber + AT_HOME) this.place(slot, AT_HOME);
   }
 
   /** The thread runs on another cpu than the Sentry, and both may spin for each other. */
-  isBeside(slot: HostSlot): boolean {
+  isBeside(slot: HostThread): boolean {
     return this.free && slot.place === this.homeNumber + BESIDE;
   }
 
   /** A thread came back from user mode, where `others` still are. */
-  left(slot: HostSlot, others: number): void {
+  left(slot: HostThread, others: number): void {
     if (!this.free && slot.place % PLACES === AT_HOME)
       this.weighing.wasAwayAtHome(monotonicNs() - slot.resumedNs);
     if (this.weighing.event(others + 1)) this.weigh();
@@ -328,13 +328,13 @@ export class Placement {
   }
 
   /** A running thread may use every cpu from now on. */
-  private letGo(slot: HostSlot): void {
+  private letGo(slot: HostThread): void {
     if (slot.place % PLACES === ANYWHERE) return;
     this.place(slot, ANYWHERE);
     this.anywhere++;
   }
 
-  private place(slot: HostSlot, place: number): void {
+  private place(slot: HostThread, place: number): void {
     slot.place = this.homeNumber + place;
     slot.shortRuns = 0;
     const mask = place === AT_HOME ? this.home : place === BESIDE ? this.others : this.all;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { MemoryFile } from '../../memfile/memfile.ts';
-import { RING_LAP_SHIFT, RING_SHIFT, RING_SIZE } from './layout.ts';
+import { RING_LAP_SHIFT, RING_SHIFT, RING_SIZE } from './line.ts';
 import { ReadyRing } from './ready_ring.ts';
 
 const MANY = 64;
