@@ -15,7 +15,8 @@ import {
   waitStatus,
 } from '../../../host/ptrace.ts';
 import { CS, EFLAGS, ORIG_RAX, R12, RAX, RBX, REGS_SIZE, Regs, RIP, RSP, SS } from '../regs.ts';
-import { MAX_ORDERS, ORDER_SIZE, ORDERS_ADDR, type StubImage } from './stub.image.ts';
+import { ORDER_SIZE } from '../stub/orders.ts';
+import { MAX_ORDERS, ORDERS_ADDR, type StubImage } from './stub.image.ts';
 
 /** Stops in a row that are passed over: more are no accident. */
 const MAX_STOPS = 10_000;

@@ -5,7 +5,6 @@ import { buildStub, type StubImage } from './stub.ts';
 export {
   MAX_ORDERS,
   MESSAGE_ADDR,
-  ORDER_SIZE,
   ORDERS_ADDR,
   ORDERS_PAGES,
   PROCESS_FLAGS,

@@ -61,12 +61,12 @@ import {
 import { PF_R, PF_X, writeExecutable } from '../../../elf/index.ts';
 import { GUEST_TOP } from '../platform.ts';
 import { emitKeepVdso } from '../stub/host_vdso.ts';
+import { ORDER_SIZE } from '../stub/orders.ts';
 import { stubFilter, wakerFilter } from './filter.ts';
 
 export const STUB_BASE = GUEST_TOP;
 export const ORDERS_ADDR: number = STUB_BASE + 0x1000;
 export const ORDERS_PAGES = 4;
-export const ORDER_SIZE = 64;
 export const MAX_ORDERS: number = (ORDERS_PAGES * 4096) / ORDER_SIZE;
 /** Descriptors in every stub: the memory file, and during boot the stub's own image. */
 export const STUB_MEMFILE_FD = 3;

@@ -1,7 +1,8 @@
 // Orders: system calls that the Sentry has a stub make on itself, batched in the page that every stub sees read-only.
 // Only one list is in flight at a time: the Sentry waits for its end.
 
-import { ORDER_SIZE } from '../ptrace/stub.image.ts';
+/** A record: the number and six arguments as u64, and one more. */
+export const ORDER_SIZE = 64;
 
 const WORDS = ORDER_SIZE / 4;
 const TWO32 = 0x1_0000_0000;

@@ -2,19 +2,6 @@
 
 import { EAGAIN, ENOSYS } from '../../../abi/errno.ts';
 import { FUTEX_WAKE } from '../../../abi/futex.ts';
-import { SIGINFO_SI_ADDR, SIGINFO_SI_CODE } from '../../../abi/siginfo.ts';
-import {
-  BUS_ADRERR,
-  SEGV_ACCERR,
-  SEGV_MAPERR,
-  SI_KERNEL,
-  SIGBUS,
-  SIGFPE,
-  SIGILL,
-  SIGSEGV,
-  SIGSYS,
-  SIGTRAP,
-} from '../../../abi/signal.ts';
 import { SYS_futex, SYS_tgkill } from '../../../abi/syscall.ts';
 import { hostCall3 } from '../../../host/syscall.ts';
 import { processCpuNs, threadCpuNs } from '../../../host/threads.ts';
@@ -35,23 +22,12 @@ import {
 } from '../handover/line.ts';
 import { AT_START } from '../handover/placement.ts';
 import type { Handed } from '../handover/thread.ts';
-import {
-  ACCESS_EXEC,
-  ACCESS_READ,
-  ACCESS_WRITE,
-  type AddressSpace,
-  type Context,
-  EV_DEAD,
-  EV_FAULT,
-  EV_KICK,
-  EV_SYSCALL,
-  EV_TRAP,
-} from '../platform.ts';
-import { CS, EFLAGS, ORIG_RAX, R11, RAX, RCX, REGS_SIZE, Regs, type RegsSource, RIP, SS } from '../regs.ts';
+import { type AddressSpace, type Context, EV_DEAD, EV_KICK, EV_SYSCALL } from '../platform.ts';
+import { CS, EFLAGS, ORIG_RAX, RAX, RCX, REGS_SIZE, Regs, type RegsSource, RIP, SS } from '../regs.ts';
 import type { SystrapAddressSpace } from './address_space.ts';
+import { leavePadding, readSignal } from './host_signal.ts';
 import {
   CODE_SIZE,
-  FRAME_INFO,
   H_SIG,
   SIG_ANSWERED,
   SITE_FALLBACK,
@@ -61,15 +37,14 @@ import {
   STUB_BASE,
 } from './layout.ts';
 import type { HostProcess, SlotUser } from './process.ts';
-import { CALL_SIZE, type CallSites } from './sites.ts';
-import { G_ERR, G_TRAPNO, type HostSlot } from './slot.ts';
+import type { HostSlot } from './slot.ts';
 import { SIG_KICK, type StubImage } from './stub.image.ts';
 
 /** Processor exceptions, in the frame's trap number. */
-const X86_TRAP_PF = 14;
+const _X86_TRAP_PF = 14;
 /** Page-fault error code: a write, an instruction fetch. */
-const PF_WRITE = 2;
-const PF_INSTR = 16;
+const _PF_WRITE = 2;
+const _PF_INSTR = 16;
 
 /** Index of rip in struct sigcontext. */
 const RIP_GREG = 16;
@@ -333,7 +308,8 @@ export class SystrapContext implements Context, Handed, RegsSource, SlotUser {
     slot.load(this.regs);
     this.regs.source = null;
     this.regs.changed = true;
-    return this.signalCame(slot);
+    readSignal(this, slot, this.process!, this.platform.stub.patched);
+    return true;
   }
 
   /** No honest thread reports this. */
@@ -408,7 +384,7 @@ export class SystrapContext implements Context, Handed, RegsSource, SlotUser {
     }
     if (answered) {
       // On the way back: the registers are those that were sent, and go into this frame next time.
-      slot.interrupted();
+      slot.bases.doubt();
       slot.frame = frame;
       slot.patched = patched;
       this.regs.fill();
@@ -425,120 +401,10 @@ export class SystrapContext implements Context, Handed, RegsSource, SlotUser {
       this.regs.words[2 * ORIG_RAX] = -1;
       this.regs.words[2 * ORIG_RAX + 1] = -1;
       if (slot.usesGs) this.leaveSite();
-      this.leavePadding(rip);
+      leavePadding(this.regs, this.process!.sites, rip);
     }
     this.regs.changed = true;
     this.event = EV_KICK;
-    return true;
-  }
-
-  /**
-   * Between the two jumps of a patched call there was no instruction, and there may be none when the thread goes on: it
-   * goes back to the call, which means the same.
-   */
-  private leavePadding(rip: number): void {
-    const call = this.process!.sites?.jumps.get(rip);
-    if (call !== undefined) this.regs.set(RIP, call);
-  }
-
-  /** A fault, a trap, or what looks like one. */
-  private signalCame(slot: HostSlot): boolean {
-    const m = slot.words;
-    const { sites } = this.process!;
-    const info = slot.at + (slot.frame + FRAME_INFO) / 4;
-    const sig = m[slot.at + H_SIG / 4]!;
-    const code = m[info + SIGINFO_SI_CODE / 4]!;
-    const r = this.regs.words;
-    r[2 * ORIG_RAX] = -1;
-    r[2 * ORIG_RAX + 1] = -1;
-    this.sig = sig;
-    this.sigCode = code;
-    this.faultAddr = m[info + SIGINFO_SI_ADDR / 4 + 1]! * TWO32 + (m[info + SIGINFO_SI_ADDR / 4]! >>> 0);
-    switch (sig) {
-      case SIGSEGV:
-      case SIGBUS:
-        if (code <= 0) break;
-        if (this.noSlotInGs(slot)) return true;
-        if (m[slot.gregs + 2 * G_TRAPNO] === X86_TRAP_PF && isPageFault(sig, code)) {
-          const err = m[slot.gregs + 2 * G_ERR]!;
-          this.faultAccess =
-            (err & PF_INSTR) !== 0 ? ACCESS_EXEC : (err & PF_WRITE) !== 0 ? ACCESS_WRITE : ACCESS_READ;
-          this.event = EV_FAULT;
-          if (this.faultAccess === ACCESS_EXEC) this.leavePadding(this.faultAddr);
-        } else this.event = EV_TRAP;
-        return true;
-      case SIGILL:
-        if (sites !== null && this.process!.patchTarget !== null) {
-          const at = this.regs.get(RIP);
-          if (sites.isTail(this.process!.patchTarget, at)) return this.callAt(at);
-        }
-        if (code <= 0) break;
-        this.event = EV_TRAP;
-        return true;
-      case SIGTRAP:
-        if (code <= 0) break;
-        if (sites !== null && this.steppedOverJump(sites)) return true;
-        this.event = EV_TRAP;
-        return true;
-      case SIGFPE:
-        if (code <= 0) break;
-        this.event = EV_TRAP;
-        return true;
-      case SIGSYS:
-        // int 0x80 and sysenter: as on a kernel without 32-bit calls, a general protection fault.
-        this.sig = SIGSEGV;
-        this.sigCode = SI_KERNEL;
-        this.faultAddr = 0;
-        this.event = EV_TRAP;
-        if (this.regs.get(RIP) >= 2) this.regs.set(RIP, this.regs.get(RIP) - 2);
-        return true;
-    }
-    // A kick, a signal that somebody on the host sent, or something that the guest made up.
-    this.event = EV_KICK;
-    return true;
-  }
-
-  /**
-   * A patched call looked for its slot through a gs of the guest's own, where nothing is (bases.ts): it becomes the call.
-   * False when that is not what happened.
-   */
-  private noSlotInGs(slot: HostSlot): boolean {
-    const { regs } = this;
-    if (!slot.usesGs || regs.get(RIP) !== this.platform.stub.patched) return false;
-    const ret = this.process!.sites?.returnAddress(regs.get(R11)) ?? 0;
-    if (ret === 0) return false;
-    regs.set(RCX, ret);
-    regs.setWords(R11, regs.int(EFLAGS), 0);
-    return this.callAt(ret - CALL_SIZE);
-  }
-
-  /** What came is the system call whose instruction is, or was, at `addr`. */
-  private callAt(addr: number): boolean {
-    const r = this.regs.words;
-    this.regs.set(RIP, addr + CALL_SIZE);
-    r[2 * ORIG_RAX] = r[2 * RAX]!;
-    r[2 * ORIG_RAX + 1] = r[2 * RAX + 1]!;
-    r[2 * RAX] = -ENOSYS;
-    r[2 * RAX + 1] = -1;
-    this.event = EV_SYSCALL;
-    return true;
-  }
-
-  /**
-   * A program that steps itself (TF) has made one of our jumps. After the one that stands for `mov` and the call, the
-   * registers become those after the `mov`, which is then what was stepped over; the one that stands for a call alone
-   * becomes that call.
-   */
-  private steppedOverJump(sites: CallSites): boolean {
-    const at = this.regs.get(RIP);
-    const call = sites.jumps.get(at);
-    if (call !== undefined) return this.callAt(call);
-    const site = sites.siteAt(at);
-    if (site === null) return false;
-    this.faultAddr = site.ret - CALL_SIZE;
-    this.regs.set(RIP, this.faultAddr);
-    this.regs.set(RAX, site.nr);
-    this.event = EV_TRAP;
     return true;
   }
 
@@ -547,7 +413,7 @@ export class SystrapContext implements Context, Handed, RegsSource, SlotUser {
     slot.frame = frame;
     slot.patched = patched;
     slot.trapped = trapped;
-    slot.keepBases();
+    slot.bases.keep();
     this.signal(slot, STATE_RUN);
     return false;
   }
@@ -651,9 +517,4 @@ export class SystrapContext implements Context, Handed, RegsSource, SlotUser {
     this.cpuBaseNs -= process.threads > 1 && slot.idleCpuNs >= 0 ? slot.idleCpuNs : this.hostCpuNs();
     if (this.pendingXstate === null) this.pendingXstate = this.platform.initialXstate;
   }
-}
-
-/** A fault that mm can resolve; a bad entry into the vsyscall page, for one, is a page fault with another code. */
-function isPageFault(sig: number, code: number): boolean {
-  return sig === SIGSEGV ? code === SEGV_MAPERR || code === SEGV_ACCERR : code === BUS_ADRERR;
 }

@@ -18,13 +18,13 @@
 
 import { SIZEOF_UCONTEXT, UCONTEXT_UC_MCONTEXT } from '../../../abi/sigcontext.ts';
 import { GUEST_TOP, PATCH_TABLE_ADDR, PATCH_TABLE_SIZE } from '../platform.ts';
+import { ORDER_SIZE } from '../stub/orders.ts';
 
 export const STUB_BASE = GUEST_TOP;
 export const CODE_SIZE = 0x2000;
 export const CONTROL_ADDR: number = STUB_BASE + 0x4000;
 export const ORDERS_ADDR: number = STUB_BASE + 0x5000;
 export const ORDERS_PAGES = 4;
-export const ORDER_SIZE = 64;
 export const MAX_ORDERS: number = (ORDERS_PAGES * 4096) / ORDER_SIZE;
 /** A multiple of 2 ** SLOTS_SHIFT up to the end of the address space: the upper bits of an address tell a slot. */
 export const SLOTS_BASE: number = STUB_BASE + 0x800_0000;

@@ -20,7 +20,6 @@ import { AT_START } from '../handover/placement.ts';
 import {
   CS,
   EFLAGS,
-  FS_BASE,
   GS_BASE,
   ORIG_RAX,
   R8,
@@ -55,21 +54,15 @@ import {
   H_ALTSTACK,
   H_FLAGS,
   H_FRAME,
-  H_FS_BASE,
-  H_GS_BASE,
   H_LOAD,
-  H_SELECTORS,
   H_SELF,
-  H_SET,
   HEADER_SIZE,
   PATCHED_FRAME,
-  SELF_AT,
-  SET_FS,
-  SET_GS,
   SLOT_SIZE,
   SLOTS_ADDR,
   XSTATE_AT,
 } from './layout.ts';
+import { SlotBases } from './slot_bases.ts';
 import { PATCHED_FLAGS, RUN_MASK_HIGH, RUN_MASK_LOW } from './stub.image.ts';
 
 /** Indices of struct sigcontext in u64: registers 0 to 17, then selectors, error, trap number, mask, cr2, fpstate. */
@@ -90,11 +83,6 @@ const SLOTS_HIGH = Math.floor(SLOTS_ADDR / TWO32) | 0;
 /** Registers with nothing in them but the address that sendToTrap() sets. */
 const nothing = new Regs(new ArrayBuffer(REGS_SIZE), 0);
 nothing.set(EFLAGS, PATCHED_FLAGS);
-
-/** A selector in fs or gs that is not null: one of the host's descriptors, as guests can make none. */
-function isLoaded(selector: number): boolean {
-  return (selector & 0xfffc) !== 0;
-}
 
 export class HostSlot {
   readonly pid: number;
@@ -126,19 +114,7 @@ export class HostSlot {
   seq = 0;
   /** The Sentry keeps gs for patched calls, which find the slot through it; the guest's own base is 0 then. */
   readonly usesGs: boolean;
-  /** Halves of what gs is then: the slot's address, or by what gs:SELF_AT is its H_SELF (bases.ts). */
-  private readonly gsLow: number;
-  private readonly gsHigh: number;
-  /** The stub cannot read the bases: they are what the Sentry had it set, here in halves, or 0 as in every new thread. */
-  private readonly knows: boolean;
-  private fsNow = 0;
-  private fsNowHigh = 0;
-  private gsNow = 0;
-  private gsNowHigh = 0;
-  /** The thread may not have carried out the last change. */
-  private unsure = false;
-  /** Where bases are read: gs is 0 by a selector that the guest has loaded, which stays as it is. */
-  private gsIsLoaded = false;
+  readonly bases: SlotBases;
   /** Placement: where it may run (placement.ts), when it last ran, and short runs since. */
   place = AT_START;
   resumedNs = 0;
@@ -148,14 +124,11 @@ export class HostSlot {
     this.pid = pid;
     this.addr = SLOTS_ADDR + index * SLOT_SIZE;
     this.usesGs = usesGs;
-    this.knows = bases === 'known';
-    const gs = this.knows ? this.addr + H_SELF - SELF_AT : this.addr;
-    this.gsLow = gs | 0;
-    this.gsHigh = Math.floor(gs / TWO32);
     this.words = memfile.i32(frame);
     this.bytes = memfile.u8(frame);
     this.at = memfile.byteOffset(frame) / 4;
     this.hostAddr = memfile.hostAddr(frame);
+    this.bases = new SlotBases(this.words, this.at, this.addr, bases, usesGs);
     this.writeStack(this.at + H_ALTSTACK / 4);
     this.writeSelf();
   }
@@ -178,7 +151,7 @@ export class HostSlot {
 
   /** Makes the frame an honest one again, for the next context that uses the thread. */
   cleanFrame(): void {
-    this.gsIsLoaded = false;
+    this.bases.reset();
     const uc = this.at + (this.frame + FRAME_UC) / 4;
     this.words[uc + UCONTEXT_UC_FLAGS / 4] = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
     this.words[uc + UCONTEXT_UC_FLAGS / 4 + 1] = 0;
@@ -206,7 +179,7 @@ export class HostSlot {
     this.writeStack(this.at + H_ALTSTACK / 4);
     this.writeSelf();
     // Nobody knows what the guest had the stub do.
-    this.unsure = true;
+    this.bases.doubt();
     this.setXstate(initial, initial.length);
     this.cleanFrame();
     nothing.set(RIP, trapAddr);
@@ -335,67 +308,7 @@ export class HostSlot {
     r[2 * EFLAGS + 1] = 0;
     r[2 * CS + 1] = 0;
     r[2 * SS] = USER_DS;
-    if (this.knows) this.loadSelectors(r);
-    else this.loadBases(r);
-  }
-
-  /** Copies the bases that the thread reported. */
-  private loadBases(r: Int32Array): void {
-    const m = this.words;
-    const h = this.at;
-    r[2 * FS_BASE] = m[h + H_FS_BASE / 4]!;
-    r[2 * FS_BASE + 1] = m[h + H_FS_BASE / 4 + 1]!;
-    const low = m[h + H_GS_BASE / 4]!;
-    const high = m[h + H_GS_BASE / 4 + 1]!;
-    const own = this.usesGs && low === this.gsLow && high === this.gsHigh;
-    this.gsIsLoaded = low === 0 && high === 0;
-    r[2 * GS_BASE] = own ? 0 : low;
-    r[2 * GS_BASE + 1] = own ? 0 : high;
-  }
-
-  /** The bases in `r` still hold, but for a selector that the guest has loaded: the base of every descriptor is 0. */
-  private loadSelectors(r: Int32Array): void {
-    const m = this.words;
-    const w = this.at + H_SELECTORS / 4;
-    if (isLoaded(m[w]!)) r[2 * FS_BASE] = r[2 * FS_BASE + 1] = this.fsNow = this.fsNowHigh = 0;
-    if (isLoaded(m[w + 1]!)) r[2 * GS_BASE] = r[2 * GS_BASE + 1] = this.gsNow = this.gsNowHigh = 0;
-  }
-
-  /** Tells the stub which bases to set. A selector that the guest has loaded stays: its base is 0, and calls trap. */
-  private storeKnown(r: Int32Array): void {
-    const m = this.words;
-    const h = this.at;
-    const fs = r[2 * FS_BASE]!;
-    const fsHigh = r[2 * FS_BASE + 1]!;
-    let gs = r[2 * GS_BASE]!;
-    let gsHigh = r[2 * GS_BASE + 1]!;
-    if (this.usesGs && gs === 0 && gsHigh === 0 && !isLoaded(m[h + H_SELECTORS / 4 + 1]!)) {
-      gs = this.gsLow;
-      gsHigh = this.gsHigh;
-    }
-    let set = 0;
-    // To set a base puts the null selector there.
-    const fsStays = isLoaded(m[h + H_SELECTORS / 4]!) && fs === 0 && fsHigh === 0;
-    const gsStays = isLoaded(m[h + H_SELECTORS / 4 + 1]!) && gs === 0 && gsHigh === 0;
-    if (!fsStays && (this.unsure || fs !== this.fsNow || fsHigh !== this.fsNowHigh)) set = SET_FS;
-    if (!gsStays && (this.unsure || gs !== this.gsNow || gsHigh !== this.gsNowHigh)) set |= SET_GS;
-    this.unsure = false;
-    m[h + H_SET / 4] = set;
-    if (set === 0) return;
-    m[h + H_FS_BASE / 4] = this.fsNow = fs;
-    m[h + H_FS_BASE / 4 + 1] = this.fsNowHigh = fsHigh;
-    m[h + H_GS_BASE / 4] = this.gsNow = gs;
-    m[h + H_GS_BASE / 4 + 1] = this.gsNowHigh = gsHigh;
-  }
-
-  /** The thread goes on without new registers: what was set last has been, and guest code may have changed it since. */
-  keepBases(): void {
-    this.words[this.at + H_SET / 4] = 0;
-  }
-
-  /** The thread was interrupted on its way back to guest code: it may not have set its bases. */
-  interrupted(): void {
-    this.unsure = true;
+    this.bases.load(r);
   }
 
   /** Copies `regs` into the frame, with selectors and signal mask as guest code has them. */
@@ -445,16 +358,7 @@ export class HostSlot {
     const mask = this.at + (this.frame + FRAME_UC + UCONTEXT_UC_SIGMASK) / 4;
     m[mask] = RUN_MASK_LOW;
     m[mask + 1] = RUN_MASK_HIGH;
-    if (this.knows) {
-      this.storeKnown(r);
-      return;
-    }
-    const h = this.at;
-    m[h + H_FS_BASE / 4] = r[2 * FS_BASE]!;
-    m[h + H_FS_BASE / 4 + 1] = r[2 * FS_BASE + 1]!;
-    const ours = this.usesGs && !this.gsIsLoaded && r[2 * GS_BASE] === 0 && r[2 * GS_BASE + 1] === 0;
-    m[h + H_GS_BASE / 4] = ours ? this.gsLow : r[2 * GS_BASE]!;
-    m[h + H_GS_BASE / 4 + 1] = ours ? this.gsHigh : r[2 * GS_BASE + 1]!;
+    this.bases.store(r);
   }
 
   /**

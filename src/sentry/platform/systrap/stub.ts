@@ -122,6 +122,7 @@ import {
   WANTS_WAKE,
 } from '../handover/line.ts';
 import { emitKeepVdso } from '../stub/host_vdso.ts';
+import { ORDER_SIZE } from '../stub/orders.ts';
 import { type Bases, emitReportBases, emitSetBases } from './bases.ts';
 import { guestFilter, mapperFilter, SYS_NOTIFY } from './filter.ts';
 import {
@@ -134,7 +135,6 @@ import {
   H_SIG,
   IMAGE_FD,
   MEMFILE_FD,
-  ORDER_SIZE,
   ORDERS_ADDR,
   ORDERS_PAGES,
   REPORT_FD,

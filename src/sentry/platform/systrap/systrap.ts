@@ -1,38 +1,18 @@
 // The systrap platform: guest threads run natively under a seccomp filter that turns every system call into a signal,
 // whose handler, in the stub, hands the thread over through shared memory (../handover). ptrace is not used.
 
-import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLET, EPOLLIN } from '../../../abi/epoll.ts';
-import { EAGAIN, EINTR, ESRCH } from '../../../abi/errno.ts';
-import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../../abi/eventfd.ts';
-import { POLLFD_EVENTS, POLLFD_FD, POLLIN, SIZEOF_POLLFD } from '../../../abi/poll.ts';
+import { EAGAIN, ESRCH } from '../../../abi/errno.ts';
 import { CLONE_FILES, CLONE_PARENT } from '../../../abi/sched.ts';
 import { SIGCHLD, SIGKILL } from '../../../abi/signal.ts';
-import {
-  SYS_clone,
-  SYS_close,
-  SYS_epoll_create1,
-  SYS_epoll_ctl,
-  SYS_epoll_wait,
-  SYS_eventfd2,
-  SYS_kill,
-  SYS_poll,
-  SYS_read,
-  SYS_wait4,
-} from '../../../abi/syscall.ts';
+import { SYS_clone, SYS_close, SYS_kill, SYS_wait4 } from '../../../abi/syscall.ts';
 import { putU64 } from '../../../abi/u64.ts';
 import { __WALL } from '../../../abi/wait.ts';
-import { HostBuffer } from '../../../host/buffer.ts';
-import { monotonicNs } from '../../../host/clock.ts';
 import { receiveFd, socketPair } from '../../../host/fd_passing.ts';
-import { hostCall, hostCall3 } from '../../../host/syscall.ts';
+import { hostCall } from '../../../host/syscall.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { HandOver } from '../handover/handover.ts';
 import { HostWait } from '../handover/host_wait.ts';
-import { C_SPINS, C_WANTS, WANTS_RING, WANTS_WAKE } from '../handover/line.ts';
-import { Placement } from '../handover/placement.ts';
-import { ReadyRing } from '../handover/ready_ring.ts';
-import { SLICE_LOOK_MS, Turns } from '../handover/turns.ts';
-import { type AddressSpace, type Context, EV_DEAD, type Platform } from '../platform.ts';
+import type { AddressSpace, Context, Platform } from '../platform.ts';
 import { refused } from '../refused.ts';
 import { Donations, type StubTable } from '../stub/donations.ts';
 import { hostGettimeAddr } from '../stub/host_vdso.ts';
