@@ -1,7 +1,9 @@
-// Import-direction lint: a file may import only from its own layer's allowed list (docs/architecture.md, Layers).
-// Relative imports are resolved; every src file must belong to exactly one layer.
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize, relative } from 'node:path';
+// Import-direction lint: a file may import only from its own layer's allowed list (docs/architecture.md, Layers), and no
+// files or folders import values of each other in a circle. Circles of types alone are counted: they are where they are told
+// below, and no larger. docs/guidelines.md says why: imports-point-down, no-circles-of-values.
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { circles, files, importsOf } from './imports.mjs';
 
 /** Layer folder -> folders it may import besides itself. The longest matching folder wins. */
 const LAYERS = {
@@ -86,11 +88,6 @@ const LAYERS = {
 
 const folders = Object.keys(LAYERS).sort((a, b) => b.length - a.length);
 const layerOf = (file) => folders.find((f) => file.startsWith(`${f}/`));
-const files = (dir) =>
-  readdirSync(dir, { withFileTypes: true }).flatMap((e) =>
-    e.isDirectory() ? files(join(dir, e.name)) : e.name.endsWith('.ts') ? [join(dir, e.name)] : [],
-  );
-
 let bad = 0;
 const complain = (text) => {
   console.error(text);
@@ -105,9 +102,7 @@ for (const file of files('src')) {
   const text = readFileSync(file, 'utf8');
   const isTest = file.endsWith('.test.ts');
   if (text.includes('koffi') && layer !== 'src/host') complain(`${file}: the FFI is loaded only in src/host`);
-  for (const [, spec] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
-    if (!spec.startsWith('.')) continue;
-    const target = normalize(relative('.', join(dirname(file), spec)));
+  for (const { spec, target } of importsOf(file, text)) {
     const to = layerOf(target);
     if (to === undefined) {
       if (!isTest) complain(`${file}: imports ${target}, which belongs to no layer`);
@@ -123,6 +118,39 @@ for (const file of files('src')) {
     if (!allowed) complain(`${file}: ${layer} must not import ${to} (${spec})`);
   }
 }
+
+/** Graphs of the sources without tests: of files or of folders, of values alone or of types too. */
+function graph(nodeOf, types) {
+  const edges = new Map();
+  for (const file of files('src')) {
+    if (/\.test(\.helper)?\.ts$/.test(file)) continue;
+    const from = nodeOf(file);
+    if (!edges.has(from)) edges.set(from, new Set());
+    for (const i of importsOf(file)) {
+      const to = nodeOf(i.target);
+      if (to !== from && (types || !i.types)) edges.get(from).add(to);
+    }
+  }
+  return edges;
+}
+
+for (const [what, nodeOf] of [
+  ['files', (file) => file],
+  ['folders', dirname],
+])
+  for (const circle of circles(graph(nodeOf, false)))
+    complain(`${what} import values of each other in a circle (no-circles-of-values): ${circle.join(' ')}`);
+
+/** Circles of types between files, by the file that they are known by: how many files they may have, and why. */
+const TYPE_CIRCLES = {};
+for (const circle of circles(graph((file) => file, true))) {
+  const key = Object.keys(TYPE_CIRCLES).find((file) => circle.includes(file));
+  if (key === undefined || circle.length > TYPE_CIRCLES[key])
+    complain(`${circle.length} files need each other's types (no-circles-of-values): ${circle.join(' ')}`);
+}
+if (process.argv.includes('--circles'))
+  for (const circle of circles(graph((file) => file, true)))
+    console.log(`${circle.length} ${circle.join(' ')}`);
 if (bad > 0) {
   console.error(`${bad} import(s) against the layering`);
   process.exit(1);

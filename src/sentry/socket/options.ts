@@ -35,7 +35,6 @@ import { getI64, putU64 } from '../../abi/u64.ts';
 import { countUnsupported } from '../base/log.ts';
 import { scratchView } from '../base/scratch.ts';
 import type { VfsContext } from '../vfs/context.ts';
-import type { SocketFile } from './socket.ts';
 
 /** /proc/sys/net/core: wmem_default and rmem_default; wmem_max and rmem_max. Options show twice what was set. */
 export const DEFAULT_BUFFER = 212992;
@@ -80,6 +79,17 @@ function isSwitch(name: number): boolean {
   return false;
 }
 
+/** What options tell of a socket beyond what was set. */
+export interface OptionsOf {
+  readonly options: SocketOptions;
+  readonly type: number;
+  readonly family: number;
+  readonly protocol: number;
+  readonly listening: boolean;
+  /** The pending error, which is gone then. */
+  takeError(): number;
+}
+
 /** Puts an int into scratch; the length that the caller sees. */
 export function putIntOption(value: number, len: number): number {
   scratchView.setInt32(0, value, true);
@@ -87,7 +97,7 @@ export function putIntOption(value: number, len: number): number {
 }
 
 /** SOL_SOCKET part of getsockopt(2): length of the value in scratch, or -ENOPROTOOPT. */
-export function getSocketOption(_ctx: VfsContext, s: SocketFile, name: number, len: number): number {
+export function getSocketOption(_ctx: VfsContext, s: OptionsOf, name: number, len: number): number {
   const o = s.options;
   if (isSwitch(name)) return putIntOption((o.bits >>> name) & 1, len);
   switch (name) {
@@ -139,7 +149,7 @@ function putTimeout(ns: number, len: number): number {
 }
 
 /** SOL_SOCKET part of setsockopt(2): 0, -EINVAL, -EPERM, -EDOM, -ENOPROTOOPT. */
-export function setSocketOption(ctx: VfsContext, s: SocketFile, name: number, len: number): number {
+export function setSocketOption(ctx: VfsContext, s: OptionsOf, name: number, len: number): number {
   const o = s.options;
   switch (name) {
     case SO_RCVTIMEO_OLD:

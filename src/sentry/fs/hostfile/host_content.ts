@@ -15,7 +15,6 @@ import type { DonatedFile, Mappable } from '../../memfile/mappable.ts';
 import { MappedContent } from '../../memfile/mapped_content.ts';
 import type { MemoryFile, Shrinkable } from '../../memfile/memfile.ts';
 import type { HostEnd } from './host_end.ts';
-import type { HostInode } from './host_inode.ts';
 
 /** Pages from a miss on that a fault may bring in along. */
 const AROUND = 16;
@@ -26,9 +25,20 @@ interface Page {
   state: number;
 }
 
+/** What pages need of their file (host_inode.ts). */
+export interface PagedFile {
+  readonly size: number;
+  readonly mtimeSec: number;
+  readonly mtimeNsec: number;
+  /** Reads the host's attributes. */
+  refresh(): number;
+  /** A descriptor that may read the file; null for none. */
+  readEnd(): HostEnd | null;
+}
+
 export class HostContent extends MappedContent implements Mappable, Shrinkable, DonatedFile {
   private readonly memfile: MemoryFile;
-  private readonly inode: HostInode;
+  private readonly inode: PagedFile;
   private readonly pages: Map<number, Page> = new Map();
   /** Goes up when the file has changed. */
   private state = 0;
@@ -40,7 +50,7 @@ export class HostContent extends MappedContent implements Mappable, Shrinkable, 
   /** May the host's file be mapped, for execution too? Asked once. */
   private mappable: boolean | null = null;
 
-  constructor(memfile: MemoryFile, inode: HostInode) {
+  constructor(memfile: MemoryFile, inode: PagedFile) {
     super();
     this.memfile = memfile;
     this.inode = inode;

@@ -33,9 +33,10 @@ import type { Mappable } from '../../memfile/mappable.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { File } from '../../vfs/file.ts';
 import { makedev } from '../../vfs/filesystem.ts';
+import type { Inode } from '../../vfs/inode.ts';
 import { MAX_FILE_SIZE, writableLength } from '../../vfs/regularfile.ts';
+import type { HostContent } from './host_content.ts';
 import { HOW_DIRECT, HOW_POLL, HOW_SOCKET, type HostEnd } from './host_end.ts';
-import type { HostInode } from './host_inode.ts';
 
 const BOUNCE_SIZE = 65536;
 /** A pipe that poll(2) calls writable takes at least this much without waiting (PIPE_BUF). */
@@ -53,13 +54,24 @@ const bounce = HostBuffer.alloc(BOUNCE_SIZE);
 /** struct iovec. */
 const iovec = HostBuffer.alloc(16);
 
+/** What open files need of their inode (host_inode.ts). */
+export interface HostFileInode extends Inode {
+  readonly regular: boolean;
+  /** What is mapped of the file: its pages; null before the first mapping. */
+  readonly content: HostContent | null;
+  /** The file's pages for a mapping, or null when there is nowhere to put them. */
+  makeContent(): HostContent | null;
+  /** A descriptor for a description with that access; -errno. */
+  endFor(mode: number, append: boolean): HostEnd | number;
+}
+
 export class HostFile extends File {
-  private readonly host: HostInode;
+  private readonly host: HostFileInode;
   private end: HostEnd;
   /** The host's description has O_APPEND; flags say otherwise while a call has RWF_APPEND or RWF_NOAPPEND. */
   private appends: boolean;
 
-  constructor(inode: HostInode, flags: number, end: HostEnd) {
+  constructor(inode: HostFileInode, flags: number, end: HostEnd) {
     super(inode, flags);
     this.host = inode;
     this.end = end;
