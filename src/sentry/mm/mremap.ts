@@ -9,14 +9,19 @@ import type { MemoryManager } from './mm.ts';
 import { freePlace, mayExpand, mayLock, munmap } from './mmap.ts';
 import { LEAF_PAGES, PTE_ANON, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
 import { account, insert, isolate, merge, unmapRange } from './region.ts';
+import { MORE, SLICE_PAGES } from './slices.ts';
 import { guardStart } from './stack.ts';
+import { Strip } from './strip.ts';
 import { VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_SPECIAL, Vma } from './vma.ts';
 
 /** Orders that a move may spend on mapping its pages at once. */
 const MAX_REMAP_ORDERS = 256;
 const KNOWN = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
 
-/** mremap(2): the new address or -errno. */
+/**
+ * mremap(2): the new address or -errno. Unless it is `ready`, MORE when many pages would move and are to be stripped from
+ * the stub first; nothing has changed then.
+ */
 export function mremap(
   mm: MemoryManager,
   addr: number,
@@ -24,6 +29,7 @@ export function mremap(
   newLength: number,
   flags: number,
   newAddr: number,
+  ready = true,
 ): number {
   const move = (flags & MREMAP_MAYMOVE) !== 0;
   const fixed = (flags & MREMAP_FIXED) !== 0;
@@ -39,6 +45,7 @@ export function mremap(
   if (mm.vmas.find(addr) === null) return -EFAULT;
 
   if (fixed || keep) {
+    if (!ready && isMuch(mm, addr, Math.min(oldLen, newLen))) return MORE;
     if (fixed) {
       if (!(newAddr >= 0 && newAddr + newLen <= GUEST_TOP) || pageOffset(newAddr) !== 0) return -EINVAL;
       if (newAddr < addr + oldLen && addr < newAddr + newLen) return -EINVAL;
@@ -69,9 +76,15 @@ export function mremap(
   if (typeof v === 'number') return v;
   if (oldLen > 0 && addr + oldLen === v.end && expand(mm, v, newLen - oldLen)) return addr;
   if (!move) return -ENOMEM;
+  if (!ready && isMuch(mm, addr, oldLen)) return MORE;
   const at = freePlace(mm, 0, newLen, (v.flags & VM_SHARED) !== 0 ? MAP_SHARED : 0);
   if (at < 0) return at;
   return moveTo(mm, v, addr, oldLen, at, newLen, false);
+}
+
+/** The range has too many pages to be taken from the stub at once. */
+function isMuch(mm: MemoryManager, addr: number, len: number): boolean {
+  return Strip.worthwhile(mm, addr, addr + len, SLICE_PAGES);
 }
 
 /** The mapping at `addr` if it may be resized or moved so (vma_to_resize in Linux), or -errno. */
@@ -154,20 +167,7 @@ function movePages(mm: MemoryManager, from: number, to: number, len: number): vo
   mm.unmapHost(from, len);
   // A thread that still wrote through the old place would write to a page that is somewhere else now.
   mm.as.flush();
-  const shift = (to - from) / PAGE_SIZE;
-  for (const key of mm.pt.keys(first, last)) {
-    const leaf = mm.pt.leaves.get(key)!;
-    const base = key * LEAF_PAGES;
-    const end = Math.min(LEAF_PAGES, last - base);
-    for (let i = Math.max(0, first - base); i < end; i++) {
-      const f = leaf.flags[i]!;
-      if (f === 0) continue;
-      const frame = leaf.frames[i]!;
-      mm.pt.clear(leaf, i);
-      mm.pt.set(base + i + shift, frame, f & (PTE_PRESENT | PTE_ANON | PTE_WRITE));
-    }
-    mm.pt.prune(key);
-  }
+  mm.pt.move(first, last, (to - from) / PAGE_SIZE, PTE_PRESENT | PTE_ANON | PTE_WRITE);
   const newFirst = to / PAGE_SIZE;
   const newLast = newFirst + len / PAGE_SIZE;
   const v = mm.vmas.find(to)!;

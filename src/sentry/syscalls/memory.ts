@@ -52,11 +52,16 @@ import {
 } from '../../abi/syscall.ts';
 import { countUnsupported } from '../base/log.ts';
 import { pageDown, pageOffset, pageUp } from '../base/page.ts';
+import { BLOCKED } from '../kernel/block.ts';
 import type { Task } from '../kernel/task.ts';
 import { mremap as remap } from '../mm/mremap.ts';
+import { beginProtect } from '../mm/protect.ts';
+import { MORE } from '../mm/slices.ts';
+import { Strip } from '../mm/strip.ts';
 import type { File } from '../vfs/file.ts';
 import { bringInQuietly } from './bring_in.ts';
 import { ADDR, FD, FLAGS, MMAP_FLAGS, OFF, PROT, SIZE } from './kinds.ts';
+import { workInProgress, workOn } from './mapping_work.ts';
 import { sys } from './row.ts';
 
 const PROT_ALL = PROT_READ | PROT_WRITE | PROT_EXEC;
@@ -171,8 +176,11 @@ function munmap(t: Task, addr: number, len: number): number {
 
 /** Implements mprotect(2). */
 export function mprotect(t: Task, addr: number, len: number, prot: number): number {
+  const begun = workInProgress(t);
+  if (begun !== null) return workOn(t, begun);
   const exec = (t.personality & READ_IMPLIES_EXEC) !== 0 && (prot & PROT_READ) !== 0 ? PROT_EXEC : 0;
-  return t.mm.mprotect(addr, len, prot | exec);
+  const work = beginProtect(t.mm, addr, len, prot | exec);
+  return typeof work === 'number' ? work : workOn(t, work);
 }
 
 /** Implements mremap(2). */
@@ -184,9 +192,15 @@ function mremap(
   flags: number,
   newAddr: number,
 ): number {
-  if (t.call.active) return bringInQuietly(t, 0);
+  const begun = workInProgress(t);
+  if (begun === null && t.call.active) return bringInQuietly(t, 0);
+  if (begun !== null && workOn(t, begun) === BLOCKED) return BLOCKED;
   noteLockRight(t);
-  const r = remap(t.mm, addr, oldLen, newLen, flags, newAddr);
+  let r = remap(t.mm, addr, oldLen, newLen, flags, newAddr, begun !== null);
+  if (r === MORE) {
+    if (workOn(t, new Strip(t.mm, addr, addr + pageUp(oldLen))) === BLOCKED) return BLOCKED;
+    r = remap(t.mm, addr, oldLen, newLen, flags, newAddr);
+  }
   return r < 0 ? r : bringInQuietly(t, r);
 }
 

@@ -49,8 +49,12 @@ export class Mount {
   /** Where it is mounted; null for the namespace's root and after a lazy unmount. */
   parent: Mount | null = null;
   mountpoint: Dentry | null = null;
-  /** Mounts on dentries of this one. Of several on one place, the last one mounted is on the root of the earlier. */
-  readonly children: Map<Dentry, Mount> = new Map();
+  /**
+   * Mounts on dentries of this one, by place; a single one without a table, as most have one at most and namespaces with
+   * thousands are copied. Of several on one place, the last one mounted is on the root of the earlier.
+   */
+  private only: Mount | null = null;
+  private many: Map<Dentry, Mount> | null = null;
   /** Open files and working directories in it. */
   users = 0;
   private readonly payer: Account;
@@ -66,6 +70,48 @@ export class Mount {
     this.payer = kernelMemory.take(MOUNT_BYTES + source.length);
     root.pin();
     fs.mounts++;
+  }
+
+  /** The mount on a dentry of this one. */
+  childAt(at: Dentry): Mount | undefined {
+    if (this.many !== null) return this.many.get(at);
+    return this.only?.mountpoint === at ? this.only : undefined;
+  }
+
+  /** Hooks `m` on: nothing else is there. */
+  adopt(m: Mount, at: Dentry): void {
+    m.parent = this;
+    m.mountpoint = at;
+    at.mounted++;
+    if (this.many !== null) this.many.set(at, m);
+    else if (this.only === null) this.only = m;
+    else {
+      this.many = new Map([
+        [this.only.mountpoint!, this.only],
+        [at, m],
+      ]);
+      this.only = null;
+    }
+  }
+
+  /** Takes this mount off its mount point. */
+  unhook(): void {
+    const { parent, mountpoint } = this;
+    if (parent!.many !== null) parent!.many.delete(mountpoint!);
+    else parent!.only = null;
+    mountpoint!.mounted--;
+    this.parent = null;
+    this.mountpoint = null;
+  }
+
+  get hasChildren(): boolean {
+    return this.only !== null || (this.many !== null && this.many.size > 0);
+  }
+
+  /** Adds the mounts on this one to `to`, in the order of mounting. */
+  childrenInto(to: Mount[]): void {
+    if (this.only !== null) to.push(this.only);
+    else if (this.many !== null) for (const m of this.many.values()) to.push(m);
   }
 
   /** One open file or working directory more. */
@@ -144,10 +190,7 @@ export class MountNamespace {
     if (dir !== ((m.root.inode!.mode & S_IFMT) === S_IFDIR)) return -ENOTDIR;
     // Who has made the mount has paid for it.
     if (this.mounts.length >= MOUNT_MAX || !kernelMemory.fits(0)) return -ENOSPC;
-    m.parent = top.mount;
-    m.mountpoint = top.dentry;
-    top.dentry.mounted++;
-    top.mount.children.set(top.dentry, m);
+    top.mount.adopt(m, top.dentry);
     adopt(this, m);
     return 0;
   }
@@ -158,8 +201,8 @@ export class MountNamespace {
    */
   detach(m: Mount, lazy: boolean): number {
     if (m.ns !== this || m.parent === null) return -EINVAL;
-    if (!lazy && (m.users > 0 || m.children.size > 0)) return -EBUSY;
-    unhook(m);
+    if (!lazy && (m.users > 0 || m.hasChildren)) return -EBUSY;
+    m.unhook();
     disown(this, m);
     return 0;
   }
@@ -169,11 +212,8 @@ export class MountNamespace {
     for (let up: Mount | null = at.mount; up !== null; up = up.parent) if (up === m) return -EINVAL;
     const dir = (at.dentry.inode!.mode & S_IFMT) === S_IFDIR;
     if (dir !== ((m.root.inode!.mode & S_IFMT) === S_IFDIR)) return -ENOTDIR;
-    unhook(m);
-    m.parent = at.mount;
-    m.mountpoint = at.dentry;
-    at.dentry.mounted++;
-    at.mount.children.set(at.dentry, m);
+    m.unhook();
+    at.mount.adopt(m, at.dentry);
     return 0;
   }
 
@@ -200,7 +240,14 @@ function treeOf(top: Mount): Mount[] {
   const todo = [top];
   for (let m = todo.pop(); m !== undefined; m = todo.pop()) {
     all.push(m);
-    todo.push(...[...m.children.values()].reverse());
+    const from = todo.length;
+    m.childrenInto(todo);
+    // The first of several is the next.
+    for (let i = from, k = todo.length - 1; i < k; i++, k--) {
+      const later = todo[k]!;
+      todo[k] = todo[i]!;
+      todo[i] = later;
+    }
   }
   return all;
 }
@@ -228,17 +275,9 @@ function discard(top: Mount): void {
 
 function end(mounts: readonly Mount[]): void {
   for (const m of mounts) {
-    if (m.parent !== null) unhook(m);
+    if (m.parent !== null) m.unhook();
     m.settle();
   }
-}
-
-/** Takes a mount off its mount point. */
-export function unhook(m: Mount): void {
-  m.parent!.children.delete(m.mountpoint!);
-  m.mountpoint!.mounted--;
-  m.parent = null;
-  m.mountpoint = null;
 }
 
 /** Mounts that copyTree() makes at most. */
@@ -260,15 +299,16 @@ export function copyTree(
   if (!recursive) return top;
   const originals = [m];
   const copies = [top];
+  const children: Mount[] = [];
   for (let from = originals.pop(); from !== undefined; from = originals.pop()) {
     const to = copies.pop()!;
-    for (const [at, child] of from.children) {
+    children.length = 0;
+    from.childrenInto(children);
+    for (const child of children) {
+      const at = child.mountpoint!;
       if (from === m && !root.contains(at)) continue;
       const c = copyOf(child, child.root, moved);
-      c.parent = to;
-      c.mountpoint = at;
-      at.mounted++;
-      to.children.set(at, c);
+      to.adopt(c, at);
       originals.push(child);
       copies.push(c);
     }
@@ -286,7 +326,7 @@ function copyOf(m: Mount, root: Dentry, moved: Map<Mount, Mount> | null): Mount 
 export function crossDown(p: Path): Path {
   let { mount, dentry } = p;
   while (dentry.mounted > 0) {
-    const m = mount.children.get(dentry);
+    const m = mount.childAt(dentry);
     if (m === undefined) break;
     mount = m;
     dentry = m.root;
