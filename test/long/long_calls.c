@@ -221,7 +221,8 @@ static void forks(void) {
 static void fork_mappings(void) {
   char *p = memory(BIG, 0);
   for (int i = 0; i < 30000; i++) {
-    p[i * 8192L] = 1;
+    // Those with pages are mappings of the host too.
+    if (i >= 27000) p[i * 8192L] = 1;
     OK(mprotect(p + i * 8192L, 4096, PROT_READ) == 0);
   }
   int status;
@@ -323,7 +324,6 @@ static void mounts(void) {
   }
   OK(mkdir("/tmp/long_mounts2", 0700) == 0);
   OK(mount("/tmp/long_mounts", "/tmp/long_mounts2", 0, MS_BIND | MS_REC, 0) == 0);
-  OK(unshare(CLONE_NEWNS) == 0);
   OK(umount2("/tmp/long_mounts2", MNT_DETACH) == 0);
 }
 

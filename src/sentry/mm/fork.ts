@@ -7,7 +7,7 @@ import { hostProt, mapPresent } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
 import { LEAF_PAGES, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
 import { account, hold, unmapStub } from './region.ts';
-import { LEAF_WORK, MORE, VMA_WORK } from './slices.ts';
+import { LEAF_WORK, MORE, SLICE_PAGES, VMA_WORK } from './slices.ts';
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_WIPEONFORK, Vma } from './vma.ts';
 
 /** Orders that a fork may spend on mapping pages ahead of the child's faults. */
@@ -28,8 +28,9 @@ const COPY_WORK = 4;
 const DIRECT_WORK = 64;
 const NO_KEYS: readonly number[] = [];
 
-/** Mappings that premap() looks at: those without pages cost no orders. */
+/** Mappings that premap() looks at, those without pages costing no orders; and pages. */
 const PREMAP_VMAS = 1024;
+const PREMAP_PAGES = 2 * SLICE_PAGES;
 
 /**
  * One fork(2): fills the empty `child`, mapping by mapping and leaf by leaf. Whatever happens between two steps, the child
@@ -51,6 +52,7 @@ export class ForkCopy {
   private last = 0;
   private keys: readonly number[] = [];
   private next = 0;
+  private copied = false;
 
   constructor(mm: MemoryManager, child: MemoryManager) {
     this.mm = mm;
@@ -78,6 +80,10 @@ export class ForkCopy {
   /** Goes on until `pages` are done: MORE or 0. */
   step(pages: number): number {
     const { mm, child } = this;
+    if (this.copied) {
+      premap(child);
+      return 0;
+    }
     mm.tlb.flush();
     let left = pages;
     while (this.eager > 0 && this.eagerAt > 0) {
@@ -102,6 +108,8 @@ export class ForkCopy {
     }
     child.peakTotalPages = child.totalPages;
     mm.as.flush();
+    this.copied = true;
+    if (pages < PREMAP_PAGES) return MORE;
     premap(child);
     return 0;
   }
@@ -239,8 +247,9 @@ function protectRun(mm: MemoryManager, from: number, to: number, prot: number): 
 /** Maps what the child will touch first, in the order of its addresses from the stack down, while orders are cheap. */
 function premap(child: MemoryManager): void {
   let left = PREMAP_ORDERS;
+  let pages = PREMAP_PAGES;
   const lowest = Math.max(0, child.vmas.length - PREMAP_VMAS);
-  for (let i = child.vmas.length - 1; i >= lowest && left > 0; i--) {
+  for (let i = child.vmas.length - 1; i >= lowest && left > 0 && pages > 0; i--) {
     const v = child.vmas.at(i);
     if (v.prot === 0) continue;
     const first = v.start / PAGE_SIZE;
@@ -248,8 +257,10 @@ function premap(child: MemoryManager): void {
     for (const key of child.pt.keys(first, last)) {
       const base = key * LEAF_PAGES;
       const lo = Math.max(0, first - base);
-      left -= mapPresent(child, v, child.pt.leaves.get(key)!, base, lo, Math.min(LEAF_PAGES, last - base));
-      if (left <= 0) break;
+      const leaf = child.pt.leaves.get(key)!;
+      left -= mapPresent(child, v, leaf, base, lo, Math.min(LEAF_PAGES, last - base));
+      pages -= leaf.count;
+      if (left <= 0 || pages <= 0) break;
     }
   }
 }

@@ -13,6 +13,8 @@ export const PTE_MAPPED = 4;
 /** Writes need no further look: the stub's mapping, when there is one, allows them. */
 export const PTE_WRITE = 8;
 
+const PTE_ALL: number = PTE_PRESENT | PTE_ANON | PTE_MAPPED | PTE_WRITE;
+
 export const LEAF_PAGES = 512;
 
 export class Leaf {
@@ -38,6 +40,12 @@ export function recycleLeaf(leaf: Leaf): void {
 
 /** A leaf. */
 export const LEAF_BYTES = 3072;
+
+/** Some page may have flags that are not in `keep`. */
+function hasOther(flags: Uint8Array, keep: number): boolean {
+  for (let f = 1; f <= PTE_ALL; f++) if ((f & ~keep) !== 0 && flags.includes(f)) return true;
+  return false;
+}
 
 export class PageTable {
   readonly leaves: Map<number, Leaf> = new Map();
@@ -136,7 +144,8 @@ export class PageTable {
       const base = key * LEAF_PAGES;
       const lo = Math.max(0, first - base);
       const hi = Math.min(LEAF_PAGES, last - base);
-      for (let i = lo; i < hi; i++) leaf.flags[i]! &= keep;
+      // Code that has not run often is slow: what looks at whole leaves is the engine's own.
+      if (hasOther(leaf.flags, keep)) for (let i = lo; i < hi; i++) leaf.flags[i]! &= keep;
       const to = Math.floor((base + shift) / LEAF_PAGES);
       if (whole && lo === 0 && hi === LEAF_PAGES && this.leaves.get(to) === undefined) {
         this.leaves.delete(key);
@@ -158,8 +167,11 @@ export class PageTable {
 
   /** Moves `n` slots of a leaf from `at` on to the pages from `pn` on, which lie in one leaf and are not there. */
   private movePart(leaf: Leaf, at: number, n: number, pn: number): void {
-    let count = 0;
-    for (let i = at; i < at + n; i++) if (leaf.flags[i] !== 0) count++;
+    let count = n;
+    if (leaf.count < LEAF_PAGES) {
+      count = 0;
+      for (let i = at; i < at + n; i++) if (leaf.flags[i] !== 0) count++;
+    }
     if (count === 0) return;
     const to = this.make(pn);
     const slot = pn % LEAF_PAGES;

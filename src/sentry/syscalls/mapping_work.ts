@@ -1,11 +1,10 @@
-// Calls that change mappings in slices: mprotect(2), mremap(2), munmap(2), ... Between two slices others run and fault on,
+// Calls that change mappings in slices, such as mprotect(2) and mremap(2). Between two slices others run and fault on,
 // and calls that change mappings of the same memory wait (kernel/holds.ts).
 
-import { BLOCKED, type Parked } from '../kernel/block.ts';
+import type { Parked } from '../kernel/block.ts';
 import { endHolds, hold } from '../kernel/holds.ts';
 import type { Task } from '../kernel/task.ts';
 import { MORE, SLICE_PAGES } from '../mm/slices.ts';
-import { Strip } from '../mm/strip.ts';
 
 /** What a call has to do: step() goes on until so many pages are done, and returns MORE or the call's result. */
 interface MappingWork {
@@ -44,14 +43,4 @@ export function workOn(t: Task, work: MappingWork): number {
     call.reset();
   }
   return r;
-}
-
-/**
- * Before a range goes away: 0 when the stub has so little of it, or by now has, that it can go at once, else BLOCKED. What
- * the host has to do for a page that it has mapped is most of the work.
- */
-export function stripped(t: Task, start: number, end: number): number {
-  const begun = workInProgress(t);
-  if (begun !== null) return workOn(t, begun);
-  return Strip.worthwhile(t.mm, start, end, SLICE_PAGES) ? workOn(t, new Strip(t.mm, start, end)) : 0;
 }

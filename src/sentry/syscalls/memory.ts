@@ -52,12 +52,9 @@ import {
 } from '../../abi/syscall.ts';
 import { countUnsupported } from '../base/log.ts';
 import { pageDown, pageOffset, pageUp } from '../base/page.ts';
-import { BLOCKED } from '../kernel/block.ts';
 import type { Task } from '../kernel/task.ts';
-import { mremap as remap } from '../mm/mremap.ts';
+import { Remap } from '../mm/mremap.ts';
 import { beginProtect } from '../mm/protect.ts';
-import { MORE } from '../mm/slices.ts';
-import { Strip } from '../mm/strip.ts';
 import type { File } from '../vfs/file.ts';
 import { bringInQuietly } from './bring_in.ts';
 import { ADDR, FD, FLAGS, MMAP_FLAGS, OFF, PROT, SIZE } from './kinds.ts';
@@ -194,13 +191,8 @@ function mremap(
 ): number {
   const begun = workInProgress(t);
   if (begun === null && t.call.active) return bringInQuietly(t, 0);
-  if (begun !== null && workOn(t, begun) === BLOCKED) return BLOCKED;
   noteLockRight(t);
-  let r = remap(t.mm, addr, oldLen, newLen, flags, newAddr, begun !== null);
-  if (r === MORE) {
-    if (workOn(t, new Strip(t.mm, addr, addr + pageUp(oldLen))) === BLOCKED) return BLOCKED;
-    r = remap(t.mm, addr, oldLen, newLen, flags, newAddr);
-  }
+  const r = workOn(t, begun ?? new Remap(t.mm, addr, oldLen, newLen, flags, newAddr));
   return r < 0 ? r : bringInQuietly(t, r);
 }
 

@@ -424,7 +424,7 @@ export class MemDir extends MemInode {
 }
 
 /** Pages that one slice of fallocate(2) makes present: see kernel/block.ts. */
-const RESERVE_STEP = 4096;
+const RESERVE_STEP = 512;
 
 export class MemFile extends MemInode {
   /** Pages of this file that somebody pays for. */
@@ -538,13 +538,14 @@ export class MemFile extends MemInode {
     const last = Math.ceil(to / PAGE_SIZE);
     if (done === 0) {
       // All of it or nothing.
+      this.account();
       const need = Math.max(0, last - first - pages.presentIn(first, last));
       const free = this.fs.memfile.limitPages - this.fs.memfile.usedPages;
       if (need > free || !this.hasRoom(need)) return -ENOSPC;
     }
     const from = Math.floor((off + done) / PAGE_SIZE);
     // What comes from a file of the host has to be read.
-    const upTo = Math.min(last, from + (pages.source === null ? RESERVE_STEP : RESERVE_STEP / 16));
+    const upTo = Math.min(last, from + (pages.source === null ? RESERVE_STEP : RESERVE_STEP / 8));
     const whole = upTo === last;
     const end = whole ? off + len : upTo * PAGE_SIZE;
     if (!keep && end > pages.size) pages.truncate(end);
