@@ -26,11 +26,11 @@ export class ArgStrings {
     this.added(s.length + 1);
   }
 
-  /** Makes room for `more` bytes behind the last string, and for its length. */
+  /** Makes room for `more` bytes behind the last string, keeping what is there already, and for its length. */
   room(more: number): void {
     if (this.size + more > this.bytes.length) {
       const bytes = new Uint8Array(Math.max(this.bytes.length * 2, this.size + more));
-      bytes.set(this.bytes.subarray(0, this.size));
+      bytes.set(this.bytes);
       this.bytes = bytes;
     }
     if (this.count < this.lengths.length) return;

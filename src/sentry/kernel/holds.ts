@@ -1,11 +1,13 @@
 // What calls that are done in slices hold meanwhile, so that they are one piece to others: inodes that are written,
-// descriptions whose position moves, address spaces whose mappings change (i_rwsem, f_pos_lock and mmap_lock in Linux).
+// descriptions whose position moves, address spaces whose mappings change, trees of mounts that are copied (i_rwsem, f_pos_lock,
+// mmap_lock and namespace_sem in Linux).
 
 import { POLLIN } from '../../abi/poll.ts';
 import { WaitQueue } from '../base/wait.ts';
 import type { MemoryManager } from '../mm/mm.ts';
 import type { File } from '../vfs/file.ts';
 import type { Inode } from '../vfs/inode.ts';
+import type { MountNamespace } from '../vfs/mount.ts';
 import type { Parked } from './block.ts';
 import type { Task } from './task.ts';
 
@@ -14,7 +16,7 @@ interface Hold {
   readonly queue: WaitQueue;
 }
 
-type Held = Inode | File | MemoryManager;
+type Held = Inode | File | MemoryManager | MountNamespace;
 
 /** What calls in progress hold. Nearly always empty. */
 const holds = new Map<Held, Hold>();
@@ -58,14 +60,19 @@ export function begun(t: Task): boolean {
 }
 
 /**
- * A call that changes mappings of its caller's memory may begin, or go on: 0. Else it waits, as awaitHold() says, and its
- * handler then runs as if for the first time.
+ * A call that changes `what` may begin, or go on: 0. Else it waits, as awaitHold() says, and its handler then runs as if for
+ * the first time.
  */
-export function mayChangeMappings(t: Task): number {
+export function mayBegin(t: Task, what: Held): number {
   const { call } = t;
   if (call.active && call.state !== toBegin) return 0;
-  const r = holds.size === 0 ? 0 : awaitHold(t, t.mm);
+  const r = holds.size === 0 ? 0 : awaitHold(t, what);
   if (r !== 0) call.state = toBegin;
   else if (call.active) call.reset();
   return r;
+}
+
+/** The same for a call that changes mappings of its caller's memory. */
+export function mayChangeMappings(t: Task): number {
+  return mayBegin(t, t.mm);
 }

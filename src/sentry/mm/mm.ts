@@ -116,6 +116,9 @@ export class MemoryManager implements UserMemory, MappingOwner {
   /** Orders given since the stub was last empty: each may have cost the host up to two mappings. */
   hostOrders = 0;
 
+  /** Orders to map frames since the beginning: has any page been mapped since then? */
+  mapOrders = 0;
+
   /** Identity of a futex: the pair (futexObject, futexOffset), set by futexKey(). */
   futexObject: object = this;
   futexOffset = 0;
@@ -168,7 +171,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
     zapAll(this);
     const gone = this.vmas.list.slice();
     this.vmas.removeAt(0, gone.length);
-    for (const v of gone) letGo(this, v);
+    for (const v of gone) if (v.source !== null || v.file !== null) letGo(this, v);
     this.totalPages = this.dataPages = this.stackPages = this.lockedPages = this.directPages = 0;
   }
 
@@ -238,6 +241,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
   /** Has the stub map pages; see AddressSpace. */
   mapHost(addr: number, frame: number, pages: number, prot: number, populate = false): void {
     this.hostOrders++;
+    this.mapOrders++;
     this.as.map(addr, frame, pages, prot, populate);
     if (this.patches.size > 0) this.patches.replaced(addr / 4096, addr / 4096 + pages);
   }

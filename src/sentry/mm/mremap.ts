@@ -7,7 +7,7 @@ import { GUEST_TOP } from '../platform/platform.ts';
 import { mapPresent } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
 import { freePlace, mayExpand, mayLock, munmap } from './mmap.ts';
-import { LEAF_PAGES, PTE_ANON, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
+import { LEAF_PAGES } from './pagetable.ts';
 import { account, insert, isolate, merge, unmapRange } from './region.ts';
 import { LEAF_WORK, MORE } from './slices.ts';
 import { guardStart } from './stack.ts';
@@ -70,6 +70,7 @@ export class Remap {
     if (this.place === null) {
       if (this.strip !== null && this.strip.step(pages) === MORE) return MORE;
       moved = null;
+      bare = this.strip?.bare ?? false;
       const most = this.strip === null ? pages : Number.POSITIVE_INFINITY;
       const r = remap(mm, this.addr, this.oldLength, this.newLength, this.flags, this.newAddr, most);
       if (r === MORE) {
@@ -91,6 +92,8 @@ export class Remap {
   }
 }
 
+/** For remap(): the stub has nothing of what moves any more. */
+let bare = false;
 /** Where the pages are that the last remap() has moved, if it has. */
 let moved: Place | null = null;
 
@@ -272,6 +275,6 @@ function movePages(mm: MemoryManager, from: number, to: number, len: number): vo
   mm.unmapHost(from, len);
   // A thread that still wrote through the old place would write to a page that is somewhere else now.
   mm.as.flush();
-  mm.pt.move(first, last, (to - from) / PAGE_SIZE, PTE_PRESENT | PTE_ANON | PTE_WRITE);
+  mm.pt.move(first, last, (to - from) / PAGE_SIZE, bare);
   moved = new Place(mm, mm.vmas.find(to)!, to, to + len);
 }

@@ -13,8 +13,6 @@ export const PTE_MAPPED = 4;
 /** Writes need no further look: the stub's mapping, when there is one, allows them. */
 export const PTE_WRITE = 8;
 
-const PTE_ALL: number = PTE_PRESENT | PTE_ANON | PTE_MAPPED | PTE_WRITE;
-
 export const LEAF_PAGES = 512;
 
 export class Leaf {
@@ -40,12 +38,6 @@ export function recycleLeaf(leaf: Leaf): void {
 
 /** A leaf. */
 export const LEAF_BYTES = 3072;
-
-/** Some page may have flags that are not in `keep`. */
-function hasOther(flags: Uint8Array, keep: number): boolean {
-  for (let f = 1; f <= PTE_ALL; f++) if ((f & ~keep) !== 0 && flags.includes(f)) return true;
-  return false;
-}
 
 export class PageTable {
   readonly leaves: Map<number, Leaf> = new Map();
@@ -134,18 +126,17 @@ export class PageTable {
   }
 
   /**
-   * Moves what is in pages [first, last) up by `shift`, to where nothing is, keeping only the flags in `keep`. What fills a
-   * leaf and lands in one goes as it is.
+   * Moves what is in pages [first, last) up by `shift`, to where nothing is: no page is MAPPED then, and with `bare` none is
+   * now. What fills a leaf and lands in one goes as it is.
    */
-  move(first: number, last: number, shift: number, keep: number): void {
+  move(first: number, last: number, shift: number, bare: boolean): void {
     const whole = shift % LEAF_PAGES === 0;
     for (const key of this.keys(first, last)) {
       const leaf = this.leaves.get(key)!;
       const base = key * LEAF_PAGES;
       const lo = Math.max(0, first - base);
       const hi = Math.min(LEAF_PAGES, last - base);
-      // Code that has not run often is slow: what looks at whole leaves is the engine's own.
-      if (hasOther(leaf.flags, keep)) for (let i = lo; i < hi; i++) leaf.flags[i]! &= keep;
+      if (!bare) for (let i = lo; i < hi; i++) leaf.flags[i]! &= ~PTE_MAPPED;
       const to = Math.floor((base + shift) / LEAF_PAGES);
       if (whole && lo === 0 && hi === LEAF_PAGES && this.leaves.get(to) === undefined) {
         this.leaves.delete(key);

@@ -13,9 +13,11 @@ export class Strip {
   private readonly last: number;
   private readonly keys: readonly number[];
   private next = 0;
+  private readonly mapOrders: number;
 
   constructor(mm: MemoryManager, start: number, end: number) {
     this.mm = mm;
+    this.mapOrders = mm.mapOrders;
     this.first = start / PAGE_SIZE;
     this.last = end / PAGE_SIZE;
     this.keys = mm.pt.keys(this.first, this.last);
@@ -30,6 +32,11 @@ export class Strip {
       if (pages > most) return true;
     }
     return false;
+  }
+
+  /** The stub has nothing there now: no page of the address space was mapped since the beginning. */
+  get bare(): boolean {
+    return this.next === this.keys.length && this.mapOrders === this.mm.mapOrders;
   }
 
   /** Goes on until `pages` are done: MORE or 0. */

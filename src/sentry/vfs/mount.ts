@@ -183,11 +183,17 @@ export class MountNamespace {
     return r;
   }
 
-  private place(m: Mount, at: Path): number {
-    const top = crossDown(at);
+  /** What attach() would say to a mount that shows `root`; `top` is the place, with nothing on it. */
+  mayAttach(root: Dentry, top: Path): number {
     if (top.mount.ns !== this || top.dentry.deleted) return -EINVAL;
     const dir = (top.dentry.inode!.mode & S_IFMT) === S_IFDIR;
-    if (dir !== ((m.root.inode!.mode & S_IFMT) === S_IFDIR)) return -ENOTDIR;
+    return dir !== ((root.inode!.mode & S_IFMT) === S_IFDIR) ? -ENOTDIR : 0;
+  }
+
+  private place(m: Mount, at: Path): number {
+    const top = crossDown(at);
+    const bad = this.mayAttach(m.root, top);
+    if (bad < 0) return bad;
     // Who has made the mount has paid for it.
     if (this.mounts.length >= MOUNT_MAX || !kernelMemory.fits(0)) return -ENOSPC;
     top.mount.adopt(m, top.dentry);
@@ -200,11 +206,18 @@ export class MountNamespace {
    * the mounts below along.
    */
   detach(m: Mount, lazy: boolean): number {
+    const dead = this.beginDetach(m, lazy);
+    if (typeof dead === 'number') return dead;
+    dead.step(Number.POSITIVE_INFINITY);
+    return 0;
+  }
+
+  /** The same, but for giving up the mounts, which nobody finds any more. */
+  beginDetach(m: Mount, lazy: boolean): DeadMounts | number {
     if (m.ns !== this || m.parent === null) return -EINVAL;
     if (!lazy && (m.users > 0 || m.hasChildren)) return -EBUSY;
     m.unhook();
-    disown(this, m);
-    return 0;
+    return new DeadMounts(disown(this, m));
   }
 
   /** Moves a mount of this namespace with all below it (MS_MOVE); -EINVAL into itself. */
@@ -219,7 +232,10 @@ export class MountNamespace {
 
   /** A private copy of the whole tree (CLONE_NEWNS); `moved` maps each old mount to its copy. */
   copy(moved: Map<Mount, Mount>): MountNamespace {
-    return new MountNamespace(copyTree(this.root, this.root.root, true, moved)).adoptAll();
+    const copy = new TreeCopy(this.root, this.root.root, true);
+    copy.step(Number.POSITIVE_INFINITY);
+    for (const [from, to] of copy.made) moved.set(from, to);
+    return new MountNamespace(copy.top).adoptAll();
   }
 
   /** True when `count` more mounts fit. */
@@ -259,25 +275,19 @@ function adopt(ns: MountNamespace, top: Mount): void {
   }
 }
 
-function disown(ns: MountNamespace, top: Mount): void {
+/** Takes a tree out of its namespace; its mounts. */
+function disown(ns: MountNamespace, top: Mount): Mount[] {
   const gone = treeOf(top);
   for (const m of gone) m.ns = null;
   let kept = 0;
   for (const m of ns.mounts) if (m.ns === ns) ns.mounts[kept++] = m;
   ns.mounts.length = kept;
-  end(gone);
+  return gone;
 }
 
 /** Gives up a tree that is in no namespace. */
 function discard(top: Mount): void {
-  end(treeOf(top));
-}
-
-function end(mounts: readonly Mount[]): void {
-  for (const m of mounts) {
-    if (m.parent !== null) m.unhook();
-    m.settle();
-  }
+  new DeadMounts(treeOf(top)).step(Number.POSITIVE_INFINITY);
 }
 
 /** Mounts that copyTree() makes at most. */
@@ -289,37 +299,75 @@ export function countTree(m: Mount, recursive: boolean): number {
  * A mount of the subtree `root` of `m`, not yet anywhere (MS_BIND); with `recursive` the mounts below it are copied
  * along (MS_REC).
  */
-export function copyTree(
-  m: Mount,
-  root: Dentry,
-  recursive: boolean,
-  moved: Map<Mount, Mount> | null = null,
-): Mount {
-  const top = copyOf(m, root, moved);
-  if (!recursive) return top;
-  const originals = [m];
-  const copies = [top];
-  const children: Mount[] = [];
-  for (let from = originals.pop(); from !== undefined; from = originals.pop()) {
-    const to = copies.pop()!;
-    children.length = 0;
-    from.childrenInto(children);
-    for (const child of children) {
-      const at = child.mountpoint!;
-      if (from === m && !root.contains(at)) continue;
-      const c = copyOf(child, child.root, moved);
-      to.adopt(c, at);
-      originals.push(child);
-      copies.push(c);
-    }
-  }
-  return top;
+export function copyTree(m: Mount, root: Dentry, recursive: boolean): Mount {
+  const copy = new TreeCopy(m, root, recursive);
+  copy.step(Number.POSITIVE_INFINITY);
+  return copy.top;
 }
 
-function copyOf(m: Mount, root: Dentry, moved: Map<Mount, Mount> | null): Mount {
-  const copy = new Mount(++lastMountId, m.fs, root, m.source, m.flags);
-  moved?.set(m, copy);
-  return copy;
+/** The same in steps; as long as it goes on, nothing may be mounted or unmounted in the tree. */
+export class TreeCopy {
+  readonly top: Mount;
+  /** Each before those on it. */
+  private readonly originals: readonly Mount[];
+  private readonly root: Dentry;
+  /** Copies by original. */
+  readonly made: Map<Mount, Mount> = new Map();
+  private next = 1;
+
+  constructor(m: Mount, root: Dentry, recursive: boolean) {
+    this.root = root;
+    this.originals = recursive ? treeOf(m) : [m];
+    this.top = copyOf(m, root);
+    this.made.set(m, this.top);
+  }
+
+  /** Makes `most` more copies at most: true when all are there. */
+  step(most: number): boolean {
+    const { originals, made, root } = this;
+    const end = Math.min(originals.length, this.next + most);
+    for (; this.next < end; this.next++) {
+      const m = originals[this.next]!;
+      const to = made.get(m.parent!);
+      const at = m.mountpoint!;
+      // Outside of the part that is copied, or on a mount there.
+      if (to === undefined || (to === this.top && !root.contains(at))) continue;
+      const c = copyOf(m, m.root);
+      to.adopt(c, at);
+      made.set(m, c);
+    }
+    return end === originals.length;
+  }
+
+  /** Gives up what was made. */
+  discard(): void {
+    discard(this.top);
+  }
+}
+
+function copyOf(m: Mount, root: Dentry): Mount {
+  return new Mount(++lastMountId, m.fs, root, m.source, m.flags);
+}
+
+/** Mounts that are in no namespace any more: they are given up, in steps. */
+export class DeadMounts {
+  private readonly mounts: readonly Mount[];
+  private next = 0;
+
+  constructor(mounts: readonly Mount[]) {
+    this.mounts = mounts;
+  }
+
+  /** Gives up `most` of them at most: true when none is left. */
+  step(most: number): boolean {
+    const end = Math.min(this.mounts.length, this.next + most);
+    for (; this.next < end; this.next++) {
+      const m = this.mounts[this.next]!;
+      if (m.parent !== null) m.unhook();
+      m.settle();
+    }
+    return end === this.mounts.length;
+  }
 }
 
 /** The topmost mount at a place: the path itself when nothing is mounted there. */
