@@ -116,6 +116,7 @@ export class PageTable {
     const leaf = this.leaves.get(key);
     if (leaf === undefined) return null;
     this.leaves.delete(key);
+    kernelMemory.give(this.payer, LEAF_BYTES);
     this.lastKey = -1;
     this.lastLeaf = null;
     let anon = 0;
