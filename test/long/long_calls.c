@@ -207,15 +207,15 @@ static void check_much(char *p, long size) {
 }
 
 static void forks(void) {
-  char *p = much(1280 * MIB);
+  char *p = much(640 * MIB);
   int status;
   if (fork() == 0) {
-    check_much(p, 1280 * MIB);
+    check_much(p, 640 * MIB);
     _exit(0);
   }
   OK(wait(&status) > 0 && status == 0);
-  for (long i = 0; i < 1280 * MIB; i += MIB) p[i + 4096] = 1;
-  check_much(p, 1280 * MIB);
+  for (long i = 0; i < 640 * MIB; i += MIB) p[i + 4096] = 1;
+  check_much(p, 640 * MIB);
 }
 
 static void fork_mappings(void) {
@@ -233,16 +233,16 @@ static void fork_mappings(void) {
 }
 
 static void protect(void) {
-  char *p = much(1280 * MIB);
-  OK(mprotect(p, 1280 * MIB, PROT_READ) == 0);
-  check_much(p, 1280 * MIB);
-  OK(mprotect(p, 1280 * MIB, PROT_READ | PROT_WRITE) == 0);
-  p[1280 * MIB - 1] = 1;
-  OK(mprotect(p, 1280 * MIB, PROT_NONE) == 0);
+  char *p = much(640 * MIB);
+  OK(mprotect(p, 640 * MIB, PROT_READ) == 0);
+  check_much(p, 640 * MIB);
+  OK(mprotect(p, 640 * MIB, PROT_READ | PROT_WRITE) == 0);
+  p[640 * MIB - 1] = 1;
+  OK(mprotect(p, 640 * MIB, PROT_NONE) == 0);
 }
 
 static void move(void) {
-  const long size = 1280 * MIB;
+  const long size = 640 * MIB;
   char *p = much(size), *place = mmap(0, 3 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   OK(place != MAP_FAILED);
   // Where leaves stay leaves, and where they do not.
@@ -255,14 +255,14 @@ static void move(void) {
 }
 
 static void replace(void) {
-  char *p = much(1280 * MIB);
-  OK(mmap(p, 1280 * MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p);
+  char *p = much(512 * MIB);
+  OK(mmap(p, 512 * MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p);
   OK(p[0] == 0);
-  OK(mmap(p, 1280 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE, -1, 0) == p);
-  OK(munmap(p, 1280 * MIB) == 0);
-  p = sbrk(1280 * MIB);
-  for (long i = 0; i < 1280 * MIB; i += 4096) p[i] = 1;
-  OK(sbrk(-1280 * MIB) != (void *)-1);
+  OK(mmap(p, 512 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE, -1, 0) == p);
+  OK(munmap(p, 512 * MIB) == 0);
+  p = sbrk(512 * MIB);
+  for (long i = 0; i < 512 * MIB; i += 4096) p[i] = 1;
+  OK(sbrk(-512 * MIB) != (void *)-1);
 }
 
 static void allocate(void) {
@@ -279,10 +279,10 @@ static void allocate(void) {
 // A file of a size that is mapped, and shrinks.
 static void shrink(void) {
   int fd = memfd_create("long", 0);
-  OK(ftruncate(fd, 900 * MIB) == 0);
-  char *p = mmap(0, 900 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+  OK(ftruncate(fd, 448 * MIB) == 0);
+  char *p = mmap(0, 448 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
   OK(p != MAP_FAILED);
-  p[900 * MIB - 1] = 1;
+  p[448 * MIB - 1] = 1;
   OK(ftruncate(fd, 0) == 0);
 }
 

@@ -10,4 +10,4 @@ export const SLICE_PAGES = 8192;
 
 /** A leaf of the page table and a mapping count as so many pages more. */
 export const LEAF_WORK = 8;
-export const VMA_WORK = 8;
+export const VMA_WORK = 16;
