@@ -13,6 +13,11 @@ export class ArgStrings {
   /** The greatest of them. */
   longest = 0;
 
+  /** Bytes of memory that it takes. */
+  get bytesHeld(): number {
+    return this.bytes.length + this.lengths.byteLength;
+  }
+
   static of(strings: readonly string[]): ArgStrings {
     const a = new ArgStrings();
     for (const s of strings) a.push(s);

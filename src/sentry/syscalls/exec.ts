@@ -1,12 +1,13 @@
 // execve(2), execveat(2): reading the arguments. Loading is the loader's, the change of program task_exec.ts's.
 
-import { E2BIG, EFAULT, EINVAL, ENOEXEC } from '../../abi/errno.ts';
+import { E2BIG, EFAULT, EINVAL, ENOEXEC, ENOMEM } from '../../abi/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../abi/fcntl.ts';
 import { ARG_MAX, MAX_ARG_STRLEN, PATH_MAX } from '../../abi/limits.ts';
 import { _STK_LIM, RLIMIT_STACK } from '../../abi/resource.ts';
 import { SIGSEGV } from '../../abi/signal.ts';
 import { SYS_execve, SYS_execveat } from '../../abi/syscall.ts';
 import { getU64 } from '../../abi/u64.ts';
+import { type Account, kernelMemory } from '../base/charge.ts';
 import { PAGE_SIZE, pageOffset } from '../base/page.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
 import { ArgStrings } from '../kernel/arg_strings.ts';
@@ -42,8 +43,26 @@ class ArgumentReader implements Parked {
     this.left = room;
   }
 
-  /** Parked: strings, no more. */
-  abandon(): void {}
+  private payer: Account | null = null;
+  private paid = 0;
+
+  /** What is kept from one slice to the next is counted: false when its user may not have so much. */
+  pay(): boolean {
+    const bytes = this.argv.bytesHeld + this.envp.bytesHeld + this.pointers.length * POINTER;
+    const more = bytes - this.paid;
+    if (more <= 0) return true;
+    if (!kernelMemory.fits(more)) return false;
+    this.payer = kernelMemory.take(more, this.payer ?? kernelMemory.current);
+    this.paid = bytes;
+    return true;
+  }
+
+  /** The strings are on the stack of the new program, or nowhere. */
+  abandon(): void {
+    if (this.payer !== null) kernelMemory.give(this.payer, this.paid);
+    this.payer = null;
+    this.paid = 0;
+  }
 
   /** One slice. */
   read(t: Task): number {
@@ -141,21 +160,32 @@ function exec(
   envpAddr: number,
   flags: number,
 ): number {
-  const kernel = t.kernel;
   const { call } = t;
   const begun = call.active ? call.state : null;
-  if (begun instanceof UnfinishedExec) return finishProgram(t, begun.program);
+  if (begun instanceof UnfinishedExec) return finishProgram(t, begun.program, begun.reader);
   if (begun instanceof PendingExec) return afterLoad(t, begun.program);
   const path = t.mm.copyInString(pathAddr, PATH_MAX);
-  if (typeof path === 'number') return path;
+  if (typeof path === 'number') {
+    if (begun !== null) begun.abandon(t);
+    return path;
+  }
   const reader =
     begun instanceof ArgumentReader ? begun : new ArgumentReader(argvAddr, envpAddr, argumentRoom(t));
   const r = reader.read(t);
-  if (r < 0) return r;
   if (r === MORE) {
     call.state = reader;
-    return t.giveWay();
+    const w = reader.pay() ? t.giveWay() : -ENOMEM;
+    if (w !== BLOCKED) reader.abandon();
+    return w;
   }
+  const done = r < 0 ? r : load(t, dirfd, path, flags, reader);
+  if (done !== BLOCKED || !(call.state instanceof UnfinishedExec)) reader.abandon();
+  return done;
+}
+
+/** Loads the program that was asked for with the arguments of `reader`, and runs it. */
+function load(t: Task, dirfd: number, path: string, flags: number, reader: ArgumentReader): number {
+  const { kernel } = t;
   const { argv, envp } = reader;
   // As since Linux 5.18: programs never see argc 0.
   if (argv.count === 0) argv.push('');
@@ -178,32 +208,37 @@ function exec(
     // Never seen: the thread dies on its way back.
     return -EINVAL;
   }
-  return typeof program === 'number' ? program : finishProgram(t, program);
+  return typeof program === 'number' ? program : finishProgram(t, program, reader);
 }
 
 /** A loaded program whose stack is still being written. */
 class UnfinishedExec implements Parked {
   readonly program: LoadedProgram;
+  readonly reader: ArgumentReader;
 
-  constructor(program: LoadedProgram) {
+  constructor(program: LoadedProgram, reader: ArgumentReader) {
     this.program = program;
+    this.reader = reader;
   }
 
   abandon(): void {
     discardProgram(this.program);
+    this.reader.abandon();
   }
 }
 
 /** Writes what is missing of a program, slice by slice, and runs it. */
-function finishProgram(t: Task, program: LoadedProgram): number {
-  if (program.unfinished === null) return afterLoad(t, program);
-  let r = program.unfinished.step();
-  if (r === 0) return afterLoad(t, program);
+function finishProgram(t: Task, program: LoadedProgram, reader: ArgumentReader): number {
+  const r = program.unfinished === null ? 0 : program.unfinished.step();
+  if (r === 0) {
+    reader.abandon();
+    return afterLoad(t, program);
+  }
   if (r > 0) {
-    t.call.state = new UnfinishedExec(program);
-    r = t.giveWay();
-    if (r === BLOCKED) return r;
+    t.call.state = new UnfinishedExec(program, reader);
+    if (t.giveWay() === BLOCKED) return BLOCKED;
   } else t.kernel.signals.forceSegv(t, SIGSEGV);
+  reader.abandon();
   discardProgram(program);
   // Never seen: the thread dies on its way back.
   return -EINVAL;
