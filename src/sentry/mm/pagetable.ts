@@ -146,11 +146,12 @@ export class PageTable {
         this.lastLeaf = null;
         continue;
       }
-      // A leaf's pages go to two leaves at most.
+      // A leaf's pages go to two leaves at most. Those of a full one need no counting, which code that is run once does slowly.
+      const full = leaf.count === LEAF_PAGES;
       for (let at = lo; at < hi; ) {
         const slot = (base + at + shift) % LEAF_PAGES;
         const n = Math.min(hi - at, LEAF_PAGES - slot);
-        this.movePart(leaf, at, n, base + at + shift);
+        this.movePart(leaf, at, n, base + at + shift, full);
         at += n;
       }
       this.prune(key);
@@ -158,9 +159,9 @@ export class PageTable {
   }
 
   /** Moves `n` slots of a leaf from `at` on to the pages from `pn` on, which lie in one leaf and are not there. */
-  private movePart(leaf: Leaf, at: number, n: number, pn: number): void {
+  private movePart(leaf: Leaf, at: number, n: number, pn: number, full: boolean): void {
     let count = n;
-    if (leaf.count < LEAF_PAGES) {
+    if (!full) {
       count = 0;
       for (let i = at; i < at + n; i++) if (leaf.flags[i] !== 0) count++;
     }

@@ -22,8 +22,9 @@ const POINTER = 8;
 /** Pointers read at a time. */
 const CHUNK = 64;
 
-/** Strings or pointers that one slice copies in; of strings, SLICE_BYTES at most. */
-const SLICE_STRINGS = 4096;
+/** Strings that one slice copies in, SLICE_BYTES at most, and pointers. */
+const SLICE_STRINGS = 1000;
+const SLICE_POINTERS = 8192;
 
 /** Reads the two NULL-terminated arrays of strings in slices; its result is 0, -errno, or MORE. A null array is empty. */
 class ArgumentReader implements Parked {
@@ -93,7 +94,7 @@ class ArgumentReader implements Parked {
   private readPointers(t: Task, addr: number): number {
     const { pointers } = this;
     for (let read = 0; addr !== 0; read += CHUNK) {
-      if (read >= SLICE_STRINGS) return MORE;
+      if (read >= SLICE_POINTERS) return MORE;
       const got = t.mm.copyIn(addr + pointers.length * POINTER, scratch, 0, CHUNK * POINTER);
       if (got < POINTER) return -EFAULT;
       const n = Math.floor(got / POINTER);
