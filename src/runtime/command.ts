@@ -5,9 +5,11 @@ import { AT_FDCWD } from '../abi/fcntl.ts';
 import { S_IFDIR, S_IFMT } from '../abi/stat.ts';
 import { fromText } from '../sentry/base/bytes.ts';
 import { failed } from '../sentry/base/errno.ts';
+import { ArgStrings } from '../sentry/kernel/arg_strings.ts';
 import type { Kernel } from '../sentry/kernel/kernel.ts';
 import type { Limits } from '../sentry/kernel/limits.ts';
 import { LOAD_KILLS, type LoadedProgram } from '../sentry/kernel/loader_interface.ts';
+import { discardProgram } from '../sentry/kernel/task_exec.ts';
 import type { VfsContext } from '../sentry/vfs/context.ts';
 import { lookup } from '../sentry/vfs/namei.ts';
 import { readText } from './files.ts';
@@ -62,19 +64,25 @@ function candidates(args: CommandArgs): string[] {
 }
 
 function load(args: CommandArgs, path: string, argv: string[]): LoadedProgram | number {
-  return args.kernel.loader!.loadProgram({
+  const program = args.kernel.loader!.loadProgram({
     kernel: args.kernel,
     ctx: args.ctx,
     dirfd: AT_FDCWD,
     path,
     flags: 0,
-    argv,
-    envp: args.env.map(fromText),
+    argv: ArgStrings.of(argv),
+    envp: ArgStrings.of(args.env.map(fromText)),
     cred: args.ctx.cred,
     sharesFs: false,
     limits: args.limits,
     personality: 0,
   });
+  if (failed(program) || program.unfinished === null) return program;
+  let r = 1;
+  while (r > 0) r = program.unfinished.step();
+  if (r === 0) return program;
+  discardProgram(program);
+  return LOAD_KILLS;
 }
 
 /** A file without a known format: a shell script, unless its first line holds a NUL (as execvp and shells decide). */

@@ -381,6 +381,78 @@ static long meminfo(const char *what) {
   fclose(f);
   return kib;
 }
+// A process that is killed in the middle of calls which are done in slices: fork, mprotect, mremap, fallocate, execve.
+static void cut_off(int round) {
+  const long size = 160L << 20;
+  pid_t pid = fork();
+  if (pid == 0) {
+    int fd = memfd_create("cut", 0);
+    static char text[100000], *few[24] = {"true"};
+    memset(text, 'x', sizeof text - 1);
+    for (int i = 1; i < 20; i++) few[i] = text;
+    char *p = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    char *room = mmap(0, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED || room == MAP_FAILED) _exit(3);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) {
+      switch (round % 5) {
+        case 0: {
+          pid_t child = fork();
+          if (child == 0) _exit(0);
+          waitpid(child, 0, 0);
+          break;
+        }
+        case 1:
+          mprotect(p, size, PROT_READ);
+          mprotect(p, size, PROT_READ | PROT_WRITE);
+          break;
+        case 2: {
+          char *from = p;
+          p = mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, room);
+          room = from;
+          break;
+        }
+        case 3:
+          ftruncate(fd, 0);
+          fallocate(fd, 0, 0, size / 4);
+          break;
+        case 4: {
+          pid_t child = vfork();
+          if (child == 0) {
+            execv("/bin/true", few);
+            _exit(1);
+          }
+          waitpid(child, 0, 0);
+          break;
+        }
+      }
+    }
+  }
+  usleep(150000 + round * 1700);
+  kill(pid, SIGKILL);
+  while (waitpid(pid, 0, 0) > 0) {}
+}
+
+// Frames are freed in steps: what is free when that is over.
+static long settled(void) {
+  long last = -1, now = meminfo("MemFree");
+  for (int still = 0; still < 5; last = now, now = meminfo("MemFree")) {
+    still = now == last ? still + 1 : 0;
+    usleep(20000);
+  }
+  return now;
+}
+
+static int cuts(int rounds) {
+  for (int i = 0; i < 5; i++) cut_off(i);
+  long slab = meminfo("Slab"), shmem = meminfo("Shmem"), free = settled();
+  for (int i = 0; i < rounds; i++) cut_off(i);
+  long now = settled();
+  printf("Slab %ld KiB then %+ld, Shmem %+ld, MemFree %+ld\n", slab, meminfo("Slab") - slab,
+         meminfo("Shmem") - shmem, now - free);
+  return 0;
+}
+
 static int churns(int rounds) {
   for (int i = 0; i < 3; i++) churn();
   long slab = meminfo("Slab"), shmem = meminfo("Shmem");
@@ -390,7 +462,7 @@ static int churns(int rounds) {
 }
 
 int main(int argc, char **argv) {
-  if (argc == 3) return churns(atoi(argv[2]));
+  if (argc == 3) return strcmp(argv[1], "cuts") == 0 ? cuts(atoi(argv[2])) : churns(atoi(argv[2]));
   if (argc > 3) return beside(atof(argv[1]), atoi(argv[2]), argv + 3);
   if (strcmp(argv[1], "fd_tables") == 0) fd_tables();
   if (strcmp(argv[1], "undo_lists") == 0) undo_lists();

@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -194,6 +195,138 @@ static void large_folder(void) {
   OK(entries == 20002);
 }
 
+// More than two leaves of the page table and a slice; each MiB tells where it is.
+static char *much(long size) {
+  char *p = memory(size, MAP_POPULATE);
+  for (long i = 0; i < size; i += MIB) memcpy(p + i, &i, sizeof i);
+  return p;
+}
+
+static void check_much(char *p, long size) {
+  for (long i = 0; i < size; i += MIB) OK(memcmp(p + i, &i, sizeof i) == 0);
+}
+
+static void forks(void) {
+  char *p = much(640 * MIB);
+  int status;
+  if (fork() == 0) {
+    check_much(p, 640 * MIB);
+    _exit(0);
+  }
+  OK(wait(&status) > 0 && status == 0);
+  for (long i = 0; i < 640 * MIB; i += MIB) p[i + 4096] = 1;
+  check_much(p, 640 * MIB);
+}
+
+static void fork_mappings(void) {
+  char *p = memory(BIG, 0);
+  for (int i = 0; i < 30000; i++) {
+    // Those with pages are mappings of the host too.
+    if (i >= 27000) p[i * 8192L] = 1;
+    OK(mprotect(p + i * 8192L, 4096, PROT_READ) == 0);
+  }
+  int status;
+  if (fork() == 0) _exit(p[29999 * 8192L] - 1);
+  OK(wait(&status) > 0 && status == 0);
+  OK(mprotect(p, BIG, PROT_READ) == 0);
+  OK(munmap(p, BIG) == 0);
+}
+
+static void protect(void) {
+  char *p = much(640 * MIB);
+  OK(mprotect(p, 640 * MIB, PROT_READ) == 0);
+  check_much(p, 640 * MIB);
+  OK(mprotect(p, 640 * MIB, PROT_READ | PROT_WRITE) == 0);
+  p[640 * MIB - 1] = 1;
+  OK(mprotect(p, 640 * MIB, PROT_NONE) == 0);
+}
+
+static void move(void) {
+  const long size = 640 * MIB;
+  char *p = much(size), *place = mmap(0, 3 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  OK(place != MAP_FAILED);
+  // Where leaves stay leaves, and where they do not.
+  char *to = (char *)(((unsigned long)place + size + 4 * MIB) & -(2 * MIB)) + ((unsigned long)p & (2 * MIB - 1));
+  OK(mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+  check_much(to, size);
+  char *odd = to - size - 4096 * 3;
+  OK(mremap(to, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, odd) == odd);
+  check_much(odd, size);
+}
+
+static void replace(void) {
+  char *p = much(512 * MIB);
+  OK(mmap(p, 512 * MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p);
+  OK(p[0] == 0);
+  OK(mmap(p, 512 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE, -1, 0) == p);
+  OK(munmap(p, 512 * MIB) == 0);
+  p = sbrk(512 * MIB);
+  for (long i = 0; i < 512 * MIB; i += 4096) p[i] = 1;
+  OK(sbrk(-512 * MIB) != (void *)-1);
+}
+
+static void allocate(void) {
+  int fd = memfd_create("long", 0);
+  OK(fallocate(fd, 0, 0, 900 * MIB) == 0);
+  OK(lseek(fd, 0, SEEK_END) == 900 * MIB);
+  struct stat st;
+  OK(fstat(fd, &st) == 0 && st.st_blocks == 900 * MIB / 512);
+  OK(fallocate(fd, FALLOC_FL_ZERO_RANGE, 4096, 900 * MIB - 4096) == 0);
+  OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 900 * MIB) == 0);
+  OK(fstat(fd, &st) == 0 && st.st_blocks == 0);
+}
+
+// A file of a size that is mapped, and shrinks.
+static void shrink(void) {
+  int fd = memfd_create("long", 0);
+  OK(ftruncate(fd, 448 * MIB) == 0);
+  char *p = mmap(0, 448 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+  OK(p != MAP_FAILED);
+  p[448 * MIB - 1] = 1;
+  OK(ftruncate(fd, 0) == 0);
+}
+
+static void arguments(void) {
+  struct rlimit big = {64 * MIB, 64 * MIB};
+  OK(setrlimit(RLIMIT_STACK, &big) == 0);
+  // What is allowed in short strings, and in long ones.
+  static char *many[390001], *few[60];
+  int n = 0;
+  many[n++] = "/proc/self/exe";
+  many[n++] = "arguments_seen";
+  while (n < 390000) many[n++] = "1234567";
+  static char text[100000];
+  memset(text, 'x', sizeof text - 1);
+  few[0] = many[0];
+  few[1] = many[1];
+  for (int i = 2; i < 59; i++) few[i] = text;
+  char **kinds[] = {many, few};
+  for (int i = 0; i < 2; i++) {
+    int status;
+    pid_t child = vfork();
+    if (child == 0) {
+      execv(many[0], kinds[i]);
+      _exit(1);
+    }
+    OK(waitpid(child, &status, 0) == child && status == 0);
+  }
+}
+
+static void mounts(void) {
+  if (geteuid() != 0) return;
+  OK(mkdir("/tmp/long_mounts", 0700) == 0);
+  OK(mount("none", "/tmp/long_mounts", "tmpfs", 0, 0) == 0);
+  char name[64];
+  for (int i = 0; i < 4900; i++) {
+    snprintf(name, sizeof name, "/tmp/long_mounts/%d", i);
+    OK(mkdir(name, 0700) == 0);
+    OK(mount("/tmp/long_mounts/0", name, 0, MS_BIND, 0) == 0);
+  }
+  OK(mkdir("/tmp/long_mounts2", 0700) == 0);
+  OK(mount("/tmp/long_mounts", "/tmp/long_mounts2", 0, MS_BIND | MS_REC, 0) == 0);
+  OK(umount2("/tmp/long_mounts2", MNT_DETACH) == 0);
+}
+
 /** Natively: prints what the first touch of a page of shared memory costs on this machine at this moment, in ns. */
 static void touch(void) {
   int fd = memfd_create("long", 0);
@@ -218,7 +351,11 @@ static const struct {
     {"remote_memory", remote_memory}, {"resident", resident},
     {"semaphore_sets", semaphore_sets}, {"record_locks", record_locks},
     {"many_mappings", many_mappings}, {"filters", filters},
-    {"large_folder", large_folder},
+    {"large_folder", large_folder},   {"forks", forks},
+    {"fork_mappings", fork_mappings}, {"protect", protect},
+    {"move", move},                   {"replace", replace},
+    {"allocate", allocate},           {"shrink", shrink},
+    {"arguments", arguments},         {"mounts", mounts},
 };
 
 int main(int argc, char **argv) {
@@ -226,6 +363,7 @@ int main(int argc, char **argv) {
     touch();
     return 0;
   }
+  if (argc > 1 && strcmp(argv[1], "arguments_seen") == 0) return argc < 50 || strlen(argv[argc - 1]) < 7;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     if (argc < 2) puts(cases[i].name);
     else if (strcmp(argv[1], cases[i].name) == 0) {

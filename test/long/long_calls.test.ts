@@ -21,7 +21,8 @@ const RUNS = 4;
 const CASES = [
   ...['get_random', 'populate', 'populate_shared', 'lock_memory', 'unmap', 'not_needed', 'exit_with_memory'],
   ...['read_and_write', 'zeros', 'copies', 'remote_memory', 'resident', 'semaphore_sets', 'record_locks'],
-  ...['many_mappings', 'filters', 'large_folder'],
+  ...['many_mappings', 'filters', 'large_folder', 'forks', 'fork_mappings', 'protect', 'move', 'replace'],
+  ...['allocate', 'shrink', 'arguments', 'mounts'],
 ];
 
 describe('the longest stretch of one call', { concurrency: false, ...needs('inside', 'gcc') }, () => {

@@ -5,6 +5,7 @@ import type { Cred } from '../base/cred.ts';
 import type { MemoryManager } from '../mm/mm.ts';
 import type { VfsContext } from '../vfs/context.ts';
 import type { File } from '../vfs/file.ts';
+import type { ArgStrings } from './arg_strings.ts';
 import type { Kernel } from './kernel.ts';
 import type { Limits } from './limits.ts';
 
@@ -24,9 +25,9 @@ export interface LoadArgs {
   path: string;
   /** AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW. */
   flags: number;
-  /** Byte strings. Their total size was checked against Linux's limits. */
-  argv: string[];
-  envp: string[];
+  /** Their total size was checked against Linux's limits. */
+  argv: ArgStrings;
+  envp: ArgStrings;
   /** Credentials before exec; credForExec (exec_cred.ts) makes those after. */
   cred: Cred;
   /** Others than the caller's threads share its root and working directory: set-id programs get no rights. */
@@ -49,6 +50,13 @@ export interface LoadedProgram {
   cred: Cred;
   /** AT_SECURE was set: dumpable and PDEATHSIG are reset. */
   secure: boolean;
+  /** What has to be done before it can run; null when nothing is left, as with few arguments. */
+  unfinished: UnfinishedProgram | null;
+}
+
+export interface UnfinishedProgram {
+  /** Does a slice: 0 at the end, a number above when there is more, or -errno: the program cannot run (LOAD_KILLS). */
+  step(): number;
 }
 
 export interface ProgramLoader {

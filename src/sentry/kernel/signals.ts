@@ -56,6 +56,12 @@ export class SignalCenter {
     return t === null ? 0 : this.send(t, info, true);
   }
 
+  /** Sends to a process as one of several that get the same signal: so does a child that it is about to have. */
+  sendToOneOfMany(g: ThreadGroup, info: SigInfo): number {
+    g.missed?.add(info.signo);
+    return this.sendToGroup(g, info);
+  }
+
   /** Sends to every member of a process group; the number of members. */
   sendToPgrp(pgrp: ProcessGroup, sig: number, code = SI_KERNEL, pid = 0, uid = 0): number {
     let n = 0;
@@ -65,7 +71,7 @@ export class SignalCenter {
       info.code = code;
       info.pid = pid;
       info.uid = uid;
-      this.sendToGroup(g, info);
+      this.sendToOneOfMany(g, info);
       n++;
     }
     return n;

@@ -247,6 +247,15 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
     return r;
   }
 
+  /** giveWay() of work that must not end half done: who is to die does so after its last slice. BLOCKED. */
+  giveWayUntilDone(): number {
+    const call = this.call;
+    call.interrupted = false;
+    call.active = true;
+    this.kernel.makeReadyLater(this);
+    return BLOCKED;
+  }
+
   /** A signal, a stop or a kill wants the thread's attention. */
   get signalled(): boolean {
     return this.call.interrupted || this.signals.interrupts(this);

@@ -25,10 +25,15 @@ import {
 } from '../../abi/sched.ts';
 import { kernelMemory } from '../base/charge.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
+import type { ForkCopy } from '../mm/fork.ts';
+import type { MemoryManager } from '../mm/mm.ts';
+import { MORE, SLICE_PAGES } from '../mm/slices.ts';
 import { FS_BASE, ORIG_RAX, RAX, RSP } from '../platform/regs.ts';
 import { BLOCKED, type Parked } from './block.ts';
+import { anyHold, begun, endHolds, hold, mayChangeMappings } from './holds.ts';
 import { addThread } from './init.ts';
 import { shareUndo } from './ipc_sem.ts';
+import { MissedSignals } from './missed_signals.ts';
 import { checkNamespaces, newNamespaces } from './namespaces.ts';
 import { installPidFile } from './pidfd.ts';
 import { inheritSeccomp } from './seccomp.ts';
@@ -40,6 +45,9 @@ import { ThreadGroup } from './threadgroup.ts';
 export const CLONE_CLEAR_SIGHAND_HI = 1;
 /** End of user addresses in Linux (TASK_SIZE_MAX). */
 const TASK_SIZE_MAX = 0x7fff_ffff_f000;
+
+/** An address space of so little is copied at once: 2 ms at most. See mm/slices.ts. */
+const FORK_AT_ONCE = 2 * SLICE_PAGES;
 
 /** What clone(2) and clone3(2) ask for. Reused: a call fills it and clones at once. */
 export class CloneRequest {
@@ -91,26 +99,94 @@ function chooseTid(t: Task, wanted: number): number {
 
 /** Makes the thread or process; its tid, or -errno. With CLONE_VFORK, BLOCKED until it execs or exits. */
 export function cloneTask(t: Task, req: CloneRequest): number {
-  if (t.call.active) return vforkWait(t);
+  if (begun(t)) return t.call.state instanceof MemoryCopy ? copyMemory(t, t.call.state) : vforkWait(t);
   const f = req.flags;
   let err = checkFlags(t, req);
   if (err < 0) return err;
+  const sharesMemory = (f & CLONE_VM) !== 0;
+  if (!sharesMemory && (anyHold() || t.call.active)) {
+    err = mayChangeMappings(t);
+    if (err !== 0) return err;
+  }
   // A signal to the whole process must not miss the child: it is handled first, and the call made again.
   if (t.signals.interrupts(t)) return -ERESTARTNOINTR;
-  err = checkProcessLimit(t, (f & CLONE_VM) !== 0);
+  err = checkProcessLimit(t, sharesMemory);
   if (err < 0) return err;
   if ((f & CLONE_SETTLS) !== 0 && (req.tls < 0 || req.tls >= TASK_SIZE_MAX)) return -EPERM;
   const tid = chooseTid(t, req.wantedTid);
   if (tid < 0) return tid;
+  if (!kernelMemory.fits(ownBytes(t, f) + (sharesMemory ? 0 : t.mm.copyBytes))) return -ENOMEM;
+  if (sharesMemory) return makeTask(t, req, tid, t.mm.ref());
+  if (t.mm.copyWork <= FORK_AT_ONCE) {
+    const mm = t.mm.fork();
+    return typeof mm === 'number' ? mm : makeTask(t, req, tid, mm);
+  }
+  const copy = t.mm.beginFork();
+  return typeof copy === 'number' ? copy : copyMemory(t, new MemoryCopy(copy, req, tid));
+}
 
-  let bytes = TASK_BYTES + (t.seccomp === null ? 0 : t.seccomp.bytes);
-  if ((f & CLONE_VM) === 0) bytes += t.mm.copyBytes;
-  if ((f & CLONE_FILES) === 0) bytes += t.fds.bytes;
-  if (!kernelMemory.fits(bytes)) return -ENOMEM;
+/** Bytes of the kernel's memory that the call takes, but for a copy of the address space. */
+function ownBytes(t: Task, flags: number): number {
+  const bytes = TASK_BYTES + (t.seccomp === null ? 0 : t.seccomp.bytes);
+  return (flags & CLONE_FILES) === 0 ? bytes + t.fds.bytes : bytes;
+}
 
+/** A fork that copies its memory in slices, and what it is to make then. */
+class MemoryCopy implements Parked {
+  readonly copy: ForkCopy;
+  readonly request: CloneRequest;
+  readonly tid: number;
+
+  constructor(copy: ForkCopy, request: CloneRequest, tid: number) {
+    this.copy = copy;
+    this.request = Object.assign(new CloneRequest(), request);
+    this.tid = tid;
+  }
+
+  /** The child is no more than memory yet. */
+  abandon(t: Task): void {
+    endHolds(t);
+    t.group.missed = null;
+    this.copy.child.release();
+  }
+}
+
+/** Copies a slice of the memory, and makes the process when all is there. */
+function copyMemory(t: Task, c: MemoryCopy): number {
+  const { group, call } = t;
+  const { child } = c.copy;
+  if (call.state !== c) {
+    hold(t, t.mm, c);
+    group.missed = new MissedSignals();
+  }
+  // The parent may have got more since the call was let in.
+  const fits = kernelMemory.fits(Math.max(0, t.mm.copyBytes - child.copyBytes));
+  let r = fits ? c.copy.step(SLICE_PAGES) : -ENOMEM;
+  if (r === MORE && (r = t.giveWay()) === BLOCKED) return r;
+  const { missed } = group;
+  const req = c.request;
+  if (r === 0) r = checkProcessLimit(t, false);
+  if (r === 0 && !kernelMemory.fits(ownBytes(t, req.flags))) r = -ENOMEM;
+  const tid = t.kernel.pids.isFree(c.tid) ? c.tid : chooseTid(t, req.wantedTid);
+  if (r === 0 && tid < 0) r = tid;
+  if (r < 0) {
+    c.abandon(t);
+    call.state = null;
+    return r;
+  }
+  endHolds(t);
+  group.missed = null;
+  call.reset();
+  r = makeTask(t, req, tid, child);
+  const made = r === tid || r === BLOCKED ? t.kernel.pids.task(tid) : null;
+  if (made !== null) missed!.sendTo(made.group);
+  return r;
+}
+
+/** Makes the thread or process `tid` with the memory `mm`, which it takes or releases. */
+function makeTask(t: Task, req: CloneRequest, tid: number, mm: MemoryManager): number {
+  const f = req.flags;
   const k = t.kernel;
-  const mm = (f & CLONE_VM) !== 0 ? t.mm.ref() : t.mm.fork();
-  if (typeof mm === 'number') return mm;
   const ctx = k.platform.newContext();
   const group = (f & CLONE_THREAD) !== 0 ? t.group : newGroup(t, tid, req);
   if (mm !== t.mm) mm.limits = group.limits;
@@ -127,7 +203,7 @@ export function cloneTask(t: Task, req: CloneRequest): number {
   const ownMemory = mm !== t.mm;
   const setsTid = (f & CLONE_CHILD_SETTID) !== 0;
   if (setsTid && ownMemory) putTid(child, req.childTid, tid);
-  err = ctx.prepare(mm.as);
+  let err = ctx.prepare(mm.as);
   if (err < 0) {
     abandon(t, child, group);
     return err;

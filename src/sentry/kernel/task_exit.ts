@@ -229,7 +229,7 @@ function hangUpIfOrphaned(g: ThreadGroup, leaving: ThreadGroup | null): void {
   const signals = g.kernel.signals;
   for (const member of [...pgrp.members]) {
     if (member.dead) continue;
-    signals.sendToGroup(member, kernelInfo(SIGHUP));
-    signals.sendToGroup(member, kernelInfo(SIGCONT));
+    signals.sendToOneOfMany(member, kernelInfo(SIGHUP));
+    signals.sendToOneOfMany(member, kernelInfo(SIGCONT));
   }
 }

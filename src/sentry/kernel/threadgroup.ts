@@ -8,6 +8,7 @@ import { CpuLimit } from './cpu_limit.ts';
 import { IntervalTimers } from './itimer.ts';
 import type { Kernel } from './kernel.ts';
 import type { Limits } from './limits.ts';
+import type { MissedSignals } from './missed_signals.ts';
 import type { PosixTimer } from './posix_timer.ts';
 import type { ProcessGroup, Session } from './session.ts';
 import { PendingSignals, type SignalHandlers } from './signal_state.ts';
@@ -50,6 +51,9 @@ export class ThreadGroup implements TtyProcess {
   reaped = false;
   /** The thread that runs execve and waits for its siblings to die. */
   execTask: Task | null = null;
+
+  /** While one of its threads copies memory for a child: what is sent to several processes meanwhile. */
+  missed: MissedSignals | null = null;
 
   /** The signal of the job-control stop that is under way or holds; 0 when none. */
   stopSig = 0;

@@ -3,6 +3,7 @@
 import { E2BIG } from '../../abi/errno.ts';
 import { ARG_MAX, MAX_ARG_STRLEN } from '../../abi/limits.ts';
 import { _STK_LIM } from '../../abi/resource.ts';
+import type { ArgStrings } from '../kernel/arg_strings.ts';
 
 const POINTER = 8;
 
@@ -17,17 +18,11 @@ export function argumentLimit(stackLimit: number): number {
 /** 0 when the strings fit, -E2BIG when one is of MAX_ARG_STRLEN or together they exceed the limit. */
 export function checkArguments(
   execfn: string,
-  argv: readonly string[],
-  envp: readonly string[],
+  argv: ArgStrings,
+  envp: ArgStrings,
   stackLimit: number,
 ): number {
-  let left = argumentLimit(stackLimit) - (execfn.length + 1);
-  for (const list of [argv, envp]) {
-    for (const s of list) {
-      if (s.length >= MAX_ARG_STRLEN) return -E2BIG;
-      left -= s.length + 1 + POINTER;
-      if (left < 0) return -E2BIG;
-    }
-  }
-  return left < 0 ? -E2BIG : 0;
+  const bytes = execfn.length + 1 + argv.size + envp.size + (argv.count + envp.count) * POINTER;
+  const longest = Math.max(argv.longest, envp.longest);
+  return bytes > argumentLimit(stackLimit) || longest > MAX_ARG_STRLEN ? -E2BIG : 0;
 }

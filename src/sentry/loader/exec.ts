@@ -8,6 +8,7 @@ import { ADDR_NO_RANDOMIZE } from '../../abi/personality.ts';
 import { RLIMIT_STACK } from '../../abi/resource.ts';
 import { XATTR_NAME_CAPS } from '../../abi/xattr.ts';
 import { failed } from '../base/errno.ts';
+import { ArgStrings } from '../kernel/arg_strings.ts';
 import { credForExec, type ExecCred } from '../kernel/exec_cred.ts';
 import { decodeFileCaps } from '../kernel/file_caps.ts';
 import {
@@ -32,7 +33,7 @@ const MAX_NESTING = 5;
 interface Target {
   readonly file: File;
   readonly prefix: Uint8Array;
-  readonly argv: string[];
+  readonly argv: ArgStrings;
 }
 
 export class ExecLoader implements ProgramLoader {
@@ -48,7 +49,7 @@ export class ExecLoader implements ProgramLoader {
   /** Follows `#!` lines to a file that is no script. */
   private resolve(args: LoadArgs, filename: string): Target | number {
     // As Linux does since 5.18: a program may rely on argv[0].
-    let argv = args.argv.length === 0 ? [''] : args.argv;
+    let argv = args.argv.count === 0 ? ArgStrings.of(['']) : args.argv;
     let name = filename;
     let file = openExec(args.ctx, args.dirfd, args.path, args.flags);
     for (let depth = 0; ; depth++) {
@@ -63,7 +64,7 @@ export class ExecLoader implements ProgramLoader {
       if (depth === 0 && this.closesOnExec(args)) return -ENOENT;
       if (depth >= MAX_NESTING) return -ELOOP;
       const head = script.argument === null ? [script.interpreter] : [script.interpreter, script.argument];
-      argv = [...head, name, ...argv.slice(1)];
+      argv = argv.headedBy([...head, name]);
       name = script.interpreter;
       file = openExec(args.ctx, AT_FDCWD, name, 0);
     }

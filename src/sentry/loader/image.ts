@@ -7,10 +7,12 @@ import { randomBits } from '../../host/random.ts';
 import type { Cred } from '../base/cred.ts';
 import { failed } from '../base/errno.ts';
 import { PAGE_SIZE, pageDown, pageUp } from '../base/page.ts';
-import { LOAD_KILLS, type LoadArgs } from '../kernel/loader_interface.ts';
+import type { ArgStrings } from '../kernel/arg_strings.ts';
+import { SLICE_BYTES } from '../kernel/block.ts';
+import { LOAD_KILLS, type LoadArgs, type UnfinishedProgram } from '../kernel/loader_interface.ts';
 import { MemoryManager } from '../mm/mm.ts';
 import { ELF_ET_DYN_BASE, mapImage, noteLayout, type Program } from './elf.ts';
-import { buildStack } from './stack.ts';
+import { StackImage } from './stack.ts';
 
 /** Pages of randomness as x86-64 has them: mmap_rnd_bits, and the 32 MiB of arch_randomize_brk. */
 const MMAP_RND_BITS = 28;
@@ -21,8 +23,8 @@ const STACK_EXPAND = 128 * 1024;
 /** What decides about the stack and the layout. */
 export interface ImageArgs {
   readonly execfn: string;
-  readonly argv: readonly string[];
-  readonly envp: readonly string[];
+  readonly argv: ArgStrings;
+  readonly envp: ArgStrings;
   readonly cred: Cred;
   readonly secure: boolean;
   readonly randomize: boolean;
@@ -33,6 +35,7 @@ export interface BuiltImage {
   readonly entry: number;
   readonly sp: number;
   readonly interpreterBase: number;
+  readonly unfinished: UnfinishedProgram | null;
 }
 
 /** A new address space with the program, its interpreter and its stack; -ENOMEM or LOAD_KILLS, and nothing is left. */
@@ -81,7 +84,7 @@ function fill(
   const vdso = args.kernel.vdso === null ? 0 : args.kernel.vdso.map(mm);
   if (vdso < 0) return vdso;
   const phdr = program.image.phdrVaddr === 0 ? 0 : program.image.phdrVaddr + main.bias;
-  const stack = buildStack(
+  const stack = new StackImage(
     mm.stackTop,
     image.execfn,
     image.argv,
@@ -98,22 +101,39 @@ function fill(
     },
     image.randomize,
   );
-  const need = pageUp(stack.bytes.length);
+  const need = pageUp(mm.stackTop - stack.sp);
   const limit = pageDown(Math.min(args.limits.soft(RLIMIT_STACK), Number.MAX_SAFE_INTEGER));
   const size = Math.max(need, Math.min(need + STACK_EXPAND, limit));
   const prot = PROT_READ | PROT_WRITE | (program.image.execStack ? PROT_EXEC : 0);
   const r = mm.setStack(size, prot);
   if (r < 0) return r;
-  const copied = mm.copyOutExact(stack.sp, stack.bytes, 0, stack.bytes.length);
+  const unfinished = new ProgramStack(mm, stack);
+  const copied = unfinished.step();
   if (copied < 0) return copied;
-  mm.mapAhead();
   mm.startStack = stack.sp;
   mm.argStart = stack.argStart;
   mm.argEnd = stack.argEnd;
   mm.envStart = stack.envStart;
   mm.envEnd = stack.envEnd;
   mm.auxv = stack.auxv;
-  return { mm, entry, sp: stack.sp, interpreterBase };
+  return { mm, entry, sp: stack.sp, interpreterBase, unfinished: copied === 0 ? null : unfinished };
+}
+
+/** The stack of a new program, written in slices: UnfinishedProgram. */
+class ProgramStack implements UnfinishedProgram {
+  private readonly mm: MemoryManager;
+  private readonly stack: StackImage;
+
+  constructor(mm: MemoryManager, stack: StackImage) {
+    this.mm = mm;
+    this.stack = stack;
+  }
+
+  step(): number {
+    const r = this.stack.write(this.mm, SLICE_BYTES);
+    if (r === 0) this.mm.mapAhead();
+    return r;
+  }
 }
 
 function alignDown(addr: number, unit: number): number {

@@ -14,7 +14,8 @@ import {
 } from '../../abi/auxvec.ts';
 import { getU64 } from '../../abi/u64.ts';
 import { credFor } from '../base/cred.ts';
-import { buildStack } from './stack.ts';
+import { ArgStrings } from '../kernel/arg_strings.ts';
+import { StackImage } from './stack.ts';
 
 const TOP = 0x7fff_1234_5000;
 const AUX = {
@@ -29,8 +30,18 @@ const AUX = {
 };
 
 /** Reads a stack image as a program would. */
-function read(argv: string[], envp: string[], randomize: boolean) {
-  const s = buildStack(TOP, '/bin/prog', argv, envp, AUX, randomize);
+function read(argv: string[], envp: string[], randomize: boolean, step = Number.POSITIVE_INFINITY) {
+  const image = new StackImage(TOP, '/bin/prog', ArgStrings.of(argv), ArgStrings.of(envp), AUX, randomize);
+  const { sp } = image;
+  const bytes = new Uint8Array(TOP - sp);
+  const copyOutExact = (addr: number, src: Uint8Array, off: number, len: number) => {
+    assert.ok(addr >= sp && addr + len <= TOP);
+    bytes.set(src.subarray(off, off + len), addr - sp);
+    return 0;
+  };
+  while (image.write({ copyOutExact }, step) > 0);
+  const { argStart, argEnd, envStart, envEnd, auxv } = image;
+  const s = { sp, bytes, argStart, argEnd, envStart, envEnd, auxv };
   const view = new DataView(s.bytes.buffer, s.bytes.byteOffset, s.bytes.byteLength);
   const word = (addr: number): number => getU64(view, addr - s.sp);
   const text = (addr: number): string => {
@@ -78,8 +89,8 @@ test('any strings: aligned, within the image, ended by eight zero bytes', () => 
     { maxLength: 40 },
   );
   fc.assert(
-    fc.property(list, list, fc.boolean(), (argv, envp, randomize) => {
-      const r = read(argv, envp, randomize);
+    fc.property(list, list, fc.boolean(), fc.nat(9000), (argv, envp, randomize, step) => {
+      const r = read(argv, envp, randomize, 1 + step);
       assert.equal(r.s.sp % 16, 0);
       assert.equal(r.s.sp + r.s.bytes.length, TOP);
       assert.deepEqual(r.argv, argv);

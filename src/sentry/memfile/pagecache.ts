@@ -360,6 +360,18 @@ export class PageCache extends MappedContent implements Mappable, Shrinkable {
     return frame;
   }
 
+  /** How many of pages [first, end) are present. */
+  presentIn(first: number, end: number): number {
+    let pages = 0;
+    for (const [key, leaf] of this.leaves) {
+      const base = key * LEAF;
+      if (base + LEAF <= first || base >= end) continue;
+      const to = Math.min(LEAF, end - base);
+      for (let i = Math.max(0, first - base); i < to; i++) if (leaf[i]! > 0) pages++;
+    }
+    return pages;
+  }
+
   /** Makes pages [first, first + count) present (fallocate(2) without flags); 0, -ENOMEM, -ENOSPC or the source's error. */
   ensure(first: number, count: number): number {
     this.diverge();

@@ -7,6 +7,7 @@ import { hostProt, mapPresent } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
 import { LEAF_PAGES, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
 import { account, hold, unmapStub } from './region.ts';
+import { LEAF_WORK, MORE, SLICE_PAGES, VMA_WORK } from './slices.ts';
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_WIPEONFORK, Vma } from './vma.ts';
 
 /** Orders that a fork may spend on mapping pages ahead of the child's faults. */
@@ -22,48 +23,129 @@ const PROTECT_ORDERS = 128;
 const EAGER_PER_MAPPING = 64;
 const EAGER_PAGES = 256;
 
-/** Copies mappings and pages of `mm` into the empty `child`; 0 or -ENOMEM. */
-export function forkInto(mm: MemoryManager, child: MemoryManager): number {
-  child.mmapBase = mm.mmapBase;
-  child.stackTop = mm.stackTop;
-  child.startBrk = mm.startBrk;
-  child.brkEnd = mm.brkEnd;
-  child.startCode = mm.startCode;
-  child.endCode = mm.endCode;
-  child.startData = mm.startData;
-  child.endData = mm.endData;
-  child.startStack = mm.startStack;
-  child.argStart = mm.argStart;
-  child.argEnd = mm.argEnd;
-  child.envStart = mm.envStart;
-  child.envEnd = mm.envEnd;
-  child.auxv = mm.auxv;
-  if (!mm.patchable && child.patchable) child.giveUpPatches();
-  mm.tlb.flush();
-  // Other threads write meanwhile: only pages that nobody can write to any more make one moment's copy.
-  let eager = mm.refs === 1 ? EAGER_PAGES : 0;
-  for (let i = mm.vmas.length - 1; i >= 0; i--) {
-    const v = mm.vmas.at(i);
-    if (eager > 0 && (v.flags & (VM_SHARED | VM_DONTFORK | VM_WIPEONFORK)) === 0)
-      eager -= copyEagerly(mm, child, v, Math.min(eager, EAGER_PER_MAPPING));
+/** What a page copied at once counts as, and orders for what comes from a file of the host: see slices.ts. */
+const COPY_WORK = 4;
+const DIRECT_WORK = 64;
+const NO_KEYS: readonly number[] = [];
+
+/** Mappings that premap() looks at, those without pages costing no orders; and pages. */
+const PREMAP_VMAS = 1024;
+const PREMAP_PAGES = 2 * SLICE_PAGES;
+
+/**
+ * One fork(2): fills the empty `child`, mapping by mapping and leaf by leaf. Whatever happens between two steps, the child
+ * is a whole address space of fewer pages: files that shrink take their pages from it too, and release() ends it.
+ *
+ * Threads of the parent go on meanwhile, and a page that they write to while it is not shared yet is copied as they leave
+ * it. What is shared nobody can write to any more when a step ends.
+ */
+export class ForkCopy {
+  readonly mm: MemoryManager;
+  readonly child: MemoryManager;
+  /** Pages that may still be copied at once, and the mapping above the next to look at for that. */
+  private eager: number;
+  private eagerAt: number;
+  /** The next mapping; the one that is being copied, its pages and leaves, and the next of these. */
+  private at = 0;
+  private vma: Vma | null = null;
+  private first = 0;
+  private last = 0;
+  private keys: readonly number[] = [];
+  private next = 0;
+  private copied = false;
+
+  constructor(mm: MemoryManager, child: MemoryManager) {
+    this.mm = mm;
+    this.child = child;
+    child.mmapBase = mm.mmapBase;
+    child.stackTop = mm.stackTop;
+    child.startBrk = mm.startBrk;
+    child.brkEnd = mm.brkEnd;
+    child.startCode = mm.startCode;
+    child.endCode = mm.endCode;
+    child.startData = mm.startData;
+    child.endData = mm.endData;
+    child.startStack = mm.startStack;
+    child.argStart = mm.argStart;
+    child.argEnd = mm.argEnd;
+    child.envStart = mm.envStart;
+    child.envEnd = mm.envEnd;
+    child.auxv = mm.auxv;
+    if (!mm.patchable && child.patchable) child.giveUpPatches();
+    // Other threads write meanwhile: only pages that nobody can write to any more make one moment's copy.
+    this.eager = mm.refs === 1 ? EAGER_PAGES : 0;
+    this.eagerAt = mm.vmas.length;
   }
-  for (let i = 0; i < mm.vmas.length; i++) {
-    const v = mm.vmas.at(i);
-    if ((v.flags & VM_DONTFORK) !== 0) continue;
+
+  /** Goes on until `pages` are done: MORE or 0. */
+  step(pages: number): number {
+    const { mm, child } = this;
+    if (this.copied) {
+      premap(child);
+      return 0;
+    }
+    mm.tlb.flush();
+    let left = pages;
+    while (this.eager > 0 && this.eagerAt > 0) {
+      if (left <= 0) return MORE;
+      const v = mm.vmas.at(--this.eagerAt);
+      left -= VMA_WORK;
+      if ((v.flags & (VM_SHARED | VM_DONTFORK | VM_WIPEONFORK)) !== 0) continue;
+      const copied = copyEagerly(mm, child, v, Math.min(this.eager, EAGER_PER_MAPPING));
+      this.eager -= copied;
+      left -= copied * COPY_WORK;
+    }
+    for (;;) {
+      if (this.vma !== null) left = this.copyLeaves(this.vma, left);
+      if (this.vma === null && this.at === mm.vmas.length) break;
+      if (left <= 0) {
+        // No thread of the parent may write any more to what the child shares by now.
+        mm.as.flush();
+        return MORE;
+      }
+      this.beginMapping(mm.vmas.at(this.at++));
+      left -= VMA_WORK;
+    }
+    child.peakTotalPages = child.totalPages;
+    mm.as.flush();
+    this.copied = true;
+    if (pages < PREMAP_PAGES) return MORE;
+    premap(child);
+    return 0;
+  }
+
+  /** Gives the child a mapping; its pages are next. */
+  private beginMapping(v: Vma): void {
+    const { mm, child } = this;
+    if ((v.flags & VM_DONTFORK) !== 0) return;
     // Locks are not inherited (mlock(2)).
     const flags = v.flags & ~(VM_LOCKED | VM_LOCKONFAULT);
     const copy = new Vma(v.start, v.end, v.prot, v.maxProt, flags, v.source, v.pgoff, v.file, v.name);
     hold(child, copy);
     account(child, copy.prot, copy.flags, copy.pages, 1);
     child.vmas.insertAt(child.vmas.length, copy);
-    if ((v.flags & VM_WIPEONFORK) === 0) copyPages(mm, child, v);
-    if (v.directFrom !== v.directTo) mapAllDirect(child, copy);
+    this.first = v.start / PAGE_SIZE;
+    this.last = v.end / PAGE_SIZE;
+    this.keys = (v.flags & VM_WIPEONFORK) !== 0 ? NO_KEYS : mm.pt.keys(this.first, this.last);
+    this.next = 0;
+    this.vma = v;
   }
-  child.peakTotalPages = child.totalPages;
-  // No thread of the parent may write any more to what the child now shares.
-  mm.as.flush();
-  premap(child);
-  return 0;
+
+  /** Shares pages of the mapping that is being copied; what is left of `pages`. */
+  private copyLeaves(v: Vma, pages: number): number {
+    const { mm, child, keys } = this;
+    const from = this.next;
+    let left = pages;
+    let i = from;
+    for (; i < keys.length && left > 0; i++) left -= LEAF_WORK + (mm.pt.leaves.get(keys[i]!)?.count ?? 0);
+    if (i > from) copyPages(mm, child, v, keys, from, i, this.first, this.last);
+    this.next = i;
+    if (i < keys.length) return left;
+    this.vma = null;
+    if (v.directFrom === v.directTo) return left;
+    mapAllDirect(child, child.vmas.at(child.vmas.length - 1));
+    return left - DIRECT_WORK;
+  }
 }
 
 /** Gives the child its own copies of the writable pages of one mapping, unless they are more than `most`; how many. */
@@ -95,10 +177,20 @@ function copyEagerly(mm: MemoryManager, child: MemoryManager, v: Vma, most: numb
   return pages;
 }
 
-/** Shares the pages of one mapping; private ones lose their write access in the parent. */
-function copyPages(mm: MemoryManager, child: MemoryManager, v: Vma): void {
-  const first = v.start / PAGE_SIZE;
-  const last = v.end / PAGE_SIZE;
+/**
+ * Shares pages [first, last) of one mapping in the leaves keys[from] up to keys[to]; private ones lose their write access in
+ * the parent.
+ */
+function copyPages(
+  mm: MemoryManager,
+  child: MemoryManager,
+  v: Vma,
+  keys: readonly number[],
+  from: number,
+  to: number,
+  first: number,
+  last: number,
+): void {
   const priv = (v.flags & VM_SHARED) === 0;
   const counts = mm.memfile.counts;
   const prot = hostProt(v.prot & ~PROT_WRITE);
@@ -106,16 +198,18 @@ function copyPages(mm: MemoryManager, child: MemoryManager, v: Vma): void {
   let runStart = -1;
   let runEnd = -1;
   let orders = 0;
-  for (const key of mm.pt.keys(first, last)) {
-    const leaf = mm.pt.leaves.get(key)!;
+  for (let k = from; k < to; k++) {
+    const key = keys[k]!;
+    const leaf = mm.pt.leaves.get(key);
+    if (leaf === undefined) continue;
     const base = key * LEAF_PAGES;
-    const from = Math.max(0, first - base);
-    const to = Math.min(LEAF_PAGES, last - base);
+    const lo = Math.max(0, first - base);
+    const hi = Math.min(LEAF_PAGES, last - base);
     let copy = child.pt.leaves.get(key);
     if (copy === undefined) {
       copy = child.pt.add(key);
     }
-    for (let i = from; i < to; i++) {
+    for (let i = lo; i < hi; i++) {
       const f = leaf.flags[i]!;
       if ((f & PTE_PRESENT) === 0 || copy.flags[i] !== 0) continue;
       const frame = leaf.frames[i]!;
@@ -139,8 +233,11 @@ function copyPages(mm: MemoryManager, child: MemoryManager, v: Vma): void {
       runEnd = base + i + 1;
     }
   }
-  if (orders >= PROTECT_ORDERS) unmapStub(mm, v.start, v.end);
-  else if (runStart >= 0) protectRun(mm, runStart, runEnd, prot);
+  if (orders >= PROTECT_ORDERS) {
+    const start = Math.max(first, keys[from]! * LEAF_PAGES);
+    const end = Math.min(last, (keys[to - 1]! + 1) * LEAF_PAGES);
+    unmapStub(mm, start * PAGE_SIZE, end * PAGE_SIZE);
+  } else if (runStart >= 0) protectRun(mm, runStart, runEnd, prot);
 }
 
 function protectRun(mm: MemoryManager, from: number, to: number, prot: number): void {
@@ -150,7 +247,9 @@ function protectRun(mm: MemoryManager, from: number, to: number, prot: number): 
 /** Maps what the child will touch first, in the order of its addresses from the stack down, while orders are cheap. */
 function premap(child: MemoryManager): void {
   let left = PREMAP_ORDERS;
-  for (let i = child.vmas.length - 1; i >= 0 && left > 0; i--) {
+  let pages = PREMAP_PAGES;
+  const lowest = Math.max(0, child.vmas.length - PREMAP_VMAS);
+  for (let i = child.vmas.length - 1; i >= lowest && left > 0 && pages > 0; i--) {
     const v = child.vmas.at(i);
     if (v.prot === 0) continue;
     const first = v.start / PAGE_SIZE;
@@ -158,8 +257,10 @@ function premap(child: MemoryManager): void {
     for (const key of child.pt.keys(first, last)) {
       const base = key * LEAF_PAGES;
       const lo = Math.max(0, first - base);
-      left -= mapPresent(child, v, child.pt.leaves.get(key)!, base, lo, Math.min(LEAF_PAGES, last - base));
-      if (left <= 0) break;
+      const leaf = child.pt.leaves.get(key)!;
+      left -= mapPresent(child, v, leaf, base, lo, Math.min(LEAF_PAGES, last - base));
+      pages -= leaf.count;
+      if (left <= 0 || pages <= 0) break;
     }
   }
 }

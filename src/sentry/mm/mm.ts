@@ -18,12 +18,13 @@ import { mapAhead, mapSoon } from './ahead.ts';
 import { compareExchange32, futexKey, load32, store32 } from './atomics.ts';
 import { directFile } from './direct.ts';
 import { handleFault, isImageData } from './fault.ts';
-import { forkInto } from './fork.ts';
+import { ForkCopy } from './fork.ts';
 import { brk, mmap, munmap } from './mmap.ts';
 import { LEAF_BYTES, PageTable } from './pagetable.ts';
 import { TextPatches } from './patches.ts';
 import { protect } from './protect.ts';
 import { letGo, unmapStub, zapAll, zapRange } from './region.ts';
+import { LEAF_WORK, VMA_WORK } from './slices.ts';
 import { chooseLayout, setStack } from './stack.ts';
 import { Tlb } from './tlb.ts';
 import * as user from './user.ts';
@@ -115,6 +116,9 @@ export class MemoryManager implements UserMemory, MappingOwner {
   /** Orders given since the stub was last empty: each may have cost the host up to two mappings. */
   hostOrders = 0;
 
+  /** Orders to map frames since the beginning: has any page been mapped since then? */
+  mapOrders = 0;
+
   /** Identity of a futex: the pair (futexObject, futexOffset), set by futexKey(). */
   futexObject: object = this;
   futexOffset = 0;
@@ -167,7 +171,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
     zapAll(this);
     const gone = this.vmas.list.slice();
     this.vmas.removeAt(0, gone.length);
-    for (const v of gone) letGo(this, v);
+    for (const v of gone) if (v.source !== null || v.file !== null) letGo(this, v);
     this.totalPages = this.dataPages = this.stackPages = this.lockedPages = this.directPages = 0;
   }
 
@@ -176,15 +180,25 @@ export class MemoryManager implements UserMemory, MappingOwner {
     return MM_BYTES + this.vmas.length * VMA_BYTES + this.pt.leaves.size * LEAF_BYTES;
   }
 
-  /** fork(2)'s copy, with one user; -ENOMEM or the platform's error. */
+  /** What it takes to copy it: see slices.ts. */
+  get copyWork(): number {
+    const { pt, vmas } = this;
+    return pt.anonPages + pt.filePages + pt.leaves.size * LEAF_WORK + vmas.length * VMA_WORK;
+  }
+
+  /** fork(2)'s copy, with one user; the platform's error. */
   fork(): MemoryManager | number {
+    const copy = this.beginFork();
+    if (typeof copy === 'number') return copy;
+    copy.step(Number.POSITIVE_INFINITY);
+    return copy.child;
+  }
+
+  /** The same in steps. */
+  beginFork(): ForkCopy | number {
     const as = this.platform.newAddressSpace();
     if (typeof as === 'number') return as;
-    const child = new MemoryManager(this.memfile, this.platform, this.limits, as);
-    const r = forkInto(this, child);
-    if (r === 0) return child;
-    child.release();
-    return r;
+    return new ForkCopy(this, new MemoryManager(this.memfile, this.platform, this.limits, as));
   }
 
   /** Has the stub map what is present of all mappings before the guest faults. */
@@ -227,6 +241,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
   /** Has the stub map pages; see AddressSpace. */
   mapHost(addr: number, frame: number, pages: number, prot: number, populate = false): void {
     this.hostOrders++;
+    this.mapOrders++;
     this.as.map(addr, frame, pages, prot, populate);
     if (this.patches.size > 0) this.patches.replaced(addr / 4096, addr / 4096 + pages);
   }

@@ -7,16 +7,18 @@ import { GUEST_TOP } from '../platform/platform.ts';
 import { mapPresent } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
 import { freePlace, mayExpand, mayLock, munmap } from './mmap.ts';
-import { LEAF_PAGES, PTE_ANON, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
+import { LEAF_PAGES } from './pagetable.ts';
 import { account, insert, isolate, merge, unmapRange } from './region.ts';
+import { LEAF_WORK, MORE } from './slices.ts';
 import { guardStart } from './stack.ts';
+import { Strip } from './strip.ts';
 import { VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_SPECIAL, Vma } from './vma.ts';
 
 /** Orders that a move may spend on mapping its pages at once. */
 const MAX_REMAP_ORDERS = 256;
 const KNOWN = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
 
-/** mremap(2): the new address or -errno. */
+/** mremap(2) in one go: the new address or -errno. */
 export function mremap(
   mm: MemoryManager,
   addr: number,
@@ -24,6 +26,123 @@ export function mremap(
   newLength: number,
   flags: number,
   newAddr: number,
+): number {
+  return new Remap(mm, addr, oldLength, newLength, flags, newAddr).step(Number.POSITIVE_INFINITY);
+}
+
+/**
+ * One mremap(2). When many pages move, they are taken from the stub slice by slice first, then all move at once, so that
+ * nobody ever sees them in two places, and slice by slice some are mapped at the new one.
+ */
+export class Remap {
+  private readonly mm: MemoryManager;
+  private readonly addr: number;
+  private readonly oldLength: number;
+  private readonly newLength: number;
+  private readonly flags: number;
+  private readonly newAddr: number;
+  private strip: Strip | null = null;
+  private place: Place | null = null;
+  private result = 0;
+  /** What the call brings in afterwards (MemoryManager.toBringIn). */
+  private dueFrom = 0;
+  private dueTo = 0;
+
+  constructor(
+    mm: MemoryManager,
+    addr: number,
+    oldLength: number,
+    newLength: number,
+    flags: number,
+    newAddr: number,
+  ) {
+    this.mm = mm;
+    this.addr = addr;
+    this.oldLength = oldLength;
+    this.newLength = newLength;
+    this.flags = flags;
+    this.newAddr = newAddr;
+  }
+
+  /** Goes on until `pages` are done: MORE, or the result of the call. */
+  step(pages: number): number {
+    const { mm } = this;
+    if (this.place === null) {
+      if (this.strip !== null && this.strip.step(pages) === MORE) return MORE;
+      moved = null;
+      bare = this.strip?.bare ?? false;
+      const most = this.strip === null ? pages : Number.POSITIVE_INFINITY;
+      const r = remap(mm, this.addr, this.oldLength, this.newLength, this.flags, this.newAddr, most);
+      if (r === MORE) {
+        this.strip = new Strip(mm, this.addr, this.addr + pageUp(this.oldLength));
+        return MORE;
+      }
+      if (r < 0 || moved === null) return r;
+      this.result = r;
+      this.place = moved;
+      moved = null;
+      this.dueFrom = mm.dueFrom;
+      this.dueTo = mm.dueTo;
+      mm.takeDue();
+      if (this.strip !== null) return MORE;
+    }
+    if (this.place.step(pages) === MORE) return MORE;
+    if (this.dueFrom < this.dueTo) mm.toBringIn(this.dueFrom, this.dueTo);
+    return this.result;
+  }
+}
+
+/** For remap(): the stub has nothing of what moves any more. */
+let bare = false;
+/** Where the pages are that the last remap() has moved, if it has. */
+let moved: Place | null = null;
+
+/** The new place of pages that moved: the stub is told of them, as far as that takes few orders. */
+class Place {
+  private readonly mm: MemoryManager;
+  private readonly vma: Vma;
+  private readonly first: number;
+  private readonly last: number;
+  private readonly keys: readonly number[];
+  private next = 0;
+  private orders = 0;
+
+  constructor(mm: MemoryManager, vma: Vma, start: number, end: number) {
+    this.mm = mm;
+    this.vma = vma;
+    this.first = start / PAGE_SIZE;
+    this.last = end / PAGE_SIZE;
+    this.keys = vma.prot === 0 ? [] : mm.pt.keys(this.first, this.last);
+  }
+
+  /** Goes on until `pages` are done: MORE or 0. */
+  step(pages: number): number {
+    const { mm, keys } = this;
+    let left = pages;
+    // What is in too many pieces comes back by faults.
+    while (this.next < keys.length && this.orders <= MAX_REMAP_ORDERS) {
+      if (left <= 0) return MORE;
+      const key = keys[this.next++]!;
+      const leaf = mm.pt.leaves.get(key);
+      if (leaf === undefined) continue;
+      left -= LEAF_WORK + leaf.count;
+      const base = key * LEAF_PAGES;
+      const lo = Math.max(0, this.first - base);
+      this.orders += mapPresent(mm, this.vma, leaf, base, lo, Math.min(LEAF_PAGES, this.last - base));
+    }
+    return 0;
+  }
+}
+
+/** mremap(2), or MORE when more than `most` pages would move; nothing has changed then. */
+function remap(
+  mm: MemoryManager,
+  addr: number,
+  oldLength: number,
+  newLength: number,
+  flags: number,
+  newAddr: number,
+  most: number,
 ): number {
   const move = (flags & MREMAP_MAYMOVE) !== 0;
   const fixed = (flags & MREMAP_FIXED) !== 0;
@@ -39,6 +158,7 @@ export function mremap(
   if (mm.vmas.find(addr) === null) return -EFAULT;
 
   if (fixed || keep) {
+    if (Strip.worthwhile(mm, addr, addr + Math.min(oldLen, newLen), most)) return MORE;
     if (fixed) {
       if (!(newAddr >= 0 && newAddr + newLen <= GUEST_TOP) || pageOffset(newAddr) !== 0) return -EINVAL;
       if (newAddr < addr + oldLen && addr < newAddr + newLen) return -EINVAL;
@@ -69,6 +189,7 @@ export function mremap(
   if (typeof v === 'number') return v;
   if (oldLen > 0 && addr + oldLen === v.end && expand(mm, v, newLen - oldLen)) return addr;
   if (!move) return -ENOMEM;
+  if (Strip.worthwhile(mm, addr, addr + oldLen, most)) return MORE;
   const at = freePlace(mm, 0, newLen, (v.flags & VM_SHARED) !== 0 ? MAP_SHARED : 0);
   if (at < 0) return at;
   return moveTo(mm, v, addr, oldLen, at, newLen, false);
@@ -145,7 +266,7 @@ function moveTo(
   return to;
 }
 
-/** Moves page-table entries and maps them at their new place. */
+/** Moves page-table entries. */
 function movePages(mm: MemoryManager, from: number, to: number, len: number): void {
   const first = from / PAGE_SIZE;
   const last = first + len / PAGE_SIZE;
@@ -154,30 +275,6 @@ function movePages(mm: MemoryManager, from: number, to: number, len: number): vo
   mm.unmapHost(from, len);
   // A thread that still wrote through the old place would write to a page that is somewhere else now.
   mm.as.flush();
-  const shift = (to - from) / PAGE_SIZE;
-  for (const key of mm.pt.keys(first, last)) {
-    const leaf = mm.pt.leaves.get(key)!;
-    const base = key * LEAF_PAGES;
-    const end = Math.min(LEAF_PAGES, last - base);
-    for (let i = Math.max(0, first - base); i < end; i++) {
-      const f = leaf.flags[i]!;
-      if (f === 0) continue;
-      const frame = leaf.frames[i]!;
-      mm.pt.clear(leaf, i);
-      mm.pt.set(base + i + shift, frame, f & (PTE_PRESENT | PTE_ANON | PTE_WRITE));
-    }
-    mm.pt.prune(key);
-  }
-  const newFirst = to / PAGE_SIZE;
-  const newLast = newFirst + len / PAGE_SIZE;
-  const v = mm.vmas.find(to)!;
-  if (v.prot === 0) return;
-  let orders = 0;
-  for (const key of mm.pt.keys(newFirst, newLast)) {
-    // What is in too many pieces comes back by faults.
-    if (orders > MAX_REMAP_ORDERS) break;
-    const base = key * LEAF_PAGES;
-    const lo = Math.max(0, newFirst - base);
-    orders += mapPresent(mm, v, mm.pt.leaves.get(key)!, base, lo, Math.min(LEAF_PAGES, newLast - base));
-  }
+  mm.pt.move(first, last, (to - from) / PAGE_SIZE, bare);
+  moved = new Place(mm, mm.vmas.find(to)!, to, to + len);
 }

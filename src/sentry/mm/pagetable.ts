@@ -116,6 +116,7 @@ export class PageTable {
     const leaf = this.leaves.get(key);
     if (leaf === undefined) return null;
     this.leaves.delete(key);
+    kernelMemory.give(this.payer, LEAF_BYTES);
     this.lastKey = -1;
     this.lastLeaf = null;
     let anon = 0;
@@ -123,6 +124,55 @@ export class PageTable {
     this.anonPages -= anon;
     this.filePages -= leaf.count - anon;
     return leaf;
+  }
+
+  /**
+   * Moves what is in pages [first, last) up by `shift`, to where nothing is: no page is MAPPED then, and with `bare` none is
+   * now. What fills a leaf and lands in one goes as it is.
+   */
+  move(first: number, last: number, shift: number, bare: boolean): void {
+    const whole = shift % LEAF_PAGES === 0;
+    for (const key of this.keys(first, last)) {
+      const leaf = this.leaves.get(key)!;
+      const base = key * LEAF_PAGES;
+      const lo = Math.max(0, first - base);
+      const hi = Math.min(LEAF_PAGES, last - base);
+      if (!bare) for (let i = lo; i < hi; i++) leaf.flags[i]! &= ~PTE_MAPPED;
+      const to = Math.floor((base + shift) / LEAF_PAGES);
+      if (whole && lo === 0 && hi === LEAF_PAGES && this.leaves.get(to) === undefined) {
+        this.leaves.delete(key);
+        this.leaves.set(to, leaf);
+        this.lastKey = -1;
+        this.lastLeaf = null;
+        continue;
+      }
+      // A leaf's pages go to two leaves at most. Those of a full one need no counting, which code that is run once does slowly.
+      const full = leaf.count === LEAF_PAGES;
+      for (let at = lo; at < hi; ) {
+        const slot = (base + at + shift) % LEAF_PAGES;
+        const n = Math.min(hi - at, LEAF_PAGES - slot);
+        this.movePart(leaf, at, n, base + at + shift, full);
+        at += n;
+      }
+      this.prune(key);
+    }
+  }
+
+  /** Moves `n` slots of a leaf from `at` on to the pages from `pn` on, which lie in one leaf and are not there. */
+  private movePart(leaf: Leaf, at: number, n: number, pn: number, full: boolean): void {
+    let count = n;
+    if (!full) {
+      count = 0;
+      for (let i = at; i < at + n; i++) if (leaf.flags[i] !== 0) count++;
+    }
+    if (count === 0) return;
+    const to = this.make(pn);
+    const slot = pn % LEAF_PAGES;
+    to.frames.set(leaf.frames.subarray(at, at + n), slot);
+    to.flags.set(leaf.flags.subarray(at, at + n), slot);
+    to.count += count;
+    leaf.flags.fill(0, at, at + n);
+    leaf.count -= count;
   }
 
   flagsAt(pn: number): number {
@@ -147,8 +197,15 @@ export class PageTable {
     if (to - from <= this.leaves.size) {
       for (let k = from; k < to; k++) if (this.leaves.has(k)) out.push(k);
     } else {
-      for (const k of this.leaves.keys()) if (k >= from && k < to) out.push(k);
-      out.sort((a, b) => a - b);
+      let last = -1;
+      let sorted = true;
+      for (const k of this.leaves.keys()) {
+        if (k < from || k >= to) continue;
+        if (k < last) sorted = false;
+        last = k;
+        out.push(k);
+      }
+      if (!sorted) out.sort((a, b) => a - b);
     }
     return out;
   }

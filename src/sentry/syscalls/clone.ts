@@ -19,6 +19,7 @@ import { SIGCHLD } from '../../abi/signal.ts';
 import { SYS_clone, SYS_clone3, SYS_fork, SYS_vfork } from '../../abi/syscall.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
+import { begun } from '../kernel/holds.ts';
 import { PID_MAX } from '../kernel/pids.ts';
 import type { Task } from '../kernel/task.ts';
 import { CLONE_CLEAR_SIGHAND_HI, CloneRequest, cloneTask } from '../kernel/task_clone.ts';
@@ -71,7 +72,7 @@ function clone(t: Task, flags: number, sp: number, ptid: number, ctid: number, t
 
 /** Implements clone3(2). */
 function clone3(t: Task, addr: number, size: number): number {
-  if (t.call.active) return cloneTask(t, request);
+  if (begun(t)) return cloneTask(t, request);
   if (size < 0 || size > PAGE_SIZE) return -E2BIG;
   if (size < CLONE_ARGS_SIZE_VER0) return -EINVAL;
   scratch.fill(0, 0, SIZEOF_CLONE_ARGS);

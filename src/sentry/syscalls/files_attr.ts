@@ -47,6 +47,8 @@ import {
 import { getI64 } from '../../abi/u64.ts';
 import { failed } from '../base/errno.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
+import { BLOCKED } from '../kernel/block.ts';
+import { anyHold, awaitHold, endHolds, hold } from '../kernel/holds.ts';
 import type { Task } from '../kernel/task.ts';
 import { changeMode, changeOwner, changeTimes, truncateAt, truncateInode } from '../vfs/attr.ts';
 import { lookupPath } from '../vfs/namei.ts';
@@ -191,6 +193,8 @@ function truncate(t: Task, pathAddr: number, size: number): number {
   if (typeof path === 'number') return path;
   const p = lookupPath(t, AT_FDCWD, path);
   if (failed(p)) return p;
+  const wait = anyHold() ? awaitHold(t, p.dentry.inode!) : 0;
+  if (wait !== 0) return wait;
   return size > MAX_FILE_SIZE ? -EFBIG : truncateAt(t, p, size);
 }
 
@@ -200,7 +204,13 @@ function ftruncate(t: Task, fd: number, size: number): number {
   const f = fdget(t, fd);
   if (f === null) return -EBADF;
   if ((f.inode.mode & S_IFMT) !== S_IFREG || !f.writable) return -EINVAL;
-  return size > MAX_FILE_SIZE ? -EFBIG : truncateInode(t, f.inode, f.path, size);
+  if (size > MAX_FILE_SIZE) return -EFBIG;
+  if (anyHold()) {
+    t.pin(fd, f);
+    const wait = awaitHold(t, f.inode);
+    if (wait !== 0) return wait;
+  }
+  return truncateInode(t, f.inode, f.path, size);
 }
 
 /** Implements fallocate(2). */
@@ -227,8 +237,21 @@ function fallocate(t: Task, fd: number, mode: number, off: number, len: number):
   if (type === S_IFDIR) return -EISDIR;
   if (type !== S_IFREG && type !== S_IFBLK) return -ENODEV;
   if (off + len > MAX_FILE_SIZE) return -EFBIG;
-  const r = f.fallocate(t, mode, off, len);
-  if (r < 0) return r;
+  if (anyHold()) {
+    t.pin(fd, f);
+    const wait = awaitHold(t, f.inode);
+    if (wait !== 0) return wait;
+  }
+  const done = f.fallocate(t, mode, off, len, t.call.active ? t.call.done : 0);
+  if (done >= 0 && done < len) {
+    t.pin(fd, f);
+    t.call.done = done;
+    hold(t, f.inode);
+    const w = t.giveWay();
+    if (w === BLOCKED) return w;
+  }
+  endHolds(t);
+  if (done < 0) return done;
   removePrivs(t, f.inode);
   if (f.path !== null) notifyDentry(f.path.dentry, IN_MODIFY);
   return 0;

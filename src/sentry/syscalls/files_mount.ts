@@ -33,9 +33,19 @@ import { failed } from '../base/errno.ts';
 import { countUnsupported } from '../base/log.ts';
 import { ProcFs } from '../fs/proc/proc.ts';
 import { TmpfsFs } from '../fs/tmpfs/tmpfs.ts';
+import type { Parked } from '../kernel/block.ts';
+import { anyHold, begun, endHolds, hold, mayBegin } from '../kernel/holds.ts';
 import type { Task } from '../kernel/task.ts';
 import type { FileSystem } from '../vfs/filesystem.ts';
-import { copyTree, countTree, MOUNT_FLAGS, newMount } from '../vfs/mount.ts';
+import {
+  countTree,
+  crossDown,
+  type DeadMounts,
+  MOUNT_FLAGS,
+  type MountNamespace,
+  newMount,
+  TreeCopy,
+} from '../vfs/mount.ts';
 import { LOOKUP_FOLLOW, lookupPath } from '../vfs/namei.ts';
 import type { Path } from '../vfs/path.ts';
 import { AT_FLAGS, pathArg, targetArg } from './file_args.ts';
@@ -59,6 +69,9 @@ function mount(
   flagsArg: number,
   data: number,
 ): number {
+  if (begun(t)) return workOn(t, t.call.state as MountWork);
+  const wait = awaitMounts(t);
+  if (wait !== 0) return wait;
   let flags = flagsArg | 0;
   if ((flags & MS_MGC_MSK) >>> 0 === MS_MGC_VAL) flags &= ~MS_MGC_MSK;
   const options = optionsArg(t, data);
@@ -128,7 +141,80 @@ function bind(t: Task, at: Path, source: number, recursive: boolean): number {
   if (from.mount.ns !== at.mount.ns || at.mount.ns === null) return -EINVAL;
   // Mounts on mounts double with every recursive bind: counted before they are made.
   if (!at.mount.ns.hasRoom(countTree(from.mount, recursive))) return -ENOSPC;
-  return at.mount.ns.attach(copyTree(from.mount, from.dentry, recursive), at);
+  const bad = at.mount.ns.mayAttach(from.dentry, crossDown(at));
+  if (bad < 0) return bad;
+  return workOn(t, new BindWork(new TreeCopy(from.mount, from.dentry, recursive), at));
+}
+
+/** Mounts that one slice copies or gives up. */
+const SLICE_MOUNTS = 500;
+
+/** What is done with many mounts in slices: the namespace is held meanwhile. */
+interface MountWork extends Parked {
+  readonly ns: MountNamespace | null;
+  /** True when it is over, and `result` the call's. */
+  step(): boolean;
+  result: number;
+}
+
+class BindWork implements MountWork {
+  readonly ns: MountNamespace | null;
+  result = 0;
+  private readonly copy: TreeCopy;
+  private readonly at: Path;
+
+  constructor(copy: TreeCopy, at: Path) {
+    this.ns = at.mount.ns;
+    this.copy = copy;
+    this.at = at;
+  }
+
+  step(): boolean {
+    if (!this.copy.step(SLICE_MOUNTS)) return false;
+    this.result = this.ns!.attach(this.copy.top, this.at);
+    return true;
+  }
+
+  abandon(t: Task): void {
+    endHolds(t);
+    this.copy.discard();
+  }
+}
+
+class DetachWork implements MountWork {
+  readonly ns: MountNamespace | null;
+  readonly result = 0;
+  private readonly dead: DeadMounts;
+
+  constructor(ns: MountNamespace | null, dead: DeadMounts) {
+    this.ns = ns;
+    this.dead = dead;
+  }
+
+  step(): boolean {
+    return this.dead.step(SLICE_MOUNTS);
+  }
+
+  abandon(t: Task): void {
+    endHolds(t);
+    this.dead.step(Number.POSITIVE_INFINITY);
+  }
+}
+
+/** Does a slice; to its end even when the thread is to die. */
+function workOn(t: Task, work: MountWork): number {
+  if (work.step()) {
+    endHolds(t);
+    return work.result;
+  }
+  hold(t, work.ns!, work);
+  return t.giveWayUntilDone();
+}
+
+/** Waits for whoever changes the caller's mounts in slices. */
+function awaitMounts(t: Task): number {
+  const { ns } = t.fs.root.mount;
+  return ns === null || !(anyHold() || t.call.active) ? 0 : mayBegin(t, ns);
 }
 
 /** Mounts are private already; a private mount made a slave stays private. */
@@ -151,6 +237,9 @@ function move(t: Task, at: Path, source: number): number {
 
 /** Implements umount2(2). */
 function umount2(t: Task, target: number, flags: number): number {
+  if (begun(t)) return workOn(t, t.call.state as MountWork);
+  const wait = awaitMounts(t);
+  if (wait !== 0) return wait;
   if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return -EINVAL;
   const path = pathArg(t, target);
   if (typeof path === 'number') return path;
@@ -162,7 +251,9 @@ function umount2(t: Task, target: number, flags: number): number {
     countUnsupported('umount2 MNT_EXPIRE');
     return -EINVAL;
   }
-  return at.mount.ns.detach(at.mount, (flags & MNT_DETACH) !== 0);
+  const { ns } = at.mount;
+  const dead = ns.beginDetach(at.mount, (flags & MNT_DETACH) !== 0);
+  return typeof dead === 'number' ? dead : workOn(t, new DetachWork(ns, dead));
 }
 
 /** Implements name_to_handle_at(2) as a file system without handles does. */

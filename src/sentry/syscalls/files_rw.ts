@@ -28,13 +28,14 @@ import {
 } from '../../abi/syscall.ts';
 import type { Io } from '../base/io.ts';
 import { BLOCKED, SLICE_BYTES } from '../kernel/block.ts';
+import { anyHold, awaitHold, endHolds, hold } from '../kernel/holds.ts';
 import type { Task } from '../kernel/task.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
 import { type File, WORKS_ON } from '../vfs/file.ts';
 import { continues, MAX_RW_COUNT, noteRead, noteWrite, waitReadable, waitWritable } from './blocking_io.ts';
 import { fdget } from './fdget.ts';
 import { FD, FLAGS, IN_BUF, OFF, ONE_OF, OUT_BUF, SIZE, STRUCT } from './kinds.ts';
-import { anyLongTransfer, awaitLongTransfer, endLongTransfer, holdLongTransfer } from './long_transfer.ts';
+
 import { sys } from './row.ts';
 
 /** The position argument of a call that uses the file's own. */
@@ -51,9 +52,9 @@ function checkRange(addr: number, len: number): number {
  * that earlier slices of this call have read are skipped.
  */
 function readFile(t: Task, fd: number, f: File, io: Io, pos: number): number {
-  if (anyLongTransfer() && pos === OWN_POS) {
+  if (anyHold() && pos === OWN_POS) {
     t.pin(fd, f);
-    const r = awaitLongTransfer(t, f);
+    const r = awaitHold(t, f);
     if (r !== 0) return r;
   }
   if (io.remaining > SLICE_BYTES && f.seekable) return readSlice(t, fd, f, io, pos);
@@ -79,10 +80,10 @@ function readSlice(t: Task, fd: number, f: File, io: Io, pos: number): number {
   if ((n === SLICE_BYTES && n < left) || n === WORKS_ON) {
     t.pin(fd, f);
     call.done = before + Math.max(n, 0);
-    if (pos === OWN_POS) holdLongTransfer(t, f);
+    if (pos === OWN_POS) hold(t, f);
     if (t.giveWay() === BLOCKED) return BLOCKED;
   }
-  endLongTransfer(t);
+  endHolds(t);
   return n > 0 ? before + n : before > 0 ? before : n;
 }
 
@@ -91,9 +92,9 @@ function readSlice(t: Task, fd: number, f: File, io: Io, pos: number): number {
  * is where the call began.
  */
 function writeFile(t: Task, fd: number, f: File, io: Io, pos: number, before: number): number {
-  if (anyLongTransfer() && f.seekable) {
+  if (anyHold() && f.seekable) {
     t.pin(fd, f);
-    const r = awaitLongTransfer(t, f.inode) || (pos === OWN_POS ? awaitLongTransfer(t, f) : 0);
+    const r = awaitHold(t, f.inode) || (pos === OWN_POS ? awaitHold(t, f) : 0);
     if (r !== 0) return r;
   }
   if (io.remaining > SLICE_BYTES && f.seekable) return writeSlice(t, fd, f, io, pos, before);
@@ -117,7 +118,7 @@ function writeFile(t: Task, fd: number, f: File, io: Io, pos: number, before: nu
     }
     return done > 0 ? done : r;
   }
-  if (before > 0) endLongTransfer(t);
+  if (before > 0) endHolds(t);
   return done;
 }
 
@@ -128,11 +129,11 @@ function writeSlice(t: Task, fd: number, f: File, io: Io, pos: number, before: n
   if (n === SLICE_BYTES) {
     t.pin(fd, f);
     t.call.done = before + n;
-    holdLongTransfer(t, f.inode);
-    if (pos === OWN_POS) holdLongTransfer(t, f);
+    hold(t, f.inode);
+    if (pos === OWN_POS) hold(t, f);
     if (t.giveWay() === BLOCKED) return BLOCKED;
   }
-  endLongTransfer(t);
+  endHolds(t);
   return n > 0 ? before + n : before > 0 ? before : n;
 }
 

@@ -33,10 +33,12 @@ function validSignal(sig: number): boolean {
 }
 
 /** Sends a plain kill to one process; signal 0 only asks whether it may be sent. */
-function killGroup(t: Task, g: ThreadGroup, sig: number): number {
-  if (!t.kernel.signals.mayKill(t, g, sig)) return -EPERM;
+function killGroup(t: Task, g: ThreadGroup, sig: number, oneOfMany = false): number {
+  const { signals } = t.kernel;
+  if (!signals.mayKill(t, g, sig)) return -EPERM;
   if (sig === 0) return 0;
-  return t.kernel.signals.sendToGroup(g, userInfo(sig, t.tgid, t.cred.uid));
+  const info = userInfo(sig, t.tgid, t.cred.uid);
+  return oneOfMany ? signals.sendToOneOfMany(g, info) : signals.sendToGroup(g, info);
 }
 
 /** Sends to every member of a group; success when one of them got it. */
@@ -45,7 +47,7 @@ function killPgrp(t: Task, pgrp: ProcessGroup | null, sig: number): number {
   let result = -ESRCH;
   let sent = false;
   for (const g of [...pgrp.members]) {
-    const r = killGroup(t, g, sig);
+    const r = killGroup(t, g, sig, true);
     if (r === 0) sent = true;
     else if (result === -ESRCH || r !== -EPERM) result = r;
   }
@@ -59,7 +61,7 @@ function killAll(t: Task, sig: number): number {
   for (const g of t.kernel.pids.groups()) {
     if (g === t.kernel.initGroup || g === t.group) continue;
     count++;
-    const r = killGroup(t, g, sig);
+    const r = killGroup(t, g, sig, true);
     if (r !== -EPERM) result = r;
   }
   return count === 0 ? -ESRCH : result;

@@ -53,10 +53,12 @@ import {
 import { countUnsupported } from '../base/log.ts';
 import { pageDown, pageOffset, pageUp } from '../base/page.ts';
 import type { Task } from '../kernel/task.ts';
-import { mremap as remap } from '../mm/mremap.ts';
+import { Remap } from '../mm/mremap.ts';
+import { beginProtect } from '../mm/protect.ts';
 import type { File } from '../vfs/file.ts';
 import { bringInQuietly } from './bring_in.ts';
 import { ADDR, FD, FLAGS, MMAP_FLAGS, OFF, PROT, SIZE } from './kinds.ts';
+import { workInProgress, workOn } from './mapping_work.ts';
 import { sys } from './row.ts';
 
 const PROT_ALL = PROT_READ | PROT_WRITE | PROT_EXEC;
@@ -171,8 +173,11 @@ function munmap(t: Task, addr: number, len: number): number {
 
 /** Implements mprotect(2). */
 export function mprotect(t: Task, addr: number, len: number, prot: number): number {
+  const begun = workInProgress(t);
+  if (begun !== null) return workOn(t, begun);
   const exec = (t.personality & READ_IMPLIES_EXEC) !== 0 && (prot & PROT_READ) !== 0 ? PROT_EXEC : 0;
-  return t.mm.mprotect(addr, len, prot | exec);
+  const work = beginProtect(t.mm, addr, len, prot | exec);
+  return typeof work === 'number' ? work : workOn(t, work);
 }
 
 /** Implements mremap(2). */
@@ -184,9 +189,10 @@ function mremap(
   flags: number,
   newAddr: number,
 ): number {
-  if (t.call.active) return bringInQuietly(t, 0);
+  const begun = workInProgress(t);
+  if (begun === null && t.call.active) return bringInQuietly(t, 0);
   noteLockRight(t);
-  const r = remap(t.mm, addr, oldLen, newLen, flags, newAddr);
+  const r = workOn(t, begun ?? new Remap(t.mm, addr, oldLen, newLen, flags, newAddr));
   return r < 0 ? r : bringInQuietly(t, r);
 }
 

@@ -89,7 +89,7 @@ function removePages(t: Task, mm: MemoryManager, start: number, end: number): nu
     let r = -EINVAL;
     if (v.file !== null) {
       const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-      r = (v.file as File).inode.fallocate(t, mode, off, to - at);
+      r = (v.file as File).inode.fallocate(t, mode, off, to - at, 0);
     } else if (v.source instanceof PageCache) r = v.source.punchHole(off, to - at);
     if (r < 0) return r;
     at = to;

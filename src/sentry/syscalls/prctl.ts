@@ -55,6 +55,7 @@ import { CapSet } from '../base/cred.ts';
 import { countUnsupported } from '../base/log.ts';
 import { pageOffset, pageUp } from '../base/page.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
+import { mayChangeMappings } from '../kernel/holds.ts';
 import type { Task } from '../kernel/task.ts';
 import { commitCred, setCap } from '../kernel/task_cred.ts';
 import { setAnonName } from '../mm/anon_name.ts';
@@ -176,6 +177,8 @@ function setVmaName(t: Task, addr: number, len: number, at: number): number {
   }
   if (!(addr >= 0) || pageOffset(addr) !== 0 || !(len >= 0)) return -EINVAL;
   if (len === 0) return 0;
+  const wait = mayChangeMappings(t);
+  if (wait !== 0) return wait;
   const end = addr + pageUp(len);
   return end > GUEST_TOP ? -ENOMEM : setAnonName(t.mm, addr, end, name);
 }

@@ -1,5 +1,6 @@
 // sys(): makes a row of the system-call table. Each family file ends with its rows.
 
+import { anyHold, mayChangeMappings } from '../kernel/holds.ts';
 import type { ArgKind, SyscallRow } from '../kernel/syscall_table.ts';
 import type { Task } from '../kernel/task.ts';
 
@@ -13,4 +14,19 @@ export function sys(
   let intMask = 0;
   for (let i = 0; i < kinds.length; i++) if (kinds[i]!.int) intMask |= 1 << i;
   return { nr, kinds, handler, note, intMask };
+}
+
+/** The row of a call that changes mappings: it waits until no other thread's call does so in slices (kernel/holds.ts). */
+export function inTurn(row: SyscallRow): SyscallRow {
+  const { handler } = row;
+  return {
+    ...row,
+    handler: (t, a0, a1, a2, a3, a4, a5) => {
+      if (anyHold() || t.call.active) {
+        const r = mayChangeMappings(t);
+        if (r !== 0) return r;
+      }
+      return handler(t, a0, a1, a2, a3, a4, a5);
+    },
+  };
 }

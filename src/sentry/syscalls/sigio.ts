@@ -40,20 +40,22 @@ export class SigioWatch implements Wakeable, ReleaseHook {
     const pids = this.kernel.pids;
     if (f.owner < 0) {
       const pgrp = pids.pgrp(-f.owner);
-      if (pgrp !== null) for (const g of [...pgrp.members]) this.toGroup(g, events);
+      if (pgrp !== null) for (const g of [...pgrp.members]) this.toGroup(g, events, true);
       return;
     }
     const t = pids.task(f.owner);
     if (t === null) return;
-    if (!f.ownerThread) this.toGroup(t.group, events);
+    if (!f.ownerThread) this.toGroup(t.group, events, false);
     else if (allowed(f.ownerCred, t.cred))
       this.kernel.signals.sendToTask(t, f.ownerSig || SIGIO, this.info(events));
   }
 
-  private toGroup(g: ThreadGroup, events: number): void {
+  private toGroup(g: ThreadGroup, events: number, oneOfMany: boolean): void {
     const cred = g.leader?.cred;
-    if (cred !== undefined && allowed(this.file.ownerCred, cred))
-      this.kernel.signals.sendToGroup(g, this.info(events));
+    if (cred === undefined || !allowed(this.file.ownerCred, cred)) return;
+    const { signals } = this.kernel;
+    if (oneOfMany) signals.sendToOneOfMany(g, this.info(events));
+    else signals.sendToGroup(g, this.info(events));
   }
 
   /** A fresh instance for every receiver: queues link them. */

@@ -1,5 +1,23 @@
 // Assembles the system-call table from the families.
 
+import {
+  SYS_brk,
+  SYS_madvise,
+  SYS_mlock,
+  SYS_mlock2,
+  SYS_mlockall,
+  SYS_mmap,
+  SYS_mprotect,
+  SYS_mremap,
+  SYS_munlock,
+  SYS_munlockall,
+  SYS_munmap,
+  SYS_pkey_mprotect,
+  SYS_process_madvise,
+  SYS_remap_file_pages,
+  SYS_shmat,
+  SYS_shmdt,
+} from '../../abi/syscall.ts';
 import type { SyscallRow } from '../kernel/syscall_table.ts';
 import { SyscallTable } from '../kernel/syscall_table.ts';
 import { rows as arch } from './arch.ts';
@@ -42,6 +60,7 @@ import { rows as pipe } from './pipe.ts';
 import { rows as poll } from './poll.ts';
 import { rows as prctl } from './prctl.ts';
 import { rows as process } from './process.ts';
+import { inTurn } from './row.ts';
 import { rows as rtSignals } from './rt_signals.ts';
 import { rows as sched } from './sched.ts';
 import { rows as seccomp } from './seccomp.ts';
@@ -114,9 +133,20 @@ const families: readonly (readonly SyscallRow[])[] = [
   system,
 ];
 
+/**
+ * Calls that change mappings of their caller's memory. So do clone(2) without CLONE_VM and prctl(PR_SET_VMA), which see for
+ * themselves when they have to wait.
+ */
+const CHANGE_MAPPINGS = new Set([
+  ...[SYS_mmap, SYS_munmap, SYS_mprotect, SYS_pkey_mprotect, SYS_mremap, SYS_brk, SYS_remap_file_pages],
+  ...[SYS_madvise, SYS_process_madvise, SYS_mlock, SYS_mlock2, SYS_munlock, SYS_mlockall, SYS_munlockall],
+  ...[SYS_shmat, SYS_shmdt],
+]);
+
 /** A fresh table with every system call that the kernel serves. */
 export function makeSyscallTable(): SyscallTable {
   const table = new SyscallTable();
-  for (const rows of families) for (const row of rows) table.add(row);
+  for (const rows of families)
+    for (const row of rows) table.add(CHANGE_MAPPINGS.has(row.nr) ? inTurn(row) : row);
   return table;
 }

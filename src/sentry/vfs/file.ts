@@ -241,9 +241,9 @@ export abstract class File {
     return -EINVAL;
   }
 
-  /** fallocate(2) on an open file. */
-  fallocate(ctx: VfsContext, mode: number, off: number, len: number): number {
-    return this.inode.fallocate(ctx, mode, off, len);
+  /** fallocate(2) on an open file: see Inode. */
+  fallocate(ctx: VfsContext, mode: number, off: number, len: number, done: number): number {
+    return this.inode.fallocate(ctx, mode, off, len, done);
   }
 
   /** fcntl F_GETPIPE_SZ / F_SETPIPE_SZ (`size` -1 asks): bytes, or -errno. */

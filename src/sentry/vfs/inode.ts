@@ -232,7 +232,11 @@ export abstract class Inode {
     return -EINVAL;
   }
 
-  fallocate(_ctx: VfsContext, _mode: number, _off: number, _len: number): number {
+  /**
+   * fallocate(2), or a slice of it: how many bytes of the range are done, of which earlier calls did the first `done`. With
+   * all of them it is over.
+   */
+  fallocate(_ctx: VfsContext, _mode: number, _off: number, _len: number, _done: number): number {
     return -EOPNOTSUPP;
   }
 

@@ -423,6 +423,9 @@ export class MemDir extends MemInode {
   }
 }
 
+/** Pages that one slice of fallocate(2) makes present: see kernel/block.ts. */
+const RESERVE_STEP = 512;
+
 export class MemFile extends MemInode {
   /** Pages of this file that somebody pays for. */
   private accounted = 0;
@@ -501,7 +504,7 @@ export class MemFile extends MemInode {
     return 0;
   }
 
-  override fallocate(ctx: VfsContext, mode: number, off: number, len: number): number {
+  override fallocate(ctx: VfsContext, mode: number, off: number, len: number, done: number): number {
     const keep = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
     if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0)
       return -EOPNOTSUPP;
@@ -518,29 +521,36 @@ export class MemFile extends MemInode {
       if (writableLength(ctx, this.size, end - this.size) !== end - this.size) return -EFBIG;
     }
     let r = 0;
-    if (punch || zero) r = pages.punchHole(off, len);
-    if (r === 0 && !punch) r = this.reserve(ctx, pages, off, len, keep);
+    if ((punch || zero) && done === 0) r = pages.punchHole(off, len);
+    if (r === 0) r = punch ? len : this.reserve(pages, off, len, keep, done);
     this.account();
     if (r < 0) return r;
     this.size = pages.size;
     stampModify(ctx, this);
     this.wrote();
-    return 0;
+    return r;
   }
 
-  /** Makes the pages of a range present. */
-  private reserve(ctx: VfsContext, pages: PageCache, off: number, len: number, keep: boolean): number {
-    const end = off + len;
-    const room = this.prepareWrite(ctx, off, len);
-    if (room < len) return -ENOSPC;
+  /** Makes pages of a range present, of which `done` bytes are: how many bytes are then, or -ENOSPC. */
+  private reserve(pages: PageCache, off: number, len: number, keep: boolean, done: number): number {
     const first = Math.floor(off / PAGE_SIZE);
-    const last = Math.ceil((keep ? Math.min(end, Math.max(pages.size, off)) : end) / PAGE_SIZE);
-    const free = this.fs.memfile.limitPages - this.fs.memfile.usedPages;
-    if (last - first > free) return -ENOSPC;
+    const to = keep ? Math.min(off + len, Math.max(pages.size, off)) : off + len;
+    const last = Math.ceil(to / PAGE_SIZE);
+    if (done === 0) {
+      // All of it or nothing.
+      this.account();
+      const need = Math.max(0, last - first - pages.presentIn(first, last));
+      const free = this.fs.memfile.limitPages - this.fs.memfile.usedPages;
+      if (need > free || !this.hasRoom(need)) return -ENOSPC;
+    }
+    const from = Math.floor((off + done) / PAGE_SIZE);
+    // What comes from a file of the host has to be read.
+    const upTo = Math.min(last, from + (pages.source === null ? RESERVE_STEP : RESERVE_STEP / 8));
+    const whole = upTo === last;
+    const end = whole ? off + len : upTo * PAGE_SIZE;
     if (!keep && end > pages.size) pages.truncate(end);
-    if (last <= first) return 0;
-    const r = pages.ensure(first, last - first);
-    return r < 0 ? -ENOSPC : 0;
+    if (upTo > from && pages.ensure(from, upTo - from) < 0) return -ENOSPC;
+    return whole ? len : end - off;
   }
 
   override evict(): void {

@@ -49,8 +49,12 @@ export class Mount {
   /** Where it is mounted; null for the namespace's root and after a lazy unmount. */
   parent: Mount | null = null;
   mountpoint: Dentry | null = null;
-  /** Mounts on dentries of this one. Of several on one place, the last one mounted is on the root of the earlier. */
-  readonly children: Map<Dentry, Mount> = new Map();
+  /**
+   * Mounts on dentries of this one, by place; a single one without a table, as most have one at most and namespaces with
+   * thousands are copied. Of several on one place, the last one mounted is on the root of the earlier.
+   */
+  private only: Mount | null = null;
+  private many: Map<Dentry, Mount> | null = null;
   /** Open files and working directories in it. */
   users = 0;
   private readonly payer: Account;
@@ -66,6 +70,48 @@ export class Mount {
     this.payer = kernelMemory.take(MOUNT_BYTES + source.length);
     root.pin();
     fs.mounts++;
+  }
+
+  /** The mount on a dentry of this one. */
+  childAt(at: Dentry): Mount | undefined {
+    if (this.many !== null) return this.many.get(at);
+    return this.only?.mountpoint === at ? this.only : undefined;
+  }
+
+  /** Hooks `m` on: nothing else is there. */
+  adopt(m: Mount, at: Dentry): void {
+    m.parent = this;
+    m.mountpoint = at;
+    at.mounted++;
+    if (this.many !== null) this.many.set(at, m);
+    else if (this.only === null) this.only = m;
+    else {
+      this.many = new Map([
+        [this.only.mountpoint!, this.only],
+        [at, m],
+      ]);
+      this.only = null;
+    }
+  }
+
+  /** Takes this mount off its mount point. */
+  unhook(): void {
+    const { parent, mountpoint } = this;
+    if (parent!.many !== null) parent!.many.delete(mountpoint!);
+    else parent!.only = null;
+    mountpoint!.mounted--;
+    this.parent = null;
+    this.mountpoint = null;
+  }
+
+  get hasChildren(): boolean {
+    return this.only !== null || (this.many !== null && this.many.size > 0);
+  }
+
+  /** Adds the mounts on this one to `to`, in the order of mounting. */
+  childrenInto(to: Mount[]): void {
+    if (this.only !== null) to.push(this.only);
+    else if (this.many !== null) for (const m of this.many.values()) to.push(m);
   }
 
   /** One open file or working directory more. */
@@ -137,17 +183,20 @@ export class MountNamespace {
     return r;
   }
 
-  private place(m: Mount, at: Path): number {
-    const top = crossDown(at);
+  /** What attach() would say to a mount that shows `root`; `top` is the place, with nothing on it. */
+  mayAttach(root: Dentry, top: Path): number {
     if (top.mount.ns !== this || top.dentry.deleted) return -EINVAL;
     const dir = (top.dentry.inode!.mode & S_IFMT) === S_IFDIR;
-    if (dir !== ((m.root.inode!.mode & S_IFMT) === S_IFDIR)) return -ENOTDIR;
+    return dir !== ((root.inode!.mode & S_IFMT) === S_IFDIR) ? -ENOTDIR : 0;
+  }
+
+  private place(m: Mount, at: Path): number {
+    const top = crossDown(at);
+    const bad = this.mayAttach(m.root, top);
+    if (bad < 0) return bad;
     // Who has made the mount has paid for it.
     if (this.mounts.length >= MOUNT_MAX || !kernelMemory.fits(0)) return -ENOSPC;
-    m.parent = top.mount;
-    m.mountpoint = top.dentry;
-    top.dentry.mounted++;
-    top.mount.children.set(top.dentry, m);
+    top.mount.adopt(m, top.dentry);
     adopt(this, m);
     return 0;
   }
@@ -157,11 +206,18 @@ export class MountNamespace {
    * the mounts below along.
    */
   detach(m: Mount, lazy: boolean): number {
-    if (m.ns !== this || m.parent === null) return -EINVAL;
-    if (!lazy && (m.users > 0 || m.children.size > 0)) return -EBUSY;
-    unhook(m);
-    disown(this, m);
+    const dead = this.beginDetach(m, lazy);
+    if (typeof dead === 'number') return dead;
+    dead.step(Number.POSITIVE_INFINITY);
     return 0;
+  }
+
+  /** The same, but for giving up the mounts, which nobody finds any more. */
+  beginDetach(m: Mount, lazy: boolean): DeadMounts | number {
+    if (m.ns !== this || m.parent === null) return -EINVAL;
+    if (!lazy && (m.users > 0 || m.hasChildren)) return -EBUSY;
+    m.unhook();
+    return new DeadMounts(disown(this, m));
   }
 
   /** Moves a mount of this namespace with all below it (MS_MOVE); -EINVAL into itself. */
@@ -169,17 +225,17 @@ export class MountNamespace {
     for (let up: Mount | null = at.mount; up !== null; up = up.parent) if (up === m) return -EINVAL;
     const dir = (at.dentry.inode!.mode & S_IFMT) === S_IFDIR;
     if (dir !== ((m.root.inode!.mode & S_IFMT) === S_IFDIR)) return -ENOTDIR;
-    unhook(m);
-    m.parent = at.mount;
-    m.mountpoint = at.dentry;
-    at.dentry.mounted++;
-    at.mount.children.set(at.dentry, m);
+    m.unhook();
+    at.mount.adopt(m, at.dentry);
     return 0;
   }
 
   /** A private copy of the whole tree (CLONE_NEWNS); `moved` maps each old mount to its copy. */
   copy(moved: Map<Mount, Mount>): MountNamespace {
-    return new MountNamespace(copyTree(this.root, this.root.root, true, moved)).adoptAll();
+    const copy = new TreeCopy(this.root, this.root.root, true);
+    copy.step(Number.POSITIVE_INFINITY);
+    for (const [from, to] of copy.made) moved.set(from, to);
+    return new MountNamespace(copy.top).adoptAll();
   }
 
   /** True when `count` more mounts fit. */
@@ -200,7 +256,14 @@ function treeOf(top: Mount): Mount[] {
   const todo = [top];
   for (let m = todo.pop(); m !== undefined; m = todo.pop()) {
     all.push(m);
-    todo.push(...[...m.children.values()].reverse());
+    const from = todo.length;
+    m.childrenInto(todo);
+    // The first of several is the next.
+    for (let i = from, k = todo.length - 1; i < k; i++, k--) {
+      const later = todo[k]!;
+      todo[k] = todo[i]!;
+      todo[i] = later;
+    }
   }
   return all;
 }
@@ -212,33 +275,19 @@ function adopt(ns: MountNamespace, top: Mount): void {
   }
 }
 
-function disown(ns: MountNamespace, top: Mount): void {
+/** Takes a tree out of its namespace; its mounts. */
+function disown(ns: MountNamespace, top: Mount): Mount[] {
   const gone = treeOf(top);
   for (const m of gone) m.ns = null;
   let kept = 0;
   for (const m of ns.mounts) if (m.ns === ns) ns.mounts[kept++] = m;
   ns.mounts.length = kept;
-  end(gone);
+  return gone;
 }
 
 /** Gives up a tree that is in no namespace. */
 function discard(top: Mount): void {
-  end(treeOf(top));
-}
-
-function end(mounts: readonly Mount[]): void {
-  for (const m of mounts) {
-    if (m.parent !== null) unhook(m);
-    m.settle();
-  }
-}
-
-/** Takes a mount off its mount point. */
-export function unhook(m: Mount): void {
-  m.parent!.children.delete(m.mountpoint!);
-  m.mountpoint!.mounted--;
-  m.parent = null;
-  m.mountpoint = null;
+  new DeadMounts(treeOf(top)).step(Number.POSITIVE_INFINITY);
 }
 
 /** Mounts that copyTree() makes at most. */
@@ -250,43 +299,82 @@ export function countTree(m: Mount, recursive: boolean): number {
  * A mount of the subtree `root` of `m`, not yet anywhere (MS_BIND); with `recursive` the mounts below it are copied
  * along (MS_REC).
  */
-export function copyTree(
-  m: Mount,
-  root: Dentry,
-  recursive: boolean,
-  moved: Map<Mount, Mount> | null = null,
-): Mount {
-  const top = copyOf(m, root, moved);
-  if (!recursive) return top;
-  const originals = [m];
-  const copies = [top];
-  for (let from = originals.pop(); from !== undefined; from = originals.pop()) {
-    const to = copies.pop()!;
-    for (const [at, child] of from.children) {
-      if (from === m && !root.contains(at)) continue;
-      const c = copyOf(child, child.root, moved);
-      c.parent = to;
-      c.mountpoint = at;
-      at.mounted++;
-      to.children.set(at, c);
-      originals.push(child);
-      copies.push(c);
-    }
-  }
-  return top;
+export function copyTree(m: Mount, root: Dentry, recursive: boolean): Mount {
+  const copy = new TreeCopy(m, root, recursive);
+  copy.step(Number.POSITIVE_INFINITY);
+  return copy.top;
 }
 
-function copyOf(m: Mount, root: Dentry, moved: Map<Mount, Mount> | null): Mount {
-  const copy = new Mount(++lastMountId, m.fs, root, m.source, m.flags);
-  moved?.set(m, copy);
-  return copy;
+/** The same in steps; as long as it goes on, nothing may be mounted or unmounted in the tree. */
+export class TreeCopy {
+  readonly top: Mount;
+  /** Each before those on it. */
+  private readonly originals: readonly Mount[];
+  private readonly root: Dentry;
+  /** Copies by original. */
+  readonly made: Map<Mount, Mount> = new Map();
+  private next = 1;
+
+  constructor(m: Mount, root: Dentry, recursive: boolean) {
+    this.root = root;
+    this.originals = recursive ? treeOf(m) : [m];
+    this.top = copyOf(m, root);
+    this.made.set(m, this.top);
+  }
+
+  /** Makes `most` more copies at most: true when all are there. */
+  step(most: number): boolean {
+    const { originals, made, root } = this;
+    const end = Math.min(originals.length, this.next + most);
+    for (; this.next < end; this.next++) {
+      const m = originals[this.next]!;
+      const to = made.get(m.parent!);
+      const at = m.mountpoint!;
+      // Outside of the part that is copied, or on a mount there.
+      if (to === undefined || (to === this.top && !root.contains(at))) continue;
+      const c = copyOf(m, m.root);
+      to.adopt(c, at);
+      made.set(m, c);
+    }
+    return end === originals.length;
+  }
+
+  /** Gives up what was made. */
+  discard(): void {
+    discard(this.top);
+  }
+}
+
+function copyOf(m: Mount, root: Dentry): Mount {
+  return new Mount(++lastMountId, m.fs, root, m.source, m.flags);
+}
+
+/** Mounts that are in no namespace any more: they are given up, in steps. */
+export class DeadMounts {
+  private readonly mounts: readonly Mount[];
+  private next = 0;
+
+  constructor(mounts: readonly Mount[]) {
+    this.mounts = mounts;
+  }
+
+  /** Gives up `most` of them at most: true when none is left. */
+  step(most: number): boolean {
+    const end = Math.min(this.mounts.length, this.next + most);
+    for (; this.next < end; this.next++) {
+      const m = this.mounts[this.next]!;
+      if (m.parent !== null) m.unhook();
+      m.settle();
+    }
+    return end === this.mounts.length;
+  }
 }
 
 /** The topmost mount at a place: the path itself when nothing is mounted there. */
 export function crossDown(p: Path): Path {
   let { mount, dentry } = p;
   while (dentry.mounted > 0) {
-    const m = mount.children.get(dentry);
+    const m = mount.childAt(dentry);
     if (m === undefined) break;
     mount = m;
     dentry = m.root;

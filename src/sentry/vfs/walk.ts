@@ -275,7 +275,7 @@ export class Walker {
   /** Enters what is mounted at the current dentry. */
   down(): number {
     for (let d = this.dentry!; d.mounted > 0; d = this.dentry!) {
-      const m = this.mount!.children.get(d);
+      const m = this.mount!.childAt(d);
       if (m === undefined) return 0;
       if ((this.resolve & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
       this.mount = m;
