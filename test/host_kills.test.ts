@@ -40,8 +40,11 @@ static const char *dir;
 static pthread_mutex_t *mutex;
 static struct sockaddr_un name = { AF_UNIX };
 
-static void parking(void) {
+static void mapMark(void) {
   *(volatile char *)mmap(mark, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) = 1;
+}
+static void parking(void) {
+  mapMark();
   CHECK(write(up[1], "1", 1) == 1);
 }
 static char state(int pid) {
@@ -273,6 +276,73 @@ static void t_threads(void) {
   killed(pid);
   broken();
 }
+static void t_longWrite(void) {
+  // The victim is in the middle of a long write nearly always: others wait for the file, and for the position that they share.
+  enum { LONG = 32 << 20 };
+  sharedFile();
+  volatile int *rounds = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  char *text = malloc(LONG);
+  memset(text, 'x', LONG);
+  for (int shared = 0; shared < 2; shared++) {
+    int pid = victim();
+    if (pid == 0) {
+      if (!shared) sharedFile();
+      parking();
+      for (;;) { write(fd, text, LONG); lseek(fd, 0, SEEK_SET); }
+    }
+    char c;
+    CHECK(read(up[0], &c, 1) == 1);
+    fflush(stdout);
+    int waiter = fork();
+    if (waiter == 0) {
+      munmap(mark, 4096);
+      if (!shared) sharedFile();
+      for (;; ++*rounds) { CHECK(lseek(fd, 0, SEEK_SET) == 0 && write(fd, "y", 1) == 1); }
+    }
+    for (int before = *rounds; *rounds < before + 3;) usleep(1000);
+    printf("parked\\n");
+    fflush(stdout);
+    int status;
+    CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    for (int before = *rounds; *rounds < before + 100;) usleep(1000);
+    CHECK(kill(waiter, SIGKILL) == 0 && waitpid(waiter, &status, 0) == waiter && WIFSIGNALED(status));
+  }
+  CHECK(ftruncate(fd, 0) == 0);
+  free(text);
+}
+static void *spins(void *unused) { for (;;) {} }
+static void t_exec(void) {
+  // An execve that waits for the other threads to die holds the program, which nobody may write to meanwhile.
+  char copy[256], at[32];
+  static char text[1 << 20];
+  sprintf(copy, "%s/copy", dir);
+  sprintf(at, "%lx", (long)mark);
+  int self = open("/proc/self/exe", O_RDONLY), to = open(copy, O_WRONLY | O_CREAT, 0755);
+  int size = read(self, text, sizeof text);
+  CHECK(size > 0 && size < sizeof text && write(to, text, size) == size);
+  close(self);
+  close(to);
+  for (int round = 0; round < 4; round++) {
+    int pid = victim(), f, status;
+    if (pid == 0) {
+      pthread_t t;
+      for (int i = 0; i < 30; i++) CHECK(pthread_create(&t, 0, spins, 0) == 0);
+      parking();
+      // The one who looks may have it open for writing.
+      for (;;) execl(copy, copy, at, dir, "-", (char *)0);
+    }
+    char c;
+    CHECK(read(up[0], &c, 1) == 1);
+    while ((f = open(copy, O_WRONLY)) >= 0) close(f);
+    CHECK(errno == ETXTBSY);
+    printf("parked\\n");
+    fflush(stdout);
+    CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    f = open(copy, O_WRONLY);
+    CHECK(f >= 0);
+    close(f);
+  }
+}
 static void t_exits(void) {
   // One that the host killed while it stands in line to run, and one whose parent waits for it.
   int pid = victim();
@@ -294,9 +364,10 @@ int main(int argc, char **argv) {
   dir = argv[2];
   signal(SIGPIPE, SIG_IGN);
   CHECK(pipe(up) == 0);
+  if (argc > 3 && strcmp(argv[3], "-") == 0) { mapMark(); pause(); }
 #define RUN(n) if (argc < 4 || strcmp(argv[3], #n) == 0) { t_##n(); printf("ok " #n "\\n"); fflush(stdout); }
   RUN(read) RUN(poll) RUN(select) RUN(epoll) RUN(sleep) RUN(flock) RUN(flockWait) RUN(record) RUN(fifo) RUN(accept) RUN(recv)
-  RUN(futex) RUN(sem) RUN(msg) RUN(vfork) RUN(threads)
+  RUN(futex) RUN(sem) RUN(msg) RUN(vfork) RUN(threads) RUN(longWrite) RUN(exec)
   CHECK(pipe(p) == 0);
   RUN(exits)
   return 0;
@@ -345,20 +416,31 @@ function run(command: readonly string[]): Promise<string> {
   });
   let said = '';
   let seen = 0;
+  let again: NodeJS.Timeout | undefined;
+  // A victim that has just taken a new program maps the page at once; the process that it leaves may have it still, and be
+  // the one that is killed.
+  const kill = (tries: number): void => {
+    const { length } = said;
+    if (killMarked(mark)) again = setTimeout(() => said.length === length && kill(50), 2000);
+    else if (tries === 0) said += 'nobody to kill\n';
+    else again = setTimeout(kill, 20, tries - 1);
+  };
   child.stdout.setEncoding('latin1').on('data', (text: string) => {
     said += text;
     for (let at = said.indexOf('parked\n', seen); at >= 0; at = said.indexOf('parked\n', seen)) {
       seen = at + 1;
-      if (!killMarked(mark)) said += 'nobody to kill\n';
+      clearTimeout(again);
+      kill(50);
     }
   });
   return new Promise((done) => {
     const timer = setTimeout(() => {
       said += 'too slow\n';
       process.kill(-child.pid!, 'SIGKILL');
-    }, 30_000);
+    }, 60_000);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
+      clearTimeout(again);
       done(`${said}${code ?? signal}`);
     });
   });

@@ -22,10 +22,10 @@ const NAMES: Readonly<Record<number, string>> = {
   [PROFILE_OTHER]: '(traps, kicks, other calls)',
 };
 
-/** Buckets by time, largest first, with the longest stretch of each in us of cpu time; then the platform's counters. */
+/** Buckets by time, largest first, with cpu time and the longest stretch of each in us of cpu time; then the platform's counters. */
 export function profileReport(kernel: Kernel): string {
   const profile = kernel.profile!;
-  const rows: { name: string; count: number; ns: number; longest: number }[] = [];
+  const rows: { name: string; count: number; ns: number; cpuNs: number; longest: number }[] = [];
   let total = 0;
   for (let i = 0; i < profile.ns.length; i++) {
     const count = profile.counts[i]!;
@@ -33,18 +33,22 @@ export function profileReport(kernel: Kernel): string {
     if (count === 0 && ns === 0) continue;
     total += ns;
     const name = NAMES[i] ?? syscallName(i - PROFILE_CALLS);
-    rows.push({ name, count, ns, longest: profile.longest[i]! });
+    rows.push({ name, count, ns, cpuNs: profile.cpuNs[i]!, longest: profile.longest[i]! });
   }
   rows.sort((a, b) => b.ns - a.ns);
-  const lines = ['        ms      %      count    us each    longest  in the kernel'];
-  for (const { name, count, ns, longest } of rows) {
+  const lines = ['        ms     cpu ms      %      count    us each    longest  in the kernel'];
+  for (const { name, count, ns, cpuNs, longest } of rows) {
     const each = count > 0 ? (ns / 1000 / count).toFixed(2) : '-';
     const share = ((100 * ns) / total).toFixed(1);
     lines.push(
-      `${(ns / 1e6).toFixed(2).padStart(10)} ${share.padStart(6)} ${String(count).padStart(10)} ${each.padStart(10)} ${(longest / 1000).toFixed(0).padStart(10)}  ${name}`,
+      `${(ns / 1e6).toFixed(2).padStart(10)} ${(cpuNs / 1e6).toFixed(2).padStart(10)} ${share.padStart(6)} ${String(count).padStart(10)} ${each.padStart(10)} ${(longest / 1000).toFixed(0).padStart(10)}  ${name}`,
     );
   }
-  lines.push(`${(total / 1e6).toFixed(2).padStart(10)}  100.0`, '', `platform ${kernel.platform.name}`);
+  lines.push(
+    `${(total / 1e6).toFixed(2).padStart(10)}             100.0`,
+    '',
+    `platform ${kernel.platform.name}`,
+  );
   for (const [name, value] of Object.entries(kernel.platform.stats()))
     lines.push(`${String(value).padStart(10)}  ${name}`);
   return `${lines.join('\n')}\n`;

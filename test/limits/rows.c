@@ -1,6 +1,7 @@
 // rows SECONDS UID CMD...: runs CMD as UID, for SECONDS at most, beside an innocent user, who does file, fork and pipe work
 // every 50 ms and has to go on. rows NAME: bombs that test/fuzz/bombs.c does not have.
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -217,6 +218,49 @@ static void poll_sets(void) {
     close(tell[1]);
     if ((errno = error) != 0) refused();
   }
+  done();
+}
+
+// What is kept of the host's files: `what` for each below `dir`, its folders last.
+static void each_below(const char *dir, void (*what)(const char *path, int type)) {
+  char path[4096];
+  DIR *d = opendir(*dir == 0 ? "/" : dir);
+  if (d == 0) {
+    if (errno == ENOMEM) refused();
+    return;
+  }
+  errno = 0;
+  for (struct dirent *e; (e = readdir(d)) != 0; errno = 0) {
+    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+    if (snprintf(path, sizeof path, "%s/%s", dir, e->d_name) >= (int)sizeof path) continue;
+    if (e->d_type == DT_DIR && strcmp(path, "/proc") != 0 && strcmp(path, "/sys") != 0) each_below(path, what);
+    what(path, e->d_type);
+  }
+  if (errno == ENOMEM) refused();
+  closedir(d);
+}
+static void look(const char *path, int type) {
+  struct stat st;
+  lstat(path, &st);
+}
+static void change(const char *path, int type) {
+  if (type != DT_LNK && chmod(path, type == DT_DIR ? 0755 : 0644) != 0 && errno == ENOSPC) refused();
+}
+static void take_away(const char *path, int type) {
+  if ((type == DT_DIR ? rmdir(path) : unlink(path)) != 0 && errno == ENOSPC) refused();
+}
+static void host_lookups(void) {
+  each_below("", look);
+  done();
+}
+static void host_changes(void) {
+  each_below("/usr", change);
+  each_below("/var", change);
+  done();
+}
+static void host_removals(void) {
+  each_below("/usr/share", take_away);
+  each_below("/var", take_away);
   done();
 }
 
@@ -468,5 +512,8 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "undo_lists") == 0) undo_lists();
   if (strcmp(argv[1], "proc_texts") == 0) proc_texts();
   if (strcmp(argv[1], "poll_sets") == 0) poll_sets();
+  if (strcmp(argv[1], "host_lookups") == 0) host_lookups();
+  if (strcmp(argv[1], "host_changes") == 0) host_changes();
+  if (strcmp(argv[1], "host_removals") == 0) host_removals();
   return 2;
 }

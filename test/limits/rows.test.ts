@@ -27,7 +27,15 @@ const SHORT = [
   'big_file',
 ];
 /** Bombs of rows.c; all others are of test/fuzz/bombs.c. */
-const OWN = ['fd_tables', 'undo_lists', 'proc_texts', 'poll_sets'];
+const OWN = [
+  'fd_tables',
+  'undo_lists',
+  'proc_texts',
+  'poll_sets',
+  'host_lookups',
+  'host_changes',
+  'host_removals',
+];
 
 interface Row {
   readonly what: string;

@@ -79,6 +79,52 @@ static void users(void) {
     if (read(ready[0], &c, 1) != 1) exit(3);
   }
 }
+// Whoever comes after a process group that has taken all it may, of the same user.
+static void groups(void) {
+  int ready[2];
+  if (pipe(ready) != 0) exit(3);
+  for (int i = 0; i < 2; i++) {
+    if (fork() == 0) {
+      if (i % 2 ? setsid() < 0 : setpgid(0, 0) != 0) exit(3);
+      report("forks", forks(sleeps, 100000));
+      if (write(ready[1], "", 1) != 1) exit(3);
+      sleeps();
+    }
+    char c;
+    if (read(ready[0], &c, 1) != 1) exit(3);
+  }
+  report("forks", forks(sleeps, 100000));
+}
+// One that makes a group for each process, which forks in turn; when all of them have been refused, the first goes on.
+static int told[2];
+static void leaves_and_forks(void) {
+  if (setpgid(0, 0) != 0) _exit(3);
+  forks(sleeps, 100000);
+  if (write(told[1], "", 1) != 1) _exit(3);
+  sleeps();
+}
+static void many_groups(void) {
+  int all[2];
+  char c;
+  if (pipe(told) != 0 || pipe(all) != 0) exit(3);
+  if (fork() == 0) {
+    if (setsid() < 0) exit(3);
+    int n = forks(leaves_and_forks, 100000);
+    while (n-- > 0)
+      if (read(told[0], &c, 1) != 1) exit(3);
+    if (write(all[1], "", 1) != 1) exit(3);
+    sleeps();
+  }
+  if (read(all[0], &c, 1) != 1) exit(3);
+  report("forks", forks(sleeps, 100000));
+}
+// For ever, each in a group of its own.
+static void split_bomb(void) {
+  for (;;) {
+    setpgid(0, 0);
+    if (fork() < 0) usleep(1000);
+  }
+}
 // One process after the other has many threads once, and keeps one.
 static void spares(void) {
   int ready[2];
@@ -125,21 +171,23 @@ static void come_and_go(void) {
   report("all", 0);
 }
 
-// Forks, and says the median, the 99th of a hundred and the worst time that fork, exit and wait took. BOMB is a shell command of user 65534.
+// Forks, and says the median, the 99th of a hundred and the worst time that fork, exit and wait took. BOMB is a shell command of user 65534, in
+// a session of its own; without `other` the one who forks is that user too.
 static int compare(const void *a, const void *b) {
   double d = *(const double *)a - *(const double *)b;
   return d < 0 ? -1 : d > 0;
 }
-static void innocent(double seconds, const char *shell, const char *bomb) {
+static void innocent(int other, double seconds, const char *shell, const char *bomb) {
   static double took[200000];
   int n = 0, refused = 0;
+  if (!other) become(65534);
   // The first forks of a sandbox run code that is cold.
   for (int i = 0; i < 200; i++) {
     if (fork() == 0) _exit(0);
     wait(0);
   }
   if (fork() == 0) {
-    become(65534);
+    if (other) become(65534);
     setsid();
     int null = open("/dev/null", O_RDWR);
     dup2(null, 0);
@@ -173,7 +221,11 @@ int main(int argc, char **argv) {
   else if (strcmp(name, "users") == 0) users();
   else if (strcmp(name, "spares") == 0) spares();
   else if (strcmp(name, "come_and_go") == 0) come_and_go();
-  else if (strcmp(name, "innocent") == 0) innocent(atof(argv[2]), argv[3], argv[4]);
+  else if (strcmp(name, "groups") == 0) groups();
+  else if (strcmp(name, "many_groups") == 0) many_groups();
+  else if (strcmp(name, "innocent") == 0) innocent(1, atof(argv[2]), argv[3], argv[4]);
+  else if (strcmp(name, "innocent_of_the_same") == 0) innocent(0, atof(argv[2]), argv[3], argv[4]);
+  else if (strcmp(name, "-c") == 0 && strcmp(argv[2], "split_bomb") == 0) split_bomb();
   else return 2;
   return 0;
 }

@@ -162,6 +162,17 @@ for (const platform of ['systrap', 'ptrace']) {
       assert.ok(counts[3]! >= 2, text);
     });
 
+    test('a process group that comes after a bomb of its user still finds places', async () => {
+      const counts = async (name: string): Promise<number[]> => {
+        const text = await inside([...on, '--pids', '256', '--user', '65534'], name);
+        return [...text.matchAll(/forks (\d+)/g)].map((m) => Number(m[1]));
+      };
+      // The user may have 192 of 256. The first group may not have the last quarter of them, of which each other has a fourth.
+      assert.deepEqual(await counts('groups'), [142, 11, 11]);
+      // However many groups a bomb makes: it has not been asked for all of that quarter.
+      assert.deepEqual(await counts('many_groups'), [11]);
+    });
+
     test('threads that the host keeps for a process count, and can be had again', async () => {
       const text = await inside([...on, '--pids', '100', '--user', '0'], 'spares');
       const [kept, later] = [...text.matchAll(/threads (\d+)/g)].map((m) => Number(m[1]));
@@ -170,9 +181,14 @@ for (const platform of ['systrap', 'ptrace']) {
       assert.equal(await inside([...on, '--pids', '24', '--user', '0'], 'come_and_go'), 'all 0\n');
     });
 
-    const waits = async (pids: number, seconds: number, which: 'most' | 'worst'): Promise<number> =>
+    const waits = async (
+      pids: number,
+      seconds: number,
+      which: 'most' | 'worst',
+      [who, shell, bomb] = ['innocent', 'bash', BOMB],
+    ): Promise<number> =>
       best(async () => {
-        const argv = ['innocent', String(seconds), 'bash', BOMB];
+        const argv = [who, String(seconds), shell, bomb];
         const text = await inside([...on, '--pids', String(pids), '--user', '0'], ...argv);
         const m = new RegExp(`forks (\\d+) refused (\\d+) .*${which} ([\\d.]+)`).exec(text);
         assert.ok(m !== null && Number(m[1]) > 50 && Number(m[2]) === 0, text);
@@ -182,6 +198,11 @@ for (const platform of ['systrap', 'ptrace']) {
     // 99 of a hundred: other tests run on the same cpus.
     test('others fork beside a bomb', needs('bash', 'inside'), async () => {
       assert.ok((await waits(1000, 4, 'most')) < WORST_MS);
+    });
+    test('other process groups of a user fork beside its bomb', needs('bash', 'inside'), async () => {
+      const who = 'innocent_of_the_same';
+      assert.ok((await waits(1000, 4, 'most', [who, 'bash', BOMB])) < WORST_MS);
+      assert.ok((await waits(1000, 4, 'most', [who, tasks, 'split_bomb'])) < WORST_MS);
     });
     test('others fork beside the largest bomb', needs('bash', 'long'), async () => {
       assert.ok((await waits(MOST, 8, 'worst')) < WORST_MS);

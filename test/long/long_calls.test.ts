@@ -69,7 +69,7 @@ describe('the longest stretch of one call', { concurrency: false, ...needs('insi
 function stretches(profile: string): Map<string, number> {
   const found = new Map<string, number>();
   for (const line of profile.split('\n')) {
-    const row = /^ *[\d.]+ +[\d.]+ +\d+ +[\d.]+ +(\d+) {2}([a-z_0-9]+)$/.exec(line);
+    const row = /^ *[\d.]+ +[\d.]+ +[\d.]+ +\d+ +[\d.]+ +(\d+) {2}([a-z_0-9]+)$/.exec(line);
     if (row !== null) found.set(row[2]!, Number(row[1]));
   }
   return found;

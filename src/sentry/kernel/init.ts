@@ -32,7 +32,18 @@ export function createInit(kernel: Kernel, args: InitArgs): Task {
   if (tid !== 1) throw new Error('init exists');
   const group = new ThreadGroup(kernel, tid, new SignalHandlers(), args.limits ?? defaultLimits());
   const ctx = kernel.platform.newContext();
-  const t = new Task(kernel, tid, group, ctx, args.mm, args.fs, args.fds, args.cred, args.name.slice(0, 15));
+  const t = new Task(
+    kernel,
+    tid,
+    group,
+    ctx,
+    args.mm,
+    args.fs,
+    args.fds,
+    args.cred,
+    args.name.slice(0, 15),
+    null,
+  );
   addThread(t);
   group.leader = t;
   group.exitSignal = SIGCHLD;
@@ -40,6 +51,7 @@ export function createInit(kernel: Kernel, args: InitArgs): Task {
   group.exeFile = args.exeFile;
   kernel.pids.addGroup(group);
   kernel.pids.newSession(group);
+  kernel.users.regroup(group);
   kernel.initGroup = group;
   setEntryRegisters(t, args.entry, args.sp);
   kernel.makeReady(t);

@@ -107,7 +107,7 @@ export class Kernel {
   /** Tasks that are not dead. The loop ends when none is left. */
   liveTasks = 0;
   readonly load: LoadAverage = new LoadAverage(this);
-  private readonly shares: UserShares;
+  readonly shares: UserShares;
   private readonly heartbeat: Heartbeat;
   /** Made with the first look: V8's statistics take 2 ms to load, which short programs need not wait for. */
   private guard: MemoryGuard | null = null;
@@ -265,7 +265,10 @@ export class Kernel {
 
   private handleEvent(ctx: Context): void {
     const t = ctx.owner as Task;
-    t.user.running--;
+    if (t.inUser) {
+      t.inUser = false;
+      t.share.left();
+    }
     this.charge(t);
     if (this.profile !== null) {
       if (ctx.event === EV_SYSCALL) this.profile.enterCall(ctx.regs.int(ORIG_RAX));
@@ -374,8 +377,9 @@ export class Kernel {
   enterUser(t: Task): void {
     if (this.time.resting) this.time.onRouse();
     t.sysno = -1;
-    if ((this.users.active > 1 || this.shares.held > 0) && !this.shares.admits(t)) return;
-    t.user.running++;
+    if ((this.users.groups > 1 || this.shares.held > 0) && !this.shares.admits(t)) return;
+    t.share.entered();
+    t.inUser = true;
     t.state = TASK_RUNNING;
     t.ctx.resume(t.mm.as);
   }

@@ -18,6 +18,8 @@ const CALLS = 512;
 export class Profile {
   readonly counts: Float64Array = new Float64Array(PROFILE_CALLS + CALLS);
   readonly ns: Float64Array = new Float64Array(PROFILE_CALLS + CALLS);
+  /** The same in cpu time of the kernel's thread. */
+  readonly cpuNs: Float64Array = new Float64Array(PROFILE_CALLS + CALLS);
   /** The longest stretch that one of them held the kernel, in ns of its thread's cpu time: others' load does not count. */
   readonly longest: Float64Array = new Float64Array(PROFILE_CALLS + CALLS);
   private bucket = PROFILE_BOOT;
@@ -30,6 +32,7 @@ export class Profile {
     this.ns[this.bucket]! += now - this.sinceNs;
     const cpu = hostClockNs(CLOCK_THREAD_CPUTIME_ID);
     const took = cpu - this.sinceCpuNs;
+    this.cpuNs[this.bucket]! += took;
     if (took > this.longest[this.bucket]!) this.longest[this.bucket] = took;
     this.sinceCpuNs = cpu;
     this.counts[bucket]!++;

@@ -64,7 +64,9 @@ describe('PendingSignals', () => {
       tasks: 0,
       sigpending: 0,
       msgqueueBytes: 0,
+      groups: [],
       running: 0,
+      held: 0,
       enqueued() {
         this.sigpending++;
       },
@@ -75,8 +77,6 @@ describe('PendingSignals', () => {
       share: 1,
       places: 0,
       files: { bytes: 0, share: 1 },
-      heldHead: null,
-      heldTail: null,
     };
     const p = new PendingSignals();
     const infos = [34, 34, 35, SIGUSR1].map((sig) => kernelInfo(sig));

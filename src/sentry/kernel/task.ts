@@ -12,6 +12,7 @@ import type { FdTable } from '../vfs/fdtable.ts';
 import type { File } from '../vfs/file.ts';
 import type { FsContext } from '../vfs/fscontext.ts';
 import { BLOCKED, BlockedCall, TIMED_OUT } from './block.ts';
+import type { GroupShare } from './group_share.ts';
 import type { IpcNamespace } from './ipc_namespace.ts';
 import type { SemUndo } from './ipc_sem.ts';
 import type { Kernel } from './kernel.ts';
@@ -56,6 +57,10 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
   /** It waits for its turn in user mode (user_shares.ts), and the tick in which its last one began. */
   held = false;
   turn = 0;
+  /** The tick in which it forked last, or was forked. */
+  forkTick = -2;
+  /** The platform has it, or has had it until its event that is about to be handled. */
+  inUser = false;
   /** Number of the system call in progress; -1 outside one. */
   sysno = -1;
   readonly call: BlockedCall = new BlockedCall();
@@ -68,8 +73,9 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
   rseqSize = 0;
   rseqSig = 0;
   pdeathSignal = 0;
-  /** Whose RLIMIT_NPROC this thread counts against. */
+  /** Whose RLIMIT_NPROC this thread counts against, and the part of that for its process group. */
   user: UserCount;
+  share: GroupShare;
   /** CPU time when it died: wait(2) still asks for a leader's. */
   finalCpuNs = 0;
   /** Who pays for it, and how much: what is left of a zombie is less. */
@@ -108,6 +114,7 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
     fds: FdTable,
     cred: Cred,
     name: string,
+    share: GroupShare | null,
   ) {
     this.kernel = kernel;
     this.tid = tid;
@@ -123,8 +130,9 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
     this.signals = new TaskSignals();
     this.uts = kernel.uts;
     this.ipc = kernel.ipc;
-    this.user = kernel.users.get(cred.uid);
-    kernel.users.enter(this.user);
+    this.share = kernel.users.shareFor(cred.uid, share);
+    this.user = this.share.user;
+    kernel.users.enter(this.share);
     this.payer = kernelMemory.take(TASK_BYTES, this.user);
     this.startNs = kernel.time.monotonicNs();
   }

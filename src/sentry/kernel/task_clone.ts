@@ -86,8 +86,8 @@ function checkProcessLimit(t: Task, sharesMemory: boolean): number {
   const { kernel, user, cred } = t;
   const privileged = cred.uid === 0 || cred.capable(CAP_SYS_RESOURCE) || cred.capable(CAP_SYS_ADMIN);
   if (!privileged && user.tasks + 1 > t.rlimit(RLIMIT_NPROC)) return -EAGAIN;
-  if (sharesMemory && kernel.taskLimit.finds(t.mm, user)) return 0;
-  return kernel.taskLimit.admits(user, privileged) ? 0 : -EAGAIN;
+  if (sharesMemory && kernel.taskLimit.finds(t.mm, t.share)) return 0;
+  return kernel.taskLimit.admits(t.share, privileged) ? 0 : -EAGAIN;
 }
 
 function chooseTid(t: Task, wanted: number): number {
@@ -194,8 +194,8 @@ function makeTask(t: Task, req: CloneRequest, tid: number, mm: MemoryManager): n
   const fds = (f & CLONE_FILES) !== 0 ? t.fds : t.fds.clone();
   if (fs === t.fs) fs.refs++;
   if (fds === t.fds) fds.refs++;
-  if (mm === t.mm) k.taskLimit.reuse(mm, t.user);
-  const child = new Task(k, tid, group, ctx, mm, fs, fds, t.cred, t.name);
+  if (mm === t.mm) k.taskLimit.reuse(mm, t.share);
+  const child = new Task(k, tid, group, ctx, mm, fs, fds, t.cred, t.name, t.share);
   copyThreadState(t, child, req);
 
   // Writing may need mapping orders: before the host's thread is made they go along with its own. But only in memory of
@@ -221,6 +221,7 @@ function makeTask(t: Task, req: CloneRequest, tid: number, mm: MemoryManager): n
   if ((f & CLONE_PARENT_SETTID) !== 0) putTid(t, req.parentTid, tid);
   if (setsTid && !ownMemory) putTid(child, req.childTid, tid);
   k.forkCount++;
+  t.forkTick = child.forkTick = k.shares.tick;
   k.makeReady(child);
   if ((f & CLONE_VFORK) === 0) return tid;
   child.vforkParent = t;
@@ -254,12 +255,12 @@ function vforkWait(t: Task): number {
 /** A thread that could not be finished: everything that it took is given back. */
 function abandon(t: Task, child: Task, group: ThreadGroup): void {
   const { users, taskLimit } = t.kernel;
-  users.leave(child.user);
+  users.leave(child.share);
   child.shrinkTo(0);
   const hasThread = child.ctx.hostTid !== 0;
   child.ctx.release();
   child.mm.release();
-  if (hasThread) taskLimit.leave(child.mm, child.user);
+  if (hasThread) taskLimit.leave(child.mm, child.share);
   child.leaveSemUndo();
   child.fs.unref();
   if (--child.fds.refs === 0) child.fds.closeAll(t);

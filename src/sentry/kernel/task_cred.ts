@@ -58,12 +58,7 @@ export function commitCred(t: Task, c: Cred): void {
     t.group.dumpable = 0;
     t.pdeathSignal = 0;
   }
-  if (old.uid !== c.uid) {
-    const { users } = t.kernel;
-    users.leave(t.user);
-    t.user = users.get(c.uid);
-    users.enter(t.user);
-  }
+  if (old.uid !== c.uid) t.kernel.users.changeUser(t, c.uid);
   t.cred = c;
 }
 

@@ -85,7 +85,7 @@ function swapMemory(t: Task, program: LoadedProgram): void {
   t.ctx.detach();
   t.mm = program.mm;
   old.release();
-  t.kernel.taskLimit.leave(old, t.user);
+  t.kernel.taskLimit.leave(old, t.share);
 }
 
 function resetSignals(t: Task): void {

@@ -70,7 +70,7 @@ export function exitTask(t: Task, status: number): number {
   g.deadUsage.maxRssPages = Math.max(g.deadUsage.maxRssPages, t.mm.peakRssPages);
   t.ctx.release();
   t.mm.release();
-  k.taskLimit.leave(t.mm, t.user);
+  k.taskLimit.leave(t.mm, t.share);
   k.remains.replace(t);
   t.shrinkTo(ZOMBIE_BYTES);
   g.live--;
@@ -122,7 +122,7 @@ function threadDied(g: ThreadGroup, t: Task): void {
 export function forgetThread(g: ThreadGroup, t: Task): void {
   g.threads.delete(t);
   t.shrinkTo(0);
-  t.kernel.users.leave(t.user);
+  t.kernel.users.leave(t.share);
   t.kernel.pids.removeTask(t);
 }
 

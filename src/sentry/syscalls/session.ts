@@ -2,6 +2,7 @@
 
 import { EACCES, EINVAL, EPERM, ESRCH } from '../../abi/errno.ts';
 import { SYS_getpgid, SYS_getpgrp, SYS_getsid, SYS_setpgid, SYS_setsid } from '../../abi/syscall.ts';
+import type { ProcessGroup } from '../kernel/session.ts';
 import type { Task } from '../kernel/task.ts';
 import type { ThreadGroup } from '../kernel/threadgroup.ts';
 import { PID } from './kinds.ts';
@@ -19,6 +20,7 @@ function setsid(t: Task): number {
   const pids = t.kernel.pids;
   if (g.session.leader === g || pids.pgrp(g.tgid) !== null) return -EPERM;
   pids.newSession(g);
+  t.kernel.users.regroup(g);
   g.tty = null;
   return g.tgid;
 }
@@ -40,6 +42,12 @@ function getpgrp(t: Task): number {
   return t.group.pgrp.id;
 }
 
+function join(t: Task, g: ThreadGroup, pgrp: ProcessGroup): number {
+  t.kernel.pids.join(g, pgrp);
+  t.kernel.users.regroup(g);
+  return 0;
+}
+
 /** Implements setpgid(2). */
 function setpgid(t: Task, pidArg: number, pgidArg: number): number {
   if (pgidArg < 0) return -EINVAL;
@@ -58,14 +66,12 @@ function setpgid(t: Task, pidArg: number, pgidArg: number): number {
   if (pgid !== pid) {
     const pgrp = pids.pgrp(pgid);
     if (pgrp === null || pgrp.session !== t.group.session) return -EPERM;
-    pids.join(g, pgrp);
-    return 0;
+    return join(t, g, pgrp);
   }
   const own = pids.pgrp(pgid);
-  if (own === null) pids.join(g, pids.newPgrp(pgid, g.session));
-  else if (own.session !== t.group.session) return -EPERM;
-  else pids.join(g, own);
-  return 0;
+  if (own === null) return join(t, g, pids.newPgrp(pgid, g.session));
+  if (own.session !== t.group.session) return -EPERM;
+  return join(t, g, own);
 }
 
 export const rows = [

@@ -60,14 +60,15 @@ interface LockWait {
   readonly blocker: object;
 }
 
-/** Parked POSIX locks by waiting task: the graph that deadlocks are found in. */
+/** Parked POSIX locks by waiting task, and by owner: the graph that deadlocks are found in. */
 const waits = new Map<object, LockWait>();
+const waitsOf = new Map<object, Set<LockWait>>();
 /** Inodes that carry locks, for /proc/locks. */
 const locked = new Set<InodeLocks>();
 
 export class InodeLocks {
   readonly inode: Inode;
-  /** Sorted by start within one owner; owners interleave. */
+  /** Sorted by start. */
   private records: RecordLock[] = [];
   private flocks: FlockLock[] = [];
   readonly queue: WaitQueue = new WaitQueue();
@@ -79,7 +80,8 @@ export class InodeLocks {
   /** The first lock of somebody else that stands against one of `type` on [start, end]; null for none. */
   conflict(owner: object, type: number, start: number, end: number): RecordLock | null {
     for (const l of this.records) {
-      if (l.owner === owner || l.start > end || l.end < start) continue;
+      if (l.start > end) break;
+      if (l.owner === owner || l.end < start) continue;
       if (type === F_WRLCK || l.type === F_WRLCK) return l;
     }
     return null;
@@ -207,9 +209,14 @@ export function beginWait(waiter: object, owner: object, blocker: object): numbe
   const seen = new Set<object>([blocker]);
   for (const who of seen) {
     if (who === owner) return -EDEADLK;
-    for (const w of waits.values()) if (w.owner === who) seen.add(w.blocker);
+    for (const w of waitsOf.get(who) ?? []) seen.add(w.blocker);
   }
-  waits.set(waiter, { owner, blocker });
+  const wait = { owner, blocker };
+  endWait(waiter);
+  waits.set(waiter, wait);
+  const others = waitsOf.get(owner);
+  if (others === undefined) waitsOf.set(owner, new Set([wait]));
+  else others.add(wait);
   return 0;
 }
 
@@ -218,7 +225,12 @@ export const recordWait: { abandon(waiter: object): void } = { abandon: endWait 
 
 /** The wait is over, whatever ended it. */
 export function endWait(waiter: object): void {
+  const wait = waits.get(waiter);
+  if (wait === undefined) return;
   waits.delete(waiter);
+  const others = waitsOf.get(wait.owner)!;
+  others.delete(wait);
+  if (others.size === 0) waitsOf.delete(wait.owner);
 }
 
 /** The text of /proc/locks. */

@@ -44,7 +44,7 @@ const SHORT_SYMLINK_LEN = 128;
 const DIRENT_SIZE = 20;
 /** What the kernel keeps of an inode, an entry and an attribute beside their texts. */
 const INODE_BYTES = 1024;
-const ENTRY_BYTES = 256;
+export const ENTRY_BYTES = 256;
 const XATTR_BYTES = 256;
 
 /**
@@ -87,8 +87,14 @@ export abstract class MemFs extends FileSystem {
     return this.born(ctx, dir, inode);
   }
 
+  /** An inode of a lower file system is kept in memory from now on, on the account of who changes it. */
+  keep(inode: MemInode): void {
+    this.usedInodes++;
+    inode.pay(INODE_BYTES);
+  }
+
   /** For one more inode whose texts take `bytes`. */
-  private hasRoom(bytes: number): boolean {
+  hasRoom(bytes: number): boolean {
     return this.usedInodes < this.maxInodes && kernelMemory.fits(INODE_BYTES + ENTRY_BYTES + bytes);
   }
 
@@ -144,7 +150,14 @@ export abstract class MemInode extends Inode {
     else (this.attributePayers ??= new Map()).set(name, { payer: kernelMemory.take(bytes), bytes });
   }
 
+  /** There is memory to change it: 0, or -ENOSPC. What is in memory already needs none. */
+  protected roomToChange(): number {
+    return 0;
+  }
+
   override setattr(ctx: VfsContext, attr: SetAttr): number {
+    const r = this.roomToChange();
+    if (r < 0) return r;
     applyAttr(ctx, this, attr);
     if (attr.mode !== undefined && this.acls !== null) chmodAcl(this);
     this.wrote();
@@ -178,6 +191,8 @@ export abstract class MemInode extends Inode {
     for (const [n, v] of attributes ?? []) if (n !== name) room -= n.length + v.length;
     const bytes = XATTR_BYTES + name.length + value.length;
     if (room < 0 || !kernelMemory.fits(bytes)) return -ENOSPC;
+    const r = this.roomToChange();
+    if (r < 0) return r;
     this.payAttribute(name, bytes);
     (this.xattrs ??= new Map()).set(name, value);
     if (name === XATTR_NAME_CAPS) this.mayHaveCaps = true;
@@ -193,7 +208,9 @@ export abstract class MemInode extends Inode {
 
   private changeAcl(ctx: VfsContext, name: string, value: Uint8Array | null): number {
     if (!this.hasAcls) return -EOPNOTSUPP;
-    const r = setAcl(ctx, this, name, value);
+    let r = this.roomToChange();
+    if (r < 0) return r;
+    r = setAcl(ctx, this, name, value);
     if (r < 0) return r;
     stampChange(ctx, this);
     this.wrote();
@@ -203,7 +220,11 @@ export abstract class MemInode extends Inode {
   override removexattr(ctx: VfsContext, name: string): number {
     if (isAclName(name)) return this.changeAcl(ctx, name, null);
     if (!knownXattr(name)) return -EOPNOTSUPP;
-    if (this.attributes()?.delete(name) !== true) return -ENODATA;
+    const attributes = this.attributes();
+    if (attributes?.has(name) !== true) return -ENODATA;
+    const r = this.roomToChange();
+    if (r < 0) return r;
+    attributes.delete(name);
     this.payAttribute(name, 0);
     stampChange(ctx, this);
     this.wrote();

@@ -28,9 +28,11 @@ import { WaitQueue } from '../../base/wait.ts';
 import { File } from '../../vfs/file.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import { EpollItem, ITEM_BYTES } from './item.ts';
-import { tooManyPaths, wouldLoop } from './nesting.ts';
+import { NestingMark, tooManyPaths, wouldLoop } from './nesting.ts';
 
 const READY = EPOLLIN | EPOLLRDNORM;
+/** Events that one call reports: the others come with the next, and nobody waits for long meanwhile. */
+const MOST_EVENTS = 1024;
 /** What may stand beside EPOLLEXCLUSIVE. */
 const EXCLUSIVE_OK =
   (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE) >>> 0;
@@ -42,8 +44,9 @@ export class EpollFile extends File {
   private readyHead: EpollItem | null = null;
   private readyTail: EpollItem | null = null;
   private readyCount = 0;
-  /** Items whose file is an epoll instance: the loop check skips instances without any. */
-  private nested = 0;
+  /** Items whose file is an epoll instance. */
+  readonly nested: Set<EpollItem> = new Set();
+  readonly nesting: NestingMark = new NestingMark();
   /** A wake is on its way up from here: further ones would tell the waiters nothing new. */
   private waking = false;
 
@@ -92,7 +95,8 @@ export class EpollFile extends File {
     if (target !== null && wouldLoop(this, target)) return -ELOOP;
     if (!kernelMemory.fits(ITEM_BYTES)) return -ENOSPC;
     const item = new EpollItem(this, file, fd);
-    if (tooManyPaths(file)) {
+    // Where nothing is above or below this instance, any number of them may watch a file.
+    if ((target !== null || this.watchers !== null) && tooManyPaths(file, target)) {
       item.detach();
       return -EINVAL;
     }
@@ -100,7 +104,7 @@ export class EpollFile extends File {
     if ((events & EPOLLEXCLUSIVE) !== 0) item.waiter.wakesOne = this.waiters;
     item.nextSameFd = this.items.get(fd) ?? null;
     this.items.set(fd, item);
-    if (target !== null) this.nested++;
+    if (target !== null) this.nested.add(item);
     file.queue()!.add(item.waiter);
     if ((file.poll() & item.mask) !== 0) this.itemReady(item);
     return 0;
@@ -116,7 +120,7 @@ export class EpollFile extends File {
   remove(item: EpollItem): void {
     item.detach();
     this.unlinkReady(item);
-    if (item.file instanceof EpollFile) this.nested--;
+    this.nested.delete(item);
     const first = this.items.get(item.fd);
     if (first === item) {
       if (item.nextSameFd === null) this.items.delete(item.fd);
@@ -137,14 +141,12 @@ export class EpollFile extends File {
         this.unlinkReady(i);
       }
     this.items.clear();
+    this.nested.clear();
   }
 
-  /** Items whose target is an epoll instance. */
-  *itemsWatchingEpoll(): Generator<EpollItem> {
-    if (this.nested === 0) return;
+  *all(): Generator<EpollItem> {
     for (const first of this.items.values())
-      for (let i: EpollItem | null = first; i !== null; i = i.nextSameFd)
-        if (i.file instanceof EpollFile) yield i;
+      for (let i: EpollItem | null = first; i !== null; i = i.nextSameFd) yield i;
   }
 
   /** A watched file may have an event: its item joins the ready list and waiters hear of it. */
@@ -191,11 +193,12 @@ export class EpollFile extends File {
 
   /**
    * epoll_wait(2) without the wait: writes up to `max` events at `addr`; how many, or -EFAULT when the first could not
-   * be written. Each item that is on the list at the start is looked at once.
+   * be written. No more than MOST_EVENTS. Each item that is on the list at the start is looked at once.
    */
   collect(mem: UserMemory, addr: number, max: number): number {
+    const most = Math.min(max, MOST_EVENTS);
     let done = 0;
-    for (let left = this.readyCount; left > 0 && done < max; left--) {
+    for (let left = this.readyCount; left > 0 && done < most; left--) {
       const item = this.readyHead!;
       this.unlinkReady(item);
       const events = item.file.poll() & item.mask;

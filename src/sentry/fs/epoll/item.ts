@@ -38,6 +38,7 @@ export class EpollItem implements Wakeable, ReleaseHook {
   readyNext: EpollItem | null = null;
   readyPrev: EpollItem | null = null;
   nextOfFile: EpollItem | null = null;
+  private prevOfFile: EpollItem | null = null;
   /** Next item of the same epoll instance and descriptor number (of another description). */
   nextSameFd: EpollItem | null = null;
 
@@ -46,7 +47,9 @@ export class EpollItem implements Wakeable, ReleaseHook {
     this.file = file;
     this.fd = fd;
     this.waiter = new Waiter(this, 0);
-    this.nextOfFile = file.watchers as EpollItem | null;
+    const first = file.watchers as EpollItem | null;
+    this.nextOfFile = first;
+    if (first !== null) first.prevOfFile = this;
     file.watchers = this;
   }
 
@@ -73,15 +76,12 @@ export class EpollItem implements Wakeable, ReleaseHook {
   detach(): void {
     kernelMemory.give(this.payer, ITEM_BYTES);
     this.waiter.remove();
-    const file = this.file;
-    let before: EpollItem | null = null;
-    for (let i = file.watchers as EpollItem | null; i !== null; before = i, i = i.nextOfFile) {
-      if (i !== this) continue;
-      if (before === null) file.watchers = i.nextOfFile;
-      else before.nextOfFile = i.nextOfFile;
-      break;
-    }
+    const { nextOfFile: next, prevOfFile: prev } = this;
+    if (prev === null) this.file.watchers = next;
+    else prev.nextOfFile = next;
+    if (next !== null) next.prevOfFile = prev;
     this.nextOfFile = null;
+    this.prevOfFile = null;
   }
 
   /** The description ends: its items go with it. */

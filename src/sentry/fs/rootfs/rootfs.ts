@@ -5,30 +5,27 @@
 // dentry cache lets go of its last name; from its first change on it stays ("kept").
 // The tree is taken to stand still: attributes and names of the host are read once per cached inode.
 
-import { EINVAL, EIO, ENODATA, ENOENT, ENOTEMPTY, ENXIO, EOVERFLOW } from '../../../abi/errno.ts';
+import { EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, EOVERFLOW } from '../../../abi/errno.ts';
 import { OVERLAYFS_SUPER_MAGIC } from '../../../abi/magic.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/stat.ts';
 import type { U64 } from '../../../abi/u64.ts';
-import {
-  XATTR_NAME_CAPS,
-  XATTR_NAME_POSIX_ACL_ACCESS,
-  XATTR_NAME_POSIX_ACL_DEFAULT,
-} from '../../../abi/xattr.ts';
+import { XATTR_NAME_CAPS } from '../../../abi/xattr.ts';
+import { kernelMemory } from '../../base/charge.ts';
 import { failed } from '../../base/errno.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
 import type { DonatedFile } from '../../memfile/mappable.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { PageCache, type PageSource } from '../../memfile/pagecache.ts';
-import { type Acl, Acls, decodeAcl, NOBODY, UNREAD_ACLS, validAcl } from '../../vfs/acl.ts';
+import { type Acls, UNREAD_ACLS } from '../../vfs/acl.ts';
 import type { VfsContext } from '../../vfs/context.ts';
-import { DirRecords } from '../../vfs/dir_records.ts';
-import { DT_UNKNOWN, direntType } from '../../vfs/dirent.ts';
 import type { File } from '../../vfs/file.ts';
 import type { StatFs } from '../../vfs/filesystem.ts';
-import type { DirSink, Inode } from '../../vfs/inode.ts';
-import { MemDir, MemFile, MemFs, MemInode } from '../../vfs/memnode.ts';
+import type { Inode } from '../../vfs/inode.ts';
+import { ENTRY_BYTES, MemFile, MemFs, MemInode } from '../../vfs/memnode.ts';
 import { MAX_FILE_SIZE } from '../../vfs/regularfile.ts';
-import type { HostEntry, HostNode, HostTree } from './hosttree.ts';
+import { copyAttributes, idle, readAcls } from './attributes.ts';
+import { HostDir } from './host_dir.ts';
+import type { HostNode, HostTree } from './hosttree.ts';
 import { LocalHostTree } from './hosttree.ts';
 
 // Inode numbers that the guest sees. One file system shows all devices of the host, so not every number can be the host's:
@@ -40,8 +37,6 @@ const FIRST_NEW_INO = 2 ** 40;
 const DEVICE_RANGE = 2 ** 44;
 const MAX_DEVICES = 200;
 const FIRST_BIG_INO = (MAX_DEVICES + 1) * DEVICE_RANGE;
-/** Cookies of names that the guest made, behind those of the host. */
-const UPPER_COOKIE = 2 ** 32;
 
 export class HostRootFs extends MemFs {
   readonly tree: HostTree;
@@ -54,6 +49,8 @@ export class HostRootFs extends MemFs {
   /** Numbers given to host objects whose own had no place, by device and inode number: for as long as we are there. */
   private readonly moved: Map<string, number> = new Map();
   private lastNew = FIRST_NEW_INO;
+  /** Directories that keep a listing, the oldest first. */
+  readonly listings: Set<HostDir> = new Set();
 
   constructor(memfile: MemoryFile, tree: HostTree) {
     super('overlay', OVERLAYFS_SUPER_MAGIC, memfile);
@@ -95,6 +92,7 @@ export class HostRootFs extends MemFs {
     if (given === undefined) {
       given = this.nextIno();
       this.moved.set(key, given);
+      kernelMemory.take(ENTRY_BYTES);
     }
     return given;
   }
@@ -122,6 +120,19 @@ export class HostRootFs extends MemFs {
     }
   }
 
+  /** Counts a listing of `bytes` that `dir` keeps from now on; older ones of the same user may have to go. -ENOMEM. */
+  payListing(dir: HostDir, bytes: number): number {
+    const { current } = kernelMemory;
+    for (const old of this.listings) {
+      if (kernelMemory.fits(bytes)) break;
+      if (old.listed?.payer === current) old.forgetListing();
+    }
+    if (!kernelMemory.fits(bytes)) return -ENOMEM;
+    dir.listed = { payer: kernelMemory.take(bytes), bytes };
+    this.listings.add(dir);
+    return 0;
+  }
+
   /** A clean inode is used no more. */
   drop(node: HostNode): void {
     this.inodes.delete(keyOf(node.dev, node.ino));
@@ -140,43 +151,6 @@ export class HostRootFs extends MemFs {
 
 function keyOf(dev: U64, ino: U64): string {
   return `${dev}:${ino}`;
-}
-
-/** Takes over what the host says of an object. */
-function copyAttributes(i: Inode, n: HostNode): void {
-  i.nlink = n.nlink;
-  i.uid = n.uid;
-  i.gid = n.gid;
-  i.rdev = n.rdev;
-  i.size = n.size;
-  i.blocks = n.blocks;
-  i.atimeSec = n.atimeSec;
-  i.atimeNsec = n.atimeNsec;
-  i.mtimeSec = i.btimeSec = n.mtimeSec;
-  i.mtimeNsec = i.btimeNsec = n.mtimeNsec;
-  i.ctimeSec = n.ctimeSec;
-  i.ctimeNsec = n.ctimeNsec;
-}
-
-/** The access control lists of a host object. Where the host's answer is no list, nobody gets rights by it. */
-function readAcls(fs: HostRootFs, node: HostNode): Acls | null {
-  const access = readAcl(fs, node, XATTR_NAME_POSIX_ACL_ACCESS);
-  const isDir = (node.mode & S_IFMT) === S_IFDIR;
-  const inherited = isDir ? readAcl(fs, node, XATTR_NAME_POSIX_ACL_DEFAULT) : null;
-  return access === null && inherited === null ? null : new Acls(access, inherited);
-}
-
-function readAcl(fs: HostRootFs, node: HostNode, name: string): Acl | null {
-  const value = fs.tree.getxattr(node, name);
-  if (value === -ENODATA) return null;
-  const acl = failed(value) ? value : decodeAcl(value);
-  if (acl === null) return null;
-  return failed(acl) || !validAcl(acl) ? NOBODY : acl;
-}
-
-/** May a clean inode go, now that no name of it is cached and nobody has it open? */
-function idle(i: Inode): boolean {
-  return i.watches === null && (i.locks === null || i.locks.empty) && i.writers === 0;
 }
 
 class HostFile extends MemFile implements PageSource, DonatedFile {
@@ -233,8 +207,14 @@ class HostFile extends MemFile implements PageSource, DonatedFile {
     return readAcls(this.fs as HostRootFs, this.node);
   }
 
+  protected override roomToChange(): number {
+    return this.kept || this.fs.hasRoom(0) ? 0 : -ENOSPC;
+  }
+
   override wrote(): void {
+    if (this.kept) return;
     this.kept = true;
+    this.fs.keep(this);
   }
 
   /** PageSource: one page. */
@@ -308,8 +288,14 @@ class HostSymlink extends MemInode {
     return this.text;
   }
 
+  protected override roomToChange(): number {
+    return this.kept || this.fs.hasRoom(0) ? 0 : -ENOSPC;
+  }
+
   override wrote(): void {
+    if (this.kept) return;
     this.kept = true;
+    this.fs.keep(this);
   }
 
   override forget(): void {
@@ -347,117 +333,18 @@ class HostSpecial extends MemInode {
     return readAcls(this.fs as HostRootFs, this.node);
   }
 
+  protected override roomToChange(): number {
+    return this.kept || this.fs.hasRoom(0) ? 0 : -ENOSPC;
+  }
+
   override wrote(): void {
+    if (this.kept) return;
     this.kept = true;
+    this.fs.keep(this);
   }
 
   override forget(): void {
     if (!this.kept && idle(this)) (this.fs as HostRootFs).drop(this.node);
-  }
-
-  override evict(): void {
-    super.evict();
-    (this.fs as HostRootFs).drop(this.node);
-  }
-}
-
-class HostDir extends MemDir {
-  readonly node: HostNode;
-  private kept = false;
-  /** Names of the host directory that the guest removed, renamed or replaced. */
-  private readonly gone: Set<string> = new Set();
-  /** The host's names, read at the first listing. */
-  private names: HostEntry[] | null = null;
-  /** The same in getdents64's format, made at the second. */
-  private records: DirRecords | null = null;
-
-  constructor(fs: HostRootFs, node: HostNode) {
-    super(fs, node.mode, fs.inoOf(node.dev, node.ino));
-    this.node = node;
-    copyAttributes(this, node);
-    this.acls = UNREAD_ACLS;
-    if (this.nlink < 2) this.nlink = 2;
-    this.nextCookie = UPPER_COOKIE;
-  }
-
-  override lookup(ctx: VfsContext, name: string): Inode | number {
-    const own = super.lookup(ctx, name);
-    if (own !== -ENOENT || this.gone.has(name)) return own;
-    const fs = this.fs as HostRootFs;
-    const node = fs.tree.lookup(this.node, name);
-    return failed(node) ? node : fs.inodeOf(node);
-  }
-
-  protected override take(name: string): void {
-    if (this.entries.has(name)) super.take(name);
-    else this.gone.add(name);
-  }
-
-  protected override checkEmpty(_ctx: VfsContext): number {
-    if (this.entries.size > 0) return -ENOTEMPTY;
-    const names = this.hostNames();
-    if (failed(names)) return names;
-    for (const e of names) if (!this.gone.has(e.name)) return -ENOTEMPTY;
-    return 0;
-  }
-
-  private hostNames(): HostEntry[] | number {
-    if (this.names === null) {
-      const names = (this.fs as HostRootFs).tree.readdir(this.node);
-      if (failed(names)) return names;
-      this.names = names;
-    }
-    return this.names;
-  }
-
-  override readdir(ctx: VfsContext, from: number, sink: DirSink): number {
-    if (from < UPPER_COOKIE) {
-      const again = this.names !== null;
-      const names = this.hostNames();
-      if (failed(names)) return names;
-      const fs = this.fs as HostRootFs;
-      if (again && this.gone.size === 0 && this.entries.size === 0) {
-        this.records ??= this.recordsOf(ctx, names);
-        if (sink.emitRecords(this.records, Math.min(Math.max(0, from - 2), names.length)) >= 0) return 0;
-      }
-      for (let i = Math.max(0, from - 2); i < names.length; i++) {
-        const e = names[i]!;
-        if (this.gone.has(e.name) || this.entries.has(e.name)) continue;
-        if (!sink.emit(e.name, fs.inoOf(this.node.dev, e.ino), this.typeOf(ctx, e), i + 3)) return 0;
-      }
-    }
-    return super.readdir(ctx, from, sink);
-  }
-
-  private recordsOf(ctx: VfsContext, names: readonly HostEntry[]): DirRecords {
-    const fs = this.fs as HostRootFs;
-    let bytes = 0;
-    for (const e of names) bytes += e.name.length;
-    const records = new DirRecords(names.length, bytes);
-    for (const [i, e] of names.entries())
-      records.add(e.name, fs.inoOf(this.node.dev, e.ino), this.typeOf(ctx, e), i + 3);
-    return records;
-  }
-
-  private typeOf(ctx: VfsContext, entry: HostEntry): number {
-    if (entry.type !== DT_UNKNOWN) return entry.type;
-    const inode = this.lookup(ctx, entry.name);
-    return failed(inode) ? DT_UNKNOWN : direntType(inode.mode);
-  }
-
-  override readAcls(): Acls | null {
-    return readAcls(this.fs as HostRootFs, this.node);
-  }
-
-  override wrote(): void {
-    this.kept = true;
-  }
-
-  override forget(): void {
-    if (this.kept || !idle(this)) return;
-    this.names = null;
-    this.records = null;
-    (this.fs as HostRootFs).drop(this.node);
   }
 
   override evict(): void {
