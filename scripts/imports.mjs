@@ -24,12 +24,11 @@ export function importsOf(file, text = readFileSync(file, 'utf8')) {
     const listed = names?.match(/^\{([^}]*)\}$/)?.[1];
     const types =
       typeOnly !== undefined ||
-      (listed !== undefined &&
-        listed
-          .split(',')
-          .map((name) => name.trim())
-          .filter(Boolean)
-          .every((name) => name.startsWith('type ')));
+      listed
+        ?.split(',')
+        .map((name) => name.trim())
+        .filter(Boolean)
+        .every((name) => name.startsWith('type '));
     found.push({ spec, target: normalize(join(dirname(file), spec)), types });
   }
   return found;

@@ -12,7 +12,7 @@ import {
 } from '../../abi/futex.ts';
 import { getI64, getU64 } from '../../abi/u64.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
-import { ATOMIC_FAULT } from '../mm/mm.ts';
+import { ATOMIC_FAULT } from '../mm/atomics.ts';
 import { handOverPi } from './futex_pi.ts';
 import type { Task } from './task.ts';
 

@@ -3,7 +3,7 @@
 
 import { EAGAIN, EDEADLK, EFAULT, EPERM, ERESTARTNOINTR, ESRCH, ETIMEDOUT } from '../../abi/errno.ts';
 import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from '../../abi/futex.ts';
-import { ATOMIC_FAULT } from '../mm/mm.ts';
+import { ATOMIC_FAULT } from '../mm/atomics.ts';
 import { BLOCKED, TIMED_OUT } from './block.ts';
 import { type FutexQueue, WOKEN, wakeOne } from './futex.ts';
 import type { Task } from './task.ts';

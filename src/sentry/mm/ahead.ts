@@ -4,8 +4,8 @@
 import { PROT_EXEC, PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import { mapAllDirect } from './direct.ts';
-import { addPages, copyFilePages, isImageData, mapPresent } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
+import { addPages, copyFilePages, isImageData, mapPresent } from './pages.ts';
 import { LEAF_PAGES } from './pagetable.ts';
 import { VM_SHARED, type Vma } from './vma.ts';
 

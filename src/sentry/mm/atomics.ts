@@ -3,7 +3,7 @@
 import { EFAULT } from '../../abi/errno.ts';
 import { PROT_WRITE } from '../../abi/mman.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
-import { ATOMIC_FAULT, type MemoryManager } from './mm.ts';
+import type { MemoryManager } from './mm.ts';
 import { LEAF_PAGES, PTE_ANON } from './pagetable.ts';
 import { readFrame, writeFrame } from './user.ts';
 import { VM_SHARED } from './vma.ts';
@@ -12,6 +12,9 @@ const PER_PAGE = 1 / 4096;
 const SLOT = LEAF_PAGES - 1;
 /** In the offset of a word in memory of one's own that was named without FUTEX_PRIVATE_FLAG (FUT_OFF_MMSHARED). */
 const MM_SHARED = 2;
+
+/** From the 32-bit atomics: the address is bad. No int32 has this value. */
+export const ATOMIC_FAULT = 0x1_0000_0000;
 
 export function load32(mm: MemoryManager, addr: number): number {
   const pn = Math.floor(addr * PER_PAGE);

@@ -8,10 +8,10 @@
 import { PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { DonatedFile } from '../memfile/mappable.ts';
-import { hostProt } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
 import { LEAF_PAGES, PTE_ANON, PTE_MAPPED } from './pagetable.ts';
 import type { Vma } from './vma.ts';
+import { hostProt } from './vma.ts';
 
 const SLOT = LEAF_PAGES - 1;
 /** Pages that are mapped anew where the stub should have had them. */

@@ -6,17 +6,27 @@
 // and MAPPED once the stub has it. Neighbours are brought in with it: the host's faults inside a mapped range cost us
 // nothing, ours cost a round trip. Read-only mappings of host files need no page at all (direct.ts).
 
-import { EFAULT, EIO, ENOENT, ENOMEM } from '../../abi/errno.ts';
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.ts';
+import { EFAULT, ENOMEM } from '../../abi/errno.ts';
+import { PROT_EXEC, PROT_WRITE } from '../../abi/mman.ts';
 import { BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV } from '../../abi/signal.ts';
 import { PAGE_SIZE, pageDown } from '../base/page.ts';
 import { ACCESS_EXEC, ACCESS_WRITE, GUEST_TOP } from '../platform/platform.ts';
 import { mapSoon } from './ahead.ts';
 import { isDirect, mapDirect } from './direct.ts';
 import type { MemoryManager } from './mm.ts';
+import {
+  addFilePage,
+  addPages,
+  bringIn,
+  copyFilePages,
+  fileError,
+  IMAGE_COW,
+  isImageData,
+  mapPresent,
+} from './pages.ts';
 import { LEAF_PAGES, type Leaf, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
 import { growStack } from './stack.ts';
-import { VM_IMAGE, VM_SHARED, type Vma } from './vma.ts';
+import { hostProt, VM_SHARED, type Vma } from './vma.ts';
 import { anonWindow, fileWindow } from './window.ts';
 
 const SLOT = LEAF_PAGES - 1;
@@ -27,8 +37,6 @@ const MAX_SPURIOUS = 512;
 /** Pages that one write copies, at the least and at the most: to copy a page costs a thirtieth of what a fault costs. */
 const COW_MIN = 8;
 const COW_MAX = 64;
-/** Of a program or library, whose data is written all over while it starts. */
-const IMAGE_COW = 128;
 
 /** An anonymous window so large was preceded by others that were used up. */
 const POPULATE_MIN = 128;
@@ -37,11 +45,6 @@ const DIRECT_TRIES = 8;
 
 /** From resolve: the page was there with all rights already. */
 const NOTHING = 1;
-
-/** Rights as the stub maps them: x86 cannot write or execute without reading. */
-export function hostProt(prot: number): number {
-  return prot === 0 ? 0 : prot | PROT_READ;
-}
 
 /** 0 when the access may go on; else -EFAULT with mm.faultSig and mm.faultCode set. */
 export function handleFault(mm: MemoryManager, addr: number, access: number, bus: boolean): number {
@@ -184,15 +187,6 @@ function mapFile(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): number {
   return 0;
 }
 
-/** Enters one page of a file's cache for the kernel's own use, the stub having it from the host's file, if at all. */
-export function bringIn(mm: MemoryManager, vma: Vma, pn: number): number {
-  if (mm.pt.flagsAt(pn) !== 0) return 0;
-  const frame = vma.source!.getPage(vma.pgoff + pn - vma.start / PAGE_SIZE, false);
-  if (frame < 0) return fileError(frame);
-  addFilePage(mm, mm.pt.make(pn), pn & SLOT, frame, false);
-  return 0;
-}
-
 /** Has the stub map the cache's page in place of the host file's. */
 function mapCopy(mm: MemoryManager, vma: Vma, page: number): number {
   const pn = page / PAGE_SIZE;
@@ -202,103 +196,6 @@ function mapCopy(mm: MemoryManager, vma: Vma, page: number): number {
   leaf.flags[pn & SLOT]! |= PTE_MAPPED;
   mm.mapHost(page, leaf.frames[pn & SLOT]!, 1, hostProt(vma.prot & ~PROT_WRITE));
   return 0;
-}
-
-/** Enters the pages of slots [lo, hi) that the file's cache has, or with `present` false can cheaply have. */
-export function addPages(
-  mm: MemoryManager,
-  vma: Vma,
-  leaf: Leaf,
-  base: number,
-  lo: number,
-  hi: number,
-  writable: boolean,
-  present: boolean,
-): void {
-  const source = vma.source!;
-  const first = vma.start / PAGE_SIZE;
-  let s = lo;
-  while (s < hi) {
-    const at = vma.pgoff + base + s - first;
-    const run = present ? source.presentRun(at, hi - s) : source.residentRun(at, hi - s);
-    for (const end = s + run; s < end; s++) {
-      if (leaf.flags[s] !== 0) continue;
-      const f = source.getPage(vma.pgoff + base + s - first, writable);
-      if (f < 0) break;
-      addFilePage(mm, leaf, s, f, writable);
-    }
-    s++;
-  }
-}
-
-function fileError(e: number): number {
-  return e === -ENOMEM || e === -ENOENT ? e : -EIO;
-}
-
-/** Enters a cache's page, with a reference of our own at once: the next getPage may evict what nobody holds. */
-function addFilePage(mm: MemoryManager, leaf: Leaf, slot: number, frame: number, writable: boolean): void {
-  mm.memfile.ref(frame);
-  leaf.frames[slot] = frame;
-  leaf.flags[slot] = writable ? PTE_PRESENT | PTE_WRITE : PTE_PRESENT;
-  leaf.count++;
-  mm.pt.filePages++;
-}
-
-/** Data of a program or library: relocated and written page after page while it starts. */
-export function isImageData(vma: Vma): boolean {
-  return (vma.flags & (VM_IMAGE | VM_SHARED)) === VM_IMAGE && (vma.prot & PROT_WRITE) !== 0;
-}
-
-/**
- * A first write to a private file page: a copy of the cache's page. Of an image's data, at the first access even, all
- * untouched pages around it too; of other files what somebody else writes must show until then.
- */
-export function copyFilePages(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): number {
-  const source = vma.source!;
-  const memfile = mm.memfile;
-  const first = vma.start / PAGE_SIZE;
-  const r = source.getPage(vma.pgoff + pn - first, false);
-  if (r < 0) return fileError(r);
-  const i = pn & SLOT;
-  const base = pn - i;
-  let lo = i;
-  let hi = i + 1;
-  if (isImageData(vma)) {
-    const from = Math.max(i - (i % IMAGE_COW), first - base);
-    const to = Math.min(i - (i % IMAGE_COW) + IMAGE_COW, vma.end / PAGE_SIZE - base);
-    while (lo > from && leaf.flags[lo - 1] === 0 && isAtHand(vma, base + lo - 1)) lo--;
-    while (hi < to && leaf.flags[hi] === 0 && isAtHand(vma, base + hi)) hi++;
-  }
-  let frame = memfile.allocToOverwrite(hi - lo);
-  if (frame < 0) {
-    lo = i;
-    hi = i + 1;
-    frame = memfile.allocToOverwrite(1);
-    if (frame < 0) return -ENOMEM;
-  }
-  for (let s = lo; s < hi; s++) {
-    const old = source.getPage(vma.pgoff + base + s - first, false);
-    if (old < 0) {
-      // Evicted meanwhile, and not to be had again: what is copied so far counts if it has the page.
-      memfile.unrefRun(frame + (s - lo), hi - s);
-      if (s <= i) {
-        for (let k = lo; k < s; k++) mm.pt.clear(leaf, k);
-        if (s > lo) memfile.unrefRun(frame, s - lo);
-        return fileError(old);
-      }
-      hi = s;
-      break;
-    }
-    memfile.copy(frame + (s - lo), old);
-    mm.pt.set(base + s, frame + (s - lo), PTE_PRESENT | PTE_ANON | PTE_MAPPED | PTE_WRITE);
-  }
-  mm.mapHost((base + lo) * PAGE_SIZE, frame, hi - lo, hostProt(vma.prot), true);
-  return 0;
-}
-
-/** The file's cache has the page `pn` of a mapping, or gets it from the host without waiting for a disk. */
-function isAtHand(vma: Vma, pn: number): boolean {
-  return vma.source!.residentRun(vma.pgoff + pn - vma.start / PAGE_SIZE, 1) === 1;
 }
 
 /**
@@ -382,54 +279,4 @@ function allowSharedWrite(mm: MemoryManager, vma: Vma, leaf: Leaf, pn: number): 
   leaf.flags[i]! |= PTE_WRITE | PTE_MAPPED;
   mm.mapHost(pn * PAGE_SIZE, leaf.frames[i]!, 1, hostProt(vma.prot));
   return 0;
-}
-
-/**
- * Tells the stub of the pages in slots [lo, hi) that are present and not mapped: one order per run of frames. Pages of a
- * cache that the stub has from the host's file are left as they are.
- */
-export function mapPresent(
-  mm: MemoryManager,
-  vma: Vma,
-  leaf: Leaf,
-  base: number,
-  lo: number,
-  hi: number,
-): number {
-  const flags = leaf.flags;
-  const frames = leaf.frames;
-  const priv = (vma.flags & VM_SHARED) === 0;
-  const mayWrite = (vma.prot & PROT_WRITE) !== 0;
-  const direct = vma.directFrom !== vma.directTo;
-  let orders = 0;
-  let s = lo;
-  while (s < hi) {
-    const f = flags[s]!;
-    const skip = direct && (f & PTE_ANON) === 0 && isDirect(vma, base + s);
-    if (skip || (f & (PTE_PRESENT | PTE_MAPPED)) !== PTE_PRESENT) {
-      s++;
-      continue;
-    }
-    const start = s;
-    const frame = frames[s]!;
-    const write = mayWrite && writable(mm, f, frame, priv);
-    do {
-      flags[s] = write ? flags[s]! | PTE_MAPPED | PTE_WRITE : (flags[s]! | PTE_MAPPED) & ~PTE_WRITE;
-      s++;
-    } while (
-      s < hi &&
-      (flags[s]! & (PTE_PRESENT | PTE_MAPPED)) === PTE_PRESENT &&
-      frames[s] === frame + (s - start) &&
-      (!direct || (flags[s]! & PTE_ANON) === (f & PTE_ANON)) &&
-      (mayWrite && writable(mm, flags[s]!, frames[s]!, priv)) === write
-    );
-    const prot = write ? vma.prot : vma.prot & ~PROT_WRITE;
-    mm.mapHost((base + start) * PAGE_SIZE, frame, s - start, hostProt(prot));
-    orders++;
-  }
-  return orders;
-}
-
-function writable(mm: MemoryManager, flags: number, frame: number, priv: boolean): boolean {
-  return priv ? (flags & PTE_ANON) !== 0 && mm.memfile.refs(frame) === 1 : (flags & PTE_WRITE) !== 0;
 }

@@ -3,12 +3,12 @@
 import { PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import { mapAllDirect } from './direct.ts';
-import { hostProt, mapPresent } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
+import { mapPresent } from './pages.ts';
 import { LEAF_PAGES, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
 import { account, hold, unmapStub } from './region.ts';
 import { LEAF_WORK, MORE, SLICE_PAGES, VMA_WORK } from './slices.ts';
-import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_WIPEONFORK, Vma } from './vma.ts';
+import { hostProt, VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_SHARED, VM_WIPEONFORK, Vma } from './vma.ts';
 
 /** Orders that a fork may spend on mapping pages ahead of the child's faults. */
 const PREMAP_ORDERS = 96;

@@ -17,9 +17,10 @@ import { type AddressSpace, GUEST_TOP, type Platform } from '../platform/platfor
 import { mapAhead, mapSoon } from './ahead.ts';
 import { compareExchange32, futexKey, load32, store32 } from './atomics.ts';
 import { directFile } from './direct.ts';
-import { handleFault, isImageData } from './fault.ts';
+import { handleFault } from './fault.ts';
 import { ForkCopy } from './fork.ts';
 import { brk, mmap, munmap } from './mmap.ts';
+import { isImageData } from './pages.ts';
 import { LEAF_BYTES, PageTable } from './pagetable.ts';
 import { TextPatches } from './patches.ts';
 import { protect } from './protect.ts';
@@ -41,9 +42,6 @@ const MAX_HOST_ORDERS = 24000;
 
 /** Mappings that wait for the next fault: a program that maps more without touching any is no loader. */
 const MAX_SOON = 64;
-
-/** From the 32-bit atomics: the address is bad. No int32 has this value. */
-export const ATOMIC_FAULT = 0x1_0000_0000;
 
 /** An address space without its mappings: its caches, and what the platform keeps for its stub. */
 export const MM_BYTES: number = 28 * 1024;

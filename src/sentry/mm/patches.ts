@@ -7,10 +7,10 @@ import { PROT_EXEC, PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE, pageDown, pageOffset } from '../base/page.ts';
 import type { PatchTarget } from '../platform/platform.ts';
 import { isDirect } from './direct.ts';
-import { bringIn, hostProt } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
+import { bringIn } from './pages.ts';
 import { LEAF_PAGES, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
-import { VM_SHARED } from './vma.ts';
+import { hostProt, VM_SHARED } from './vma.ts';
 
 /** Pages that may be patched at once: each costs a frame. */
 const MAX_PAGES = 1024;

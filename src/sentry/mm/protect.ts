@@ -4,13 +4,12 @@ import { EACCES, EINVAL, ENOMEM } from '../../abi/errno.ts';
 import { PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE, pageOffset, pageUp } from '../base/page.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
-import { hostProt } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
 import { mayExpand } from './mmap.ts';
 import { LEAF_PAGES, PTE_ANON, PTE_MAPPED, PTE_PRESENT, PTE_WRITE } from './pagetable.ts';
 import { account, isData, isolate, merge, unmapStub } from './region.ts';
 import { LEAF_WORK, MORE, VMA_WORK } from './slices.ts';
-import { VM_GROWSDOWN, VM_SHARED, type Vma } from './vma.ts';
+import { hostProt, VM_GROWSDOWN, VM_SHARED, type Vma } from './vma.ts';
 
 const PROT_ALL = PROT_READ | PROT_WRITE | PROT_EXEC;
 /** Orders for one mapping. */

@@ -6,8 +6,9 @@ import { bytesToString } from '../base/bytes.ts';
 import { CHUNK_SHIFT } from '../memfile/memfile.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
 import { directFile } from './direct.ts';
-import { bringIn, resolve } from './fault.ts';
+import { resolve } from './fault.ts';
 import type { MemoryManager } from './mm.ts';
+import { bringIn } from './pages.ts';
 import { PTE_WRITE } from './pagetable.ts';
 import { growStack } from './stack.ts';
 

@@ -1,5 +1,6 @@
 // Vma: one mapping of an address space (struct vm_area_struct), and VmaList, the sorted list of them.
 
+import { PROT_READ } from '../../abi/mman.ts';
 import { type Account, kernelMemory } from '../base/charge.ts';
 import type { Mappable } from '../memfile/mappable.ts';
 
@@ -26,6 +27,11 @@ export const VM_IMAGE = 0x4000;
 export interface MappedFile {
   ref(): unknown;
   unref(): void;
+}
+
+/** Rights as the stub maps them: x86 cannot write or execute without reading. */
+export function hostProt(prot: number): number {
+  return prot === 0 ? 0 : prot | PROT_READ;
 }
 
 export class Vma {

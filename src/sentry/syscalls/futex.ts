@@ -60,7 +60,7 @@ import { cmpRequeuePi, waitRequeuePi, waitsForLock } from '../kernel/futex_reque
 import { mayPtrace } from '../kernel/ptrace_access.ts';
 import { RESTART_FUTEX } from '../kernel/signal_state.ts';
 import type { Task } from '../kernel/task.ts';
-import { ATOMIC_FAULT } from '../mm/mm.ts';
+import { ATOMIC_FAULT } from '../mm/atomics.ts';
 import { ADDR, HEX, INT, ONE_OF, PID, SIZE, STRUCT, UINT } from './kinds.ts';
 import { sys } from './row.ts';
 import { BAD_TIME, readRealtimeDeadline, readTimespecNs } from './user_time.ts';
