@@ -141,8 +141,17 @@ for (const [what, nodeOf] of [
   for (const circle of circles(graph(nodeOf, false)))
     complain(`${what} import values of each other in a circle (no-circles-of-values): ${circle.join(' ')}`);
 
-/** Circles of types between files, by the file that they are known by: how many files they may have, and why. */
-const TYPE_CIRCLES = {};
+/**
+ * Circles of types between files, by the file that they are known by, and how many files they may have. Each is a state
+ * and its behaviour, which lives by theme in files that the state's face calls: struct task_struct, struct mm_struct,
+ * struct inode and struct file with what they reach, struct unix_sock.
+ */
+const TYPE_CIRCLES = {
+  'src/sentry/kernel/task.ts': 38,
+  'src/sentry/mm/mm.ts': 15,
+  'src/sentry/vfs/file.ts': 13,
+  'src/sentry/socket/unix/unix.ts': 10,
+};
 for (const circle of circles(graph((file) => file, true))) {
   const key = Object.keys(TYPE_CIRCLES).find((file) => circle.includes(file));
   if (key === undefined || circle.length > TYPE_CIRCLES[key])

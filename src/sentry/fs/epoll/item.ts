@@ -14,7 +14,7 @@ import {
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import { Waiter, type Wakeable } from '../../base/wait.ts';
 import type { File, ReleaseHook } from '../../vfs/file.ts';
-import type { EpollFile } from './epoll.ts';
+import type { Instance } from './nesting.ts';
 
 /** Bits of epoll_event.events that are options, not events. */
 export const OPTION_BITS: number = (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP) >>> 0;
@@ -22,8 +22,16 @@ export const OPTION_BITS: number = (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EP
 /** An item with its waiter and its place in the instance's table. */
 export const ITEM_BYTES = 384;
 
+/** What items need of their instance (epoll.ts). */
+export interface ItemOwner extends Instance {
+  /** The item may have events. */
+  itemReady(item: EpollItem): void;
+  /** Its description is closed. */
+  remove(item: EpollItem): void;
+}
+
 export class EpollItem implements Wakeable, ReleaseHook {
-  readonly epoll: EpollFile;
+  readonly epoll: ItemOwner;
   readonly file: File;
   readonly fd: number;
   /** Events of interest, EPOLLERR and EPOLLHUP included; 0 when a one-shot has fired. */
@@ -42,7 +50,7 @@ export class EpollItem implements Wakeable, ReleaseHook {
   /** Next item of the same epoll instance and descriptor number (of another description). */
   nextSameFd: EpollItem | null = null;
 
-  constructor(epoll: EpollFile, file: File, fd: number) {
+  constructor(epoll: ItemOwner, file: File, fd: number) {
     this.epoll = epoll;
     this.file = file;
     this.fd = fd;

@@ -3,9 +3,7 @@
 //
 // Both searches visit each instance once: what was found out about one is kept with it, for the search that is under way.
 
-import type { File } from '../../vfs/file.ts';
-import type { EpollFile } from './epoll.ts';
-import type { EpollItem } from './item.ts';
+import type { File, ReleaseHook } from '../../vfs/file.ts';
 
 /** Steps from an instance to the lowest below it, and to the highest above it, in a chain. */
 export const EP_MAX_NESTS = 4;
@@ -14,6 +12,22 @@ export const EP_MAX_NESTS = 4;
 const PATH_LIMITS = [500, 100, 50, 10];
 /** Items that one call looks at. Sets that take more are refused: all others would wait meanwhile. */
 const MAX_STEPS = 100_000;
+
+/** One description that an instance watches, as far as nesting goes (item.ts). */
+interface Link extends ReleaseHook {
+  readonly epoll: Instance;
+  readonly file: File;
+  /** The next of the links to the same description. */
+  readonly nextOfFile: Link | null;
+}
+
+/** An epoll instance, as far as nesting goes (epoll.ts). */
+export interface Instance extends File {
+  /** What it watches, and of that the instances. */
+  all(): Iterable<Link>;
+  readonly nested: { has(link: Link): boolean } & Iterable<Link>;
+  readonly nesting: NestingMark;
+}
 
 /** What a search found out about an instance. */
 export class NestingMark {
@@ -27,7 +41,7 @@ let search = 0;
 let steps = 0;
 
 /** True when `from` would lead back to `to`, or when a chain through both gets too deep. */
-export function wouldLoop(to: EpollFile, from: EpollFile): boolean {
+export function wouldLoop(to: Instance, from: Instance): boolean {
   search++;
   steps = 0;
   const below = depthBelow(from, to, 0);
@@ -37,14 +51,14 @@ export function wouldLoop(to: EpollFile, from: EpollFile): boolean {
 }
 
 /** Steps down from `ep` in the longest chain; huge when it meets `target`. */
-function depthBelow(ep: EpollFile, target: EpollFile, level: number): number {
+function depthBelow(ep: Instance, target: Instance, level: number): number {
   if (ep === target || level > EP_MAX_NESTS) return Number.POSITIVE_INFINITY;
   const mark = ep.nesting;
   if (mark.search === search) return mark.depth;
   let deepest = 0;
   for (const item of ep.nested) {
     if (++steps > MAX_STEPS) return Number.POSITIVE_INFINITY;
-    deepest = Math.max(deepest, depthBelow(item.file as EpollFile, target, level + 1) + 1);
+    deepest = Math.max(deepest, depthBelow(item.file as Instance, target, level + 1) + 1);
     if (deepest > EP_MAX_NESTS) break;
   }
   mark.search = search;
@@ -53,11 +67,11 @@ function depthBelow(ep: EpollFile, target: EpollFile, level: number): number {
 }
 
 /** Steps up from `ep` in the longest chain. */
-function depthAbove(ep: EpollFile, level: number): number {
+function depthAbove(ep: Instance, level: number): number {
   const mark = ep.nesting;
   if (mark.search === search) return mark.depth;
   let deepest = 0;
-  for (let i = ep.watchers as EpollItem | null; i !== null; i = i.nextOfFile) {
+  for (let i = ep.watchers as Link | null; i !== null; i = i.nextOfFile) {
     if (++steps > MAX_STEPS || level > EP_MAX_NESTS) return Number.POSITIVE_INFINITY;
     deepest = Math.max(deepest, depthAbove(i.epoll, level + 1) + 1);
   }
@@ -67,22 +81,22 @@ function depthAbove(ep: EpollFile, level: number): number {
 }
 
 /** True when `file`, that has just got a watcher more, or a file below it has more paths up than Linux allows. */
-export function tooManyPaths(file: File, asInstance: EpollFile | null): boolean {
+export function tooManyPaths(file: File, asInstance: Instance | null): boolean {
   search++;
   steps = 0;
   return asInstance === null ? exceeds(pathsFrom(file, 0)) : tooManyBelow(asInstance);
 }
 
 /** The same for all files below an instance. */
-function tooManyBelow(top: EpollFile): boolean {
-  const seen = new Set<EpollFile>([top]);
+function tooManyBelow(top: Instance): boolean {
+  const seen = new Set<Instance>([top]);
   // Files with one watcher have its paths: looked at once for all of them.
   for (const ep of seen) {
     let alone = false;
     for (const item of ep.all()) {
       if (++steps > MAX_STEPS) return true;
       const { file } = item;
-      if (ep.nested.has(item)) seen.add(file as EpollFile);
+      if (ep.nested.has(item)) seen.add(file as Instance);
       else if (item.nextOfFile !== null || file.watchers !== item) {
         if (exceeds(pathsFrom(file, 0))) return true;
       } else if (!alone) {
@@ -102,7 +116,7 @@ function exceeds(paths: readonly number[] | null): boolean {
 function pathsFrom(file: File, level: number): number[] | null {
   if (level > EP_MAX_NESTS) return null;
   const paths = [0, 0, 0, 0, 0];
-  for (let i = file.watchers as EpollItem | null; i !== null; i = i.nextOfFile) {
+  for (let i = file.watchers as Link | null; i !== null; i = i.nextOfFile) {
     if (++steps > MAX_STEPS) return null;
     const above = pathsOf(i.epoll, level + 1);
     if (above === null) return null;
@@ -112,7 +126,7 @@ function pathsFrom(file: File, level: number): number[] | null {
 }
 
 /** The same, with the step to `ep`, which ends there when nothing watches it. */
-function pathsOf(ep: EpollFile, level: number): number[] | null {
+function pathsOf(ep: Instance, level: number): number[] | null {
   if (ep.watchers === null) return ENDS_HERE;
   const mark = ep.nesting;
   if (mark.search === search) return mark.paths;

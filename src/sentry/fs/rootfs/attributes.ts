@@ -6,8 +6,7 @@ import { XATTR_NAME_POSIX_ACL_ACCESS, XATTR_NAME_POSIX_ACL_DEFAULT } from '../..
 import { failed } from '../../base/errno.ts';
 import { type Acl, Acls, decodeAcl, NOBODY, validAcl } from '../../vfs/acl.ts';
 import type { Inode } from '../../vfs/inode.ts';
-import type { HostNode } from './hosttree.ts';
-import type { HostRootFs } from './rootfs.ts';
+import type { HostNode, HostTree } from './hosttree.ts';
 
 /** Takes over what the host says of an object. */
 export function copyAttributes(i: Inode, n: HostNode): void {
@@ -26,15 +25,15 @@ export function copyAttributes(i: Inode, n: HostNode): void {
 }
 
 /** The access control lists of a host object. Where the host's answer is no list, nobody gets rights by it. */
-export function readAcls(fs: HostRootFs, node: HostNode): Acls | null {
-  const access = readAcl(fs, node, XATTR_NAME_POSIX_ACL_ACCESS);
+export function readAcls(tree: HostTree, node: HostNode): Acls | null {
+  const access = readAcl(tree, node, XATTR_NAME_POSIX_ACL_ACCESS);
   const isDir = (node.mode & S_IFMT) === S_IFDIR;
-  const inherited = isDir ? readAcl(fs, node, XATTR_NAME_POSIX_ACL_DEFAULT) : null;
+  const inherited = isDir ? readAcl(tree, node, XATTR_NAME_POSIX_ACL_DEFAULT) : null;
   return access === null && inherited === null ? null : new Acls(access, inherited);
 }
 
-function readAcl(fs: HostRootFs, node: HostNode, name: string): Acl | null {
-  const value = fs.tree.getxattr(node, name);
+function readAcl(tree: HostTree, node: HostNode, name: string): Acl | null {
+  const value = tree.getxattr(node, name);
   if (value === -ENODATA) return null;
   const acl = failed(value) ? value : decodeAcl(value);
   if (acl === null) return null;

@@ -3,6 +3,7 @@
 
 import { ENOENT, ENOSPC, ENOTEMPTY } from '../../../abi/errno.ts';
 import { RENAME_EXCHANGE } from '../../../abi/fs.ts';
+import type { U64 } from '../../../abi/u64.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import { failed } from '../../base/errno.ts';
 import { type Acls, UNREAD_ACLS } from '../../vfs/acl.ts';
@@ -10,15 +11,28 @@ import type { VfsContext } from '../../vfs/context.ts';
 import { DirRecords } from '../../vfs/dir_records.ts';
 import { DT_UNKNOWN, direntType } from '../../vfs/dirent.ts';
 import type { DirSink, Inode } from '../../vfs/inode.ts';
-import { ENTRY_BYTES, MemDir } from '../../vfs/memnode.ts';
+import { ENTRY_BYTES, MemDir, type MemFs } from '../../vfs/memnode.ts';
 import { copyAttributes, idle, readAcls } from './attributes.ts';
-import type { HostEntry, HostNode } from './hosttree.ts';
-import type { HostRootFs } from './rootfs.ts';
+import type { HostEntry, HostNode, HostTree } from './hosttree.ts';
 
 /** Cookies of names that the guest made, behind those of the host. */
 const UPPER_COOKIE = 2 ** 32;
 /** A name of a listing that is kept, beside its text, which is kept twice. */
 const LISTED_BYTES = 160;
+
+/** What directories need of their file system (rootfs.ts). */
+export interface HostDirFs extends MemFs {
+  readonly tree: HostTree;
+  /** Directories whose listings are kept. */
+  readonly listings: Set<HostDir>;
+  /** The number that an object has inside. */
+  inoOf(dev: U64, ino: U64): U64;
+  inodeOf(node: HostNode): Inode;
+  /** Has a listing of `bytes` counted; 0 or -errno. */
+  payListing(dir: HostDir, bytes: number): number;
+  /** An object that nobody uses any more: its inode may go. */
+  drop(node: HostNode): void;
+}
 
 export class HostDir extends MemDir {
   readonly node: HostNode;
@@ -32,7 +46,7 @@ export class HostDir extends MemDir {
   /** What both take. */
   listed: { readonly payer: Account; readonly bytes: number } | null = null;
 
-  constructor(fs: HostRootFs, node: HostNode) {
+  constructor(fs: HostDirFs, node: HostNode) {
     super(fs, node.mode, fs.inoOf(node.dev, node.ino));
     this.node = node;
     copyAttributes(this, node);
@@ -44,7 +58,7 @@ export class HostDir extends MemDir {
   override lookup(ctx: VfsContext, name: string): Inode | number {
     const own = super.lookup(ctx, name);
     if (own !== -ENOENT || this.gone.has(name)) return own;
-    const fs = this.fs as HostRootFs;
+    const fs = this.fs as HostDirFs;
     const node = fs.tree.lookup(this.node, name);
     return failed(node) ? node : fs.inodeOf(node);
   }
@@ -63,7 +77,7 @@ export class HostDir extends MemDir {
   /** There is memory to remember that `name` is gone: 0, or -ENOSPC. */
   private roomToRemove(name: string): number {
     if (this.entries.has(name)) return 0;
-    return (this.fs as HostRootFs).hasRoom(ENTRY_BYTES + name.length) ? 0 : -ENOSPC;
+    return (this.fs as HostDirFs).hasRoom(ENTRY_BYTES + name.length) ? 0 : -ENOSPC;
   }
 
   override unlink(ctx: VfsContext, name: string, victim: Inode): number {
@@ -101,11 +115,11 @@ export class HostDir extends MemDir {
 
   private hostNames(): HostEntry[] | number {
     if (this.names === null) {
-      const names = (this.fs as HostRootFs).tree.readdir(this.node);
+      const names = (this.fs as HostDirFs).tree.readdir(this.node);
       if (failed(names)) return names;
       let bytes = 0;
       for (const e of names) bytes += LISTED_BYTES + 2 * e.name.length;
-      const r = (this.fs as HostRootFs).payListing(this, bytes);
+      const r = (this.fs as HostDirFs).payListing(this, bytes);
       if (r < 0) return r;
       this.names = names;
     }
@@ -117,7 +131,7 @@ export class HostDir extends MemDir {
       const again = this.names !== null;
       const names = this.hostNames();
       if (failed(names)) return names;
-      const fs = this.fs as HostRootFs;
+      const fs = this.fs as HostDirFs;
       if (again && this.gone.size === 0 && this.entries.size === 0) {
         this.records ??= this.recordsOf(ctx, names);
         if (sink.emitRecords(this.records, Math.min(Math.max(0, from - 2), names.length)) >= 0) return 0;
@@ -132,7 +146,7 @@ export class HostDir extends MemDir {
   }
 
   private recordsOf(ctx: VfsContext, names: readonly HostEntry[]): DirRecords {
-    const fs = this.fs as HostRootFs;
+    const fs = this.fs as HostDirFs;
     let bytes = 0;
     for (const e of names) bytes += e.name.length;
     const records = new DirRecords(names.length, bytes);
@@ -148,7 +162,7 @@ export class HostDir extends MemDir {
   }
 
   override readAcls(): Acls | null {
-    return readAcls(this.fs as HostRootFs, this.node);
+    return readAcls((this.fs as HostDirFs).tree, this.node);
   }
 
   protected override roomToChange(): number {
@@ -164,7 +178,7 @@ export class HostDir extends MemDir {
   override forget(): void {
     if (this.kept || !idle(this)) return;
     this.forgetListing();
-    (this.fs as HostRootFs).drop(this.node);
+    (this.fs as HostDirFs).drop(this.node);
   }
 
   /** The listing is read again when it is asked for: the host's tree stands still. */
@@ -174,12 +188,12 @@ export class HostDir extends MemDir {
     if (this.listed === null) return;
     kernelMemory.give(this.listed.payer, this.listed.bytes);
     this.listed = null;
-    (this.fs as HostRootFs).listings.delete(this);
+    (this.fs as HostDirFs).listings.delete(this);
   }
 
   override evict(): void {
     this.forgetListing();
     super.evict();
-    (this.fs as HostRootFs).drop(this.node);
+    (this.fs as HostDirFs).drop(this.node);
   }
 }

@@ -204,7 +204,7 @@ class HostFile extends MemFile implements PageSource, DonatedFile {
   }
 
   override readAcls(): Acls | null {
-    return readAcls(this.fs as HostRootFs, this.node);
+    return readAcls((this.fs as HostRootFs).tree, this.node);
   }
 
   protected override roomToChange(): number {
@@ -330,7 +330,7 @@ class HostSpecial extends MemInode {
   }
 
   override readAcls(): Acls | null {
-    return readAcls(this.fs as HostRootFs, this.node);
+    return readAcls((this.fs as HostRootFs).tree, this.node);
   }
 
   protected override roomToChange(): number {
