@@ -23,8 +23,8 @@ const POINTER = 8;
 const CHUNK = 64;
 
 /** Strings that one slice copies in, SLICE_BYTES at most, and pointers. */
-const SLICE_STRINGS = 1000;
-const SLICE_POINTERS = 8192;
+const SLICE_STRINGS = 500;
+const SLICE_POINTERS = 2048;
 
 /** Reads the two NULL-terminated arrays of strings in slices; its result is 0, -errno, or MORE. A null array is empty. */
 class ArgumentReader implements Parked {
@@ -73,6 +73,7 @@ class ArgumentReader implements Parked {
       if (!this.complete) {
         const r = this.readPointers(t, this.addrs[this.array]!);
         if (r !== 0) return r;
+        if (this.pointers.length > SLICE_STRINGS) return MORE;
       }
       const { pointers } = this;
       const into = this.array === 0 ? this.argv : this.envp;
