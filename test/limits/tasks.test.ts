@@ -191,8 +191,9 @@ for (const platform of ['systrap', 'ptrace']) {
         const argv = [who, String(seconds), shell, bomb];
         const text = await inside([...on, '--pids', String(pids), '--user', '0'], ...argv);
         const m = new RegExp(`forks (\\d+) refused (\\d+) .*${which} ([\\d.]+)`).exec(text);
-        assert.ok(m !== null && Number(m[1]) > 50 && Number(m[2]) === 0, text);
-        return Number(m[3]);
+        assert.ok(m !== null && Number(m[2]) === 0, text);
+        // Few say nothing: not a good one.
+        return Number(m[1]) > 50 ? Number(m[3]) : Number.POSITIVE_INFINITY;
       }, WORST_MS);
 
     // 99 of a hundred: other tests run on the same cpus.

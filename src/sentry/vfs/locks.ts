@@ -97,8 +97,9 @@ export class InodeLocks {
     let released = type === F_UNLCK;
     // Compacted in place: of thousands of locks, few have to do with this one.
     const { records } = this;
-    let kept = 0;
-    for (let i = 0; i < records.length; i++) {
+    const from = this.firstOf(owner, start, end);
+    let kept = from;
+    for (let i = from; i < records.length; i++) {
       const l = records[i]!;
       const apart = l.owner !== owner || l.end + 1 < mine.start || l.start > mine.end + 1;
       const same = type === l.type;
@@ -124,6 +125,17 @@ export class InodeLocks {
     for (const l of rest) this.insertRecord(l);
     this.changed(released);
     return 0;
+  }
+
+  /** Where the first lock of `owner` is that overlaps [start, end] or is next to it; behind the last when there is none. */
+  private firstOf(owner: object, start: number, end: number): number {
+    const { records } = this;
+    for (let i = 0; i < records.length; i++) {
+      const l = records[i]!;
+      if (l.start > end + 1) break;
+      if (l.owner === owner && l.end + 1 >= start) return i;
+    }
+    return records.length;
   }
 
   /** Puts a lock behind all that start before it or where it does. */
