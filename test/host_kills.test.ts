@@ -402,6 +402,9 @@ function killMarked(mark: string): boolean {
   return false;
 }
 
+/** How often the page is looked for, 20 ms apart: programs start slowly on a busy host. */
+const LOOKS = 1000;
+
 let runs = 0;
 
 /** All that the program says; its victims are killed when it says that they are parked. */
@@ -421,7 +424,7 @@ function run(command: readonly string[]): Promise<string> {
   // the one that is killed.
   const kill = (tries: number): void => {
     const { length } = said;
-    if (killMarked(mark)) again = setTimeout(() => said.length === length && kill(50), 2000);
+    if (killMarked(mark)) again = setTimeout(() => said.length === length && kill(LOOKS), 2000);
     else if (tries === 0) said += 'nobody to kill\n';
     else again = setTimeout(kill, 20, tries - 1);
   };
@@ -430,14 +433,14 @@ function run(command: readonly string[]): Promise<string> {
     for (let at = said.indexOf('parked\n', seen); at >= 0; at = said.indexOf('parked\n', seen)) {
       seen = at + 1;
       clearTimeout(again);
-      kill(50);
+      kill(LOOKS);
     }
   });
   return new Promise((done) => {
     const timer = setTimeout(() => {
       said += 'too slow\n';
       process.kill(-child.pid!, 'SIGKILL');
-    }, 60_000);
+    }, 180_000);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
       clearTimeout(again);
