@@ -81,6 +81,17 @@ const LAYERS = {
     'src/sentry/fs',
   ],
   'src/sentry/syscalls': ['src/abi', 'src/elf', 'src/host', 'src/net', 'src/sentry'],
+  // Rows tell how a call looks; no handler is known here.
+  'src/sentry/strace': [
+    'src/abi',
+    'src/host',
+    'src/sentry/base',
+    'src/sentry/platform',
+    'src/sentry/mm',
+    'src/sentry/kernel',
+    'src/sentry/syscalls/kinds.ts',
+    'src/sentry/syscalls/arg_text.ts',
+  ],
   'src/runtime': ['src/abi', 'src/asm', 'src/elf', 'src/host', 'src/net', 'src/gofer', 'src/sentry'],
   'src/sdk': ['src'],
   'src/cli': ['src'],
@@ -114,7 +125,7 @@ for (const file of files('src')) {
     if (to === 'src/sentry/fs' && layer === to && folder(file) !== folder(target))
       complain(`${file}: imports its sibling ${target}`);
     if (to === layer) continue;
-    const allowed = LAYERS[layer].some((a) => to === a || to.startsWith(`${a}/`));
+    const allowed = LAYERS[layer].some((a) => to === a || to.startsWith(`${a}/`) || target === a);
     if (!allowed) complain(`${file}: ${layer} must not import ${to} (${spec})`);
   }
 }
@@ -128,7 +139,8 @@ function graph(nodeOf, types) {
     if (!edges.has(from)) edges.set(from, new Set());
     for (const i of importsOf(file)) {
       const to = nodeOf(i.target);
-      if (to !== from && (types || !i.types)) edges.get(from).add(to);
+      // A folder is the door of those in it: what it imports of them is no circle with what they import of it.
+      if (to !== from && !to.startsWith(`${from}/`) && (types || !i.types)) edges.get(from).add(to);
     }
   }
   return edges;
@@ -147,7 +159,7 @@ for (const [what, nodeOf] of [
  * struct inode and struct file with what they reach, struct unix_sock.
  */
 const TYPE_CIRCLES = {
-  'src/sentry/kernel/task.ts': 38,
+  'src/sentry/kernel/task/task.ts': 38,
   'src/sentry/mm/mm.ts': 15,
   'src/sentry/vfs/file.ts': 13,
   'src/sentry/socket/unix/unix.ts': 10,

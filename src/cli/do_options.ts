@@ -2,7 +2,7 @@
 
 import { availableParallelism, totalmem } from 'node:os';
 import { resolve } from 'node:path';
-import * as signals from '../abi/signal.ts';
+import * as signals from '../abi/signal/signal.ts';
 import {
   CLOCK_NAMES,
   type MountOption,

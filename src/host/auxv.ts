@@ -1,6 +1,6 @@
 // This process's auxiliary vector, getauxval(3): what the host tells of its processor and of itself. Needs no /proc.
 
-import { AT_SYSINFO_EHDR } from '../abi/auxvec.ts';
+import { AT_SYSINFO_EHDR } from '../abi/process/auxvec.ts';
 import { libcFunction, viewMemory } from './ffi.ts';
 
 const getauxval = libcFunction('int64_t getauxval(uint64_t type)');

@@ -1,6 +1,6 @@
 // The host's clocks, read through libc's clock_gettime (its VDSO, where the host has a usable one).
 
-import { CLOCK_MONOTONIC } from '../abi/time.ts';
+import { CLOCK_MONOTONIC } from '../abi/time/time.ts';
 import { HostBuffer } from './buffer.ts';
 import { libcFunction } from './ffi.ts';
 

@@ -11,7 +11,7 @@ import {
   SOCK_CLOEXEC,
   SOCK_STREAM,
   SOL_SOCKET,
-} from '../abi/socket.ts';
+} from '../abi/net/socket.ts';
 import { SYS_recvmsg, SYS_sendmsg, SYS_socketpair } from '../abi/syscall.ts';
 import { putU64 } from '../abi/u64.ts';
 import { HostBuffer } from './buffer.ts';

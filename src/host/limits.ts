@@ -1,6 +1,6 @@
 // Resource limits of this process: getrlimit(2).
 
-import { RLIM64_INFINITY, RLIMIT_NOFILE } from '../abi/resource.ts';
+import { RLIM64_INFINITY, RLIMIT_NOFILE } from '../abi/process/resource.ts';
 import { SYS_prlimit64 } from '../abi/syscall.ts';
 import { getU64 } from '../abi/u64.ts';
 import { HostBuffer } from './buffer.ts';

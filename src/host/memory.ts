@@ -1,6 +1,6 @@
 // Mappings of host memory objects into this process.
 
-import { MAP_NORESERVE, MAP_SHARED, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
+import { MAP_NORESERVE, MAP_SHARED, PROT_READ, PROT_WRITE } from '../abi/memory/mman.ts';
 import { SYS_mmap } from '../abi/syscall.ts';
 import { viewMemory } from './ffi.ts';
 import { hostCall } from './syscall.ts';

@@ -1,8 +1,8 @@
 // The machine code of notify.ts.
 
 import { ETIMEDOUT } from '../abi/errno.ts';
-import { POLLIN } from '../abi/poll.ts';
-import { SIZEOF_SECCOMP_NOTIF } from '../abi/seccomp.ts';
+import { POLLIN } from '../abi/events/poll.ts';
+import { SIZEOF_SECCOMP_NOTIF } from '../abi/process/seccomp.ts';
 import { SYS_ioctl, SYS_ppoll } from '../abi/syscall.ts';
 import {
   Assembler,

@@ -2,8 +2,8 @@
 // they are answered here. One answer and the wait for the next notification are one crossing of the FFI.
 
 import { EINTR, ENOENT, ESRCH } from '../abi/errno.ts';
-import { O_CLOEXEC } from '../abi/fcntl.ts';
-import { POLLIN } from '../abi/poll.ts';
+import { POLLIN } from '../abi/events/poll.ts';
+import { O_CLOEXEC } from '../abi/fs/fcntl.ts';
 import {
   SECCOMP_DATA_ARGS,
   SECCOMP_IOCTL_NOTIF_SET_FLAGS,
@@ -20,7 +20,7 @@ import {
   SECCOMP_NOTIF_RESP_VAL,
   SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP,
   SIZEOF_SECCOMP_NOTIF_ADDFD,
-} from '../abi/seccomp.ts';
+} from '../abi/process/seccomp.ts';
 import { SYS_ioctl } from '../abi/syscall.ts';
 import { getI64, putU64 } from '../abi/u64.ts';
 import { HostBuffer } from './buffer.ts';

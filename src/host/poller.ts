@@ -1,7 +1,7 @@
 // HostPoller: one epoll for every host descriptor that the kernel watches. Level-triggered; targets are told which
 // events hold and turn off what they do not want.
 
-import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from '../abi/epoll.ts';
+import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from '../abi/events/epoll.ts';
 import { SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_wait } from '../abi/syscall.ts';
 import { HostBuffer } from './buffer.ts';
 import { hostCall } from './syscall.ts';

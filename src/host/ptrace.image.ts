@@ -1,6 +1,6 @@
 // The machine code of ptrace.ts.
 
-import { PTRACE_GETREGS, PTRACE_SETREGS } from '../abi/ptrace.ts';
+import { PTRACE_GETREGS, PTRACE_SETREGS } from '../abi/process/ptrace.ts';
 import { SYS_ptrace, SYS_wait4 } from '../abi/syscall.ts';
 import { Assembler, imm, type MachineCode, R10, R12, RAX, RBX, RDI, RDX, RSI } from '../asm/index.ts';
 

@@ -11,9 +11,9 @@ import {
   PTRACE_SETREGS,
   PTRACE_SETREGSET,
   SIZEOF_PTRACE_PEEKSIGINFO_ARGS,
-} from '../abi/ptrace.ts';
+} from '../abi/process/ptrace.ts';
+import { __WALL, WNOHANG } from '../abi/process/wait.ts';
 import { SYS_ptrace, SYS_wait4 } from '../abi/syscall.ts';
-import { __WALL, WNOHANG } from '../abi/wait.ts';
 import { HostBuffer } from './buffer.ts';
 import { installCode, routine } from './ffi.ts';
 import { PTRACE_CODE } from './ptrace.image.ts';

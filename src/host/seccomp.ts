@@ -16,13 +16,13 @@ import {
   BPF_W,
   encodeSockFilter,
   SIZEOF_SOCK_FILTER,
-} from '../abi/bpf_filter.ts';
+} from '../abi/process/bpf_filter.ts';
 import {
   SECCOMP_DATA_ARCH,
   SECCOMP_DATA_ARGS,
   SECCOMP_DATA_INSTRUCTION_POINTER,
   SECCOMP_DATA_NR,
-} from '../abi/seccomp.ts';
+} from '../abi/process/seccomp.ts';
 
 interface Insn {
   readonly code: number;

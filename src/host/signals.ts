@@ -4,7 +4,7 @@
 //
 //   flags:  byte n = how signal n arrived since take(): FROM_PROCESS or FROM_KERNEL; 0 when it did not
 
-import { EFD_CLOEXEC, EFD_NONBLOCK } from '../abi/eventfd.ts';
+import { EFD_CLOEXEC, EFD_NONBLOCK } from '../abi/events/eventfd.ts';
 import {
   SA_RESTART,
   SA_RESTORER,
@@ -15,7 +15,7 @@ import {
   SIGACTION_SA_RESTORER,
   SIGSTOP,
   SIZEOF_SIGACTION,
-} from '../abi/signal.ts';
+} from '../abi/signal/signal.ts';
 import { SYS_eventfd2, SYS_getpid, SYS_kill, SYS_read, SYS_rt_sigaction } from '../abi/syscall.ts';
 import { putU64 } from '../abi/u64.ts';
 import { HostBuffer } from './buffer.ts';

@@ -1,7 +1,7 @@
 // The machine code of spawn.ts.
 
-import { CLONE_VFORK, CLONE_VM } from '../abi/sched.ts';
-import { SIGCHLD } from '../abi/signal.ts';
+import { CLONE_VFORK, CLONE_VM } from '../abi/process/sched.ts';
+import { SIGCHLD } from '../abi/signal/signal.ts';
 import { SYS_clone, SYS_exit_group } from '../abi/syscall.ts';
 import {
   Assembler,

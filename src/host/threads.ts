@@ -2,7 +2,7 @@
 // (clock_getcpuclockid(3)); one of several needs /proc/PID/task/TID/schedstat (first number: ns on a cpu), which costs ten
 // times more. And whether a thread sleeps: /proc/PID/task/TID/syscall.
 
-import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../abi/fcntl.ts';
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../abi/fs/fcntl.ts';
 import { SYS_close, SYS_openat, SYS_pread64, SYS_read } from '../abi/syscall.ts';
 import { HostBuffer } from './buffer.ts';
 import { hostClockNs } from './clock.ts';

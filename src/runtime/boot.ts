@@ -2,8 +2,8 @@
 // kernel, root, kernel file systems, descriptors, first program. run() is the rest of its life.
 
 import { errnoName } from '../abi/errno.ts';
-import { SIGKILL } from '../abi/signal.ts';
-import { S_IFDIR, S_IFMT } from '../abi/stat.ts';
+import { S_IFDIR, S_IFMT } from '../abi/fs/stat.ts';
+import { SIGKILL } from '../abi/signal/signal.ts';
 import { monotonicNs } from '../host/clock.ts';
 import { HostPoller } from '../host/poller.ts';
 import { stopSelf } from '../host/signals.ts';
@@ -14,13 +14,13 @@ import { log } from '../sentry/base/log.ts';
 import { PAGE_SIZE } from '../sentry/base/page.ts';
 import { mark } from '../sentry/base/startup.ts';
 import type { Devpts } from '../sentry/fs/tty/devpts.ts';
-import { chooseClock } from '../sentry/kernel/clock_way.ts';
-import { createInit } from '../sentry/kernel/init.ts';
 import { Kernel, type SyscallTracer } from '../sentry/kernel/kernel.ts';
-import { defaultLimits } from '../sentry/kernel/limits.ts';
 import { setLimits } from '../sentry/kernel/memory_guard.ts';
-import type { Task } from '../sentry/kernel/task.ts';
-import { VdsoPages } from '../sentry/kernel/vdso_pages.ts';
+import { createInit } from '../sentry/kernel/task/init.ts';
+import { defaultLimits } from '../sentry/kernel/task/limits.ts';
+import type { Task } from '../sentry/kernel/task/task.ts';
+import { chooseClock } from '../sentry/kernel/time/clock_way.ts';
+import { VdsoPages } from '../sentry/kernel/time/vdso_pages.ts';
 import { ExecLoader } from '../sentry/loader/exec.ts';
 import { emulateVsyscall } from '../sentry/loader/vsyscall.ts';
 import { MemoryFile } from '../sentry/memfile/memfile.ts';

@@ -1,15 +1,15 @@
 // The first program: found in the guest's PATH as execvp(3) does it, loaded, and what is said when that fails.
 
 import { EACCES, EISDIR, ELIBBAD, ENOENT, ENOEXEC, ENOTDIR, errnoName } from '../abi/errno.ts';
-import { AT_FDCWD } from '../abi/fcntl.ts';
-import { S_IFDIR, S_IFMT } from '../abi/stat.ts';
+import { AT_FDCWD } from '../abi/fs/fcntl.ts';
+import { S_IFDIR, S_IFMT } from '../abi/fs/stat.ts';
 import { fromText } from '../sentry/base/bytes.ts';
 import { failed } from '../sentry/base/errno.ts';
-import { ArgStrings } from '../sentry/kernel/arg_strings.ts';
 import type { Kernel } from '../sentry/kernel/kernel.ts';
-import type { Limits } from '../sentry/kernel/limits.ts';
-import { LOAD_KILLS, type LoadedProgram } from '../sentry/kernel/loader_interface.ts';
-import { discardProgram } from '../sentry/kernel/task_exec.ts';
+import { ArgStrings } from '../sentry/kernel/task/arg_strings.ts';
+import { discardProgram } from '../sentry/kernel/task/exec.ts';
+import type { Limits } from '../sentry/kernel/task/limits.ts';
+import { LOAD_KILLS, type LoadedProgram } from '../sentry/kernel/task/loader_interface.ts';
 import type { VfsContext } from '../sentry/vfs/context.ts';
 import { lookup } from '../sentry/vfs/namei.ts';
 import { readText } from './files.ts';

@@ -1,8 +1,8 @@
 // Small whole-file helpers for the runtime's own needs inside the guest's tree.
 
 import { EEXIST } from '../abi/errno.ts';
-import { AT_FDCWD, O_RDONLY } from '../abi/fcntl.ts';
-import { S_IFDIR, S_IFMT, S_IFREG } from '../abi/stat.ts';
+import { AT_FDCWD, O_RDONLY } from '../abi/fs/fcntl.ts';
+import { S_IFDIR, S_IFMT, S_IFREG } from '../abi/fs/stat.ts';
 import { failed } from '../sentry/base/errno.ts';
 import { KernelIo } from '../sentry/base/io.ts';
 import type { DevMaker } from '../sentry/fs/dev/dev.ts';

@@ -1,7 +1,7 @@
 // Limits of the host under which no sandbox can start: said before anything is tried, with the fix.
 
 import { readFileSync } from 'node:fs';
-import { RLIMIT_AS, RLIMIT_FSIZE, RLIMIT_NPROC } from '../abi/resource.ts';
+import { RLIMIT_AS, RLIMIT_FSIZE, RLIMIT_NPROC } from '../abi/process/resource.ts';
 import { hostLimit, maxHostFiles, raiseHostLimit } from '../host/limits.ts';
 
 /** Node.js has some twenty descriptors, the Sentry a dozen, and every process and open directory of the guest one. */

@@ -1,7 +1,7 @@
 // HostSignals: signals that the host sends to the Sentry, handed on to the guest. What a terminal key caused goes to the
 // process group of the first program, as it would outside; what kill(2) sent goes to the first program.
 
-import { POLLIN } from '../abi/poll.ts';
+import { POLLIN } from '../abi/events/poll.ts';
 import {
   SIGALRM,
   SIGCONT,
@@ -13,13 +13,13 @@ import {
   SIGUSR1,
   SIGUSR2,
   SIGWINCH,
-} from '../abi/signal.ts';
+} from '../abi/signal/signal.ts';
 import { monotonicNs } from '../host/clock.ts';
 import type { HostPoller, HostPollTarget } from '../host/poller.ts';
 import { catchHostSignal, FROM_KERNEL, hostSignalFd, takeHostSignals } from '../host/signals.ts';
 import { log } from '../sentry/base/log.ts';
 import type { Kernel } from '../sentry/kernel/kernel.ts';
-import { kernelInfo, userInfo } from '../sentry/kernel/siginfo.ts';
+import { kernelInfo, userInfo } from '../sentry/kernel/signal/siginfo.ts';
 
 const FORWARDED = [SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGCONT, SIGTSTP, SIGWINCH];
 /** So many requests to end within this time mean that the guest does not listen. */

@@ -3,7 +3,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { errnoName } from '../abi/errno.ts';
-import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME } from '../abi/mount.ts';
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME } from '../abi/fs/mount.ts';
 import { fromText } from '../sentry/base/bytes.ts';
 import { failed } from '../sentry/base/errno.ts';
 import { populateDev, registerMemoryDevices } from '../sentry/fs/dev/dev.ts';

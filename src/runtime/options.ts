@@ -35,7 +35,7 @@ export interface SandboxOptions {
   readonly patchCalls: boolean;
   /** systrap uses the processor's FSGSBASE instructions: auto (where there are), on, off. */
   readonly fsgsbase: string;
-  /** How guests read clocks: 'auto', 'tsc', 'vdso' or 'call' (kernel/clock_way.ts). */
+  /** How guests read clocks: 'auto', 'tsc', 'vdso' or 'call' (kernel/time/clock_way.ts). */
   readonly clock: string;
   readonly network: NetworkMode;
   /** Trace of system calls: null for none, '-' for stderr, else a file of the host. */

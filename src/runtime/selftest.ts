@@ -4,9 +4,13 @@
 //   vedette self-test systrap|ptrace|clock|seccomp|userns|kvm
 
 import { errnoName } from '../abi/errno.ts';
-import { PROT_EXEC, PROT_READ } from '../abi/mman.ts';
-import { CLONE_NEWUSER } from '../abi/sched.ts';
-import { SECCOMP_GET_ACTION_AVAIL, SECCOMP_RET_TRAP, SECCOMP_RET_USER_NOTIF } from '../abi/seccomp.ts';
+import { PROT_EXEC, PROT_READ } from '../abi/memory/mman.ts';
+import { CLONE_NEWUSER } from '../abi/process/sched.ts';
+import {
+  SECCOMP_GET_ACTION_AVAIL,
+  SECCOMP_RET_TRAP,
+  SECCOMP_RET_USER_NOTIF,
+} from '../abi/process/seccomp.ts';
 import { SYS_exit_group, SYS_getpid, SYS_seccomp, SYS_unshare } from '../abi/syscall.ts';
 import { Assembler, imm, RAX } from '../asm/index.ts';
 import { HostBuffer } from '../host/buffer.ts';

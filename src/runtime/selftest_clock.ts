@@ -1,13 +1,13 @@
 // Which way programs read clocks on this host, and why. What the host's vDSO can read without a system call is tried
 // where it will have to: in guest code, whose system calls are caught.
 
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/memory/mman.ts';
 import { SYS_clock_gettime, SYS_getpid } from '../abi/syscall.ts';
-import { CLOCK_MONOTONIC } from '../abi/time.ts';
+import { CLOCK_MONOTONIC } from '../abi/time/time.ts';
 import { Assembler, EAX, EDI, imm, RAX, RSI, RSP } from '../asm/index.ts';
 import { HostPoller } from '../host/poller.ts';
 import { failed } from '../sentry/base/errno.ts';
-import { chooseClock, WAY_CALL, WAY_TSC } from '../sentry/kernel/clock_way.ts';
+import { chooseClock, WAY_CALL, WAY_TSC } from '../sentry/kernel/time/clock_way.ts';
 import { MemoryFile } from '../sentry/memfile/memfile.ts';
 import { EV_SYSCALL, type Platform } from '../sentry/platform/platform.ts';
 import * as regs from '../sentry/platform/regs.ts';

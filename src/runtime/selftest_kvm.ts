@@ -2,7 +2,7 @@
 // Documentation/virt/kvm/api.rst. On hosts whose nested virtualisation is broken, KVM_RUN never returns.
 
 import { errnoName } from '../abi/errno.ts';
-import { AT_FDCWD, O_CLOEXEC, O_RDWR } from '../abi/fcntl.ts';
+import { AT_FDCWD, O_CLOEXEC, O_RDWR } from '../abi/fs/fcntl.ts';
 
 import { SYS_ioctl, SYS_openat } from '../abi/syscall.ts';
 import { putU64 } from '../abi/u64.ts';

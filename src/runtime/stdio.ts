@@ -2,7 +2,7 @@
 // host's terminal.
 
 import { EBADF } from '../abi/errno.ts';
-import { AT_FDCWD, O_CLOEXEC, O_RDWR } from '../abi/fcntl.ts';
+import { AT_FDCWD, O_CLOEXEC, O_RDWR } from '../abi/fs/fcntl.ts';
 import { SYS_close, SYS_dup2, SYS_openat } from '../abi/syscall.ts';
 import { HostBuffer } from '../host/buffer.ts';
 import type { HostPoller } from '../host/poller.ts';
@@ -14,7 +14,7 @@ import type { HostWorld } from '../sentry/fs/hostfile/host_inode.ts';
 import { HostFiles, isHostTty } from '../sentry/fs/hostfile/stdio.ts';
 import type { Devpts } from '../sentry/fs/tty/devpts.ts';
 import type { Pty } from '../sentry/fs/tty/pty.ts';
-import type { Task } from '../sentry/kernel/task.ts';
+import type { Task } from '../sentry/kernel/task/task.ts';
 import type { MemoryFile } from '../sentry/memfile/memfile.ts';
 import type { FdTable } from '../sentry/vfs/fdtable.ts';
 import type { Inode } from '../sentry/vfs/inode.ts';

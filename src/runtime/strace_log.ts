@@ -2,7 +2,7 @@
 
 import { openSync, writeSync } from 'node:fs';
 import type { SyscallTracer } from '../sentry/kernel/kernel.ts';
-import { Strace } from '../sentry/syscalls/strace.ts';
+import { Strace } from '../sentry/strace/strace.ts';
 import { STATUS_USAGE, StartError } from './options.ts';
 
 const STDERR = 2;

@@ -1,14 +1,14 @@
 // HostTimer: one timerfd of the host in the HostPoller, armed with the kernel's next deadline.
 
-import { POLLIN } from '../abi/poll.ts';
+import { POLLIN } from '../abi/events/poll.ts';
 import { SYS_read, SYS_timerfd_create, SYS_timerfd_settime } from '../abi/syscall.ts';
-import { CLOCK_MONOTONIC } from '../abi/time.ts';
-import { TFD_CLOEXEC, TFD_NONBLOCK, TFD_TIMER_ABSTIME } from '../abi/timerfd.ts';
+import { CLOCK_MONOTONIC } from '../abi/time/time.ts';
+import { TFD_CLOEXEC, TFD_NONBLOCK, TFD_TIMER_ABSTIME } from '../abi/time/timerfd.ts';
 import { putU64 } from '../abi/u64.ts';
 import { HostBuffer } from '../host/buffer.ts';
 import type { HostPoller, HostPollTarget } from '../host/poller.ts';
 import { hostCall } from '../host/syscall.ts';
-import type { Timekeeper } from '../sentry/kernel/timekeeper.ts';
+import type { Timekeeper } from '../sentry/kernel/time/timekeeper.ts';
 
 const NS = 1e9;
 /** A time that never comes: 146 years after the host's boot. */

@@ -10,7 +10,7 @@
 import { type Account, kernelMemory } from '../base/charge.ts';
 import type { Waiter } from '../base/wait.ts';
 import type { File } from '../vfs/file.ts';
-import type { Task } from './task.ts';
+import type { Task } from './task/task.ts';
 
 /** Handler results that are not results. All are far below -4095. */
 /** The task is parked; the handler will run again. */

@@ -4,8 +4,8 @@
 import { syscallName } from '../../abi/syscall.ts';
 import * as regs from '../platform/regs.ts';
 import type { Kernel } from './kernel.ts';
-import type { Task } from './task.ts';
-import type { ThreadGroup } from './threadgroup.ts';
+import type { Task } from './task/task.ts';
+import type { ThreadGroup } from './task/threadgroup.ts';
 
 const STATES = ['running', 'ready', 'blocked', 'stopped', 'dead'];
 const REGISTERS: readonly (readonly [string, number])[] = [

@@ -5,8 +5,8 @@
 // One JS thread, synchronous. A task is running (the platform has it), ready (on the run queue), blocked, stopped or dead.
 
 import { ENOSYS } from '../../abi/errno.ts';
-import { PROT_WRITE } from '../../abi/mman.ts';
-import { SIGBUS, SIGKILL } from '../../abi/signal.ts';
+import { PROT_WRITE } from '../../abi/memory/mman.ts';
+import { SIGBUS, SIGKILL } from '../../abi/signal/signal.ts';
 import { fileMemory, kernelMemory } from '../base/charge.ts';
 import { countUnsupported } from '../base/log.ts';
 import type { MemfdFs } from '../fs/memfd/memfd.ts';
@@ -24,30 +24,31 @@ import {
 import { ORIG_RAX, R8, R9, R10, RAX, RDI, RDX, RSI } from '../platform/regs.ts';
 import { UnixNamespace } from '../socket/unix/namespace.ts';
 import { BLOCKED, EXITED, NO_RESULT } from './block.ts';
-import { FutexTable } from './futex.ts';
-import { Heartbeat } from './heartbeat.ts';
-import { IdleTrim } from './idle_trim.ts';
-import { IpcNamespace } from './ipc_namespace.ts';
-import { LoadAverage } from './load_average.ts';
-import type { ProgramLoader } from './loader_interface.ts';
+import { FutexTable } from './futex/futex.ts';
+import { IpcNamespace } from './ipc/namespace.ts';
 import { MemoryGuard } from './memory_guard.ts';
-import { PidTable } from './pids.ts';
+import { UtsNames } from './namespace/uts.ts';
 import { PROFILE_FAULT, PROFILE_HOST_EVENTS, PROFILE_OTHER, PROFILE_WAIT, type Profile } from './profile.ts';
-import { Remains } from './remains.ts';
-import { ADMIT, checkSeccomp } from './seccomp.ts';
-import type { SigInfo } from './siginfo.ts';
-import { SignalCenter } from './signals.ts';
+import { Heartbeat } from './sched/heartbeat.ts';
+import { IdleTrim } from './sched/idle_trim.ts';
+import { LoadAverage } from './sched/load_average.ts';
+import { SignalCenter } from './signal/send.ts';
+import type { SigInfo } from './signal/siginfo.ts';
+import { TASK_BLOCKED, TASK_DEAD, TASK_READY, TASK_RUNNING } from './states.ts';
 import type { SyscallTable } from './syscall_table.ts';
-import { TASK_BLOCKED, TASK_DEAD, TASK_READY, TASK_RUNNING, type Task } from './task.ts';
-import { killedByHost } from './task_exit.ts';
-import { TaskLimit } from './task_limit.ts';
-import { returnToUser } from './task_run.ts';
-import type { ThreadGroup } from './threadgroup.ts';
-import { Timekeeper } from './timekeeper.ts';
-import { UserShares } from './user_shares.ts';
-import { UserTable } from './users.ts';
-import { UtsNames } from './uts.ts';
-import type { VdsoPages } from './vdso_pages.ts';
+import { killedByHost } from './task/exit.ts';
+import { TaskLimit } from './task/limit.ts';
+import type { ProgramLoader } from './task/loader_interface.ts';
+import { PidTable } from './task/pids.ts';
+import { Remains } from './task/remains.ts';
+import { returnToUser } from './task/run.ts';
+import { ADMIT, checkSeccomp } from './task/seccomp.ts';
+import type { Task } from './task/task.ts';
+import type { ThreadGroup } from './task/threadgroup.ts';
+import { UserShares } from './task/user_shares.ts';
+import { UserTable } from './task/users.ts';
+import { Timekeeper } from './time/timekeeper.ts';
+import type { VdsoPages } from './time/vdso_pages.ts';
 
 /** Events between looks at the kernel's own memory. */
 const LOOK_EVERY = 512;
@@ -373,7 +374,7 @@ export class Kernel {
     returnToUser(t);
   }
 
-  /** Hands a task to the platform. Only task_run.ts calls it, when nothing is left to do in the kernel. */
+  /** Hands a task to the platform. Only task/run.ts calls it, when nothing is left to do in the kernel. */
   enterUser(t: Task): void {
     if (this.time.resting) this.time.onRouse();
     t.sysno = -1;

@@ -5,7 +5,7 @@
 // which V8 does not let grow without end: it would end the kernel. What guests can make it keep is counted and refused
 // (base/charge.ts, docs/limits.md); for what is left the loop looks at the heap now and then.
 
-import { SIGKILL } from '../../abi/signal.ts';
+import { SIGKILL } from '../../abi/signal/signal.ts';
 import { collectHeap, heapLimit, heapUsed } from '../../host/heap.ts';
 import { type Account, fileMemory, kernelMemory } from '../base/charge.ts';
 import { log } from '../base/log.ts';
@@ -13,8 +13,8 @@ import { PAGE_SIZE } from '../base/page.ts';
 import { LEAF_BYTES } from '../mm/pagetable.ts';
 import { FILE_BYTES } from '../vfs/file.ts';
 import type { Kernel } from './kernel.ts';
-import { TASK_BYTES } from './task.ts';
-import type { ThreadGroup } from './threadgroup.ts';
+import { TASK_BYTES } from './task/task.ts';
+import type { ThreadGroup } from './task/threadgroup.ts';
 
 const MIB = 2 ** 20;
 /** Least budget: what ordinary programs need, whatever memory the guest is given. */

@@ -1,7 +1,7 @@
 // Profile: where the time of the kernel loop goes. A stopwatch that is always in one bucket: waiting for guests, or the
 // system call, fault or host event that is being served. Kept only when somebody asked (`vedette do --profile`).
 
-import { CLOCK_THREAD_CPUTIME_ID } from '../../abi/time.ts';
+import { CLOCK_THREAD_CPUTIME_ID } from '../../abi/time/time.ts';
 import { hostClockNs, monotonicNs } from '../../host/clock.ts';
 
 export const PROFILE_BOOT = 0;

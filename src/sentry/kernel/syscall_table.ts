@@ -1,7 +1,7 @@
 // The system-call table: what dispatch, strace and the compatibility page read. Rows come from syscalls/*.ts.
 
 import { syscallName } from '../../abi/syscall.ts';
-import type { Task } from './task.ts';
+import type { Task } from './task/task.ts';
 
 /** A handler: arguments are as the row's kinds say, 32-bit signed for int kinds, signed 64-bit as numbers otherwise. */
 export type Handler = (

@@ -1,14 +1,14 @@
 // TtyAdapter: sessions and process groups for fs/tty, and what a session leader's exit means for its terminal.
 
-import { SIGCONT, SIGHUP } from '../../abi/signal.ts';
+import { SIGCONT, SIGHUP } from '../../abi/signal/signal.ts';
 import type { ControllingTty, TtyHost, TtyProcess, TtySession } from '../fs/tty/job_control.ts';
 import type { VfsContext } from '../vfs/context.ts';
 import type { Kernel } from './kernel.ts';
-import type { Session } from './session.ts';
-import { kernelInfo } from './siginfo.ts';
-import { sigBit } from './signal_state.ts';
-import type { Task } from './task.ts';
-import type { ThreadGroup } from './threadgroup.ts';
+import { kernelInfo } from './signal/siginfo.ts';
+import { sigBit } from './signal/state.ts';
+import type { Session } from './task/session.ts';
+import type { Task } from './task/task.ts';
+import type { ThreadGroup } from './task/threadgroup.ts';
 
 export class TtyAdapter implements TtyHost {
   private readonly kernel: Kernel;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { E2BIG } from '../../abi/errno.ts';
-import { ArgStrings } from '../kernel/arg_strings.ts';
+import { ArgStrings } from '../kernel/task/arg_strings.ts';
 import { argumentLimit, checkArguments } from './args.ts';
 
 const { of } = ArgStrings;

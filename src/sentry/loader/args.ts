@@ -2,8 +2,8 @@
 
 import { E2BIG } from '../../abi/errno.ts';
 import { ARG_MAX, MAX_ARG_STRLEN } from '../../abi/limits.ts';
-import { _STK_LIM } from '../../abi/resource.ts';
-import type { ArgStrings } from '../kernel/arg_strings.ts';
+import { _STK_LIM } from '../../abi/process/resource.ts';
+import type { ArgStrings } from '../kernel/task/arg_strings.ts';
 
 const POINTER = 8;
 

@@ -1,5 +1,6 @@
 // The auxiliary vector: getauxval(3). What describes the processor comes from the vector that the host gave this process.
 
+import { PAGE_SIZE, USER_HZ } from '../../abi/limits.ts';
 import {
   AT_BASE,
   AT_CLKTCK,
@@ -23,9 +24,8 @@ import {
   AT_SYSINFO_EHDR,
   AT_UID,
   HWCAP2_FSGSBASE,
-} from '../../abi/auxvec.ts';
-import { PAGE_SIZE, USER_HZ } from '../../abi/limits.ts';
-import { MINSIGSTKSZ } from '../../abi/signal.ts';
+} from '../../abi/process/auxvec.ts';
+import { MINSIGSTKSZ } from '../../abi/signal/signal.ts';
 import { SIZEOF_PHDR } from '../../elf/index.ts';
 import { hostAuxValue } from '../../host/auxv.ts';
 import type { Cred } from '../base/cred.ts';

@@ -1,9 +1,9 @@
 // Opening what execve(2) names: do_open_execat in Linux.
 
 import { EACCES, EIO, ELOOP } from '../../abi/errno.ts';
-import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_RDONLY } from '../../abi/fcntl.ts';
-import { MS_NOEXEC } from '../../abi/mount.ts';
-import { S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.ts';
+import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_RDONLY } from '../../abi/fs/fcntl.ts';
+import { MS_NOEXEC } from '../../abi/fs/mount.ts';
+import { S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs/stat.ts';
 import { failed } from '../base/errno.ts';
 import { KernelIo } from '../base/io.ts';
 import type { VfsContext } from '../vfs/context.ts';

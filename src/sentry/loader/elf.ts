@@ -11,7 +11,7 @@ import {
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
-} from '../../abi/mman.ts';
+} from '../../abi/memory/mman.ts';
 import {
   type ElfImage,
   ET_DYN,

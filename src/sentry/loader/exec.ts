@@ -1,22 +1,22 @@
 // Loader: what execve(2) and the first program's start have in common: path and arguments to an address space that is
-// ready to run. Implements kernel/loader_interface.ts.
+// ready to run. Implements kernel/task/loader_interface.ts.
 
 import { EINVAL, ELOOP, ENODATA, ENOENT, EOPNOTSUPP } from '../../abi/errno.ts';
-import { AT_FDCWD } from '../../abi/fcntl.ts';
-import { MS_NOSUID } from '../../abi/mount.ts';
-import { ADDR_NO_RANDOMIZE } from '../../abi/personality.ts';
-import { RLIMIT_STACK } from '../../abi/resource.ts';
-import { XATTR_NAME_CAPS } from '../../abi/xattr.ts';
+import { AT_FDCWD } from '../../abi/fs/fcntl.ts';
+import { MS_NOSUID } from '../../abi/fs/mount.ts';
+import { XATTR_NAME_CAPS } from '../../abi/fs/xattr.ts';
+import { ADDR_NO_RANDOMIZE } from '../../abi/process/personality.ts';
+import { RLIMIT_STACK } from '../../abi/process/resource.ts';
 import { failed } from '../base/errno.ts';
-import { ArgStrings } from '../kernel/arg_strings.ts';
-import { credForExec, type ExecCred } from '../kernel/exec_cred.ts';
-import { decodeFileCaps } from '../kernel/file_caps.ts';
+import { ArgStrings } from '../kernel/task/arg_strings.ts';
+import { credForExec, type ExecCred } from '../kernel/task/exec_cred.ts';
+import { decodeFileCaps } from '../kernel/task/file_caps.ts';
 import {
   LOAD_KILLS,
   type LoadArgs,
   type LoadedProgram,
   type ProgramLoader,
-} from '../kernel/loader_interface.ts';
+} from '../kernel/task/loader_interface.ts';
 import { pathString } from '../vfs/dpath.ts';
 import type { File } from '../vfs/file.ts';
 import { allowWrite } from '../vfs/open.ts';

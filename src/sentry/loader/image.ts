@@ -1,15 +1,15 @@
 // Building the address space of a program: images, brk, stack, and what /proc tells of them.
 
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.ts';
-import { RLIMIT_STACK } from '../../abi/resource.ts';
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/memory/mman.ts';
+import { RLIMIT_STACK } from '../../abi/process/resource.ts';
 import { ET_DYN } from '../../elf/index.ts';
 import { randomBits } from '../../host/random.ts';
 import type { Cred } from '../base/cred.ts';
 import { failed } from '../base/errno.ts';
 import { PAGE_SIZE, pageDown, pageUp } from '../base/page.ts';
-import type { ArgStrings } from '../kernel/arg_strings.ts';
 import { SLICE_BYTES } from '../kernel/block.ts';
-import { LOAD_KILLS, type LoadArgs, type UnfinishedProgram } from '../kernel/loader_interface.ts';
+import type { ArgStrings } from '../kernel/task/arg_strings.ts';
+import { LOAD_KILLS, type LoadArgs, type UnfinishedProgram } from '../kernel/task/loader_interface.ts';
 import { MemoryManager } from '../mm/mm.ts';
 import { ELF_ET_DYN_BASE, mapImage, noteLayout, type Program } from './elf.ts';
 import { StackImage } from './stack.ts';

@@ -11,10 +11,10 @@ import {
   AT_RANDOM,
   AT_SECURE,
   AT_UID,
-} from '../../abi/auxvec.ts';
+} from '../../abi/process/auxvec.ts';
 import { getU64 } from '../../abi/u64.ts';
 import { credFor } from '../base/cred.ts';
-import { ArgStrings } from '../kernel/arg_strings.ts';
+import { ArgStrings } from '../kernel/task/arg_strings.ts';
 import { StackImage } from './stack.ts';
 
 const TOP = 0x7fff_1234_5000;

@@ -15,7 +15,7 @@
 import { randomBits, randomFill } from '../../host/random.ts';
 import { stringToBytes } from '../base/bytes.ts';
 import { PAGE_SIZE, pageDown } from '../base/page.ts';
-import type { ArgStrings } from '../kernel/arg_strings.ts';
+import type { ArgStrings } from '../kernel/task/arg_strings.ts';
 import { AUX_SIZE_MAX, type AuxInfo, auxEntries, putAuxv } from './auxv.ts';
 
 const PLATFORM = 'x86_64';

@@ -3,7 +3,7 @@
 
 import { EFAULT, ENOSYS } from '../../abi/errno.ts';
 import { SYS_getcpu, SYS_gettimeofday, SYS_time } from '../../abi/syscall.ts';
-import type { Task } from '../kernel/task.ts';
+import type { Task } from '../kernel/task/task.ts';
 import { RAX, RDI, RDX, RIP, RSI, RSP } from '../platform/regs.ts';
 
 /** 0xffffffffff600000 as the signed 64-bit number that Regs.get() returns. */

@@ -5,9 +5,9 @@
 // The file is sparse: a frame costs host memory once somebody touches it, and nothing again after it was punched out.
 
 import { totalmem } from 'node:os';
-import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from '../../abi/falloc.ts';
-import { SEEK_DATA } from '../../abi/fs.ts';
-import { MFD_CLOEXEC } from '../../abi/memfd.ts';
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from '../../abi/fs/falloc.ts';
+import { SEEK_DATA } from '../../abi/fs/fs.ts';
+import { MFD_CLOEXEC } from '../../abi/memory/memfd.ts';
 import { SYS_fallocate, SYS_fstat, SYS_ftruncate, SYS_lseek, SYS_memfd_create } from '../../abi/syscall.ts';
 import { HostBuffer } from '../../host/buffer.ts';
 import { mapShared, widenShared } from '../../host/memory.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { ENOENT, ENXIO } from '../../abi/errno.ts';
-import { SEEK_DATA, SEEK_HOLE } from '../../abi/fs.ts';
+import { SEEK_DATA, SEEK_HOLE } from '../../abi/fs/fs.ts';
 import { KernelIo } from '../base/io.ts';
 import type { Mappable, MappingOwner } from './mappable.ts';
 import { MemoryFile } from './memfile.ts';

@@ -6,7 +6,7 @@
 //   frame + 1  a page; with DIRTY (bit 30) set when it may differ from the source
 
 import { ENOENT, ENOMEM, ENOSPC, ENXIO } from '../../abi/errno.ts';
-import { SEEK_HOLE } from '../../abi/fs.ts';
+import { SEEK_HOLE } from '../../abi/fs/fs.ts';
 import type { Io } from '../base/io.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { DonatedFile, Mappable } from './mappable.ts';

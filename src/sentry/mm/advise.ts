@@ -21,7 +21,7 @@ import {
   MADV_SEQUENTIAL,
   MADV_WILLNEED,
   MADV_WIPEONFORK,
-} from '../../abi/mman.ts';
+} from '../../abi/memory/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { MemoryManager } from './mm.ts';
 import { PTE_ANON } from './pagetable.ts';

@@ -1,7 +1,7 @@
 // Mapping ahead: telling the stub of pages that the guest will touch, along with orders that have to be given anyway. An
 // exchange with the stub costs tens of microseconds, one more order in it about one.
 
-import { PROT_EXEC, PROT_WRITE } from '../../abi/mman.ts';
+import { PROT_EXEC, PROT_WRITE } from '../../abi/memory/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import { mapAllDirect } from './direct.ts';
 import type { MemoryManager } from './mm.ts';

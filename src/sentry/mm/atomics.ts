@@ -1,7 +1,7 @@
 // Atomic access to guest words, and what makes two addresses the same futex.
 
 import { EFAULT } from '../../abi/errno.ts';
-import { PROT_WRITE } from '../../abi/mman.ts';
+import { PROT_WRITE } from '../../abi/memory/mman.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
 import type { MemoryManager } from './mm.ts';
 import { LEAF_PAGES, PTE_ANON } from './pagetable.ts';

@@ -12,8 +12,8 @@ import {
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
-} from '../../abi/mman.ts';
-import { SIGBUS } from '../../abi/signal.ts';
+} from '../../abi/memory/mman.ts';
+import { SIGBUS } from '../../abi/signal/signal.ts';
 import { KernelIo } from '../base/io.ts';
 import type { DonatedFile } from '../memfile/mappable.ts';
 import { MemoryFile } from '../memfile/memfile.ts';

@@ -5,7 +5,7 @@
 // unmapped page of the file's cache (the kernel read it), the stub may have from the file. Both have the same content
 // until the cache says otherwise (leaveHostFile). What is MAPPED or ANON in the page table is what the table says.
 
-import { PROT_WRITE } from '../../abi/mman.ts';
+import { PROT_WRITE } from '../../abi/memory/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { DonatedFile } from '../memfile/mappable.ts';
 import type { MemoryManager } from './mm.ts';

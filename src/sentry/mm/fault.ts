@@ -7,8 +7,8 @@
 // nothing, ours cost a round trip. Read-only mappings of host files need no page at all (direct.ts).
 
 import { EFAULT, ENOMEM } from '../../abi/errno.ts';
-import { PROT_EXEC, PROT_WRITE } from '../../abi/mman.ts';
-import { BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV } from '../../abi/signal.ts';
+import { PROT_EXEC, PROT_WRITE } from '../../abi/memory/mman.ts';
+import { BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV } from '../../abi/signal/signal.ts';
 import { PAGE_SIZE, pageDown } from '../base/page.ts';
 import { ACCESS_EXEC, ACCESS_WRITE, GUEST_TOP } from '../platform/platform.ts';
 import { mapSoon } from './ahead.ts';

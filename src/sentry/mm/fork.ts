@@ -1,6 +1,6 @@
 // fork(2): a copy of an address space that shares its frames until either side writes.
 
-import { PROT_WRITE } from '../../abi/mman.ts';
+import { PROT_WRITE } from '../../abi/memory/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import { mapAllDirect } from './direct.ts';
 import type { MemoryManager } from './mm.ts';

@@ -15,9 +15,9 @@ import {
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
-} from '../../abi/mman.ts';
-import { RLIMIT_AS, RLIMIT_STACK } from '../../abi/resource.ts';
-import { SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV } from '../../abi/signal.ts';
+} from '../../abi/memory/mman.ts';
+import { RLIMIT_AS, RLIMIT_STACK } from '../../abi/process/resource.ts';
+import { SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV } from '../../abi/signal/signal.ts';
 import { KernelIo } from '../base/io.ts';
 import { MemoryFile } from '../memfile/memfile.ts';
 import { PageCache } from '../memfile/pagecache.ts';

@@ -7,7 +7,7 @@
 // A stub mapping is always a subset of the page table, and of what direct.ts maps from host files: it may lack pages and
 // rights, never have more.
 
-import { PROT_WRITE } from '../../abi/mman.ts';
+import { PROT_WRITE } from '../../abi/memory/mman.ts';
 import { type Account, kernelMemory } from '../base/charge.ts';
 import type { Io } from '../base/io.ts';
 import type { UserMemory } from '../base/usermem.ts';
@@ -54,7 +54,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
   readonly as: AddressSpace;
   /** Tasks that use it. */
   refs = 1;
-  /** Threads of the host that tasks have left behind in the stub, and who answers for them (kernel/task_limit.ts). */
+  /** Threads of the host that tasks have left behind in the stub, and who answers for them (kernel/task/limit.ts). */
   spare = 0;
   spareOwner: unknown = null;
   private readonly payer: Account = kernelMemory.take(MM_BYTES);

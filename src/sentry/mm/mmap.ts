@@ -17,8 +17,8 @@ import {
   PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
-} from '../../abi/mman.ts';
-import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from '../../abi/resource.ts';
+} from '../../abi/memory/mman.ts';
+import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from '../../abi/process/resource.ts';
 import { PAGE_SIZE, pageDown, pageOffset, pageUp } from '../base/page.ts';
 import type { Mappable } from '../memfile/mappable.ts';
 import { PageCache } from '../memfile/pagecache.ts';

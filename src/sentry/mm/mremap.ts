@@ -1,7 +1,7 @@
 // mremap(2): resizing in place, moving, and duplicating shared mappings (old size 0).
 
 import { EFAULT, EINVAL, ENOMEM } from '../../abi/errno.ts';
-import { MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from '../../abi/mman.ts';
+import { MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from '../../abi/memory/mman.ts';
 import { PAGE_SIZE, pageOffset, pageUp } from '../base/page.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
 import type { MemoryManager } from './mm.ts';

@@ -2,7 +2,7 @@
 // what is there. What faults (fault.ts) and mapping ahead (ahead.ts) have in common.
 
 import { EIO, ENOENT, ENOMEM } from '../../abi/errno.ts';
-import { PROT_WRITE } from '../../abi/mman.ts';
+import { PROT_WRITE } from '../../abi/memory/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import { isDirect } from './direct.ts';
 import type { MemoryManager } from './mm.ts';

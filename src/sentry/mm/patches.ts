@@ -3,7 +3,7 @@
 // (the kernel, /proc/PID/mem, a fork) sees the program as it is. A patched page lasts until the stub's mapping of it
 // changes for any reason.
 
-import { PROT_EXEC, PROT_WRITE } from '../../abi/mman.ts';
+import { PROT_EXEC, PROT_WRITE } from '../../abi/memory/mman.ts';
 import { PAGE_SIZE, pageDown, pageOffset } from '../base/page.ts';
 import type { PatchTarget } from '../platform/platform.ts';
 import { isDirect } from './direct.ts';

@@ -1,7 +1,7 @@
 // Bringing in a whole range, in slices: MAP_POPULATE, mlock(2), MADV_POPULATE_READ and _WRITE.
 
 import { EFAULT, EINVAL, ENOMEM } from '../../abi/errno.ts';
-import { PROT_WRITE } from '../../abi/mman.ts';
+import { PROT_WRITE } from '../../abi/memory/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import { isDirect } from './direct.ts';
 import { resolve } from './fault.ts';

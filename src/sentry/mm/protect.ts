@@ -1,7 +1,14 @@
 // mprotect(2): rights of mappings, and of the pages that the stub has mapped.
 
 import { EACCES, EINVAL, ENOMEM } from '../../abi/errno.ts';
-import { PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE } from '../../abi/mman.ts';
+import {
+  PROT_EXEC,
+  PROT_GROWSDOWN,
+  PROT_GROWSUP,
+  PROT_READ,
+  PROT_SEM,
+  PROT_WRITE,
+} from '../../abi/memory/mman.ts';
 import { PAGE_SIZE, pageOffset, pageUp } from '../base/page.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
 import type { MemoryManager } from './mm.ts';

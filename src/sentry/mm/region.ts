@@ -1,7 +1,7 @@
 // Ranges of mappings: splitting at edges, merging, accounting, and letting go of pages.
 
 import { ENOMEM } from '../../abi/errno.ts';
-import { PROT_WRITE } from '../../abi/mman.ts';
+import { PROT_WRITE } from '../../abi/memory/mman.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { MemoryFile, Remains } from '../memfile/memfile.ts';
 import { forgetDirect, mergeDirect, splitDirect } from './direct.ts';

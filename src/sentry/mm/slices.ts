@@ -1,6 +1,6 @@
 // Work on mappings that may be more than one slice: what a slice may do, counted in pages, and what else counts as pages.
 // Between slices guest threads and the kernel read, write and fault on, so after each the page table, the stub's orders and
-// the Tlb are as they may stay; calls that change mappings wait (kernel/holds.ts).
+// the Tlb are as they may stay; calls that change mappings wait (kernel/task/holds.ts).
 
 /** From a step: there is more to do. Results of calls are addresses of pages, 0 or -errno. */
 export const MORE = 1;

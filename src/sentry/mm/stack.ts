@@ -1,7 +1,7 @@
 // Where things lie in an address space, and stacks that grow.
 
 import { ENOMEM } from '../../abi/errno.ts';
-import { RLIMIT_AS, RLIMIT_STACK } from '../../abi/resource.ts';
+import { RLIMIT_AS, RLIMIT_STACK } from '../../abi/process/resource.ts';
 import { randomBits } from '../../host/random.ts';
 import { PAGE_SIZE, pageDown, pageUp } from '../base/page.ts';
 import { GUEST_TOP } from '../platform/platform.ts';

@@ -1,7 +1,7 @@
 // Access of the kernel to guest memory: page by page through the Tlb, faulting pages in as the guest itself would.
 
 import { EFAULT, ENAMETOOLONG } from '../../abi/errno.ts';
-import { PROT_WRITE } from '../../abi/mman.ts';
+import { PROT_WRITE } from '../../abi/memory/mman.ts';
 import { bytesToString } from '../base/bytes.ts';
 import { CHUNK_SHIFT } from '../memfile/memfile.ts';
 import { GUEST_TOP } from '../platform/platform.ts';

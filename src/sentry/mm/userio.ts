@@ -2,7 +2,7 @@
 // transfer.
 
 import { EFAULT, EINVAL } from '../../abi/errno.ts';
-import { UIO_MAXIOV } from '../../abi/uio.ts';
+import { UIO_MAXIOV } from '../../abi/fs/uio.ts';
 import { Io } from '../base/io.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
 import type { MemoryManager } from './mm.ts';

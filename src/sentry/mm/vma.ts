@@ -1,6 +1,6 @@
 // Vma: one mapping of an address space (struct vm_area_struct), and VmaList, the sorted list of them.
 
-import { PROT_READ } from '../../abi/mman.ts';
+import { PROT_READ } from '../../abi/memory/mman.ts';
 import { type Account, kernelMemory } from '../base/charge.ts';
 import type { Mappable } from '../memfile/mappable.ts';
 

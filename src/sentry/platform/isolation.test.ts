@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { PROT_EXEC, PROT_READ } from '../../abi/mman.ts';
-import { SIGSYS } from '../../abi/signal.ts';
+import { PROT_EXEC, PROT_READ } from '../../abi/memory/mman.ts';
+import { SIGSYS } from '../../abi/signal/signal.ts';
 import { SYS_getppid } from '../../abi/syscall.ts';
 import { Assembler, EAX, imm } from '../../asm/index.ts';
 import { HostPoller } from '../../host/poller.ts';

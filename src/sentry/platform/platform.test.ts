@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.ts';
-import { SEGV_ACCERR, SEGV_MAPERR, SIGILL, SIGSEGV } from '../../abi/signal.ts';
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/memory/mman.ts';
+import { SEGV_ACCERR, SEGV_MAPERR, SIGILL, SIGSEGV } from '../../abi/signal/signal.ts';
 import { SYS_getppid } from '../../abi/syscall.ts';
 import { Assembler, dword, EAX, imm, mem, RAX, RBX } from '../../asm/index.ts';
 import { HostPoller } from '../../host/poller.ts';

@@ -7,7 +7,7 @@ import {
   cmsgSpace,
   MSG_CTRUNC,
   SIZEOF_CMSGHDR,
-} from '../../abi/socket.ts';
+} from '../../abi/net/socket.ts';
 import { putU64 } from '../../abi/u64.ts';
 
 /** sizeof(struct sockaddr_storage): no address is longer. */

@@ -1,6 +1,5 @@
 // SOL_SOCKET options that every family has: socket(7). Values go through the scratch buffer.
 
-import { CAP_NET_ADMIN } from '../../abi/capability.ts';
 import { EDOM, EINVAL, ENOPROTOOPT, EPERM } from '../../abi/errno.ts';
 import {
   SO_ACCEPTCONN,
@@ -30,7 +29,8 @@ import {
   SO_TIMESTAMP_OLD,
   SO_TIMESTAMPNS_OLD,
   SO_TYPE,
-} from '../../abi/socket.ts';
+} from '../../abi/net/socket.ts';
+import { CAP_NET_ADMIN } from '../../abi/process/capability.ts';
 import { getI64, putU64 } from '../../abi/u64.ts';
 import { countUnsupported } from '../base/log.ts';
 import { scratchView } from '../base/scratch.ts';

@@ -4,11 +4,11 @@
 // before it tries again; sends and receives of a blocking caller stop at the socket's timeouts.
 
 import { EAGAIN, EINVAL, EOPNOTSUPP } from '../../abi/errno.ts';
-import { O_RDWR } from '../../abi/fcntl.ts';
-import { SOCKFS_MAGIC } from '../../abi/magic.ts';
-import { POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../abi/poll.ts';
-import { MSG_DONTWAIT, SOL_SOCKET } from '../../abi/socket.ts';
-import { S_IFSOCK } from '../../abi/stat.ts';
+import { POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../abi/events/poll.ts';
+import { O_RDWR } from '../../abi/fs/fcntl.ts';
+import { SOCKFS_MAGIC } from '../../abi/fs/magic.ts';
+import { S_IFSOCK } from '../../abi/fs/stat.ts';
+import { MSG_DONTWAIT, SOL_SOCKET } from '../../abi/net/socket.ts';
 import type { Io } from '../base/io.ts';
 import { WaitQueue } from '../base/wait.ts';
 import { AnonFs, AnonInode } from '../vfs/anon.ts';

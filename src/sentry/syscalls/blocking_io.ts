@@ -2,7 +2,6 @@
 // moved part of its bytes remembers how many in call.done and goes on with the rest.
 
 import { EAGAIN, EINTR, ERESTARTSYS } from '../../abi/errno.ts';
-import { IN_ACCESS, IN_MODIFY } from '../../abi/inotify.ts';
 import {
   POLLERR,
   POLLHUP,
@@ -14,10 +13,11 @@ import {
   POLLRDNORM,
   POLLWRBAND,
   POLLWRNORM,
-} from '../../abi/poll.ts';
-import { S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../../abi/stat.ts';
+} from '../../abi/events/poll.ts';
+import { IN_ACCESS, IN_MODIFY } from '../../abi/fs/inotify.ts';
+import { S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../../abi/fs/stat.ts';
 import { TIMED_OUT } from '../kernel/block.ts';
-import type { Task } from '../kernel/task.ts';
+import type { Task } from '../kernel/task/task.ts';
 import type { File } from '../vfs/file.ts';
 import { notifyDentry, notifyInode, watchCount } from '../vfs/watches.ts';
 

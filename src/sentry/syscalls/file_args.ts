@@ -9,11 +9,11 @@ import {
   AT_REMOVEDIR,
   AT_SYMLINK_FOLLOW,
   AT_SYMLINK_NOFOLLOW,
-} from '../../abi/fcntl.ts';
+} from '../../abi/fs/fcntl.ts';
 import { PATH_MAX } from '../../abi/limits.ts';
 import { failed } from '../base/errno.ts';
 import type { ArgKind } from '../kernel/syscall_table.ts';
-import type { Task } from '../kernel/task.ts';
+import type { Task } from '../kernel/task/task.ts';
 import type { Inode } from '../vfs/inode.ts';
 import { lookupFlags, lookupPath } from '../vfs/namei.ts';
 import type { Path } from '../vfs/path.ts';

@@ -1,11 +1,11 @@
 // Argument kinds: how dispatch narrows an argument and how strace shows it. What takes tables of names or layouts of
-// structs to show is looked up in `decoders`, which strace_structs.ts fills when a trace is asked for: without one, none
+// structs to show is looked up in `decoders`, which strace/structs.ts fills when a trace is asked for: without one, none
 // of that is loaded.
 
-import { O_CREAT, O_DIRECTORY, O_TMPFILE } from '../../abi/fcntl.ts';
+import { O_CREAT, O_DIRECTORY, O_TMPFILE } from '../../abi/fs/fcntl.ts';
 import type { ArgFormat, ArgKind } from '../kernel/syscall_table.ts';
-import type { Task } from '../kernel/task.ts';
-import { bufferText, flagsText, hexText, stringText } from './strace_text.ts';
+import type { Task } from '../kernel/task/task.ts';
+import { bufferText, flagsText, hexText, stringText } from './arg_text.ts';
 
 /** The flag of O_TMPFILE that is its own. */
 const TMPFILE_BIT = O_TMPFILE & ~O_DIRECTORY;
@@ -81,7 +81,7 @@ function bufferOut(t: Task, addr: number, result: number): string {
 
 /** The status of wait4(2). */
 export const WAIT_STATUS: ArgKind = decoded('wstatus', false, hex, true);
-/** PROT_*, MAP_*, CLONE_* and other sets whose names come from the headers: see strace_structs.ts. */
+/** PROT_*, MAP_*, CLONE_* and other sets whose names come from the headers: see strace/structs.ts. */
 export const PROT: ArgKind = decoded('prot', true, hex32);
 export const MMAP_FLAGS: ArgKind = decoded('mmap_flags', true, hex32);
 export const CLONE_FLAGS: ArgKind = decoded('clone_flags', true, hex32);

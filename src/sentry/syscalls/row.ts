@@ -1,8 +1,8 @@
 // sys(): makes a row of the system-call table. Each family file ends with its rows.
 
-import { anyHold, mayChangeMappings } from '../kernel/holds.ts';
 import type { ArgKind, SyscallRow } from '../kernel/syscall_table.ts';
-import type { Task } from '../kernel/task.ts';
+import { anyHold, mayChangeMappings } from '../kernel/task/holds.ts';
+import type { Task } from '../kernel/task/task.ts';
 
 /** One row: number, argument kinds in order, handler, and a note when support is partial. */
 export function sys(
@@ -16,7 +16,7 @@ export function sys(
   return { nr, kinds, handler, note, intMask };
 }
 
-/** The row of a call that changes mappings: it waits until no other thread's call does so in slices (kernel/holds.ts). */
+/** The row of a call that changes mappings: it waits until no other thread's call does so in slices (kernel/task/holds.ts). */
 export function inTurn(row: SyscallRow): SyscallRow {
   const { handler } = row;
   return {

@@ -2,7 +2,7 @@
 
 import { EFAULT, EINVAL } from '../../abi/errno.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
-import type { Task } from '../kernel/task.ts';
+import type { Task } from '../kernel/task/task.ts';
 
 /** sizeof(sigset_t) of the kernel. */
 export const SIGSET_SIZE = 8;

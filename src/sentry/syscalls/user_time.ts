@@ -3,7 +3,7 @@
 import { EFAULT } from '../../abi/errno.ts';
 import { getI64, putU64 } from '../../abi/u64.ts';
 import { scratch, scratchView } from '../base/scratch.ts';
-import type { Task } from '../kernel/task.ts';
+import type { Task } from '../kernel/task/task.ts';
 
 /** A time that is not valid: negative, or with a fraction of a second or more. Callers return -EINVAL. */
 export const BAD_TIME = -1_000_000;

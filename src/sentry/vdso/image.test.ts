@@ -11,7 +11,7 @@ import {
   CLOCK_MONOTONIC_RAW,
   CLOCK_REALTIME,
   CLOCK_REALTIME_COARSE,
-} from '../../abi/time.ts';
+} from '../../abi/time/time.ts';
 import {
   Assembler,
   EAX,
@@ -34,7 +34,7 @@ import { HostBuffer } from '../../host/buffer.ts';
 import { hostClockSec, lastNsec } from '../../host/clock.ts';
 import { installCode, routine } from '../../host/ffi.ts';
 import { clockSource } from '../../host/tsc.ts';
-import { TscClock } from '../kernel/tsc_clock.ts';
+import { TscClock } from '../kernel/time/tsc_clock.ts';
 import { hostGettimeOffset } from '../platform/stub/host_vdso.ts';
 import { PARAM_CPU_USABLE, PARAM_HOST_USABLE, PARAM_TSC_USABLE, ParamPage } from './params.ts';
 import { VDSO_IMAGE, VDSO_IMAGE_SIZE } from './vdso.image.ts';

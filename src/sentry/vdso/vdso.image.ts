@@ -15,7 +15,7 @@ import {
   CLOCK_MONOTONIC_RAW,
   CLOCK_REALTIME,
   CLOCK_REALTIME_COARSE,
-} from '../../abi/time.ts';
+} from '../../abi/time/time.ts';
 import {
   Assembler,
   dword,

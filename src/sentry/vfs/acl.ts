@@ -7,7 +7,7 @@
 // and others, the mode bits of the inode say too.
 
 import { EINVAL, EOPNOTSUPP } from '../../abi/errno.ts';
-import { S_IFDIR, S_IFLNK, S_IFMT } from '../../abi/stat.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT } from '../../abi/fs/stat.ts';
 import {
   ACL_GROUP,
   ACL_GROUP_OBJ,
@@ -17,7 +17,7 @@ import {
   ACL_USER,
   ACL_USER_OBJ,
   POSIX_ACL_XATTR_VERSION,
-} from '../../abi/xattr.ts';
+} from '../../abi/fs/xattr.ts';
 import type { Cred } from '../base/cred.ts';
 import type { VfsContext } from './context.ts';
 import type { Inode } from './inode.ts';

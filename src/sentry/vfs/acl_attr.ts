@@ -1,9 +1,9 @@
 // Access control lists as extended attributes: system.posix_acl_access and system.posix_acl_default.
 
-import { CAP_FSETID } from '../../abi/capability.ts';
 import { EACCES, EINVAL, EPERM } from '../../abi/errno.ts';
-import { S_IFDIR, S_IFMT, S_ISGID } from '../../abi/stat.ts';
-import { XATTR_NAME_POSIX_ACL_ACCESS, XATTR_NAME_POSIX_ACL_DEFAULT } from '../../abi/xattr.ts';
+import { S_IFDIR, S_IFMT, S_ISGID } from '../../abi/fs/stat.ts';
+import { XATTR_NAME_POSIX_ACL_ACCESS, XATTR_NAME_POSIX_ACL_DEFAULT } from '../../abi/fs/xattr.ts';
+import { CAP_FSETID } from '../../abi/process/capability.ts';
 import {
   Acls,
   accessAcl,

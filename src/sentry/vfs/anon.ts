@@ -1,7 +1,7 @@
 // Inodes without a place in any tree: pipes, sockets, eventfds, epoll instances, memfds.
 
 import { ENXIO } from '../../abi/errno.ts';
-import { ANON_INODE_FS_MAGIC } from '../../abi/magic.ts';
+import { ANON_INODE_FS_MAGIC } from '../../abi/fs/magic.ts';
 import { applyAttr } from './attr.ts';
 import type { VfsContext } from './context.ts';
 import type { File } from './file.ts';

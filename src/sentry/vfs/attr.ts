@@ -1,9 +1,9 @@
 // Changing attributes: chmod(2), chown(2), utimensat(2), truncate(2), reduced to what an inode's setattr takes.
 
-import { CAP_CHOWN, CAP_FSETID } from '../../abi/capability.ts';
 import { EACCES, EINVAL, EISDIR, EOPNOTSUPP, EPERM, EROFS, ETXTBSY } from '../../abi/errno.ts';
-import { IN_ATTRIB, IN_MODIFY } from '../../abi/inotify.ts';
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP } from '../../abi/stat.ts';
+import { IN_ATTRIB, IN_MODIFY } from '../../abi/fs/inotify.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP } from '../../abi/fs/stat.ts';
+import { CAP_CHOWN, CAP_FSETID } from '../../abi/process/capability.ts';
 import type { VfsContext } from './context.ts';
 import type { Inode, SetAttr } from './inode.ts';
 import type { Path } from './path.ts';

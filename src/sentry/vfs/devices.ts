@@ -2,7 +2,7 @@
 // (tmpfs after mknod, the dev mount) opens the same driver.
 
 import { ENXIO } from '../../abi/errno.ts';
-import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../../abi/stat.ts';
+import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../../abi/fs/stat.ts';
 import type { VfsContext } from './context.ts';
 import type { File } from './file.ts';
 import { devMajor, devMinor } from './filesystem.ts';

@@ -1,7 +1,7 @@
 // DirRecords: all entries of a directory as getdents64(2) gives them, for directories that do not change. To copy a
 // run of them costs a hundredth of what making them one by one does.
 
-import { DIRENT64_D_OFF, dirent64Size, encodeDirent64 } from '../../abi/dirent.ts';
+import { DIRENT64_D_OFF, dirent64Size, encodeDirent64 } from '../../abi/fs/dirent.ts';
 import { getU64, type U64 } from '../../abi/u64.ts';
 
 export class DirRecords {

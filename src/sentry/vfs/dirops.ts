@@ -1,7 +1,6 @@
 // Operations on names: mkdir(2), mknod(2), symlink(2), link(2), unlink(2), rmdir(2), rename(2). Each resolves its paths,
 // checks permission, asks the file system, then brings dentries and watches up to date.
 
-import { CAP_DAC_READ_SEARCH, CAP_MKNOD } from '../../abi/capability.ts';
 import {
   EBADF,
   EBUSY,
@@ -16,8 +15,8 @@ import {
   EROFS,
   EXDEV,
 } from '../../abi/errno.ts';
-import { AT_EMPTY_PATH, AT_SYMLINK_FOLLOW } from '../../abi/fcntl.ts';
-import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../abi/fs.ts';
+import { AT_EMPTY_PATH, AT_SYMLINK_FOLLOW } from '../../abi/fs/fcntl.ts';
+import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../abi/fs/fs.ts';
 import {
   IN_ATTRIB,
   IN_CREATE,
@@ -26,8 +25,9 @@ import {
   IN_MOVE_SELF,
   IN_MOVED_FROM,
   IN_MOVED_TO,
-} from '../../abi/inotify.ts';
-import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, S_ISVTX } from '../../abi/stat.ts';
+} from '../../abi/fs/inotify.ts';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, S_ISVTX } from '../../abi/fs/stat.ts';
+import { CAP_DAC_READ_SEARCH, CAP_MKNOD } from '../../abi/process/capability.ts';
 import { failed } from '../base/errno.ts';
 import { modeInDir } from './acl.ts';
 import type { VfsContext } from './context.ts';

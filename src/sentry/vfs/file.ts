@@ -3,10 +3,10 @@
 // task. Positions and sizes are bytes.
 
 import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from '../../abi/errno.ts';
-import { O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from '../../abi/fcntl.ts';
-import { SEEK_CUR, SEEK_END, SEEK_SET } from '../../abi/fs.ts';
-import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE } from '../../abi/inotify.ts';
-import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/poll.ts';
+import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/events/poll.ts';
+import { O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from '../../abi/fs/fcntl.ts';
+import { SEEK_CUR, SEEK_END, SEEK_SET } from '../../abi/fs/fs.ts';
+import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE } from '../../abi/fs/inotify.ts';
 import { type Account, kernelMemory } from '../base/charge.ts';
 import type { Cred } from '../base/cred.ts';
 import type { Io } from '../base/io.ts';
@@ -53,7 +53,7 @@ export abstract class File {
   ownerThread = false;
   /** Who set the owner. */
   ownerCred: Cred | null = null;
-  /** What sends the owner signals while O_ASYNC is set (syscalls/sigio.ts). */
+  /** What sends the owner signals while O_ASYNC is set (syscalls/signals/sigio.ts). */
   async: ReleaseHook | null = null;
   /** Head of the epoll items that watch this description; null when there are none. */
   watchers: ReleaseHook | null = null;

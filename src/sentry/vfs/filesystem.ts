@@ -1,9 +1,9 @@
 // FileSystem: one instance of a file system (struct super_block). Mounts show it, or a part of it, at a place.
 
-import { makedev } from '../../abi/kdev.ts';
+import { makedev } from '../../abi/fs/kdev.ts';
 import type { Inode } from './inode.ts';
 
-export { major as devMajor, makedev, minor as devMinor } from '../../abi/kdev.ts';
+export { major as devMajor, makedev, minor as devMinor } from '../../abi/fs/kdev.ts';
 
 /** What statfs(2) tells, in units of `bsize` bytes where it counts blocks. */
 export class StatFs {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EAGAIN, EDEADLK } from '../../abi/errno.ts';
-import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from '../../abi/fcntl.ts';
-import { POLLIN } from '../../abi/poll.ts';
-import { S_IFREG } from '../../abi/stat.ts';
+import { POLLIN } from '../../abi/events/poll.ts';
+import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from '../../abi/fs/fcntl.ts';
+import { S_IFREG } from '../../abi/fs/stat.ts';
 import { Waiter, type Wakeable } from '../base/wait.ts';
 import { AnonInode, anonInodeFs } from './anon.ts';
 import { File } from './file.ts';

@@ -3,8 +3,8 @@
 // it watches `queue` and tries again.
 
 import { EAGAIN, EDEADLK, ENOLCK } from '../../abi/errno.ts';
-import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from '../../abi/fcntl.ts';
-import { POLLIN } from '../../abi/poll.ts';
+import { POLLIN } from '../../abi/events/poll.ts';
+import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from '../../abi/fs/fcntl.ts';
 import { type Account, kernelMemory } from '../base/charge.ts';
 import { WaitQueue } from '../base/wait.ts';
 import type { File } from './file.ts';

@@ -12,13 +12,13 @@ import {
   EOPNOTSUPP,
   EPERM,
 } from '../../abi/errno.ts';
-import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../../abi/falloc.ts';
-import { F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE } from '../../abi/fcntl.ts';
-import { RENAME_EXCHANGE } from '../../abi/fs.ts';
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../../abi/fs/falloc.ts';
+import { F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE } from '../../abi/fs/fcntl.ts';
+import { RENAME_EXCHANGE } from '../../abi/fs/fs.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs/stat.ts';
+import { XATTR_CREATE, XATTR_NAME_CAPS, XATTR_REPLACE } from '../../abi/fs/xattr.ts';
 import { NAME_MAX } from '../../abi/limits.ts';
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.ts';
 import type { U64 } from '../../abi/u64.ts';
-import { XATTR_CREATE, XATTR_NAME_CAPS, XATTR_REPLACE } from '../../abi/xattr.ts';
 import { type Account, fileMemory, kernelMemory } from '../base/charge.ts';
 import { PAGE_SIZE } from '../base/page.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
@@ -444,7 +444,7 @@ export class MemDir extends MemInode {
   }
 }
 
-/** Pages that one slice of fallocate(2) makes present: see kernel/block.ts. */
+/** Pages that one slice of fallocate(2) makes present: see kernel/task/block.ts. */
 const RESERVE_STEP = 512;
 
 export class MemFile extends MemInode {

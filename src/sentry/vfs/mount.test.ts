@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { EBUSY, ENOSPC, ENOTDIR } from '../../abi/errno.ts';
-import { AT_FDCWD, O_CREAT, O_RDWR } from '../../abi/fcntl.ts';
+import { AT_FDCWD, O_CREAT, O_RDWR } from '../../abi/fs/fcntl.ts';
 import { KernelIo } from '../base/io.ts';
 import { TmpfsFs } from '../fs/tmpfs/tmpfs.ts';
 import { TestContext, testMemory } from './context.test.helper.ts';

@@ -11,8 +11,8 @@ import {
   MS_RDONLY,
   MS_RELATIME,
   MS_STRICTATIME,
-} from '../../abi/mount.ts';
-import { S_IFDIR, S_IFMT } from '../../abi/stat.ts';
+} from '../../abi/fs/mount.ts';
+import { S_IFDIR, S_IFMT } from '../../abi/fs/stat.ts';
 import { type Account, kernelMemory } from '../base/charge.ts';
 import { Dentry } from './dentry.ts';
 import type { FileSystem } from './filesystem.ts';

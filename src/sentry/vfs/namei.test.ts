@@ -28,8 +28,8 @@ import {
   RESOLVE_IN_ROOT,
   RESOLVE_NO_SYMLINKS,
   RESOLVE_NO_XDEV,
-} from '../../abi/fcntl.ts';
-import { MS_RDONLY } from '../../abi/mount.ts';
+} from '../../abi/fs/fcntl.ts';
+import { MS_RDONLY } from '../../abi/fs/mount.ts';
 import { KernelIo } from '../base/io.ts';
 import { TmpfsFs } from '../fs/tmpfs/tmpfs.ts';
 import { TestContext, testMemory } from './context.test.helper.ts';

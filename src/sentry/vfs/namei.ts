@@ -1,7 +1,7 @@
 // Lookup by path: what other parts of the kernel call to turn a guest's path into a place.
 
 import { ENOENT } from '../../abi/errno.ts';
-import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../abi/fcntl.ts';
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../abi/fs/fcntl.ts';
 import type { VfsContext } from './context.ts';
 import type { Path } from './path.ts';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, walker } from './walk.ts';

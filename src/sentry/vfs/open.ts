@@ -15,10 +15,10 @@ import {
   O_TMPFILE,
   O_TRUNC,
   O_WRONLY,
-} from '../../abi/fcntl.ts';
-import { IN_CREATE, IN_OPEN } from '../../abi/inotify.ts';
-import { MS_NODEV } from '../../abi/mount.ts';
-import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.ts';
+} from '../../abi/fs/fcntl.ts';
+import { IN_CREATE, IN_OPEN } from '../../abi/fs/inotify.ts';
+import { MS_NODEV } from '../../abi/fs/mount.ts';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs/stat.ts';
 import { failed } from '../base/errno.ts';
 import { modeInDir } from './acl.ts';
 import type { VfsContext } from './context.ts';

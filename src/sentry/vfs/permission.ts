@@ -1,8 +1,13 @@
 // Permission checks by credentials: path_resolution(7), capabilities(7).
 
-import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID } from '../../abi/capability.ts';
 import { EACCES, EPERM } from '../../abi/errno.ts';
-import { S_IFDIR, S_IFMT, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP } from '../../abi/stat.ts';
+import { S_IFDIR, S_IFMT, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP } from '../../abi/fs/stat.ts';
+import {
+  CAP_DAC_OVERRIDE,
+  CAP_DAC_READ_SEARCH,
+  CAP_FOWNER,
+  CAP_FSETID,
+} from '../../abi/process/capability.ts';
 import type { Cred } from '../base/cred.ts';
 import { accessAcl, aclAllows } from './acl.ts';
 import type { VfsContext } from './context.ts';

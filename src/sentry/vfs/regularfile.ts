@@ -9,11 +9,11 @@ import {
   F_SEAL_SHRINK,
   F_SEAL_WRITE,
   O_APPEND,
-} from '../../abi/fcntl.ts';
-import { SEEK_DATA, SEEK_HOLE } from '../../abi/fs.ts';
-import { MAP_SHARED, PROT_WRITE } from '../../abi/mman.ts';
-import { RLIMIT_FSIZE } from '../../abi/resource.ts';
-import { SIGXFSZ } from '../../abi/signal.ts';
+} from '../../abi/fs/fcntl.ts';
+import { SEEK_DATA, SEEK_HOLE } from '../../abi/fs/fs.ts';
+import { MAP_SHARED, PROT_WRITE } from '../../abi/memory/mman.ts';
+import { RLIMIT_FSIZE } from '../../abi/process/resource.ts';
+import { SIGXFSZ } from '../../abi/signal/signal.ts';
 import type { Io } from '../base/io.ts';
 import type { Mappable } from '../memfile/mappable.ts';
 import type { VfsContext } from './context.ts';

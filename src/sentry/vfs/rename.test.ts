@@ -12,8 +12,8 @@ import {
   EPERM,
   EXDEV,
 } from '../../abi/errno.ts';
-import { AT_FDCWD, O_CREAT, O_WRONLY } from '../../abi/fcntl.ts';
-import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../abi/fs.ts';
+import { AT_FDCWD, O_CREAT, O_WRONLY } from '../../abi/fs/fcntl.ts';
+import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../abi/fs/fs.ts';
 import { failed } from '../base/errno.ts';
 import { TmpfsFs } from '../fs/tmpfs/tmpfs.ts';
 import { TestContext, testMemory } from './context.test.helper.ts';

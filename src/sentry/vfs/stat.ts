@@ -1,7 +1,7 @@
 // stat(2) and statx(2) structs from inodes, straight into a buffer.
 
 import { zeroFill } from '../../abi/bytes.ts';
-import { major, minor } from '../../abi/kdev.ts';
+import { major, minor } from '../../abi/fs/kdev.ts';
 import {
   encodeStatx,
   STAT_ST_ATIME,
@@ -24,7 +24,7 @@ import {
   STATX_BASIC_STATS,
   STATX_BTIME,
   STATX_MNT_ID,
-} from '../../abi/stat.ts';
+} from '../../abi/fs/stat.ts';
 import { putU64, putU64Exact } from '../../abi/u64.ts';
 import type { Inode } from './inode.ts';
 import type { Path } from './path.ts';

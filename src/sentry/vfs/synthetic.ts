@@ -2,7 +2,7 @@
 // from functions of the caller's context; nothing is stored.
 
 import { EINVAL, EIO, ENOENT, ENOMEM } from '../../abi/errno.ts';
-import { S_IFDIR, S_IFLNK, S_IFREG } from '../../abi/stat.ts';
+import { S_IFDIR, S_IFLNK, S_IFREG } from '../../abi/fs/stat.ts';
 import type { U64 } from '../../abi/u64.ts';
 import { bytesToString, stringToBytes } from '../base/bytes.ts';
 import { kernelMemory } from '../base/charge.ts';

@@ -1,8 +1,8 @@
 // Time stamps of inodes, and when a read moves the access time (relatime).
 
-import { O_NOATIME } from '../../abi/fcntl.ts';
-import { MS_NOATIME, MS_NODIRATIME, MS_RDONLY, MS_STRICTATIME } from '../../abi/mount.ts';
-import { S_IFDIR, S_IFMT } from '../../abi/stat.ts';
+import { O_NOATIME } from '../../abi/fs/fcntl.ts';
+import { MS_NOATIME, MS_NODIRATIME, MS_RDONLY, MS_STRICTATIME } from '../../abi/fs/mount.ts';
+import { S_IFDIR, S_IFMT } from '../../abi/fs/stat.ts';
 import type { VfsContext } from './context.ts';
 import type { File } from './file.ts';
 import type { Inode } from './inode.ts';

@@ -9,10 +9,10 @@ import {
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
   RESOLVE_NO_XDEV,
-} from '../../abi/fcntl.ts';
+} from '../../abi/fs/fcntl.ts';
+import { MS_NOSYMFOLLOW } from '../../abi/fs/mount.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT } from '../../abi/fs/stat.ts';
 import { MAXSYMLINKS, NAME_MAX } from '../../abi/limits.ts';
-import { MS_NOSYMFOLLOW } from '../../abi/mount.ts';
-import { S_IFDIR, S_IFLNK, S_IFMT } from '../../abi/stat.ts';
 import type { VfsContext } from './context.ts';
 import { type Dentry, lookupChild } from './dentry.ts';
 import type { Inode } from './inode.ts';

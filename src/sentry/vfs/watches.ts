@@ -1,7 +1,7 @@
 // The hook that inotify(7) listens on: VFS operations report here, and the watches of an inode hear of it.
 
-import { IN_ISDIR } from '../../abi/inotify.ts';
-import { S_IFDIR, S_IFMT } from '../../abi/stat.ts';
+import { IN_ISDIR } from '../../abi/fs/inotify.ts';
+import { S_IFDIR, S_IFMT } from '../../abi/fs/stat.ts';
 import type { Dentry } from './dentry.ts';
 import type { Inode } from './inode.ts';
 

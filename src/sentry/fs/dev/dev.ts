@@ -1,8 +1,8 @@
 // The content of /dev and the drivers of its memory devices. /dev itself is a tmpfs that the runtime mounts; fs/tty
 // registers the terminals' drivers.
 
-import { MEM_MAJOR, TTYAUX_MAJOR } from '../../../abi/major.ts';
-import { S_IFCHR } from '../../../abi/stat.ts';
+import { MEM_MAJOR, TTYAUX_MAJOR } from '../../../abi/fs/major.ts';
+import { S_IFCHR } from '../../../abi/fs/stat.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { registerCharDevice } from '../../vfs/devices.ts';
 import { makedev } from '../../vfs/filesystem.ts';

@@ -1,7 +1,7 @@
 // Random bytes for the guest.
 
-import { CAP_SYS_ADMIN } from '../../../abi/capability.ts';
 import { EFAULT, EINVAL, EPERM } from '../../../abi/errno.ts';
+import { CAP_SYS_ADMIN } from '../../../abi/process/capability.ts';
 import { randomFill } from '../../../host/random.ts';
 import type { Io } from '../../base/io.ts';
 import { SCRATCH_SIZE, scratch, scratchView } from '../../base/scratch.ts';

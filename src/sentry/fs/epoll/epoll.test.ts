@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from '../../../abi/errno.ts';
 import {
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
@@ -9,8 +10,7 @@ import {
   EPOLLIN,
   EPOLLONESHOT,
   EPOLLOUT,
-} from '../../../abi/epoll.ts';
-import { EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from '../../../abi/errno.ts';
+} from '../../../abi/events/epoll.ts';
 import type { UserMemory } from '../../base/usermem.ts';
 import { Waiter, WaitQueue, type Wakeable } from '../../base/wait.ts';
 import { AnonInode, anonInodeFs } from '../../vfs/anon.ts';

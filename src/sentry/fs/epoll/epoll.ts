@@ -4,6 +4,7 @@
 // epoll_wait looks at that list alone. A level-triggered item goes back to the list's end each time it is reported, and
 // leaves it when its file's poll() no longer shows an event.
 
+import { EEXIST, EFAULT, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from '../../../abi/errno.ts';
 import {
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
@@ -18,9 +19,8 @@ import {
   EPOLLRDNORM,
   EPOLLWAKEUP,
   SIZEOF_EPOLL_EVENT,
-} from '../../../abi/epoll.ts';
-import { EEXIST, EFAULT, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from '../../../abi/errno.ts';
-import { O_RDWR } from '../../../abi/fcntl.ts';
+} from '../../../abi/events/epoll.ts';
+import { O_RDWR } from '../../../abi/fs/fcntl.ts';
 import { kernelMemory } from '../../base/charge.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import type { UserMemory } from '../../base/usermem.ts';

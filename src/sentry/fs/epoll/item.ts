@@ -10,7 +10,7 @@ import {
   EPOLLHUP,
   EPOLLONESHOT,
   EPOLLWAKEUP,
-} from '../../../abi/epoll.ts';
+} from '../../../abi/events/epoll.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import { Waiter, type Wakeable } from '../../base/wait.ts';
 import type { File, ReleaseHook } from '../../vfs/file.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { EAGAIN, EINVAL } from '../../../abi/errno.ts';
-import { POLLERR, POLLIN, POLLOUT } from '../../../abi/poll.ts';
+import { POLLERR, POLLIN, POLLOUT } from '../../../abi/events/poll.ts';
 import { KernelIo } from '../../base/io.ts';
 import { AnonInode, anonInodeFs } from '../../vfs/anon.ts';
 import { TestContext } from '../../vfs/context.test.helper.ts';

@@ -1,8 +1,8 @@
 // eventfd(2): a 64-bit counter as a file. The counter is kept in two words, for values above 2^53 are legal.
 
 import { EAGAIN, EFAULT, EINVAL } from '../../../abi/errno.ts';
-import { O_RDWR } from '../../../abi/fcntl.ts';
-import { POLLERR, POLLIN, POLLOUT } from '../../../abi/poll.ts';
+import { POLLERR, POLLIN, POLLOUT } from '../../../abi/events/poll.ts';
+import { O_RDWR } from '../../../abi/fs/fcntl.ts';
 import type { Io } from '../../base/io.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import { WaitQueue } from '../../base/wait.ts';

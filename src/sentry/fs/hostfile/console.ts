@@ -4,11 +4,11 @@
 //   host terminal bytes -> terminal.feed()           terminal.drainOutput() -> host terminal
 
 import { EAGAIN, EINTR } from '../../../abi/errno.ts';
-import { O_RDWR } from '../../../abi/fcntl.ts';
+import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../../abi/events/poll.ts';
+import { O_RDWR } from '../../../abi/fs/fcntl.ts';
 import { TCGETS, TCSETS, TCSETSW, TIOCGWINSZ } from '../../../abi/ioctl.ts';
-import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../../abi/poll.ts';
 import { SYS_close, SYS_ioctl, SYS_poll, SYS_read, SYS_write } from '../../../abi/syscall.ts';
-import * as T from '../../../abi/termios.ts';
+import * as T from '../../../abi/tty/termios.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import type { HostPoller, HostPollTarget } from '../../../host/poller.ts';
 import { hostCall } from '../../../host/syscall.ts';

@@ -7,7 +7,7 @@
 // size say that it has changed, and when a program inside has written to it.
 
 import { EIO, ENOENT, ENOMEM } from '../../../abi/errno.ts';
-import { MAP_PRIVATE, PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
+import { MAP_PRIVATE, PROT_EXEC, PROT_READ } from '../../../abi/memory/mman.ts';
 import { SYS_mmap, SYS_munmap, SYS_pread64 } from '../../../abi/syscall.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { PAGE_SIZE } from '../../base/page.ts';

@@ -1,6 +1,14 @@
 // HostEnd: a descriptor of the host that files in here use, with who waits for it. It never makes the kernel wait.
 
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM } from '../../../abi/poll.ts';
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDNORM,
+  POLLWRNORM,
+} from '../../../abi/events/poll.ts';
 import { SYS_close, SYS_poll } from '../../../abi/syscall.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import type { HostPoller, HostPollTarget } from '../../../host/poller.ts';

@@ -2,16 +2,16 @@
 // through one bounce buffer; nothing here ever waits for the host.
 
 import { EAGAIN, EBADF, EINTR, ENODEV, ENOTTY, EPIPE, ESPIPE } from '../../../abi/errno.ts';
-import { F_GETFL, F_SETFL, O_ACCMODE, O_APPEND } from '../../../abi/fcntl.ts';
-import { RWF_APPEND, RWF_NOAPPEND, SEEK_CUR, SEEK_END, SEEK_SET } from '../../../abi/fs.ts';
+import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../../abi/events/poll.ts';
+import { F_GETFL, F_SETFL, O_ACCMODE, O_APPEND } from '../../../abi/fs/fcntl.ts';
+import { RWF_APPEND, RWF_NOAPPEND, SEEK_CUR, SEEK_END, SEEK_SET } from '../../../abi/fs/fs.ts';
+import { MEM_MAJOR } from '../../../abi/fs/major.ts';
+import { S_IFCHR, S_IFIFO, S_IFMT, S_IFREG } from '../../../abi/fs/stat.ts';
 import { FIONREAD, TCGETS, TIOCGWINSZ } from '../../../abi/ioctl.ts';
-import { MEM_MAJOR } from '../../../abi/major.ts';
-import { MAP_SHARED, PROT_WRITE } from '../../../abi/mman.ts';
-import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../../abi/poll.ts';
-import { RLIMIT_FSIZE } from '../../../abi/resource.ts';
-import { SIGPIPE } from '../../../abi/signal.ts';
-import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../../../abi/socket.ts';
-import { S_IFCHR, S_IFIFO, S_IFMT, S_IFREG } from '../../../abi/stat.ts';
+import { MAP_SHARED, PROT_WRITE } from '../../../abi/memory/mman.ts';
+import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../../../abi/net/socket.ts';
+import { RLIMIT_FSIZE } from '../../../abi/process/resource.ts';
+import { SIGPIPE } from '../../../abi/signal/signal.ts';
 import {
   SYS_fcntl,
   SYS_fsync,

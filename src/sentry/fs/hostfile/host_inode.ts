@@ -15,8 +15,8 @@ import {
   O_RDONLY,
   O_RDWR,
   O_WRONLY,
-} from '../../../abi/fcntl.ts';
-import { MEM_MAJOR } from '../../../abi/major.ts';
+} from '../../../abi/fs/fcntl.ts';
+import { MEM_MAJOR } from '../../../abi/fs/major.ts';
 import {
   S_IFCHR,
   S_IFIFO,
@@ -39,7 +39,7 @@ import {
   STAT_ST_RDEV,
   STAT_ST_SIZE,
   STAT_ST_UID,
-} from '../../../abi/stat.ts';
+} from '../../../abi/fs/stat.ts';
 import { SYS_fstat, SYS_ftruncate, SYS_openat } from '../../../abi/syscall.ts';
 import { getU64, getU64Exact } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';

@@ -2,9 +2,9 @@
 // A description shared with other processes is never set to O_NONBLOCK: that would break them (the shell that started
 // us). Pipes and terminals are reopened through /proc/self/fd instead, which gives a description of our own.
 
-import { F_DUPFD_CLOEXEC, F_GETFL, O_ACCMODE, O_APPEND } from '../../../abi/fcntl.ts';
+import { F_DUPFD_CLOEXEC, F_GETFL, O_ACCMODE, O_APPEND } from '../../../abi/fs/fcntl.ts';
+import { S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../../../abi/fs/stat.ts';
 import { TCGETS } from '../../../abi/ioctl.ts';
-import { S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../../../abi/stat.ts';
 import { SYS_fcntl, SYS_ioctl } from '../../../abi/syscall.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { maxHostFiles } from '../../../host/limits.ts';

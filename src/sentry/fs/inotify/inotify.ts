@@ -1,7 +1,8 @@
 // InotifyFile: an inotify(7) instance, its watches and its queue of events.
 
 import { EAGAIN, EEXIST, EFAULT, EINVAL, ENOSPC } from '../../../abi/errno.ts';
-import { O_RDONLY } from '../../../abi/fcntl.ts';
+import { POLLIN, POLLRDNORM } from '../../../abi/events/poll.ts';
+import { O_RDONLY } from '../../../abi/fs/fcntl.ts';
 import {
   IN_ALL_EVENTS,
   IN_DELETE_SELF,
@@ -19,9 +20,8 @@ import {
   INOTIFY_EVENT_MASK,
   INOTIFY_EVENT_WD,
   SIZEOF_INOTIFY_EVENT,
-} from '../../../abi/inotify.ts';
+} from '../../../abi/fs/inotify.ts';
 import { FIONREAD } from '../../../abi/ioctl.ts';
-import { POLLIN, POLLRDNORM } from '../../../abi/poll.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { Io } from '../../base/io.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';

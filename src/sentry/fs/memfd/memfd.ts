@@ -1,8 +1,8 @@
 // memfd_create(2): files of a tmpfs that is mounted nowhere, with seals.
 
-import { F_SEAL_EXEC, F_SEAL_SEAL } from '../../../abi/fcntl.ts';
-import { TMPFS_MAGIC } from '../../../abi/magic.ts';
-import { S_IFREG } from '../../../abi/stat.ts';
+import { F_SEAL_EXEC, F_SEAL_SEAL } from '../../../abi/fs/fcntl.ts';
+import { TMPFS_MAGIC } from '../../../abi/fs/magic.ts';
+import { S_IFREG } from '../../../abi/fs/stat.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { File } from '../../vfs/file.ts';

@@ -12,9 +12,9 @@ import {
   O_RDONLY,
   O_TRUNC,
   O_WRONLY,
-} from '../../../abi/fcntl.ts';
-import { PIPEFS_MAGIC } from '../../../abi/magic.ts';
-import { S_IFIFO } from '../../../abi/stat.ts';
+} from '../../../abi/fs/fcntl.ts';
+import { PIPEFS_MAGIC } from '../../../abi/fs/magic.ts';
+import { S_IFIFO } from '../../../abi/fs/stat.ts';
 import { AnonFs, AnonInode } from '../../vfs/anon.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { registerFifoOpener } from '../../vfs/devices.ts';

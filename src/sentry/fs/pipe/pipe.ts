@@ -4,7 +4,7 @@
 // same answers: a write of PIPE_BUF bytes never finds a pipe that poll(2) called writable too full.
 
 import { EAGAIN, EBUSY, EINVAL, ENOMEM, EPERM } from '../../../abi/errno.ts';
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../../abi/poll.ts';
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../../abi/events/poll.ts';
 import type { Io } from '../../base/io.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
 import { ByteRing } from '../../base/ring.ts';

@@ -1,11 +1,11 @@
 // PipeFile: one open end of a pipe or FIFO.
 
-import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../../abi/capability.ts';
 import { EAGAIN, EBADF, EPIPE } from '../../../abi/errno.ts';
-import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../../abi/fcntl.ts';
+import { POLLERR, POLLHUP } from '../../../abi/events/poll.ts';
+import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../../abi/fs/fcntl.ts';
 import { FIONREAD } from '../../../abi/ioctl.ts';
-import { POLLERR, POLLHUP } from '../../../abi/poll.ts';
-import { SIGPIPE } from '../../../abi/signal.ts';
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../../abi/process/capability.ts';
+import { SIGPIPE } from '../../../abi/signal/signal.ts';
 import type { Io } from '../../base/io.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import type { WaitQueue } from '../../base/wait.ts';

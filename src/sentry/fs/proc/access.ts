@@ -1,8 +1,8 @@
 // Who may look into a process: ptrace(2), "Ptrace access mode checking". PTRACE_MODE_READ_FSCREDS is what /proc asks for.
 
-import { CAP_SYS_PTRACE } from '../../../abi/capability.ts';
+import { CAP_SYS_PTRACE } from '../../../abi/process/capability.ts';
 import type { CapSet } from '../../base/cred.ts';
-import type { Task } from '../../kernel/task.ts';
+import type { Task } from '../../kernel/task/task.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 
 /** SUID_DUMP_USER: an ordinary process. */

@@ -1,9 +1,9 @@
 // /proc/PID/fd and fdinfo: one entry per descriptor. proc_pid_fd(5), proc_pid_fdinfo(5).
 
 import { EACCES, ENOENT } from '../../../abi/errno.ts';
-import { O_CLOEXEC } from '../../../abi/fcntl.ts';
-import { S_IFLNK } from '../../../abi/stat.ts';
-import type { Task } from '../../kernel/task.ts';
+import { O_CLOEXEC } from '../../../abi/fs/fcntl.ts';
+import { S_IFLNK } from '../../../abi/fs/stat.ts';
+import type { Task } from '../../kernel/task/task.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { DT_LNK, DT_REG } from '../../vfs/dirent.ts';
 import { pathString } from '../../vfs/dpath.ts';

@@ -2,9 +2,9 @@
 // does; an address space that is gone reads as empty.
 
 import { EFAULT, EINVAL, EIO } from '../../../abi/errno.ts';
-import { SEEK_CUR, SEEK_SET } from '../../../abi/fs.ts';
+import { SEEK_CUR, SEEK_SET } from '../../../abi/fs/fs.ts';
 import type { Io } from '../../base/io.ts';
-import type { Task } from '../../kernel/task.ts';
+import type { Task } from '../../kernel/task/task.ts';
 import { GUEST_TOP } from '../../platform/platform.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { File } from '../../vfs/file.ts';

@@ -1,8 +1,9 @@
 // What /proc asks of an address space, in one place.
 
-import { PROT_EXEC } from '../../../abi/mman.ts';
+import { PROT_EXEC } from '../../../abi/memory/mman.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
-import { TASK_DEAD, type Task } from '../../kernel/task.ts';
+import { TASK_DEAD } from '../../kernel/states.ts';
+import type { Task } from '../../kernel/task/task.ts';
 import { isDirect } from '../../mm/direct.ts';
 import type { MemoryManager } from '../../mm/mm.ts';
 import { LEAF_PAGES, PTE_ANON } from '../../mm/pagetable.ts';

@@ -1,6 +1,6 @@
 // /proc/PID/mounts, mountinfo and mountstats: the mounts of a task's namespace below its root. proc(5).
 
-import type { Task } from '../../kernel/task.ts';
+import type { Task } from '../../kernel/task/task.ts';
 import { pathReachable, pathString } from '../../vfs/dpath.ts';
 import { devMajor, devMinor } from '../../vfs/filesystem.ts';
 import { type Mount, mountOptions } from '../../vfs/mount.ts';

@@ -1,8 +1,8 @@
 // /proc/PID/ns: the namespaces of a process. There is one of each kind so far: links and stat work, setns(2) does not.
 
 import { ENOENT } from '../../../abi/errno.ts';
-import { NSFS_MAGIC } from '../../../abi/magic.ts';
-import { S_IFREG } from '../../../abi/stat.ts';
+import { NSFS_MAGIC } from '../../../abi/fs/magic.ts';
+import { S_IFREG } from '../../../abi/fs/stat.ts';
 import { AnonFs } from '../../vfs/anon.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { DT_LNK } from '../../vfs/dirent.ts';

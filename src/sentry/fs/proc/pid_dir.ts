@@ -1,8 +1,8 @@
 // /proc/PID and /proc/PID/task/TID: the table of their files. proc(5).
 
 import { EINVAL, ENOENT, EPERM } from '../../../abi/errno.ts';
-import { S_IFDIR, S_IFMT } from '../../../abi/stat.ts';
-import type { Task } from '../../kernel/task.ts';
+import { S_IFDIR, S_IFMT } from '../../../abi/fs/stat.ts';
+import type { Task } from '../../kernel/task/task.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { DT_DIR, direntType } from '../../vfs/dirent.ts';
 import { pathString } from '../../vfs/dpath.ts';

@@ -2,7 +2,8 @@
 
 import { EACCES, EPERM, ESRCH } from '../../../abi/errno.ts';
 import type { Io } from '../../base/io.ts';
-import { TASK_DEAD, type Task } from '../../kernel/task.ts';
+import { TASK_DEAD } from '../../kernel/states.ts';
+import type { Task } from '../../kernel/task/task.ts';
 import type { MemoryManager } from '../../mm/mm.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { File } from '../../vfs/file.ts';

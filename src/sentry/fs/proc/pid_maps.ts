@@ -1,7 +1,7 @@
 // /proc/PID/maps, smaps and smaps_rollup: proc_pid_maps(5), proc_pid_smaps(5).
 
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
-import type { Task } from '../../kernel/task.ts';
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../abi/memory/mman.ts';
+import type { Task } from '../../kernel/task/task.ts';
 import {
   VM_DONTDUMP,
   VM_DONTFORK,

@@ -1,11 +1,12 @@
 // /proc/PID/stat, status and statm: proc(5), proc_pid_stat(5), proc_pid_status(5).
 
-import { RLIMIT_RSS, RLIMIT_SIGPENDING } from '../../../abi/resource.ts';
-import { SCHED_NORMAL } from '../../../abi/sched.ts';
-import { SIG_DFL, SIG_IGN } from '../../../abi/signal.ts';
+import { RLIMIT_RSS, RLIMIT_SIGPENDING } from '../../../abi/process/resource.ts';
+import { SCHED_NORMAL } from '../../../abi/process/sched.ts';
+import { SIG_DFL, SIG_IGN } from '../../../abi/signal/signal.ts';
 import type { CapSet } from '../../base/cred.ts';
-import { type SignalHandlers, sigBit } from '../../kernel/signal_state.ts';
-import { TASK_BLOCKED, TASK_DEAD, TASK_STOPPED, type Task } from '../../kernel/task.ts';
+import { type SignalHandlers, sigBit } from '../../kernel/signal/state.ts';
+import { TASK_BLOCKED, TASK_DEAD, TASK_STOPPED } from '../../kernel/states.ts';
+import type { Task } from '../../kernel/task/task.ts';
 import { RIP, RSP } from '../../platform/regs.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { mayInspect } from './access.ts';

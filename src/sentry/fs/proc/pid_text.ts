@@ -1,12 +1,13 @@
 // Small text files of /proc/PID: cmdline, environ, limits, io, timers, ids and knobs. proc(5).
 
-import { CAP_SYS_NICE, CAP_SYS_RESOURCE } from '../../../abi/capability.ts';
 import { EACCES, EINVAL, EPERM } from '../../../abi/errno.ts';
-import { OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN } from '../../../abi/oom.ts';
-import * as R from '../../../abi/resource.ts';
-import { SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD } from '../../../abi/signal.ts';
+import { CAP_SYS_NICE, CAP_SYS_RESOURCE } from '../../../abi/process/capability.ts';
+import { OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN } from '../../../abi/process/oom.ts';
+import * as R from '../../../abi/process/resource.ts';
+import { SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD } from '../../../abi/signal/signal.ts';
 import { bytesToString } from '../../base/bytes.ts';
-import { TASK_BLOCKED, type Task } from '../../kernel/task.ts';
+import { TASK_BLOCKED } from '../../kernel/states.ts';
+import type { Task } from '../../kernel/task/task.ts';
 import { R8, R9, R10, RDI, RDX, RIP, RSI, RSP } from '../../platform/regs.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { hex, pad } from './format.ts';

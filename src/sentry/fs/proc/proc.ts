@@ -1,9 +1,9 @@
 // procfs: the root of /proc. Make one per kernel; several mounts may show it.
 
 import { ENOENT } from '../../../abi/errno.ts';
-import { PROC_SUPER_MAGIC } from '../../../abi/magic.ts';
+import { PROC_SUPER_MAGIC } from '../../../abi/fs/magic.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import type { Task } from '../../kernel/task.ts';
+import type { Task } from '../../kernel/task/task.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { DT_DIR, direntType } from '../../vfs/dirent.ts';
 import type { Inode } from '../../vfs/inode.ts';

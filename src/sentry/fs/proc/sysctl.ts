@@ -3,10 +3,10 @@
 import { EINVAL, EPERM } from '../../../abi/errno.ts';
 import { randomFill } from '../../../host/random.ts';
 import { countUnsupported } from '../../base/log.ts';
-import { MQ_LIMITS } from '../../kernel/ipc_namespace.ts';
+import { MQ_LIMITS } from '../../kernel/ipc/namespace.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import { NR_OPEN_MAX } from '../../kernel/limits.ts';
-import { PID_MAX } from '../../kernel/pids.ts';
+import { NR_OPEN_MAX } from '../../kernel/task/limits.ts';
+import { PID_MAX } from '../../kernel/task/pids.ts';
 import type { FileSystem } from '../../vfs/filesystem.ts';
 import { TextFileInode } from '../../vfs/synthetic.ts';
 import { ENTROPY_BITS } from '../dev/random.ts';

@@ -3,7 +3,7 @@
 
 import { fileMemory, kernelMemory } from '../../base/charge.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import { TASK_READY, TASK_RUNNING } from '../../kernel/task.ts';
+import { TASK_READY, TASK_RUNNING } from '../../kernel/states.ts';
 import { kb, pad, ticks } from './format.ts';
 
 const PAGE_KIB = 4;

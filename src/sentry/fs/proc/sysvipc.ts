@@ -1,8 +1,8 @@
 // /proc/sysvipc: the System V objects of the reader's IPC namespace. proc(5), sysvipc(7).
 
 import { PAGE_SIZE } from '../../base/page.ts';
-import type { IpcObject } from '../../kernel/ipc_object.ts';
-import type { Task } from '../../kernel/task.ts';
+import type { IpcObject } from '../../kernel/ipc/object.ts';
+import type { Task } from '../../kernel/task/task.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { FileSystem } from '../../vfs/filesystem.ts';
 import { type Text, TextFileInode } from '../../vfs/synthetic.ts';

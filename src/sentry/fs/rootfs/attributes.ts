@@ -1,8 +1,8 @@
 // What inodes of host objects take from the host at first: attributes, access control lists.
 
 import { ENODATA } from '../../../abi/errno.ts';
-import { S_IFDIR, S_IFMT } from '../../../abi/stat.ts';
-import { XATTR_NAME_POSIX_ACL_ACCESS, XATTR_NAME_POSIX_ACL_DEFAULT } from '../../../abi/xattr.ts';
+import { S_IFDIR, S_IFMT } from '../../../abi/fs/stat.ts';
+import { XATTR_NAME_POSIX_ACL_ACCESS, XATTR_NAME_POSIX_ACL_DEFAULT } from '../../../abi/fs/xattr.ts';
 import { failed } from '../../base/errno.ts';
 import { type Acl, Acls, decodeAcl, NOBODY, validAcl } from '../../vfs/acl.ts';
 import type { Inode } from '../../vfs/inode.ts';

@@ -2,7 +2,7 @@
 // over them, and those that it removed are remembered.
 
 import { ENOENT, ENOSPC, ENOTEMPTY } from '../../../abi/errno.ts';
-import { RENAME_EXCHANGE } from '../../../abi/fs.ts';
+import { RENAME_EXCHANGE } from '../../../abi/fs/fs.ts';
 import type { U64 } from '../../../abi/u64.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import { failed } from '../../base/errno.ts';

@@ -2,7 +2,6 @@
 // descriptors; a gofer's client can take its place. Symbolic links of the host are never followed and ".." is never
 // asked for: every step is one name below a directory that was reached the same way.
 
-import { DIRENT64_D_INO, DIRENT64_D_NAME, DIRENT64_D_RECLEN, DIRENT64_D_TYPE } from '../../../abi/dirent.ts';
 import {
   EACCES,
   EIO,
@@ -15,6 +14,12 @@ import {
   ESTALE,
 } from '../../../abi/errno.ts';
 import {
+  DIRENT64_D_INO,
+  DIRENT64_D_NAME,
+  DIRENT64_D_RECLEN,
+  DIRENT64_D_TYPE,
+} from '../../../abi/fs/dirent.ts';
+import {
   AT_EMPTY_PATH,
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
@@ -24,8 +29,7 @@ import {
   O_NONBLOCK,
   O_PATH,
   O_RDONLY,
-} from '../../../abi/fcntl.ts';
-import { PATH_MAX } from '../../../abi/limits.ts';
+} from '../../../abi/fs/fcntl.ts';
 import {
   BPF_FS_MAGIC,
   CGROUP_SUPER_MAGIC,
@@ -36,8 +40,7 @@ import {
   SECURITYFS_MAGIC,
   SYSFS_MAGIC,
   TRACEFS_MAGIC,
-} from '../../../abi/magic.ts';
-import { MAP_PRIVATE, PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
+} from '../../../abi/fs/magic.ts';
 import {
   S_IFDIR,
   S_IFMT,
@@ -57,7 +60,9 @@ import {
   STAT_ST_RDEV,
   STAT_ST_SIZE,
   STAT_ST_UID,
-} from '../../../abi/stat.ts';
+} from '../../../abi/fs/stat.ts';
+import { PATH_MAX } from '../../../abi/limits.ts';
+import { MAP_PRIVATE, PROT_EXEC, PROT_READ } from '../../../abi/memory/mman.ts';
 import {
   SYS_close,
   SYS_fgetxattr,

@@ -13,15 +13,15 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { EACCES, EEXIST, ENOENT, ENOTEMPTY, ENXIO } from '../../../abi/errno.ts';
 import {
   DIRENT64_D_INO,
   DIRENT64_D_NAME,
   DIRENT64_D_RECLEN,
   DIRENT64_D_TYPE,
   dirent64Size,
-} from '../../../abi/dirent.ts';
-import { EACCES, EEXIST, ENOENT, ENOTEMPTY, ENXIO } from '../../../abi/errno.ts';
-import { AT_FDCWD, O_APPEND, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } from '../../../abi/fcntl.ts';
+} from '../../../abi/fs/dirent.ts';
+import { AT_FDCWD, O_APPEND, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } from '../../../abi/fs/fcntl.ts';
 import { getU64Exact, type U64 } from '../../../abi/u64.ts';
 import { failed } from '../../base/errno.ts';
 import { KernelIo } from '../../base/io.ts';

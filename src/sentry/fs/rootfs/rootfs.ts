@@ -6,10 +6,10 @@
 // The tree is taken to stand still: attributes and names of the host are read once per cached inode.
 
 import { EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, EOVERFLOW } from '../../../abi/errno.ts';
-import { OVERLAYFS_SUPER_MAGIC } from '../../../abi/magic.ts';
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/stat.ts';
+import { OVERLAYFS_SUPER_MAGIC } from '../../../abi/fs/magic.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/fs/stat.ts';
+import { XATTR_NAME_CAPS } from '../../../abi/fs/xattr.ts';
 import type { U64 } from '../../../abi/u64.ts';
-import { XATTR_NAME_CAPS } from '../../../abi/xattr.ts';
 import { kernelMemory } from '../../base/charge.ts';
 import { failed } from '../../base/errno.ts';
 import { PAGE_SIZE } from '../../base/page.ts';

@@ -1,10 +1,10 @@
-// signalfd(2): pending signals of the reader as a file. Signals belong to the kernel layer: syscalls/signalfd.ts
+// signalfd(2): pending signals of the reader as a file. Signals belong to the kernel layer: syscalls/signals/signalfd.ts
 // subclasses this with a way to look at and take them.
 
 import { EAGAIN, EFAULT, EINVAL } from '../../../abi/errno.ts';
-import { O_RDWR } from '../../../abi/fcntl.ts';
-import { POLLIN } from '../../../abi/poll.ts';
-import { SIZEOF_SIGNALFD_SIGINFO } from '../../../abi/signalfd.ts';
+import { POLLIN } from '../../../abi/events/poll.ts';
+import { O_RDWR } from '../../../abi/fs/fcntl.ts';
+import { SIZEOF_SIGNALFD_SIGINFO } from '../../../abi/signal/signalfd.ts';
 import type { Io } from '../../base/io.ts';
 import { scratch } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';

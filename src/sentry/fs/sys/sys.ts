@@ -2,7 +2,7 @@
 // point. sysfs(5).
 
 import { EIO } from '../../../abi/errno.ts';
-import { SYSFS_MAGIC } from '../../../abi/magic.ts';
+import { SYSFS_MAGIC } from '../../../abi/fs/magic.ts';
 import { StaticDirInode, StaticSymlinkInode, SyntheticFs, TextFileInode } from '../../vfs/synthetic.ts';
 
 export interface SysOptions {

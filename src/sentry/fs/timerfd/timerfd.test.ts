@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EAGAIN, ECANCELED } from '../../../abi/errno.ts';
-import { CLOCK_MONOTONIC, CLOCK_REALTIME, type Itimerspec } from '../../../abi/time.ts';
-import { TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET } from '../../../abi/timerfd.ts';
+import { CLOCK_MONOTONIC, CLOCK_REALTIME, type Itimerspec } from '../../../abi/time/time.ts';
+import { TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET } from '../../../abi/time/timerfd.ts';
 import { KernelIo } from '../../base/io.ts';
 import type { Timer, TimeSource } from '../../base/time.ts';
 import { AnonInode, anonInodeFs } from '../../vfs/anon.ts';

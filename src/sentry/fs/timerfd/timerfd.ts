@@ -4,10 +4,10 @@
 // somebody reads or asks, so an idle descriptor costs nothing (timerfd_tmrproc in Linux does the same).
 
 import { EAGAIN, ECANCELED, EFAULT, EINVAL } from '../../../abi/errno.ts';
-import { O_RDWR } from '../../../abi/fcntl.ts';
-import { POLLIN } from '../../../abi/poll.ts';
-import { CLOCK_REALTIME, CLOCK_REALTIME_ALARM, type Itimerspec } from '../../../abi/time.ts';
-import { TFD_IOC_SET_TICKS, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET } from '../../../abi/timerfd.ts';
+import { POLLIN } from '../../../abi/events/poll.ts';
+import { O_RDWR } from '../../../abi/fs/fcntl.ts';
+import { CLOCK_REALTIME, CLOCK_REALTIME_ALARM, type Itimerspec } from '../../../abi/time/time.ts';
+import { TFD_IOC_SET_TICKS, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET } from '../../../abi/time/timerfd.ts';
 import { getU64, putU64 } from '../../../abi/u64.ts';
 import type { Io } from '../../base/io.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';

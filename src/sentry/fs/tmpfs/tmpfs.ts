@@ -1,9 +1,9 @@
 // tmpfs(5): a file system in the memory file.
 
 import { EINVAL } from '../../../abi/errno.ts';
-import { F_SEAL_SEAL } from '../../../abi/fcntl.ts';
-import { TMPFS_MAGIC } from '../../../abi/magic.ts';
-import { S_IFDIR } from '../../../abi/stat.ts';
+import { F_SEAL_SEAL } from '../../../abi/fs/fcntl.ts';
+import { TMPFS_MAGIC } from '../../../abi/fs/magic.ts';
+import { S_IFDIR } from '../../../abi/fs/stat.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import type { VfsContext } from '../../vfs/context.ts';

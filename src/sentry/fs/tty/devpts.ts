@@ -1,12 +1,12 @@
 // devpts: the file system of /dev/pts, and the drivers of /dev/ptmx, /dev/tty, /dev/console and /dev/pts/N. One instance
 // numbers all pseudo-terminals of the sandbox. pts(4), devpts in proc(5)'s mount options: gid=5,mode=620.
 
-import { CAP_SYS_ADMIN } from '../../../abi/capability.ts';
 import { EBUSY, EINVAL, EIO, ENOENT, ENOSPC, ENXIO } from '../../../abi/errno.ts';
-import { O_ACCMODE, O_NOCTTY, O_WRONLY } from '../../../abi/fcntl.ts';
-import { DEVPTS_SUPER_MAGIC } from '../../../abi/magic.ts';
-import { TTYAUX_MAJOR } from '../../../abi/major.ts';
-import { S_IFCHR } from '../../../abi/stat.ts';
+import { O_ACCMODE, O_NOCTTY, O_WRONLY } from '../../../abi/fs/fcntl.ts';
+import { DEVPTS_SUPER_MAGIC } from '../../../abi/fs/magic.ts';
+import { TTYAUX_MAJOR } from '../../../abi/fs/major.ts';
+import { S_IFCHR } from '../../../abi/fs/stat.ts';
+import { CAP_SYS_ADMIN } from '../../../abi/process/capability.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { ANY_MINOR, registerCharDevice } from '../../vfs/devices.ts';

@@ -1,6 +1,6 @@
 // Line editing of the line discipline: ERASE, KILL and WERASE with the echo that each asks for (eraser() of n_tty).
 
-import * as T from '../../../abi/termios.ts';
+import * as T from '../../../abi/tty/termios.ts';
 import { isControl, type TtyOutput } from './output.ts';
 import type { Termios } from './termios.ts';
 

@@ -1,13 +1,13 @@
 // ioctl_tty(2): requests on either end of a pseudo-terminal. Attributes and the window size belong to the pair; on the
 // master, termios requests act on the slave.
 
-import { CAP_SYS_ADMIN } from '../../../abi/capability.ts';
 import { EAGAIN, EINVAL, EIO, ENOTTY, EPERM, ESRCH } from '../../../abi/errno.ts';
-import { O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK } from '../../../abi/fcntl.ts';
+import { O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK } from '../../../abi/fs/fcntl.ts';
 import * as C from '../../../abi/ioctl.ts';
-import { RLIMIT_NOFILE } from '../../../abi/resource.ts';
-import { SIGTTOU } from '../../../abi/signal.ts';
-import * as T from '../../../abi/termios.ts';
+import { CAP_SYS_ADMIN } from '../../../abi/process/capability.ts';
+import { RLIMIT_NOFILE } from '../../../abi/process/resource.ts';
+import { SIGTTOU } from '../../../abi/signal/signal.ts';
+import * as T from '../../../abi/tty/termios.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';

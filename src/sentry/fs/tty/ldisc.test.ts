@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SIGINT, SIGQUIT, SIGTSTP } from '../../../abi/signal.ts';
-import * as T from '../../../abi/termios.ts';
+import { SIGINT, SIGQUIT, SIGTSTP } from '../../../abi/signal/signal.ts';
+import * as T from '../../../abi/tty/termios.ts';
 import { slaveTermios, type Termios } from './termios.ts';
 import { makePty, signals, typeInto, typeIntoHost } from './testing.test.helper.ts';
 

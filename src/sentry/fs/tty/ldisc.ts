@@ -6,8 +6,8 @@
 // buf is a ring of 4096 bytes under counters that only grow: [tail, canonHead) are finished lines, [canonHead, head)
 // the line being edited. mark[i] = 1 where a line ends; an end by EOF is a marked NUL that read() does not return.
 
-import { SIGINT, SIGQUIT, SIGTSTP } from '../../../abi/signal.ts';
-import * as T from '../../../abi/termios.ts';
+import { SIGINT, SIGQUIT, SIGTSTP } from '../../../abi/signal/signal.ts';
+import * as T from '../../../abi/tty/termios.ts';
 import { ByteQueue } from './byte_queue.ts';
 import { Eraser } from './erase.ts';
 import { isUpper, type TtyOutput } from './output.ts';

@@ -12,7 +12,7 @@ import {
   OPOST,
   TABDLY,
   XTABS,
-} from '../../../abi/termios.ts';
+} from '../../../abi/tty/termios.ts';
 import type { ByteQueue } from './byte_queue.ts';
 import type { Termios } from './termios.ts';
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EAGAIN, EIO, ERESTARTSYS } from '../../../abi/errno.ts';
-import { O_NONBLOCK, O_RDWR } from '../../../abi/fcntl.ts';
+import { POLLHUP, POLLIN, POLLOUT } from '../../../abi/events/poll.ts';
+import { O_NONBLOCK, O_RDWR } from '../../../abi/fs/fcntl.ts';
 import {
   TIOCPKT_FLUSHREAD,
   TIOCPKT_FLUSHWRITE,
@@ -9,9 +10,8 @@ import {
   TIOCPKT_START,
   TIOCPKT_STOP,
 } from '../../../abi/ioctl.ts';
-import { POLLHUP, POLLIN, POLLOUT } from '../../../abi/poll.ts';
-import { SIGCONT, SIGHUP, SIGTTIN, SIGTTOU, SIGWINCH } from '../../../abi/signal.ts';
-import * as T from '../../../abi/termios.ts';
+import { SIGCONT, SIGHUP, SIGTTIN, SIGTTOU, SIGWINCH } from '../../../abi/signal/signal.ts';
+import * as T from '../../../abi/tty/termios.ts';
 import { KernelIo } from '../../base/io.ts';
 import type { Timer, TimeSource } from '../../base/time.ts';
 import { AnonFs, AnonInode } from '../../vfs/anon.ts';

@@ -6,6 +6,15 @@
 
 import { EIO, ENOTTY, ERESTARTSYS } from '../../../abi/errno.ts';
 import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDNORM,
+  POLLWRNORM,
+} from '../../../abi/events/poll.ts';
+import {
   TIOCPKT_DOSTOP,
   TIOCPKT_FLUSHREAD,
   TIOCPKT_FLUSHWRITE,
@@ -14,9 +23,8 @@ import {
   TIOCPKT_START,
   TIOCPKT_STOP,
 } from '../../../abi/ioctl.ts';
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM } from '../../../abi/poll.ts';
-import { SIGCONT, SIGHUP, SIGTTIN, SIGWINCH } from '../../../abi/signal.ts';
-import * as T from '../../../abi/termios.ts';
+import { SIGCONT, SIGHUP, SIGTTIN, SIGWINCH } from '../../../abi/signal/signal.ts';
+import * as T from '../../../abi/tty/termios.ts';
 import { Timer, type TimerTarget, type TimeSource } from '../../base/time.ts';
 import { WaitQueue } from '../../base/wait.ts';
 import type { VfsContext } from '../../vfs/context.ts';

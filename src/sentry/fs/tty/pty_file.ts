@@ -1,10 +1,10 @@
 // Open files of a pseudo-terminal: the slave (a terminal) and the master.
 
 import { EAGAIN, EFAULT, EIO, ENOTTY, ESPIPE } from '../../../abi/errno.ts';
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../../abi/events/poll.ts';
 import { TIOCSPGRP } from '../../../abi/ioctl.ts';
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../../abi/poll.ts';
-import { SIGTTIN, SIGTTOU } from '../../../abi/signal.ts';
-import { EXTPROC, ICANON, TOSTOP, VMIN, VTIME } from '../../../abi/termios.ts';
+import { SIGTTIN, SIGTTOU } from '../../../abi/signal/signal.ts';
+import { EXTPROC, ICANON, TOSTOP, VMIN, VTIME } from '../../../abi/tty/termios.ts';
 import type { Io } from '../../base/io.ts';
 import type { WaitQueue } from '../../base/wait.ts';
 import type { VfsContext } from '../../vfs/context.ts';

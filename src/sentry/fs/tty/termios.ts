@@ -5,7 +5,7 @@
 //   struct termios  (36 bytes): u32 iflag, oflag, cflag, lflag; u8 line; u8 cc[19]
 //   struct termios2 (44 bytes): struct termios; u32 ispeed, ospeed
 
-import * as T from '../../../abi/termios.ts';
+import * as T from '../../../abi/tty/termios.ts';
 
 export const TERMIO_SIZE = 18;
 export const TERMIOS_SIZE = 36;

@@ -1,10 +1,10 @@
 // For tests of terminals: a pty without processes, and one of the host's own to compare with.
 
-import { AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_RDWR } from '../../../abi/fcntl.ts';
+import { POLLIN } from '../../../abi/events/poll.ts';
+import { AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_RDWR } from '../../../abi/fs/fcntl.ts';
 import { TCSETS, TIOCGPTN, TIOCSPTLCK } from '../../../abi/ioctl.ts';
-import { POLLIN } from '../../../abi/poll.ts';
 import { SYS_close, SYS_ioctl, SYS_openat, SYS_poll, SYS_read, SYS_write } from '../../../abi/syscall.ts';
-import { ECHO, ECHONL } from '../../../abi/termios.ts';
+import { ECHO, ECHONL } from '../../../abi/tty/termios.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import type { TtyHost, TtySession } from './job_control.ts';

@@ -1,10 +1,10 @@
 // HostWait: what a sleeping Sentry is woken by, all in one epoll_wait(2): the kernel's descriptors, the counter that guest
 // threads write to when they report, and the deaths of their processes.
 
-import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLET, EPOLLIN } from '../../../abi/epoll.ts';
 import { EINTR } from '../../../abi/errno.ts';
-import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../../abi/eventfd.ts';
-import { POLLFD_EVENTS, POLLFD_FD, POLLIN, SIZEOF_POLLFD } from '../../../abi/poll.ts';
+import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLET, EPOLLIN } from '../../../abi/events/epoll.ts';
+import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../../abi/events/eventfd.ts';
+import { POLLFD_EVENTS, POLLFD_FD, POLLIN, SIZEOF_POLLFD } from '../../../abi/events/poll.ts';
 import {
   SYS_close,
   SYS_epoll_create1,

@@ -14,7 +14,7 @@
 // compute for a while between their calls, all of them may: what the wake-ups across cpus cost is then less than what an
 // idle cpu is worth (spreadPays).
 
-import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../../abi/fcntl.ts';
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../../abi/fs/fcntl.ts';
 import {
   SYS_close,
   SYS_getcpu,

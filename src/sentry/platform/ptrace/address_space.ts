@@ -1,6 +1,6 @@
 // PtraceAddressSpace: one stub process. Mapping orders queue here and run on one of its stopped threads.
 
-import { MAP_FIXED, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED } from '../../../abi/mman.ts';
+import { MAP_FIXED, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED } from '../../../abi/memory/mman.ts';
 import { SYS_mmap, SYS_mprotect, SYS_munmap } from '../../../abi/syscall.ts';
 import type { DonatedFile } from '../../memfile/mappable.ts';
 import { type AddressSpace, GUEST_TOP } from '../platform.ts';

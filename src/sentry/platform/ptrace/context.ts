@@ -1,7 +1,7 @@
 // PtraceContext: a guest thread's registers, and the host thread that runs them while it has one.
 
 import { EAGAIN, EIO } from '../../../abi/errno.ts';
-import { PTRACE_SYSEMU } from '../../../abi/ptrace.ts';
+import { PTRACE_SYSEMU } from '../../../abi/process/ptrace.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import {
   ptraceGetXstate,

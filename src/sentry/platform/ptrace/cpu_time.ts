@@ -1,7 +1,7 @@
 // CPU time of a stub's thread. Of a process with one thread its CPU clock tells (clock_getcpuclockid(3)); a single
 // thread of several needs /proc/PID/task/TID/schedstat (first number: ns on a cpu), which costs ten times more.
 
-import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../../abi/fcntl.ts';
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../../abi/fs/fcntl.ts';
 import { SYS_close, SYS_openat, SYS_read } from '../../../abi/syscall.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostClockNs } from '../../../host/clock.ts';

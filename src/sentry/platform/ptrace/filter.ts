@@ -1,8 +1,8 @@
 // What stands behind PTRACE_SYSEMU: should a thread of a stub ever run without it, its calls meet these filters. Emulated
 // calls never get here, so they cost nothing.
 
-import { AUDIT_ARCH_X86_64 } from '../../../abi/audit.ts';
-import { SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS } from '../../../abi/seccomp.ts';
+import { AUDIT_ARCH_X86_64 } from '../../../abi/process/audit.ts';
+import { SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS } from '../../../abi/process/seccomp.ts';
 import {
   SYS_clone,
   SYS_close,

@@ -1,8 +1,8 @@
 // HostThread: one host thread of a stub process, always a tracee of the Sentry's thread.
 
 import { EIO, ESRCH } from '../../../abi/errno.ts';
-import { PTRACE_CONT, PTRACE_EVENT_STOP, PTRACE_SYSEMU } from '../../../abi/ptrace.ts';
-import { SIGTRAP } from '../../../abi/signal.ts';
+import { PTRACE_CONT, PTRACE_EVENT_STOP, PTRACE_SYSEMU } from '../../../abi/process/ptrace.ts';
+import { SIGTRAP } from '../../../abi/signal/signal.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import {
   ptraceGetregs,

@@ -4,7 +4,8 @@
 // race between looking at descriptors and sleeping.
 
 import { EINTR, ESRCH } from '../../../abi/errno.ts';
-import { PTRACE_EVENT_STOP, PTRACE_SYSEMU } from '../../../abi/ptrace.ts';
+import { MSG_CMSG_CLOEXEC, MSG_DONTWAIT } from '../../../abi/net/socket.ts';
+import { PTRACE_EVENT_STOP, PTRACE_SYSEMU } from '../../../abi/process/ptrace.ts';
 import {
   encodeSigaction,
   SA_NOCLDSTOP,
@@ -17,8 +18,7 @@ import {
   SIGSEGV,
   SIGTRAP,
   SIZEOF_SIGACTION,
-} from '../../../abi/signal.ts';
-import { MSG_CMSG_CLOEXEC, MSG_DONTWAIT } from '../../../abi/socket.ts';
+} from '../../../abi/signal/signal.ts';
 import {
   SYS_clone,
   SYS_close,

@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { EPERM } from '../../../abi/errno.ts';
-import { PTRACE_EVENT_STOP, PTRACE_O_EXITKILL, PTRACE_O_TRACESYSGOOD } from '../../../abi/ptrace.ts';
-import { SIGKILL } from '../../../abi/signal.ts';
+import { PTRACE_EVENT_STOP, PTRACE_O_EXITKILL, PTRACE_O_TRACESYSGOOD } from '../../../abi/process/ptrace.ts';
+import { SIGKILL } from '../../../abi/signal/signal.ts';
 import { SYS_kill } from '../../../abi/syscall.ts';
 import { ptraceInterrupt, ptraceSeize, waitFor, waitStatus } from '../../../host/ptrace.ts';
 import { hostCall } from '../../../host/syscall.ts';

@@ -7,6 +7,7 @@
 //   STUB_BASE + 0x5000   message: in the template only, where it receives descriptors   (rw-, from the memory file)
 //   HOST_VDSO_ADDR       the host's own vDSO and its data (../stub/host_vdso.ts)
 
+import { POLLIN } from '../../../abi/events/poll.ts';
 import {
   MADV_DONTFORK,
   MAP_FIXED,
@@ -15,8 +16,7 @@ import {
   PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
-} from '../../../abi/mman.ts';
-import { POLLIN } from '../../../abi/poll.ts';
+} from '../../../abi/memory/mman.ts';
 import {
   CLONE_FILES,
   CLONE_FS,
@@ -26,9 +26,9 @@ import {
   CLONE_SYSVSEM,
   CLONE_THREAD,
   CLONE_VM,
-} from '../../../abi/sched.ts';
-import { SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_SET_MODE_FILTER } from '../../../abi/seccomp.ts';
-import { SIGCHLD } from '../../../abi/signal.ts';
+} from '../../../abi/process/sched.ts';
+import { SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_SET_MODE_FILTER } from '../../../abi/process/seccomp.ts';
+import { SIGCHLD } from '../../../abi/signal/signal.ts';
 import {
   SYS_close,
   SYS_madvise,

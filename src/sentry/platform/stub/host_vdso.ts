@@ -4,8 +4,8 @@
 //   ... [vvar] [vvar_vclock]   r--   as many mappings and pages as this kernel has; right below, where the code looks
 //   HOST_VDSO_ADDR   [vdso]    r-x
 
-import { AT_EXECFN, AT_SYSINFO_EHDR } from '../../../abi/auxvec.ts';
-import { MREMAP_FIXED, MREMAP_MAYMOVE } from '../../../abi/mman.ts';
+import { MREMAP_FIXED, MREMAP_MAYMOVE } from '../../../abi/memory/mman.ts';
+import { AT_EXECFN, AT_SYSINFO_EHDR } from '../../../abi/process/auxvec.ts';
 import { SYS_mremap } from '../../../abi/syscall.ts';
 import {
   type Assembler,

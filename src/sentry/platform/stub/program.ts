@@ -2,14 +2,20 @@
 // What the program does not need it does not have (docs/platforms.md, "What stands behind"): descriptors, capabilities, ways to get
 // more of them, core dumps, and where the host lets us, our mounts, network, and names.
 
-import { _LINUX_CAPABILITY_VERSION_3, CAP_SYS_ADMIN } from '../../../abi/capability.ts';
 import { EINVAL, ENOSYS, EPERM } from '../../../abi/errno.ts';
-import { F_SETFD, FD_CLOEXEC, O_CLOEXEC } from '../../../abi/fcntl.ts';
-import { MFD_CLOEXEC, MFD_EXEC } from '../../../abi/memfd.ts';
-import { PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from '../../../abi/prctl.ts';
-import { RLIMIT_CORE } from '../../../abi/resource.ts';
-import { CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWUTS } from '../../../abi/sched.ts';
-import { SIG_SETMASK, SIGKILL } from '../../../abi/signal.ts';
+import { F_SETFD, FD_CLOEXEC, O_CLOEXEC } from '../../../abi/fs/fcntl.ts';
+import { MFD_CLOEXEC, MFD_EXEC } from '../../../abi/memory/memfd.ts';
+import { _LINUX_CAPABILITY_VERSION_3, CAP_SYS_ADMIN } from '../../../abi/process/capability.ts';
+import { PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from '../../../abi/process/prctl.ts';
+import { RLIMIT_CORE } from '../../../abi/process/resource.ts';
+import {
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+} from '../../../abi/process/sched.ts';
+import { SIG_SETMASK, SIGKILL } from '../../../abi/signal/signal.ts';
 import {
   SYS_capget,
   SYS_capset,

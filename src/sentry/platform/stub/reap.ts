@@ -1,9 +1,9 @@
 // The end of many stubs at once: all are told to die before any is waited for, so that the host takes them down side by
 // side, on all its cpus.
 
-import { SIGKILL } from '../../../abi/signal.ts';
+import { __WALL, WNOHANG } from '../../../abi/process/wait.ts';
+import { SIGKILL } from '../../../abi/signal/signal.ts';
 import { SYS_kill, SYS_nanosleep, SYS_wait4 } from '../../../abi/syscall.ts';
-import { __WALL, WNOHANG } from '../../../abi/wait.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { monotonicNs } from '../../../host/clock.ts';
 import { hostCall } from '../../../host/syscall.ts';

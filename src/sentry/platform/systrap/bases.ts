@@ -12,7 +12,7 @@
 // after a selector was loaded, it is the first word of the jump table. A guest that makes it look like a slot's address
 // has the entry write its registers there, which it could do itself.
 
-import { ARCH_SET_FS, ARCH_SET_GS } from '../../../abi/prctl.ts';
+import { ARCH_SET_FS, ARCH_SET_GS } from '../../../abi/process/prctl.ts';
 import { SYS_arch_prctl } from '../../../abi/syscall.ts';
 import {
   type Assembler,

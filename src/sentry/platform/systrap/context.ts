@@ -1,7 +1,7 @@
 // SystrapContext: a guest thread's registers, on the Sentry's side only, and the slot of the host thread that runs them.
 
 import { EAGAIN, ENOSYS } from '../../../abi/errno.ts';
-import { FUTEX_WAKE } from '../../../abi/futex.ts';
+import { FUTEX_WAKE } from '../../../abi/ipc/futex.ts';
 import { SYS_futex, SYS_tgkill } from '../../../abi/syscall.ts';
 import { hostCall3 } from '../../../host/syscall.ts';
 import { processCpuNs, threadCpuNs } from '../../../host/threads.ts';

@@ -3,10 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { EPOLLIN } from '../../../abi/epoll.ts';
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
+import { EPOLLIN } from '../../../abi/events/epoll.ts';
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../abi/memory/mman.ts';
 import { SYS_getppid, SYS_read, SYS_timerfd_create, SYS_timerfd_settime } from '../../../abi/syscall.ts';
-import { CLOCK_MONOTONIC } from '../../../abi/time.ts';
+import { CLOCK_MONOTONIC } from '../../../abi/time/time.ts';
 import { Assembler, dword, EAX, imm, mem, RAX, RBX, RCX, RDI } from '../../../asm/index.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { monotonicNs } from '../../../host/clock.ts';

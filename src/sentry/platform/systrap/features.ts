@@ -1,6 +1,6 @@
 // What the processor and the host offer to the stub's code.
 
-import { AT_HWCAP2, HWCAP2_FSGSBASE } from '../../../abi/auxvec.ts';
+import { AT_HWCAP2, HWCAP2_FSGSBASE } from '../../../abi/process/auxvec.ts';
 import { hostAuxValue } from '../../../host/auxv.ts';
 import { cpuid } from '../../../host/cpuid.ts';
 import type { Bases } from './bases.ts';

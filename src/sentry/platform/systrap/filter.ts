@@ -2,16 +2,16 @@
 // threads put the strict one on top before they run guest code. The host takes the most restrictive answer of both
 // (kill > trap > errno > notify > allow), so whatever the mapper may do, a guest thread may do only what both allow.
 
-import { AUDIT_ARCH_X86_64 } from '../../../abi/audit.ts';
 import { ENOSYS } from '../../../abi/errno.ts';
-import { FUTEX_WAIT } from '../../../abi/futex.ts';
-import { ARCH_SET_FS, ARCH_SET_GS } from '../../../abi/prctl.ts';
+import { FUTEX_WAIT } from '../../../abi/ipc/futex.ts';
+import { AUDIT_ARCH_X86_64 } from '../../../abi/process/audit.ts';
+import { ARCH_SET_FS, ARCH_SET_GS } from '../../../abi/process/prctl.ts';
 import {
   SECCOMP_RET_ALLOW,
   SECCOMP_RET_ERRNO,
   SECCOMP_RET_TRAP,
   SECCOMP_RET_USER_NOTIF,
-} from '../../../abi/seccomp.ts';
+} from '../../../abi/process/seccomp.ts';
 import {
   SYS_arch_prctl,
   SYS_clone,

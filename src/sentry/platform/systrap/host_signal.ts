@@ -3,7 +3,7 @@
 // says is copied and decides about this guest alone.
 
 import { ENOSYS } from '../../../abi/errno.ts';
-import { SIGINFO_SI_ADDR, SIGINFO_SI_CODE } from '../../../abi/siginfo.ts';
+import { SIGINFO_SI_ADDR, SIGINFO_SI_CODE } from '../../../abi/signal/siginfo.ts';
 import {
   BUS_ADRERR,
   SEGV_ACCERR,
@@ -15,7 +15,7 @@ import {
   SIGSEGV,
   SIGSYS,
   SIGTRAP,
-} from '../../../abi/signal.ts';
+} from '../../../abi/signal/signal.ts';
 import {
   ACCESS_EXEC,
   ACCESS_READ,

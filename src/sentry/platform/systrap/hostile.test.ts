@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, unlinkSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { EPOLLIN } from '../../../abi/epoll.ts';
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
+import { EPOLLIN } from '../../../abi/events/epoll.ts';
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../abi/memory/mman.ts';
 import {
   SIGCONTEXT_CS,
   SIGCONTEXT_EFLAGS,
@@ -15,8 +15,8 @@ import {
   UCONTEXT_UC_MCONTEXT,
   UCONTEXT_UC_SIGMASK,
   UCONTEXT_UC_STACK,
-} from '../../../abi/sigcontext.ts';
-import { SIGSEGV, SS_DISABLE } from '../../../abi/signal.ts';
+} from '../../../abi/signal/sigcontext.ts';
+import { SIGSEGV, SS_DISABLE } from '../../../abi/signal/signal.ts';
 import {
   SYS_creat,
   SYS_futex,
@@ -30,7 +30,7 @@ import {
   SYS_timerfd_settime,
   SYS_write,
 } from '../../../abi/syscall.ts';
-import { CLOCK_MONOTONIC } from '../../../abi/time.ts';
+import { CLOCK_MONOTONIC } from '../../../abi/time/time.ts';
 import { Assembler, dword, EAX, imm, mem, R10, RAX, RBX, RCX, RDI, RDX, RSI } from '../../../asm/index.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { HostPoller } from '../../../host/poller.ts';

@@ -16,7 +16,7 @@
 //   0x400  extended state of a patched call, when somebody asks for it or sets it
 //   0x1000 ... signal stack ...  0x4000   rt_sigframe: return address, ucontext, siginfo, then the XSAVE area above
 
-import { SIZEOF_UCONTEXT, UCONTEXT_UC_MCONTEXT } from '../../../abi/sigcontext.ts';
+import { SIZEOF_UCONTEXT, UCONTEXT_UC_MCONTEXT } from '../../../abi/signal/sigcontext.ts';
 import { GUEST_TOP, PATCH_TABLE_ADDR, PATCH_TABLE_SIZE } from '../platform.ts';
 import { ORDER_SIZE } from '../stub/orders.ts';
 

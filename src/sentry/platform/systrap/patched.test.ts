@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../abi/memory/mman.ts';
 import { SYS_getpid, SYS_getppid } from '../../../abi/syscall.ts';
 import {
   Assembler,

@@ -28,7 +28,7 @@ import {
   SIGCONTEXT_RIP,
   SIGCONTEXT_RSI,
   SIGCONTEXT_RSP,
-} from '../../../abi/sigcontext.ts';
+} from '../../../abi/signal/sigcontext.ts';
 import { SYS_futex, SYS_getppid, SYS_write } from '../../../abi/syscall.ts';
 import {
   AL,

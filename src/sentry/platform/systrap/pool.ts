@@ -1,7 +1,7 @@
 // ProcessPool: stub processes whose guests are gone, emptied for the next ones: that is what makes fork and exec cheap. A
 // process is kept only when it is certain that nothing of the guest before is left in it, neither to be read nor to act.
 
-import { FUTEX_WAKE } from '../../../abi/futex.ts';
+import { FUTEX_WAKE } from '../../../abi/ipc/futex.ts';
 import { SYS_futex, SYS_munmap } from '../../../abi/syscall.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { STATE_RUN } from '../handover/line.ts';

@@ -3,7 +3,7 @@
 // time; emptied processes are kept for the next one.
 
 import { EINTR, ESRCH } from '../../../abi/errno.ts';
-import { MAP_FIXED, MAP_SHARED, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
+import { MAP_FIXED, MAP_SHARED, PROT_READ, PROT_WRITE } from '../../../abi/memory/mman.ts';
 import {
   CLONE_FILES,
   CLONE_FS,
@@ -11,8 +11,9 @@ import {
   CLONE_SYSVSEM,
   CLONE_THREAD,
   CLONE_VM,
-} from '../../../abi/sched.ts';
-import { SIGKILL } from '../../../abi/signal.ts';
+} from '../../../abi/process/sched.ts';
+import { __WALL, WNOHANG } from '../../../abi/process/wait.ts';
+import { SIGKILL } from '../../../abi/signal/signal.ts';
 import {
   SYS_clone,
   SYS_close,
@@ -22,7 +23,6 @@ import {
   SYS_ppoll,
   SYS_wait4,
 } from '../../../abi/syscall.ts';
-import { __WALL, WNOHANG } from '../../../abi/wait.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';

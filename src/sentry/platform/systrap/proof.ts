@@ -2,8 +2,8 @@
 // is the host's: the call that the thread sleeps in, its arguments, stack pointer and address. A process may be handed
 // from one guest program to the next only when no thread of it can still be running code of the first.
 
-import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../../abi/fcntl.ts';
-import { FUTEX_WAIT } from '../../../abi/futex.ts';
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../../abi/fs/fcntl.ts';
+import { FUTEX_WAIT } from '../../../abi/ipc/futex.ts';
 import { SYS_close, SYS_futex, SYS_openat, SYS_pread64, SYS_sched_yield } from '../../../abi/syscall.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';

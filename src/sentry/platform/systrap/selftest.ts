@@ -1,10 +1,10 @@
 // Does this host let the systrap platform work? One system call, one fault and one mapping order of guest code, with a
 // time limit. `vedette doctor` and the choice of a platform ask.
 
-import { EPOLLIN } from '../../../abi/epoll.ts';
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
+import { EPOLLIN } from '../../../abi/events/epoll.ts';
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../abi/memory/mman.ts';
 import { SYS_close, SYS_getpid, SYS_timerfd_create, SYS_timerfd_settime } from '../../../abi/syscall.ts';
-import { CLOCK_MONOTONIC } from '../../../abi/time.ts';
+import { CLOCK_MONOTONIC } from '../../../abi/time/time.ts';
 import { Assembler, imm, mem, RAX, RBX } from '../../../asm/index.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { HostPoller } from '../../../host/poller.ts';

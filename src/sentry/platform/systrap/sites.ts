@@ -11,7 +11,7 @@
 // Table and sites are each process's own, since they tell where its code lies. Their pages come with the first site in
 // them, and stay with the process when it is emptied.
 
-import { MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ } from '../../../abi/mman.ts';
+import { MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ } from '../../../abi/memory/mman.ts';
 import { SYS_mmap } from '../../../abi/syscall.ts';
 import { putU64 } from '../../../abi/u64.ts';
 import { PAGE_SIZE, pageDown } from '../../base/page.ts';

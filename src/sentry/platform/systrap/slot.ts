@@ -13,7 +13,7 @@ import {
   UCONTEXT_UC_FLAGS,
   UCONTEXT_UC_SIGMASK,
   UCONTEXT_UC_STACK,
-} from '../../../abi/sigcontext.ts';
+} from '../../../abi/signal/sigcontext.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { H_ASLEEP, H_R8, H_R9, H_R10, H_RAX, H_RDI, H_RDX, H_RSI, H_SEQ } from '../handover/line.ts';
 import { AT_START } from '../handover/placement.ts';

@@ -8,11 +8,19 @@
 // Only the mapper is trusted: its state is in registers, and what it reads the guest cannot write. Whatever runs on a
 // guest thread is as untrusted as the guest, which may jump to any byte of this code.
 
-import { AUDIT_ARCH_X86_64 } from '../../../abi/audit.ts';
-import { MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../abi/mman.ts';
-import { PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from '../../../abi/prctl.ts';
-import { CLONE_THREAD } from '../../../abi/sched.ts';
-import { SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_SET_MODE_FILTER } from '../../../abi/seccomp.ts';
+import {
+  MAP_FIXED,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from '../../../abi/memory/mman.ts';
+import { SCM_RIGHTS, SOL_SOCKET } from '../../../abi/net/socket.ts';
+import { AUDIT_ARCH_X86_64 } from '../../../abi/process/audit.ts';
+import { PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from '../../../abi/process/prctl.ts';
+import { CLONE_THREAD } from '../../../abi/process/sched.ts';
+import { SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_SET_MODE_FILTER } from '../../../abi/process/seccomp.ts';
 import {
   SIGCONTEXT_EFLAGS,
   SIGCONTEXT_FPSTATE,
@@ -31,8 +39,8 @@ import {
   SIGCONTEXT_RIP,
   SIGCONTEXT_RSI,
   SIGCONTEXT_RSP,
-} from '../../../abi/sigcontext.ts';
-import { SIGINFO_SI_ARCH, SIGINFO_SI_CODE } from '../../../abi/siginfo.ts';
+} from '../../../abi/signal/sigcontext.ts';
+import { SIGINFO_SI_ARCH, SIGINFO_SI_CODE } from '../../../abi/signal/siginfo.ts';
 import {
   SA_NODEFER,
   SA_ONSTACK,
@@ -48,8 +56,7 @@ import {
   SIGTRAP,
   SIGUSR2,
   SYS_SECCOMP,
-} from '../../../abi/signal.ts';
-import { SCM_RIGHTS, SOL_SOCKET } from '../../../abi/socket.ts';
+} from '../../../abi/signal/signal.ts';
 import {
   SYS_clone,
   SYS_close,

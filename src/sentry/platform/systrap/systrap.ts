@@ -2,11 +2,11 @@
 // whose handler, in the stub, hands the thread over through shared memory (../handover). ptrace is not used.
 
 import { EAGAIN, ESRCH } from '../../../abi/errno.ts';
-import { CLONE_FILES, CLONE_PARENT } from '../../../abi/sched.ts';
-import { SIGCHLD, SIGKILL } from '../../../abi/signal.ts';
+import { CLONE_FILES, CLONE_PARENT } from '../../../abi/process/sched.ts';
+import { __WALL } from '../../../abi/process/wait.ts';
+import { SIGCHLD, SIGKILL } from '../../../abi/signal/signal.ts';
 import { SYS_clone, SYS_close, SYS_kill, SYS_wait4 } from '../../../abi/syscall.ts';
 import { putU64 } from '../../../abi/u64.ts';
-import { __WALL } from '../../../abi/wait.ts';
 import { receiveFd, socketPair } from '../../../host/fd_passing.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';

@@ -1,7 +1,7 @@
 // ConnectedSocket: listen, connect and accept of the connection-oriented types (stream, seqpacket).
 
 import { ECONNREFUSED, ECONNRESET, EINVAL, EISCONN } from '../../../abi/errno.ts';
-import { POLLHUP } from '../../../abi/poll.ts';
+import { POLLHUP } from '../../../abi/events/poll.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { SockAddr } from '../message.ts';
 import { READ_EVENTS, type SocketFile, WRITE_EVENTS } from '../socket.ts';

@@ -1,8 +1,8 @@
 // UnixDatagram: SOCK_DGRAM, reliable and in order, as AF_UNIX datagrams are.
 
 import { ECONNREFUSED, EMSGSIZE, ENOTCONN, EOPNOTSUPP, EPERM, EPIPE } from '../../../abi/errno.ts';
-import { POLLOUT } from '../../../abi/poll.ts';
-import { AF_UNSPEC, SOCK_DGRAM } from '../../../abi/socket.ts';
+import { POLLOUT } from '../../../abi/events/poll.ts';
+import { AF_UNSPEC, SOCK_DGRAM } from '../../../abi/net/socket.ts';
 import type { Io } from '../../base/io.ts';
 import { Waiter, type Wakeable } from '../../base/wait.ts';
 import type { VfsContext } from '../../vfs/context.ts';

@@ -1,9 +1,9 @@
 // UnixNamespace: what the AF_UNIX sockets of one kernel share: abstract names, the list of sockets, what is in flight.
 
-import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../../abi/capability.ts';
 import { ENOSPC, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from '../../../abi/errno.ts';
-import { RLIMIT_NOFILE } from '../../../abi/resource.ts';
-import { AF_UNIX, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM } from '../../../abi/socket.ts';
+import { AF_UNIX, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM } from '../../../abi/net/socket.ts';
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../../abi/process/capability.ts';
+import { RLIMIT_NOFILE } from '../../../abi/process/resource.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { UnixDatagram } from './datagram.ts';
 import { collectGarbage } from './gc.ts';

@@ -1,7 +1,7 @@
 // PacketQueue: the receive queue of sockets that keep message boundaries (datagram, seqpacket).
 
 import { EFAULT, EMSGSIZE, ENOBUFS } from '../../../abi/errno.ts';
-import { MSG_PEEK, MSG_TRUNC } from '../../../abi/socket.ts';
+import { MSG_PEEK, MSG_TRUNC } from '../../../abi/net/socket.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { Io } from '../../base/io.ts';
 import type { VfsContext } from '../../vfs/context.ts';

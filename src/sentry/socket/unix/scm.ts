@@ -1,8 +1,6 @@
 // Scm: descriptors and credentials in a message (SCM_RIGHTS, SCM_CREDENTIALS): unix(7).
 
-import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN } from '../../../abi/capability.ts';
 import { EBADF, EINVAL, EPERM, ETOOMANYREFS } from '../../../abi/errno.ts';
-import { RLIMIT_NOFILE } from '../../../abi/resource.ts';
 import {
   CMSGHDR_CMSG_LEVEL,
   CMSGHDR_CMSG_TYPE,
@@ -14,7 +12,9 @@ import {
   SIZEOF_CMSGHDR,
   SIZEOF_UCRED,
   SOL_SOCKET,
-} from '../../../abi/socket.ts';
+} from '../../../abi/net/socket.ts';
+import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN } from '../../../abi/process/capability.ts';
+import { RLIMIT_NOFILE } from '../../../abi/process/resource.ts';
 import { getU64 } from '../../../abi/u64.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { File } from '../../vfs/file.ts';

@@ -1,7 +1,7 @@
 // Steps that the sends of datagram and seqpacket sockets share.
 
 import { EOPNOTSUPP } from '../../../abi/errno.ts';
-import { MSG_OOB } from '../../../abi/socket.ts';
+import { MSG_OOB } from '../../../abi/net/socket.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { Message } from '../message.ts';
 import type { UnixNamespace } from './namespace.ts';

@@ -1,7 +1,7 @@
 // UnixSeqpacket: SOCK_SEQPACKET, connections that keep message boundaries.
 
 import { ENOTCONN, EPIPE } from '../../../abi/errno.ts';
-import { SOCK_SEQPACKET } from '../../../abi/socket.ts';
+import { SOCK_SEQPACKET } from '../../../abi/net/socket.ts';
 import type { Io } from '../../base/io.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { Message } from '../message.ts';

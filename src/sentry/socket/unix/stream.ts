@@ -4,8 +4,8 @@
 //   stream position:  consumed ........ start [ mark ) end ........ consumed + rx.size
 
 import { EINVAL, EISCONN, ENOBUFS, ENOMEM, ENOTCONN, EOPNOTSUPP, EPIPE } from '../../../abi/errno.ts';
-import { SIGPIPE } from '../../../abi/signal.ts';
-import { MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, SOCK_STREAM } from '../../../abi/socket.ts';
+import { MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, SOCK_STREAM } from '../../../abi/net/socket.ts';
+import { SIGPIPE } from '../../../abi/signal/signal.ts';
 import type { Io } from '../../base/io.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { ByteRing } from '../../base/ring.ts';

@@ -11,8 +11,8 @@ import {
   EPROTOTYPE,
   ETOOMANYREFS,
 } from '../../../abi/errno.ts';
-import { O_NONBLOCK } from '../../../abi/fcntl.ts';
-import { POLLHUP, POLLIN, POLLOUT, POLLRDHUP } from '../../../abi/poll.ts';
+import { POLLHUP, POLLIN, POLLOUT, POLLRDHUP } from '../../../abi/events/poll.ts';
+import { O_NONBLOCK } from '../../../abi/fs/fcntl.ts';
 import {
   cmsgLen,
   cmsgSpace,
@@ -30,9 +30,9 @@ import {
   SOCK_SEQPACKET,
   SOCK_STREAM,
   SOL_SOCKET,
-} from '../../../abi/socket.ts';
+} from '../../../abi/net/socket.ts';
+import { encodeSockaddrUn } from '../../../abi/net/un.ts';
 import { putU64 } from '../../../abi/u64.ts';
-import { encodeSockaddrUn } from '../../../abi/un.ts';
 import { KernelIo } from '../../base/io.ts';
 import { scratchView } from '../../base/scratch.ts';
 import { TestContext } from '../../vfs/context.test.helper.ts';

@@ -10,9 +10,10 @@ import {
   EPROTOTYPE,
   ERANGE,
 } from '../../../abi/errno.ts';
-import { AT_FDCWD } from '../../../abi/fcntl.ts';
+import { POLLERR, POLLHUP, POLLRDHUP } from '../../../abi/events/poll.ts';
+import { AT_FDCWD } from '../../../abi/fs/fcntl.ts';
+import { S_IFMT, S_IFSOCK } from '../../../abi/fs/stat.ts';
 import { SIOCINQ, SIOCOUTQ } from '../../../abi/ioctl.ts';
-import { POLLERR, POLLHUP, POLLRDHUP } from '../../../abi/poll.ts';
 import {
   AF_UNIX,
   SHUT_RDWR,
@@ -22,9 +23,8 @@ import {
   SO_PEERCRED,
   SO_PEERGROUPS,
   SOL_SOCKET,
-} from '../../../abi/socket.ts';
-import { S_IFMT, S_IFSOCK } from '../../../abi/stat.ts';
-import { decodeSockaddrUn, encodeSockaddrUn, SIZEOF_SOCKADDR_UN } from '../../../abi/un.ts';
+} from '../../../abi/net/socket.ts';
+import { decodeSockaddrUn, encodeSockaddrUn, SIZEOF_SOCKADDR_UN } from '../../../abi/net/un.ts';
 import { kernelMemory } from '../../base/charge.ts';
 import type { Cred } from '../../base/cred.ts';
 import { failed } from '../../base/errno.ts';

@@ -1,0 +1,68 @@
+// The first process: what kernel_init is in Linux. The runtime loads a program and hands it over here.
+
+import { SIGCHLD } from '../../../abi/signal/signal.ts';
+import type { Cred } from '../../base/cred.ts';
+import type { MemoryManager } from '../../mm/mm.ts';
+import type { FdTable } from '../../vfs/fdtable.ts';
+import type { File } from '../../vfs/file.ts';
+import type { FsContext } from '../../vfs/fscontext.ts';
+import type { Kernel } from '../kernel.ts';
+import { SignalHandlers } from '../signal/state.ts';
+import { setEntryRegisters } from './entry.ts';
+import { defaultLimits, type Limits } from './limits.ts';
+import { Task } from './task.ts';
+import { ThreadGroup } from './threadgroup.ts';
+
+export interface InitArgs {
+  mm: MemoryManager;
+  entry: number;
+  sp: number;
+  exePath: string;
+  exeFile: File | null;
+  name: string;
+  fs: FsContext;
+  fds: FdTable;
+  cred: Cred;
+  limits?: Limits;
+}
+
+/** Makes process 1, session and process group leader, ready to run its first instruction. */
+export function createInit(kernel: Kernel, args: InitArgs): Task {
+  const tid = kernel.pids.allocate();
+  if (tid !== 1) throw new Error('init exists');
+  const group = new ThreadGroup(kernel, tid, new SignalHandlers(), args.limits ?? defaultLimits());
+  const ctx = kernel.platform.newContext();
+  const t = new Task(
+    kernel,
+    tid,
+    group,
+    ctx,
+    args.mm,
+    args.fs,
+    args.fds,
+    args.cred,
+    args.name.slice(0, 15),
+    null,
+  );
+  addThread(t);
+  group.leader = t;
+  group.exitSignal = SIGCHLD;
+  group.exePath = args.exePath;
+  group.exeFile = args.exeFile;
+  kernel.pids.addGroup(group);
+  kernel.pids.newSession(group);
+  kernel.users.regroup(group);
+  kernel.initGroup = group;
+  setEntryRegisters(t, args.entry, args.sp);
+  kernel.makeReady(t);
+  return t;
+}
+
+/** Enters a new thread into its process and the tables. */
+export function addThread(t: Task): void {
+  const g = t.group;
+  g.threads.add(t);
+  g.live++;
+  t.kernel.liveTasks++;
+  t.kernel.pids.addTask(t);
+}

@@ -1,0 +1,86 @@
+// unshare(2), setns(2).
+
+import { EBADF, EINVAL, EPERM } from '../../../abi/errno.ts';
+import { CAP_SYS_ADMIN } from '../../../abi/process/capability.ts';
+import {
+  CLONE_FILES,
+  CLONE_FS,
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+  CLONE_SIGHAND,
+  CLONE_SYSVSEM,
+  CLONE_THREAD,
+  CLONE_VM,
+} from '../../../abi/process/sched.ts';
+import { SYS_setns, SYS_unshare } from '../../../abi/syscall.ts';
+import { countUnsupported } from '../../base/log.ts';
+import { checkNamespaces, newNamespaces } from '../../kernel/namespace/namespaces.ts';
+import type { Task } from '../../kernel/task/task.ts';
+import { FD, FLAGS, HEX } from '../kinds.ts';
+import { sys } from '../row.ts';
+
+const NAMESPACES =
+  CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+const KNOWN = NAMESPACES | CLONE_THREAD | CLONE_FS | CLONE_SIGHAND | CLONE_VM | CLONE_FILES | CLONE_SYSVSEM;
+
+/** Implements unshare(2). */
+function unshare(t: Task, flagsArg: number): number {
+  if ((flagsArg & ~KNOWN) !== 0) return -EINVAL;
+  let flags = flagsArg;
+  if ((flags & CLONE_VM) !== 0) flags |= CLONE_SIGHAND;
+  if ((flags & CLONE_SIGHAND) !== 0) flags |= CLONE_THREAD;
+  if ((flags & CLONE_NEWNS) !== 0) flags |= CLONE_FS;
+  // What threads share by being threads cannot be taken apart while there are several.
+  if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) !== 0) {
+    if (t.group.live > 1) return -EINVAL;
+    if ((flags & CLONE_SIGHAND) !== 0 && t.group.handlers.refs > 1) return -EINVAL;
+    if ((flags & CLONE_VM) !== 0 && t.mm.refs > 1) return -EINVAL;
+  }
+  const err = checkNamespaces(t, flags);
+  if (err !== 0) return err;
+  if ((flags & CLONE_FS) !== 0 && t.fs.refs > 1) {
+    const own = t.fs.clone();
+    t.fs.unref();
+    t.fs = own;
+  }
+  if ((flags & CLONE_FILES) !== 0 && t.fds.refs > 1) {
+    const own = t.fds.clone();
+    t.fds.refs--;
+    t.fds = own;
+  }
+  // A new IPC namespace leaves the old one's semaphores behind, and what is to be undone there.
+  if ((flags & (CLONE_SYSVSEM | CLONE_NEWIPC)) !== 0) t.leaveSemUndo();
+  newNamespaces(t, flags);
+  return 0;
+}
+
+/** Implements setns(2): there are no files of namespaces to join. */
+function setns(t: Task, fd: number, nstype: number): number {
+  if (t.file(fd) === null) return -EBADF;
+  if ((nstype & ~NAMESPACES) !== 0) return -EINVAL;
+  countUnsupported('setns');
+  return t.cred.capable(CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
+}
+
+const CLONE_FLAGS = FLAGS('flags', [
+  ['CLONE_FS', CLONE_FS],
+  ['CLONE_FILES', CLONE_FILES],
+  ['CLONE_NEWNS', CLONE_NEWNS],
+  ['CLONE_NEWUTS', CLONE_NEWUTS],
+  ['CLONE_NEWIPC', CLONE_NEWIPC],
+  ['CLONE_NEWUSER', CLONE_NEWUSER],
+  ['CLONE_NEWPID', CLONE_NEWPID],
+  ['CLONE_NEWNET', CLONE_NEWNET],
+  ['CLONE_NEWCGROUP', CLONE_NEWCGROUP],
+  ['CLONE_SYSVSEM', CLONE_SYSVSEM],
+]);
+
+export const rows = [
+  sys(SYS_unshare, [CLONE_FLAGS], unshare, 'of the namespaces, UTS and IPC'),
+  sys(SYS_setns, [FD, HEX], setns, 'not: EINVAL, no namespace files'),
+];
