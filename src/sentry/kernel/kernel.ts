@@ -9,7 +9,7 @@ import { PROT_WRITE } from '../../abi/memory/mman.ts';
 import { SIGBUS, SIGKILL } from '../../abi/signal/signal.ts';
 import { fileMemory, kernelMemory } from '../base/charge.ts';
 import { countUnsupported } from '../base/log.ts';
-import type { MemfdFs } from '../fs/memfd/memfd.ts';
+import type { MemFs } from '../vfs/memnode.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import {
   ACCESS_READ,
@@ -84,7 +84,7 @@ export class Kernel {
   /** AF_UNIX: abstract names, /proc/net/unix. */
   readonly unix: UnixNamespace = new UnixNamespace();
   /** Holds memfds; made with the first. */
-  memfds: MemfdFs | null = null;
+  memfds: MemFs | null = null;
   tracer: SyscallTracer | null = null;
   /** Where the loop's time goes; null when nobody asked. */
   profile: Profile | null = null;

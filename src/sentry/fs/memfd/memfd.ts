@@ -25,7 +25,7 @@ export class MemfdInode extends MemFile {
   /** What the creator called it: only /proc shows it. A byte string. */
   readonly label: string;
 
-  constructor(fs: MemfdFs, mode: number, label: string) {
+  constructor(fs: MemFs, mode: number, label: string) {
     super(fs, mode);
     this.label = label;
     this.nlink = 0;
@@ -46,7 +46,7 @@ export class MemfdFile extends RegularFile {
 
 /** A new, empty memfd opened with `flags`. Without `sealing` it can have no seals; without `exec` it cannot be run. */
 export function newMemfd(
-  fs: MemfdFs,
+  fs: MemFs,
   ctx: VfsContext,
   label: string,
   flags: number,
