@@ -162,7 +162,7 @@ describe('vedette', { concurrency: 2 }, () => {
   test('profiles say where the time went, on stderr or in files', () => {
     const r = inside('--profile', '--', 'sh', '-c', 'ls > /dev/null; exit 3');
     assert.equal(r.status, 3);
-    assert.match(r.stderr, /^ +ms +% +count +us each +longest {2}in the kernel\n/);
+    assert.match(r.stderr, /^ +ms +cpu ms +% +count +us each +longest {2}in the kernel\n/);
     assert.match(
       r.stderr,
       /\d+ +[\d.]+ +\d+ {2}execve\n[\s\S]*\(page faults\)|\(page faults\)[\s\S]* {2}execve\n/,

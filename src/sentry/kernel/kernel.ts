@@ -9,7 +9,6 @@ import { PROT_WRITE } from '../../abi/memory/mman.ts';
 import { SIGBUS, SIGKILL } from '../../abi/signal/signal.ts';
 import { fileMemory, kernelMemory } from '../base/charge.ts';
 import { countUnsupported } from '../base/log.ts';
-import type { MemFs } from '../vfs/memnode.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import {
   ACCESS_READ,
@@ -23,6 +22,7 @@ import {
 } from '../platform/platform.ts';
 import { ORIG_RAX, R8, R9, R10, RAX, RDI, RDX, RSI } from '../platform/regs.ts';
 import { UnixNamespace } from '../socket/unix/namespace.ts';
+import type { MemFs } from '../vfs/memnode.ts';
 import { BLOCKED, EXITED, NO_RESULT } from './block.ts';
 import { FutexTable } from './futex/futex.ts';
 import { IpcNamespace } from './ipc/namespace.ts';
