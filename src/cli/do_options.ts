@@ -60,6 +60,8 @@ export function parseSignal(text: string): number {
   const name = text.toUpperCase().replace(/^(SIG)?/, 'SIG');
   const value = /^\d+$/.test(text) ? Number(text) : table[name];
   if (typeof value !== 'number' || value < 1 || value > 31) wrong(`--dump-signal ${text}: no such signal`);
+  if (value === signals.SIGKILL || value === signals.SIGSTOP)
+    wrong(`--dump-signal ${text}: it cannot be caught`);
   return value;
 }
 

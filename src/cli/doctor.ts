@@ -9,6 +9,9 @@ import { errnoName } from '../abi/errno.ts';
 /** A self-test that takes this long hangs. Where starting Node.js itself took long, as on an emulated processor, it may. */
 let limitMs = 5000;
 
+const NO_START =
+  'Node.js cannot start a second time; fix: more processes or more memory for this user (`ulimit -u`, `ulimit -v`)';
+
 /** ok: it works. missing: programs cannot run without it. optional: something is slower or not there. */
 type State = 'ok' | 'missing' | 'optional';
 
@@ -64,7 +67,11 @@ function selfTest(test: string): Promise<{ passed: boolean; hung: boolean; text:
       text = error.message;
       finish(false, false);
     });
-    child.on('close', (code) => finish(code === 0, false));
+    child.on('close', (code, signal) => {
+      // Node.js ends itself so when it gets no memory or no threads; the test had not begun.
+      if (signal === 'SIGABRT' || signal === 'SIGTRAP') text = NO_START;
+      finish(code === 0, false);
+    });
   });
 }
 
@@ -100,17 +107,17 @@ async function checkPtrace(): Promise<Omit<Finding, 'name'>> {
 async function checkClock(): Promise<Omit<Finding, 'name'>> {
   const r = await selfTest('clock');
   if (r.passed) return ok(r.text);
-  return {
-    state: 'optional',
-    detail: r.hung ? 'the self-test hangs' : r.text,
-    fix: "programs run, and read clocks slowly; a host or VM whose clock source is tsc, kvm-clock or Hyper-V's TSC page",
-  };
+  return lack(
+    'optional',
+    r.hung ? 'the self-test hangs' : r.text,
+    "programs run, and read clocks slowly; a host or VM whose clock source is tsc, kvm-clock or Hyper-V's TSC page",
+  );
 }
 
 async function checkSeccomp(): Promise<Omit<Finding, 'name'>> {
   const r = await selfTest('seccomp');
   if (r.passed) return ok(r.text);
-  return { state: 'optional', detail: r.text, fix: 'a kernel of 5.0 or newer with CONFIG_SECCOMP_FILTER' };
+  return lack('optional', r.text, 'a kernel of 5.0 or newer with CONFIG_SECCOMP_FILTER');
 }
 
 async function checkUserns(): Promise<Omit<Finding, 'name'>> {
@@ -123,7 +130,7 @@ async function checkUserns(): Promise<Omit<Finding, 'name'>> {
     fix = 'sysctl kernel.unprivileged_userns_clone=1';
   else if (readSetting('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1')
     fix = 'sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for node';
-  return { state: 'optional', detail: r.text, fix };
+  return lack('optional', r.text, fix);
 }
 
 async function checkKvm(): Promise<Omit<Finding, 'name'>> {
@@ -167,13 +174,18 @@ const CHECKS: readonly Check[] = [
           },
   },
   {
+    name: 'limits',
+    run: async () => {
+      const { limitTooSmall } = await import('../runtime/host_limits.ts');
+      const small = limitTooSmall();
+      return small === null ? ok('what a user may have is enough') : lack('missing', small, '');
+    },
+  },
+  {
     name: 'memfd',
     run: async () => {
       try {
         const { MemoryFile } = await import('../sentry/memfile/memfile.ts');
-        const { limitTooSmall } = await import('../runtime/host_limits.ts');
-        const small = limitTooSmall();
-        if (small !== null) return lack('missing', small, '');
         const m = MemoryFile.create(16 << 20);
         const r = typeof m === 'number' ? m : m.alloc(1);
         if (r < 0) throw new Error(`no memory: ${errnoName(-r)}`);
@@ -212,8 +224,6 @@ function render(f: Finding, color: boolean): string {
 /** Prints the findings; the exit status: 0 when programs can run, 1 when something that they need is missing. */
 export async function runDoctor(json: boolean): Promise<number> {
   limitMs = Math.max(limitMs, 20 * performance.now());
-  // Whoever reads may have seen enough: `vedette doctor | head`.
-  process.stdout.on('error', () => process.exit(1));
   const terminal = process.stdout.isTTY === true;
   const color = terminal && (process.env.NO_COLOR ?? '') === '';
   const findings: Finding[] = [];

@@ -46,6 +46,15 @@ import { credOf } from './users.ts';
 
 const UMASK = 0o022;
 
+/** Where the caller is; the root when that folder is gone. */
+function hostDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return '/';
+  }
+}
+
 export class Loader implements SignalTarget {
   readonly options: SandboxOptions;
   private readonly debugLog: DebugLog | null;
@@ -177,7 +186,7 @@ export class Loader implements SignalTarget {
   }
 
   private workingDirectory(ctx: BootContext): Path {
-    const wanted = this.options.cwd ?? process.cwd();
+    const wanted = this.options.cwd ?? hostDirectory();
     const found = lookup(ctx, fromText(wanted));
     if (!failed(found) && (found.dentry.inode!.mode & S_IFMT) === S_IFDIR) return found;
     if (this.options.cwd !== null)

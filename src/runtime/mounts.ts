@@ -1,6 +1,6 @@
 // The tree that the guest sees: the root, the kernel's own file systems, and what the options mount.
 
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { errnoName } from '../abi/errno.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME } from '../abi/fs/mount.ts';
@@ -25,6 +25,36 @@ import { makeRootFs } from './root_fs.ts';
 const KERNEL_FS = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;
 const SHM_MODE = 0o1777;
 
+/** For people, what the host says most often of a path. */
+const HOST_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  EACCES: 'permission denied; fix: a path that this user may read',
+  ENOTDIR: 'not a directory',
+  ELOOP: 'too many symbolic links',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+/** The caller's mistake in an option that names a path of the host. */
+function refusedPath(option: string, path: string, error: string): StartError {
+  return new StartError(`${option} ${path}: ${HOST_ERRORS[error] ?? error}`, STATUS_USAGE);
+}
+
+/** True for a directory of the host; throws StartError when the path cannot be used. */
+function isHostDirectory(option: string, path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    throw refusedPath(option, path, (error as NodeJS.ErrnoException).code ?? String(error));
+  }
+}
+
+/** The file system of a directory of the host that an option names. */
+function hostTree(kernel: Kernel, option: string, path: string, dir: string): FileSystem {
+  const fs = makeRootFs(kernel, dir);
+  if (failed(fs)) throw refusedPath(option, path, errnoName(-fs));
+  return fs;
+}
+
 function must<T extends object>(what: string, r: T | number): T {
   if (failed(r)) throw new Error(`${what}: ${errnoName(-r)}`);
   return r;
@@ -39,9 +69,8 @@ function mountAt(ns: MountNamespace, ctx: BootContext, fs: FileSystem, path: str
 
 /** Mounts the root and makes paths work for `ctx`. Throws StartError when the directory cannot be used. */
 export function mountRoot(kernel: Kernel, ctx: BootContext, rootfs: string): MountNamespace {
-  if (!existsSync(rootfs) || !statSync(rootfs).isDirectory())
-    throw new StartError(`--rootfs ${rootfs}: no such directory`, STATUS_USAGE);
-  const fs = must(`root ${rootfs}`, makeRootFs(kernel, rootfs));
+  if (!isHostDirectory('--rootfs', rootfs)) throw refusedPath('--rootfs', rootfs, 'ENOTDIR');
+  const fs = hostTree(kernel, '--rootfs', rootfs, rootfs);
   const ns = new MountNamespace(newMount(fs, 'rootfs', MS_RELATIME));
   ctx.setRoot(namespaceRoot(ns));
   return ns;
@@ -92,18 +121,18 @@ export function mountExtra(
 
 /** Shows a file or directory of the host at a place that is made when it does not exist. */
 function mountHostPath(kernel: Kernel, ctx: BootContext, ns: MountNamespace, m: MountOption): void {
-  if (!existsSync(m.source))
-    throw new StartError(`--mount ${m.source}: no such file or directory`, STATUS_USAGE);
+  const isDirectory = isHostDirectory('--mount', m.source);
   const flags = MS_NOSUID | MS_NODEV | MS_RELATIME | (m.readonly ? MS_RDONLY : 0);
   const target = fromText(m.target);
-  if (statSync(m.source).isDirectory()) {
-    mountAt(ns, ctx, must(`mount ${m.source}`, makeRootFs(kernel, m.source)), target, flags);
+  if (isDirectory) {
+    mountAt(ns, ctx, hostTree(kernel, '--mount', m.source, m.source), target, flags);
     return;
   }
   // A file: its directory's file system, of which the mount shows one entry.
-  const fs = must(`mount ${m.source}`, makeRootFs(kernel, dirname(m.source)));
+  const fs = hostTree(kernel, '--mount', m.source, dirname(m.source));
   const whole = newMount(fs, m.source, flags);
-  const file = must(`mount ${m.source}`, lookupChild(ctx, whole.root, fromText(basename(m.source))));
+  const file = lookupChild(ctx, whole.root, fromText(basename(m.source)));
+  if (failed(file)) throw refusedPath('--mount', m.source, errnoName(-file));
   const at = must(`mount point ${m.target}`, makeFile(ctx, target));
   const r = ns.attach(copyTree(whole, file, false), at);
   if (r < 0) throw new StartError(`--mount ${m.source}: ${m.target}: ${errnoName(-r)}`, STATUS_USAGE);

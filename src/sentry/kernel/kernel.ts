@@ -37,6 +37,7 @@ import type { SigInfo } from './signal/siginfo.ts';
 import { TASK_BLOCKED, TASK_DEAD, TASK_READY, TASK_RUNNING } from './states.ts';
 import type { SyscallTable } from './syscall_table.ts';
 import { killedByHost } from './task/exit.ts';
+import { anyHold, endHolds } from './task/holds.ts';
 import { TaskLimit } from './task/limit.ts';
 import type { ProgramLoader } from './task/loader_interface.ts';
 import { PidTable } from './task/pids.ts';
@@ -143,6 +144,7 @@ export class Kernel {
   /** Puts a task on the run queue (once). */
   makeReady(t: Task): void {
     if (t.state !== TASK_DEAD) t.state = TASK_READY;
+    if (t.held && t.signals.killed) this.shares.release(t);
     if (t.queued || t.held) return;
     t.queued = true;
     t.runNext = null;
@@ -355,6 +357,8 @@ export class Kernel {
     if (this.tracer !== null) this.tracer.exit(t, result);
     if (t.call.active || t.call.file !== null) {
       t.unwatch();
+      // However the call ended, nobody waits for it any more.
+      if (anyHold()) endHolds(t);
       t.call.reset();
     }
     t.call.deadlineNs = Number.POSITIVE_INFINITY;

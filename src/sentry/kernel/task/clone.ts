@@ -34,7 +34,7 @@ import { shareUndo } from '../ipc/sem.ts';
 import { checkNamespaces, newNamespaces } from '../namespace/namespaces.ts';
 import { disarmAltStack } from '../signal/frame.ts';
 import { MissedSignals } from '../signal/missed.ts';
-import { anyHold, begun, endHolds, hold, mayChangeMappings } from './holds.ts';
+import { anyHold, begun, endHolds, hold, isHeld, mayChangeMappings } from './holds.ts';
 import { addThread } from './init.ts';
 import { installPidFile } from './pidfd.ts';
 import { inheritSeccomp } from './seccomp.ts';
@@ -103,6 +103,8 @@ export function cloneTask(t: Task, req: CloneRequest): number {
   const f = req.flags;
   let err = checkFlags(t, req);
   if (err < 0) return err;
+  // What the new program of a sibling may do was decided when nobody shared its folders.
+  if ((f & CLONE_FS) !== 0 && anyHold() && isHeld(t, t.fs)) return -EAGAIN;
   const sharesMemory = (f & CLONE_VM) !== 0;
   if (!sharesMemory && (anyHold() || t.call.active)) {
     err = mayChangeMappings(t);

@@ -8,6 +8,7 @@ import { exitFutexes } from '../futex/exit.ts';
 import { disarmAltStack } from '../signal/frame.ts';
 import { setEntryRegisters } from './entry.ts';
 import { forgetThread, releaseVforkParent } from './exit.ts';
+import { endHolds } from './holds.ts';
 import type { LoadedProgram } from './loader_interface.ts';
 import type { Task } from './task.ts';
 
@@ -59,6 +60,7 @@ export class PendingExec implements Parked {
   }
 
   abandon(t: Task): void {
+    endHolds(t);
     discardProgram(this.program);
     t.group.execTask = null;
   }

@@ -1,22 +1,25 @@
 // What calls that are done in slices hold meanwhile, so that they are one piece to others: inodes that are written,
-// descriptions whose position moves, address spaces whose mappings change, trees of mounts that are copied (i_rwsem, f_pos_lock,
-// mmap_lock and namespace_sem in Linux).
+// descriptions whose position moves, address spaces whose mappings change, trees of mounts that are copied, processes that
+// take a new program with the rights it gives, and their folders (i_rwsem, f_pos_lock, mmap_lock, namespace_sem,
+// cred_guard_mutex and fs_struct.in_exec in Linux).
 
 import { POLLIN } from '../../../abi/events/poll.ts';
 import { WaitQueue } from '../../base/wait.ts';
 import type { MemoryManager } from '../../mm/mm.ts';
 import type { File } from '../../vfs/file.ts';
+import type { FsContext } from '../../vfs/fscontext.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { MountNamespace } from '../../vfs/mount.ts';
 import type { Parked } from '../block.ts';
 import type { Task } from './task.ts';
+import type { ThreadGroup } from './threadgroup.ts';
 
 interface Hold {
   readonly task: Task;
   readonly queue: WaitQueue;
 }
 
-type Held = Inode | File | MemoryManager | MountNamespace;
+type Held = Inode | File | MemoryManager | MountNamespace | ThreadGroup | FsContext;
 
 /** What calls in progress hold. Nearly always empty. */
 const holds = new Map<Held, Hold>();
@@ -37,6 +40,12 @@ export function awaitHold(t: Task, what: Held): number {
   if (hold === undefined || hold.task === t) return 0;
   t.watch(hold.queue, POLLIN);
   return t.parkKillable();
+}
+
+/** Somebody else holds `what`. */
+export function isHeld(t: Task, what: Held): boolean {
+  const h = holds.get(what);
+  return h !== undefined && h.task !== t;
 }
 
 /** Until its call ends, `t` holds `what`; `state` is what the call parks, whose abandon() has to end the holds. */

@@ -109,6 +109,22 @@ export class UserShares implements TimerTarget {
     return null;
   }
 
+  /** `t` is held no more: it is killed, or about to have part in another share. It goes its way from returnToUser() again. */
+  release(t: Task): void {
+    const { share } = t;
+    let before: Task | null = null;
+    for (let other = share.heldHead; other !== t && other !== null; other = other.runNext) before = other;
+    if (before === null) share.heldHead = t.runNext;
+    else before.runNext = t.runNext;
+    if (share.heldTail === t) share.heldTail = before;
+    if (share.heldHead === null) this.waiting.splice(this.waiting.indexOf(share), 1);
+    t.runNext = null;
+    t.held = false;
+    share.user.held--;
+    this.held--;
+    this.kernel.makeReady(t);
+  }
+
   onTimer(timer: Timer, nowNs: number): void {
     if (this.held === 0) return;
     this.tick++;

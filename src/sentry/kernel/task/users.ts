@@ -91,6 +91,8 @@ export class UserTable {
   private move(t: Task, to: GroupShare): void {
     const from = t.share;
     if (from === to) return;
+    // It would wait in a queue that nobody looks at.
+    if (t.held) t.kernel.shares.release(t);
     if (t.inUser) {
       from.left();
       to.entered();

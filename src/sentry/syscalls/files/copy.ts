@@ -9,6 +9,7 @@ import { getI64, putU64 } from '../../../abi/u64.ts';
 import { KernelIo } from '../../base/io.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import { BLOCKED, SLICE_BYTES } from '../../kernel/block.ts';
+import { anyHold, awaitHold } from '../../kernel/task/holds.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import { type File, WORKS_ON } from '../../vfs/file.ts';
 import { MAX_FILE_SIZE } from '../../vfs/regularfile.ts';
@@ -50,6 +51,8 @@ function sendfile(t: Task, outFd: number, inFd: number, offAddr: number, count: 
   if (count < 0) return -EINVAL;
   if ((input.inode.mode & S_IFMT) === S_IFDIR) return -EINVAL;
   if ((output.flags & O_APPEND) !== 0) return -EINVAL;
+  const wait = anyHold() ? awaitHold(t, output.inode) : 0;
+  if (wait !== 0) return wait;
   // What cannot seek is taken from sockets into pipes alone: elsewhere, bytes that the output refuses would be lost.
   const streams = (input.inode.mode & S_IFMT) === S_IFSOCK && (output.inode.mode & S_IFMT) === S_IFIFO;
   if (!input.seekable && offAddr === 0 && !streams) return -EINVAL;
@@ -135,6 +138,8 @@ function copy_file_range(
   const output = fdget(t, outFd);
   if (input === null || output === null) return -EBADF;
   const { call } = t;
+  const wait = anyHold() ? awaitHold(t, output.inode) : 0;
+  if (wait !== 0) return wait;
   let inPos = input.where();
   if (inAddr !== 0) {
     const r = readOffset(t, inAddr);

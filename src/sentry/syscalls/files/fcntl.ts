@@ -54,6 +54,7 @@ import {
   F_WRLCK,
   FASYNC,
   FD_CLOEXEC,
+  FLOCK_L_LEN,
   LOCK_EX,
   LOCK_NB,
   LOCK_SH,
@@ -223,13 +224,20 @@ function setLease(t: Task, f: File, type: number): number {
 let lockStart = 0;
 let lockEnd = 0;
 
+/** Does the range end beyond the largest offset? Where numbers are not exact, the bytes that were read decide. */
+function endsBeyond(from: number, len: number): boolean {
+  if (from + len < 2 ** 62) return false;
+  const exact = len > Number.MAX_SAFE_INTEGER ? scratchView.getBigInt64(FLOCK_L_LEN, true) : BigInt(len);
+  return BigInt(from) + exact - 1n > 2n ** 63n - 1n;
+}
+
 function flockRange(f: File, whence: number, start: number, len: number): number {
   let base = 0;
   if (whence === SEEK_CUR) base = f.where();
   else if (whence === SEEK_END) base = f.inode.size;
   else if (whence !== SEEK_SET) return -EINVAL;
   const from = base + start;
-  if (from > 2 ** 63 || (len > 0 && from + len - 1 > 2 ** 63)) return -EOVERFLOW;
+  if (from > 2 ** 63 || (len > 0 && endsBeyond(from, len))) return -EOVERFLOW;
   // A negative length is the range before the start.
   lockStart = len < 0 ? from + len : from;
   lockEnd = len === 0 ? LOCK_EOF : len < 0 ? from - 1 : from + len - 1;

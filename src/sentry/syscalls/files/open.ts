@@ -59,10 +59,11 @@ import {
 import { failed } from '../../base/errno.ts';
 import { SCRATCH_SIZE, scratch, scratchView } from '../../base/scratch.ts';
 import { BLOCKED } from '../../kernel/block.ts';
+import { anyHold, awaitHold } from '../../kernel/task/holds.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import type { File } from '../../vfs/file.ts';
 import { openAt } from '../../vfs/open.ts';
-import { pathArg } from '../file_args.ts';
+import { pathArg, targetOf } from '../file_args.ts';
 import { FD, FLAGS, MODE, OPEN_FLAGS, OPEN_MODE, PATH, SIZE, STRUCT, UINT } from '../kinds.ts';
 import { sys } from '../row.ts';
 
@@ -117,6 +118,8 @@ function openFd(
     if (path.length === 0) return -ENOENT;
     // Before anything is made or cut off.
     if (!t.fds.hasRoom(t.rlimit(RLIMIT_NOFILE))) return -EMFILE;
+    const wait = (flags & O_TRUNC) !== 0 && anyHold() ? awaitWrites(t, dirfd, path) : 0;
+    if (wait !== 0) return wait;
     const made = openAt(t, dirfd, path, (flags & O_PATH) !== 0 ? flags & PATH_FLAGS : flags, mode, resolve);
     if (failed(made)) return made;
     f = made;
@@ -128,6 +131,12 @@ function openFd(
   const fd = t.fds.install(f, (flags & O_CLOEXEC) !== 0, t.rlimit(RLIMIT_NOFILE));
   if (fd < 0) f.unref();
   return fd;
+}
+
+/** Before a file is cut off: waits for a write to it that is done in slices. 0 for one that is not there, or not to be found. */
+function awaitWrites(t: Task, dirfd: number, path: string): number {
+  const inode = targetOf(t, dirfd, path, 0);
+  return failed(inode) ? 0 : awaitHold(t, inode);
 }
 
 /** A FIFO waits for its other end; the file stays pinned to the call meanwhile. */

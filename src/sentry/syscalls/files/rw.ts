@@ -186,19 +186,25 @@ function pwrite64(t: Task, fd: number, addr: number, len: number, pos: number): 
 function readVector(t: Task, fd: number, f: File, iov: number, count: number, pos: number): number {
   if (!f.readable) return -EBADF;
   const io = t.mem.iovec(iov, count);
-  if (typeof io === 'number') return io;
+  // Who takes the vector away in the middle of the call has what was done by then.
+  if (typeof io === 'number') return doneSoFar(t) || io;
   // readv(2) of nothing touches nothing, whatever the file.
-  if (io.remaining === 0) return 0;
+  if (io.remaining === 0) return doneSoFar(t);
   return readFile(t, fd, f, io, pos);
+}
+
+/** Bytes that earlier slices of the call have moved. */
+function doneSoFar(t: Task): number {
+  return t.call.active ? t.call.done : 0;
 }
 
 /** Writes from an iovec. */
 function writeVector(t: Task, fd: number, f: File, iov: number, count: number, pos: number): number {
   if (!f.writable) return -EBADF;
   const io = t.mem.iovec(iov, count);
-  if (typeof io === 'number') return io;
-  if (io.remaining === 0) return 0;
-  const done = t.call.active ? t.call.done : 0;
+  if (typeof io === 'number') return doneSoFar(t) || io;
+  if (io.remaining === 0) return doneSoFar(t);
+  const done = doneSoFar(t);
   io.skip(done);
   return writeFile(t, fd, f, io, pos, done);
 }

@@ -7,6 +7,7 @@ import { SIGPIPE } from '../../../abi/signal/signal.ts';
 import { SYS_splice, SYS_tee, SYS_vmsplice } from '../../../abi/syscall.ts';
 import { KernelIo } from '../../base/io.ts';
 import { PipeFile } from '../../fs/pipe/pipe_file.ts';
+import { anyHold, awaitHold } from '../../kernel/task/holds.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import type { File } from '../../vfs/file.ts';
 import { READ_EVENTS, WRITE_EVENTS, waitReadable, waitWritable } from '../blocking_io.ts';
@@ -103,6 +104,8 @@ function pipeToFile(
   }
   if ((output.flags & O_APPEND) !== 0) return -EINVAL;
   if (input.pipe.size === 0) return waitForData(t, inFd, input, flags);
+  const wait = anyHold() ? awaitHold(t, output.inode) : 0;
+  if (wait !== 0) return wait;
   let done = 0;
   while (done < len && input.pipe.size > 0) {
     const io = new KernelIo(input.pipe.peek(len - done));

@@ -14,6 +14,7 @@ import { BLOCKED, type Parked, SLICE_BYTES } from '../../kernel/block.ts';
 import { TASK_DEAD } from '../../kernel/states.ts';
 import { ArgStrings } from '../../kernel/task/arg_strings.ts';
 import { discardProgram, execTask, PendingExec } from '../../kernel/task/exec.ts';
+import { endHolds, hold } from '../../kernel/task/holds.ts';
 import { LOAD_KILLS, type LoadedProgram } from '../../kernel/task/loader_interface.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import { ARGV, ENVP, FD, FLAGS, PATH } from '../kinds.ts';
@@ -224,10 +225,17 @@ class UnfinishedExec implements Parked {
     this.reader = reader;
   }
 
-  abandon(): void {
+  abandon(t: Task): void {
+    endHolds(t);
     discardProgram(this.program);
     this.reader.abandon();
   }
+}
+
+/** What the program may do has been decided: until it runs, no other thread changes what that was decided by. */
+function guard(t: Task, state: UnfinishedExec): void {
+  hold(t, t.group, state);
+  if (!sharesFs(t)) hold(t, t.fs, state);
 }
 
 /** Writes what is missing of a program, slice by slice, and runs it. */
@@ -238,7 +246,7 @@ function finishProgram(t: Task, program: LoadedProgram, reader: ArgumentReader):
     return afterLoad(t, program);
   }
   if (r > 0) {
-    t.call.state = new UnfinishedExec(program, reader);
+    guard(t, new UnfinishedExec(program, reader));
     if (t.giveWay() === BLOCKED) return BLOCKED;
   } else t.kernel.signals.forceSegv(t, SIGSEGV);
   reader.abandon();

@@ -42,6 +42,7 @@ import { kernelMemory } from '../../base/charge.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import { BpfFilter } from '../../kernel/task/bpf.ts';
+import { anyHold, awaitHold } from '../../kernel/task/holds.ts';
 import { SeccompChain, SeccompState } from '../../kernel/task/seccomp.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import { ADDR, FLAGS, ONE_OF } from '../kinds.ts';
@@ -125,6 +126,9 @@ function setFilter(t: Task, flags: number, addr: number): number {
     countUnsupported('seccomp user notification');
     return -EINVAL;
   }
+  // A thread that takes a new program has its rights from what filters it had.
+  const wait = sync && anyHold() ? awaitHold(t, t.group) : 0;
+  if (wait !== 0) return wait;
   const filter = readFilter(t, addr);
   if (typeof filter === 'number') return filter;
   if (!mayEnter(t, SECCOMP_MODE_FILTER)) return -EINVAL;
