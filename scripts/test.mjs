@@ -35,6 +35,7 @@ must(process.execPath, ['scripts/build.mjs']);
 if (!options.includes('--no-lint')) {
   must('node_modules/.bin/biome', ['check', '.']);
   must(process.execPath, ['scripts/layers.mjs']);
+  must(process.execPath, ['scripts/guidelines.mjs']);
 }
 
 const testFiles = (dir) =>

@@ -59,6 +59,7 @@ function loadKoffi(): Koffi {
 
 const koffi = loadKoffi();
 const libc = koffi.load(null);
+// SAFETY: prototypes as in mmap(2) and mprotect(2).
 const mmap = libc.func('int64_t mmap(int64_t addr, int64_t len, int prot, int flags, int fd, int64_t off)');
 const mprotect = libc.func('int mprotect(int64_t addr, int64_t len, int prot)');
 
@@ -95,5 +96,6 @@ export function routine(addr: number, signature: string): (...args: number[]) =>
 
 /** Address of a libc symbol, or 0 when this libc lacks it. */
 export function libcFunction(definition: string): (...args: number[]) => number {
+  // SAFETY: callers give the prototype of libc's own header.
   return libc.func(definition) as unknown as (...args: number[]) => number;
 }

@@ -20,7 +20,7 @@ import { ADDR, HEX, INT, PID, PROT, SIZE } from '../kinds.ts';
 import { sys } from '../row.ts';
 import { mprotect } from './map.ts';
 
-/** What a kernel built without CONFIG_NUMA answers. */
+/** Implements set_mempolicy(2), mbind(2), move_pages(2) and their like as a kernel built without CONFIG_NUMA does. */
 function noNuma(): number {
   countUnsupported('NUMA memory policy');
   return -ENOSYS;
