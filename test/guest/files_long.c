@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <sys/uio.h>
 
 enum { LONG = 3 << 20, ROUNDS = 12 };
 
@@ -39,6 +40,75 @@ SUBTEST(writes_are_one_piece) {
   CHECK(seen[0] == 'a' || seen[0] == 'b');
   CHECK(memcmp(seen, seen + 1, LONG - 1) == 0);
   CHECK_EQ(pread(fd, seen, 1, LONG), 0);
+}
+
+static struct iovec *vector;
+static volatile long written;
+
+static void *vector_writer(void *arg) {
+  (void)arg;
+  written = writev(fd, vector, 1);
+  return NULL;
+}
+
+/** What a call holds of a file ends with it, also when it ends otherwise than it began. */
+SUBTEST(a_vector_that_goes_away_leaves_the_file_free) {
+  enum { HUGE_WRITE = 48 << 20 };
+  for (int unmapped = 0; unmapped < 2; unmapped++) {
+    char name[] = "/tmp/long-XXXXXX";
+    fd = OK(mkstemp(name));
+    OK(unlink(name));
+    vector = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(vector != MAP_FAILED);
+    vector->iov_base = mmap(NULL, HUGE_WRITE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    vector->iov_len = HUGE_WRITE;
+    CHECK(vector->iov_base != MAP_FAILED);
+    void *base = vector->iov_base;
+    pthread_t t;
+    pthread_create(&t, NULL, vector_writer, NULL);
+    struct stat st = {0};
+    while (st.st_size == 0) OK(fstat(fd, &st));
+    if (unmapped) OK(munmap(vector, 4096));
+    else vector->iov_len = 0;
+    pthread_join(t, NULL);
+    CHECK(written > 0);
+    int pid = OK(fork());
+    if (pid == 0) {
+      alarm(20);
+      _exit(pwrite(fd, "x", 1, 0) == 1 ? 0 : 1);
+    }
+    int status;
+    OK(waitpid(pid, &status, 0));
+    CHECK_EQ(status, 0);
+    munmap(base, HUGE_WRITE);
+    close(fd);
+  }
+}
+
+static void *long_writer(void *arg) {
+  written = pwrite(fd, arg, LONG, 0);
+  return NULL;
+}
+
+/** A file that is opened with O_TRUNC in the middle of a write is empty in the end: one comes after the other. */
+SUBTEST(truncation_at_open_waits_for_a_write) {
+  char name[] = "/tmp/long-XXXXXX";
+  fd = OK(mkstemp(name));
+  char *text = block('t');
+  for (int i = 0; i < ROUNDS; i++) {
+    OK(ftruncate(fd, 0));
+    pthread_t t;
+    pthread_create(&t, NULL, long_writer, text);
+    struct stat st = {0};
+    while (st.st_size == 0) OK(fstat(fd, &st));
+    close(OK(open(name, O_WRONLY | O_TRUNC)));
+    pthread_join(t, NULL);
+    CHECK_EQ(written, LONG);
+    OK(fstat(fd, &st));
+    CHECK_EQ(st.st_size, 0);
+  }
+  OK(unlink(name));
+  close(fd);
 }
 
 static void *reader(void *arg) {
