@@ -259,7 +259,7 @@ describe('vedette', { concurrency: 2 }, () => {
     assert.equal(r.status, report.works ? 0 : 1);
     assert.deepEqual(
       report.findings.map((f) => f.name),
-      ['node', 'machine', 'memfd', 'systrap', 'ptrace', 'clock', 'seccomp', 'userns', 'kvm'],
+      ['node', 'machine', 'limits', 'memfd', 'systrap', 'ptrace', 'clock', 'seccomp', 'userns', 'kvm'],
     );
     const clock = report.findings.find((f) => f.name === 'clock')!;
     // Which of the ways, and the host's clock source.
