@@ -45,7 +45,10 @@ const testFiles = (dir) =>
     return entry.name.endsWith('.test.js') && (long || !entry.name.endsWith('.long.test.js')) ? [path] : [];
   });
 
-const all = testFiles(out).sort();
+// Hundreds of threads that compute take seconds of both cpus from whatever runs beside them: first, beside tests that only
+// compute and start programs; by the alphabet it would be those of how soon a hostile guest's thread is given up.
+const isCrowd = (file) => file.endsWith('/crowd.test.js');
+const all = testFiles(out).sort((a, b) => isCrowd(b) - isCrowd(a) || (a < b ? -1 : 1));
 const patterns = names.filter((name) => !all.some((file) => file.includes(name)));
 const paths = names.filter((name) => !patterns.includes(name));
 const files = paths.length === 0 ? all : all.filter((file) => paths.some((name) => file.includes(name)));
