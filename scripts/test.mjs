@@ -7,7 +7,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-// Many tests wait, and Node's own choice is one file less at a time than there are cpus: on two, a single one.
+// Many tests wait, and Node's own choice is one file less at a time than there are cpus: on two, a single one. Tests of the
+// platforms come first and alone: with hundreds of threads that compute, or with signals without end, they take both cpus
+// from whatever runs beside them, and some ask how soon a hostile guest's thread is given up.
+const isAlone = (file) => file.includes('/sentry/platform/');
 const FILES_AT_ONCE = Math.max(2, availableParallelism() - 1);
 
 const out = process.env.VEDETTE_OUT ?? 'dist';
@@ -45,10 +48,7 @@ const testFiles = (dir) =>
     return entry.name.endsWith('.test.js') && (long || !entry.name.endsWith('.long.test.js')) ? [path] : [];
   });
 
-// Hundreds of threads that compute take seconds of both cpus from whatever runs beside them: first, beside tests that only
-// compute and start programs; by the alphabet it would be those of how soon a hostile guest's thread is given up.
-const isCrowd = (file) => file.endsWith('/crowd.test.js');
-const all = testFiles(out).sort((a, b) => isCrowd(b) - isCrowd(a) || (a < b ? -1 : 1));
+const all = testFiles(out).sort();
 const patterns = names.filter((name) => !all.some((file) => file.includes(name)));
 const paths = names.filter((name) => !patterns.includes(name));
 const files = paths.length === 0 ? all : all.filter((file) => paths.some((name) => file.includes(name)));
@@ -62,22 +62,36 @@ if (files.length === 0) {
 const folder = mkdtempSync(join(tmpdir(), 'vedette-skips-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const skips = join(folder, 'skips');
-const args = [
-  '--test',
-  `--test-concurrency=${FILES_AT_ONCE}`,
-  '--test-reporter=spec',
-  '--test-reporter-destination=stdout',
-  '--test-reporter=./scripts/skips_reporter.mjs',
-  `--test-reporter-destination=${skips}`,
-  ...patterns.map((name) => `--test-name-pattern=${name}`),
-  ...files,
-];
 const env = {};
 if (long) env.VEDETTE_LONG = '1';
 if (fsgsbase !== undefined) {
   env.VEDETTE_FSGSBASE = fsgsbase.split('=')[1];
   env.VEDETTE_FLAGS = `${process.env.VEDETTE_FLAGS ?? ''} ${fsgsbase}`.trim();
 }
-const status = run(process.execPath, args, env);
-process.stdout.write(readFileSync(skips, 'utf8'));
-process.exit(status);
+
+/** Runs test files, so many at a time; the exit status. */
+const test = (some, atOnce) => {
+  if (some.length === 0) return 0;
+  const status = run(
+    process.execPath,
+    [
+      '--test',
+      `--test-concurrency=${atOnce}`,
+      '--test-reporter=spec',
+      '--test-reporter-destination=stdout',
+      '--test-reporter=./scripts/skips_reporter.mjs',
+      `--test-reporter-destination=${skips}`,
+      ...patterns.map((name) => `--test-name-pattern=${name}`),
+      ...some,
+    ],
+    env,
+  );
+  process.stdout.write(readFileSync(skips, 'utf8'));
+  return status;
+};
+const alone = test(files.filter(isAlone), 1);
+const beside = test(
+  files.filter((file) => !isAlone(file)),
+  FILES_AT_ONCE,
+);
+process.exit(alone || beside);
