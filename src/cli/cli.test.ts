@@ -216,7 +216,8 @@ describe('vedette', { concurrency: 2 }, () => {
       'ready',
     );
     const end = ended(deaf);
-    for (let i = 0; i < 3; i++) {
+    // Three at the least: on a busy host two may come as one, as signals do.
+    for (let i = 0; i < 3 || (deaf.exitCode === null && i < 30); i++) {
       deaf.kill('SIGINT');
       await new Promise((done) => setTimeout(done, 100));
     }
