@@ -489,7 +489,8 @@ static long settled(void) {
 
 static int cuts(int rounds) {
   for (int i = 0; i < 5; i++) cut_off(i);
-  long slab = meminfo("Slab"), shmem = meminfo("Shmem"), free = settled();
+  // Before and after: what the last of the dead kept is given back in steps too.
+  long free = settled(), slab = meminfo("Slab"), shmem = meminfo("Shmem");
   for (int i = 0; i < rounds; i++) cut_off(i);
   long now = settled();
   printf("Slab %ld KiB then %+ld, Shmem %+ld, MemFree %+ld\n", slab, meminfo("Slab") - slab,
