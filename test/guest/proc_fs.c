@@ -467,3 +467,18 @@ SUBTEST_FORK(sysvipc_is_listed) {
   OK(semctl(sem, 0, IPC_RMID));
   OK(msgctl(msg, IPC_RMID, NULL));
 }
+
+SUBTEST(where_nothing_can_be_made) {
+  NEED_ROOT();
+  struct {
+    const char *path;
+    int file, other;
+  } places[] = {{"/proc/new", ENOENT, ENOENT}, {"/proc/self/new", ENOENT, ENOENT}, {"/dev/pts/new", EACCES, EPERM}};
+  for (size_t i = 0; i < COUNT(places); i++) {
+    CHECK_ERR(open(places[i].path, O_CREAT | O_WRONLY, 0600), places[i].file);
+    CHECK_ERR(mknod(places[i].path, S_IFREG | 0600, 0), places[i].file);
+    CHECK_ERR(mknod(places[i].path, S_IFIFO | 0600, 0), places[i].other);
+    CHECK_ERR(mkdir(places[i].path, 0700), places[i].other);
+    CHECK_ERR(symlink("target", places[i].path), places[i].other);
+  }
+}

@@ -2,7 +2,8 @@
 // Operations return >= 0 or -errno and never wait. Names are byte strings of one path component, already checked for
 // length, "." and "..". Permission checks on the directory were made by the caller (vfs/namei.ts).
 
-import { EINVAL, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
+import { EACCES, EINVAL, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
+import { S_IFMT, S_IFREG } from '../../abi/fs/stat.ts';
 import type { U64 } from '../../abi/u64.ts';
 import type { PageCache } from '../memfile/pagecache.ts';
 import type { Acls } from './acl.ts';
@@ -107,9 +108,12 @@ export abstract class Inode {
     return -ENOTDIR;
   }
 
-  /** Makes a non-directory, non-symlink entry: S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK in `mode`. */
-  create(_ctx: VfsContext, _name: string, _mode: number, _rdev: number): Inode | number {
-    return -EPERM;
+  /**
+   * Makes a non-directory, non-symlink entry: S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK in `mode`. Where nothing can be
+   * made, a file is EACCES (open(2)) and all else EPERM (mknod(2)).
+   */
+  create(_ctx: VfsContext, _name: string, mode: number, _rdev: number): Inode | number {
+    return (mode & S_IFMT) === S_IFREG ? -EACCES : -EPERM;
   }
 
   /** An unnamed regular file for O_TMPFILE, nlink 0. */

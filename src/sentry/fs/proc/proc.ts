@@ -115,7 +115,7 @@ export class ProcFs extends SyntheticFs {
     text('devices', () => S.DEVICES_TEXT);
     text('diskstats', () => '');
     text('execdomains', () => '0-0\tLinux           \t[kernel]\n');
-    text('filesystems', () => S.FILESYSTEMS_TEXT);
+    text('filesystems', () => S.filesystemsText());
     text('interrupts', () => S.interruptsText(kernel));
     text('loadavg', () => S.loadavgText(kernel));
     text('locks', locksText);

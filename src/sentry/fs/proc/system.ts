@@ -121,8 +121,8 @@ export function versionText(k: Kernel): string {
   return `Linux version ${release} (vedette@vedette) (cc, ld) ${version}\n`;
 }
 
-/** File systems that mount(2) knows; those that need no device say so. */
-export const FILESYSTEMS_TEXT: string = [
+/** The types of file systems that there are. None of them needs a device. */
+export const FILESYSTEMS: readonly string[] = [
   'sysfs',
   'tmpfs',
   'proc',
@@ -132,9 +132,11 @@ export const FILESYSTEMS_TEXT: string = [
   'devpts',
   'mqueue',
   'overlay',
-]
-  .map((name) => `nodev\t${name}\n`)
-  .join('');
+];
+
+export function filesystemsText(): string {
+  return FILESYSTEMS.map((name) => `nodev\t${name}\n`).join('');
+}
 
 export const DEVICES_TEXT: string =
   'Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n128 ptm\n136 pts\n\nBlock devices:\n';

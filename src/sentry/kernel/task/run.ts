@@ -2,31 +2,20 @@
 // Order as in Linux: die if killed, stop if the process stops, deliver signals (restarting or ending an interrupted call),
 // put back a temporary mask, run.
 
-import {
-  EINTR,
-  ERESTART_RESTARTBLOCK,
-  ERESTARTNOHAND,
-  ERESTARTNOINTR,
-  ERESTARTSYS,
-} from '../../../abi/errno.ts';
-import { SA_NODEFER, SA_RESTART, SIG_DFL, SIG_IGN, SIGSTOP, SIGTSTP } from '../../../abi/signal/signal.ts';
-import { SYS_restart_syscall } from '../../../abi/syscall.ts';
+import { SA_NODEFER, SIG_DFL, SIG_IGN, SIGSTOP, SIGTSTP } from '../../../abi/signal/signal.ts';
 import { log } from '../../base/log.ts';
-import { RAX, RIP } from '../../platform/regs.ts';
 import { pushSignalFrame } from '../signal/frame.ts';
+import { beforeHandler, wasCutShort, withoutHandler } from '../signal/restart.ts';
 import type { SigInfo } from '../signal/siginfo.ts';
 import { IGNORED_BY_DEFAULT_LO, type SigAction, STOP_LO, sigBit } from '../signal/state.ts';
 import { TASK_STOPPED } from '../states.ts';
 import { exitGroup, exitTask } from './exit.ts';
 import type { Task } from './task.ts';
 
-/** Bytes of the syscall instruction. */
-const SYSCALL_LENGTH = 2;
-
 /** Handles what is pending for the thread, then enters user mode; or leaves it stopped or dead. */
 export function returnToUser(t: Task): void {
   const s = t.signals;
-  if (s.hasSaved && !wasInterrupted(t)) s.restoreMask();
+  if (s.hasSaved && !wasCutShort(t.ctx.regs, t.sysno)) s.restoreMask();
   const shared = t.group.pending;
   const lo = (s.pending.lo | shared.lo) & ~s.maskLo;
   const hi = (s.pending.hi | shared.hi) & ~s.maskHi;
@@ -34,19 +23,10 @@ export function returnToUser(t: Task): void {
     if (!handlePending(t)) return;
   }
   if (t.sysno >= 0) {
-    restartWithoutHandler(t);
+    withoutHandler(t.ctx.regs, t.sysno);
     s.restoreMask();
   }
   t.kernel.enterUser(t);
-}
-
-/** The call in progress was cut short by a signal: its temporary mask holds until that signal is delivered. */
-function wasInterrupted(t: Task): boolean {
-  if (t.sysno < 0) return false;
-  const { regs } = t.ctx;
-  if (regs.high(RAX) !== -1) return false;
-  const rax = regs.int(RAX);
-  return rax === -EINTR || (rax <= -ERESTARTSYS && rax >= -ERESTART_RESTARTBLOCK);
 }
 
 /** False when the thread does not go on: it exited or stopped. */
@@ -120,22 +100,7 @@ function stop(t: Task): void {
 /** Sets up the handler's frame; the interrupted call is restarted after it or fails with EINTR: signal(7). */
 function deliver(t: Task, info: SigInfo, action: SigAction): void {
   const s = t.signals;
-  const regs = t.ctx.regs;
-  if (t.sysno >= 0 && regs.high(RAX) === -1) {
-    switch (-regs.int(RAX)) {
-      case ERESTARTSYS:
-        if ((action.flags & SA_RESTART) !== 0) rewind(t, t.sysno);
-        else regs.set(RAX, -EINTR);
-        break;
-      case ERESTARTNOINTR:
-        rewind(t, t.sysno);
-        break;
-      case ERESTARTNOHAND:
-      case ERESTART_RESTARTBLOCK:
-        regs.set(RAX, -EINTR);
-        break;
-    }
-  }
+  beforeHandler(t.ctx.regs, t.sysno, action.flags);
   // The flags and mask in force are those before SA_RESETHAND takes effect.
   const flags = action.flags;
   const maskLo = action.maskLo;
@@ -151,26 +116,4 @@ function deliver(t: Task, info: SigInfo, action: SigAction): void {
   const bit = (flags & SA_NODEFER) !== 0 ? 0 : sigBit(info.signo);
   if (info.signo <= 32) s.setMask(s.maskLo | maskLo | bit, s.maskHi | maskHi);
   else s.setMask(s.maskLo | maskLo, s.maskHi | maskHi | bit);
-}
-
-function restartWithoutHandler(t: Task): void {
-  const { regs } = t.ctx;
-  if (regs.high(RAX) !== -1) return;
-  switch (-regs.int(RAX)) {
-    case ERESTARTSYS:
-    case ERESTARTNOINTR:
-    case ERESTARTNOHAND:
-      rewind(t, t.sysno);
-      break;
-    case ERESTART_RESTARTBLOCK:
-      rewind(t, SYS_restart_syscall);
-      break;
-  }
-}
-
-/** Makes the thread run its syscall instruction again. */
-function rewind(t: Task, sysno: number): void {
-  const regs = t.ctx.regs;
-  regs.set(RAX, sysno);
-  regs.set(RIP, regs.get(RIP) - SYSCALL_LENGTH);
 }
