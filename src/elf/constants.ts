@@ -16,6 +16,7 @@ export const ET_DYN = 3;
 export const EM_X86_64 = 62;
 
 export const PT_LOAD = 1;
+export const PT_GNU_EH_FRAME = 0x6474e550;
 export const PT_DYNAMIC = 2;
 export const PT_INTERP = 3;
 export const PT_NOTE = 4;

@@ -14,6 +14,8 @@ import { hostProt, VM_SHARED } from './vma.ts';
 
 /** Pages that may be patched at once: each costs a frame. */
 const MAX_PAGES = 1024;
+/** Mappings of an image that may lie below its text. */
+const IMAGE_MAPPINGS = 16;
 
 export class TextPatches implements PatchTarget {
   private readonly mm: MemoryManager;
@@ -72,6 +74,19 @@ export class TextPatches implements PatchTarget {
       mm.memfile.unref(old);
     }
     return true;
+  }
+
+  /** PatchTarget. */
+  imageStart(addr: number): number {
+    const { vmas } = this.mm;
+    const source = vmas.find(addr)?.source ?? null;
+    if (source === null) return -1;
+    const last = vmas.indexAbove(addr);
+    for (let i = last; i >= 0 && i > last - IMAGE_MAPPINGS; i--) {
+      const vma = vmas.at(i);
+      if (vma.source === source && vma.pgoff === 0) return vma.start;
+    }
+    return -1;
   }
 
   /** An order that replaces or removes the stub's mapping of pages [first, end) is queued: their patches are over. */

@@ -106,6 +106,8 @@ export interface PatchTarget {
    * and the file itself keep the original), replacing the page at once for all threads. False when that cannot be.
    */
   patchText(addr: number, bytes: Uint8Array): boolean;
+  /** Where page 0 of the file that is mapped at `addr` is mapped, at most some mappings below; -1 when it is not. */
+  imageStart(addr: number): number;
 }
 
 export interface Platform {

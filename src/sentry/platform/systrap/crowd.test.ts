@@ -380,6 +380,7 @@ class Crowd {
           mapText();
           return true;
         },
+        imageStart: () => -1,
       };
     return as;
   }

@@ -169,6 +169,7 @@ if (process.argv[2] === 'child') {
           to.set(memfile.u8(frame).subarray(at, at + to.length));
           return true;
         },
+        imageStart: () => -1,
         patchText: () => {
           asked++;
           process.kill(as.process.pid, 'SIGKILL');

@@ -130,6 +130,7 @@ function suite({ bases, label, options }: StubShape): void {
           page.set(bytes, addr - CODE);
           return true;
         },
+        imageStart: () => -1,
       };
       if (patched) (as as SystrapAddressSpace).patchTarget = target;
       return as as SystrapAddressSpace;

@@ -69,9 +69,13 @@ describe('shapes of patched calls', () => {
     assert.equal(planPatch(page, 107, 228), null);
   });
 
-  it('the return from a signal handler stays as it is', () => {
-    const a = new Assembler().bytes([0xb8, 15, 0, 0, 0]);
-    assert.equal(planPatch(pageOf(call(a).ret().align(16)), 5, 15), null);
+  it('the return from a signal handler is never followed: it does not come back', () => {
+    const bare = new Assembler().bytes([0x90]);
+    assert.equal(planPatch(pageOf(call(bare).ret().align(16)), 1, 15), null);
+    const other = new Assembler().bytes([0x90]);
+    assert.equal(planPatch(pageOf(call(other).ret().align(16)), 1, 228)?.shape, 'padding');
+    const mov = new Assembler().bytes([0x48, 0xc7, 0xc0, 15, 0, 0, 0]);
+    assert.equal(planPatch(pageOf(call(mov).ret().align(16)), 7, 15)?.shape, 'mov');
   });
 
   const ends: Record<string, readonly number[]> = {

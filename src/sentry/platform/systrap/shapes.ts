@@ -60,10 +60,10 @@ const begins = new Uint8Array(PAGE + 1);
 /** How to patch the call at `at` of `page`, which trapped with number `nr`; null when it has to go on trapping. */
 export function planPatch(page: Uint8Array, at: number, nr: number): Plan | null {
   if (at < 0 || at + CALL > PAGE || page[at] !== 0x0f || page[at + 1] !== 0x05) return null;
-  // Unwinders know the return from a signal handler by its bytes; and it never comes back here.
-  if (nr === SYS_rt_sigreturn) return null;
   if (isMov(page, at, nr)) return { shape: 'mov', jumpAt: at - MOV, start: at - MOV, end: at + CALL };
   if (isMov64(page, at, nr)) return { shape: 'mov', jumpAt: at - JUMP, start: at - JUMP, end: at };
+  // It never comes back here: what follows need not be code.
+  if (nr === SYS_rt_sigreturn) return null;
   for (const end of follow(page, at + CALL)) {
     const jumpAt = paddingAt(page, end, at + CALL + REACH + JUMP);
     if (jumpAt >= 0) return { shape: 'padding', jumpAt, start: at, end: paddingEnd(page, end) };

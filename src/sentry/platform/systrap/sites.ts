@@ -12,8 +12,9 @@
 // them, and stay with the process when it is emptied.
 
 import { MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ } from '../../../abi/memory/mman.ts';
-import { SYS_mmap } from '../../../abi/syscall.ts';
+import { SYS_mmap, SYS_rt_sigreturn } from '../../../abi/syscall.ts';
 import { putU64 } from '../../../abi/u64.ts';
+import { isSignalFrame } from '../../../elf/eh_frame.ts';
 import { PAGE_SIZE, pageDown } from '../../base/page.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { PATCH_TABLE_ADDR, type PatchTarget } from '../platform.ts';
@@ -43,10 +44,22 @@ const GIVEN_UP = 1e9;
 const text = new Uint8Array(JUMP_SIZE);
 const textView = new DataView(text.buffer);
 const page = new Uint8Array(PAGE_SIZE);
+const word = new Uint8Array(4);
+const wordView = new DataView(word.buffer);
 
 const SITES_PER_PAGE = PAGE_SIZE / SITE_SIZE;
 const WORDS_PER_PAGE = PAGE_SIZE / 8;
 const TWO32 = 2 ** 32;
+
+/**
+ * Unwinders know the return from a signal handler, [first, end), by its bytes, unless the image's unwind tables say what it
+ * is: they look at those first. They ask for the byte before a return address.
+ */
+function knownByTable(target: PatchTarget, first: number, end: number): boolean {
+  const image = target.imageStart(first);
+  const read = (addr: number) => (target.readText(addr, word) ? wordView.getUint32(0, true) : -1);
+  return image >= 0 && isSignalFrame(read, image, first - 1, end);
+}
 
 /** What sites need of their process. */
 export interface SiteHost {
@@ -119,7 +132,8 @@ export class CallSites {
     if (!target.readText(start, page)) return false;
     const at = ret - CALL_SIZE - start;
     const plan = planPatch(page, at, nr);
-    if (plan === null) return false;
+    if (plan === null || (nr === SYS_rt_sigreturn && !knownByTable(target, start + plan.start, ret)))
+      return false;
     const site = this.site(plan.shape === 'mov' ? nr : ANY_NR, ret);
     if (site < 0) return false;
     if (plan.shape === 'padding') this.jumps.set(start + plan.jumpAt, ret - CALL_SIZE);
