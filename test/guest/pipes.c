@@ -1,6 +1,7 @@
 // pipe(2), pipe(7), fifo(7).
 #include "check.h"
 #include <poll.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 
@@ -271,6 +272,36 @@ SUBTEST_FORK(fifo_permissions_and_stat) {
   CHECK_EQ(OK(write(w, "m", 1)), 1);
   char c;
   CHECK_EQ(OK(read(rw, &c, 1)), 1);
+}
+
+// The vector is copied once: what the caller makes of it while the call waits counts for the next one.
+static struct iovec vector[3];
+static char *decoy;
+static void *change_vector(void *reader) {
+  sleep_ms(50);
+  for (size_t i = 0; i < COUNT(vector); i++) vector[i] = (struct iovec){decoy, 7};
+  for (size_t i = 0, n; i < 3 * 100000; i += n) {
+    static char got[4096];
+    n = OK(read((long)reader, got, sizeof got));
+    for (size_t k = 0; k < n; k++) CHECK_EQ(got[k], 'a' + (i + k) / 100000);
+  }
+  return NULL;
+}
+
+SUBTEST(vectors_are_copied_once) {
+  int fd[2];
+  OK(pipe(fd));
+  decoy = "decoy..";
+  for (int i = 0; i < 3; i++) {
+    vector[i] = (struct iovec){malloc(100000), 100000};
+    memset(vector[i].iov_base, 'a' + i, 100000);
+  }
+  pthread_t thread;
+  OK0(pthread_create(&thread, NULL, change_vector, (void *)(long)fd[0]));
+  CHECK_EQ(writev(fd[1], vector, 3), 300000);
+  OK0(pthread_join(thread, NULL));
+  close(fd[0]);
+  close(fd[1]);
 }
 
 SUBTEST_FORK(ping_pong) {

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -211,6 +213,44 @@ static void innocent(int other, double seconds, const char *shell, const char *b
   printf("forks %d refused %d median %.2f most %.2f worst %.2f\n", n, refused, took[n / 2], took[n * 99 / 100], took[n - 1]);
 }
 
+// Four processes of a user that compute in one group; a fifth, in a group of its own, is put into theirs at some moment: also
+// when it waits for its turn in user mode. Each of them goes on.
+static pid_t computes(volatile long *count, volatile int *ready, pid_t group) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    setpgid(0, group);
+    become(1000);
+    *ready = 1;
+    for (;;) ++*count;
+  }
+  while (!*ready) usleep(1000);
+  return pid;
+}
+static void regroup(int rounds) {
+  struct { volatile long count; volatile int ready; } *each =
+      mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  int starved = 0;
+  for (int round = 0; round < rounds; round++) {
+    memset(each, 0, 4096);
+    pid_t pids[5];
+    for (int i = 0; i < 5; i++) pids[i] = computes(&each[i].count, &each[i].ready, i == 0 || i == 4 ? 0 : pids[0]);
+    usleep(round * 1500);
+    if (setpgid(pids[4], pids[0]) != 0) exit(4);
+    long before[5];
+    for (int i = 0; i < 5; i++) before[i] = each[i].count;
+    // A turn is milliseconds.
+    int moved = 0;
+    for (double end = now_ms() + 5000; moved < 5 && now_ms() < end; usleep(10000)) {
+      moved = 0;
+      for (int i = 0; i < 5; i++) moved += each[i].count > before[i] + 1000;
+    }
+    starved += moved < 5;
+    for (int i = 0; i < 5; i++) kill(pids[i], SIGKILL);
+    for (int i = 0; i < 5; i++) waitpid(pids[i], 0, 0);
+  }
+  printf("starved %d of %d\n", starved, rounds);
+}
+
 int main(int argc, char **argv) {
   const char *name = argv[1];
   if (strcmp(name, "processes") == 0) {
@@ -223,6 +263,7 @@ int main(int argc, char **argv) {
   else if (strcmp(name, "come_and_go") == 0) come_and_go();
   else if (strcmp(name, "groups") == 0) groups();
   else if (strcmp(name, "many_groups") == 0) many_groups();
+  else if (strcmp(name, "regroup") == 0) regroup(atoi(argv[2]));
   else if (strcmp(name, "innocent") == 0) innocent(1, atof(argv[2]), argv[3], argv[4]);
   else if (strcmp(name, "innocent_of_the_same") == 0) innocent(0, atof(argv[2]), argv[3], argv[4]);
   else if (strcmp(name, "-c") == 0 && strcmp(argv[2], "split_bomb") == 0) split_bomb();

@@ -173,6 +173,10 @@ for (const platform of ['systrap', 'ptrace']) {
       assert.deepEqual(await counts('many_groups'), [11]);
     });
 
+    test('who is put into another group while it waits for its turn gets one', async () => {
+      assert.equal(await inside([...on, '--user', '0'], 'regroup', '8'), 'starved 0 of 8\n');
+    });
+
     test('threads that the host keeps for a process count, and can be had again', async () => {
       const text = await inside([...on, '--pids', '100', '--user', '0'], 'spares');
       const [kept, later] = [...text.matchAll(/threads (\d+)/g)].map((m) => Number(m[1]));

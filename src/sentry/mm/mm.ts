@@ -411,6 +411,16 @@ export class MemoryManager implements UserMemory, MappingOwner {
     return this.userIo.aimVector(addr, count);
   }
 
+  /** The parts of the vector that iovec() last aimed at, for a call that goes on later. */
+  keepVector(): Float64Array {
+    return this.userIo.parts();
+  }
+
+  /** The shared Io aimed at those parts. */
+  keptVector(parts: Float64Array): Io {
+    return this.userIo.aimParts(parts);
+  }
+
   /** Another address space's memory (process_vm_readv, ptrace): as copyIn, with this mm's own protections. */
   readRemote(addr: number, dst: Uint8Array, off: number, len: number): number {
     return user.copyIn(this, addr, dst, off, len);

@@ -36,11 +36,7 @@ export class UserIo extends Io {
     const n = len > 0 ? Math.min(len, MAX_RW_COUNT) : 0;
     this.bases[0] = addr;
     this.lens[0] = n;
-    this.count = 1;
-    this.index = 0;
-    this.at = 0;
-    this.remaining = n;
-    return this;
+    return this.begin(1, n);
   }
 
   /** A struct iovec array (import_iovec in Linux): -EINVAL for its count or a negative length, -EFAULT. */
@@ -62,6 +58,29 @@ export class UserIo extends Io {
       this.lens[i] = len;
       total += len;
     }
+    return this.begin(count, total);
+  }
+
+  /** What it is aimed at: address and length of each part. */
+  parts(): Float64Array {
+    const { count } = this;
+    const out = new Float64Array(2 * count);
+    out.set(this.bases.subarray(0, count));
+    out.set(this.lens.subarray(0, count), count);
+    return out;
+  }
+
+  /** Aims at what parts() said. */
+  aimParts(parts: Float64Array): this {
+    const count = parts.length / 2;
+    this.bases.set(parts.subarray(0, count));
+    this.lens.set(parts.subarray(count));
+    let total = 0;
+    for (let i = 0; i < count; i++) total += this.lens[i]!;
+    return this.begin(count, total);
+  }
+
+  private begin(count: number, total: number): this {
     this.count = count;
     this.index = 0;
     this.at = 0;

@@ -26,8 +26,9 @@ import {
   SYS_write,
   SYS_writev,
 } from '../../../abi/syscall.ts';
+import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { Io } from '../../base/io.ts';
-import { BLOCKED, SLICE_BYTES } from '../../kernel/block.ts';
+import { BLOCKED, type Parked, SLICE_BYTES } from '../../kernel/block.ts';
 import { anyHold, awaitHold, endHolds, hold } from '../../kernel/task/holds.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import { GUEST_TOP } from '../../platform/platform.ts';
@@ -182,31 +183,54 @@ function pwrite64(t: Task, fd: number, addr: number, len: number, pos: number): 
   return writeFile(t, fd, f, t.mem.io(addr + done, Math.min(len, MAX_RW_COUNT) - done), pos, done);
 }
 
+/** The vector of a call that goes on later, for its caller may change it meanwhile. */
+class KeptVector implements Parked {
+  readonly parts: Float64Array;
+  private readonly payer: Account;
+
+  constructor(parts: Float64Array) {
+    this.parts = parts;
+    this.payer = kernelMemory.take(parts.byteLength);
+  }
+
+  abandon(): void {
+    kernelMemory.give(this.payer, this.parts.byteLength);
+  }
+}
+
+/** The guest's vector, copied once in a call. */
+function vectorOf(t: Task, iov: number, count: number): Io | number {
+  const { call } = t;
+  if (call.active && call.state !== null) return t.mm.keptVector((call.state as KeptVector).parts);
+  return t.mem.iovec(iov, count);
+}
+
+/** `r` is what the call came to: one that goes on later keeps its vector. */
+function afterVector(t: Task, r: number): number {
+  const { call } = t;
+  if (r === BLOCKED) call.state ??= new KeptVector(t.mm.keepVector());
+  else if (call.active) call.abandon(t);
+  return r;
+}
+
 /** Reads into an iovec at the file's position or at `pos`. */
 function readVector(t: Task, fd: number, f: File, iov: number, count: number, pos: number): number {
   if (!f.readable) return -EBADF;
-  const io = t.mem.iovec(iov, count);
-  // Who takes the vector away in the middle of the call has what was done by then.
-  if (typeof io === 'number') return doneSoFar(t) || io;
+  const io = vectorOf(t, iov, count);
+  if (typeof io === 'number') return io;
   // readv(2) of nothing touches nothing, whatever the file.
-  if (io.remaining === 0) return doneSoFar(t);
-  return readFile(t, fd, f, io, pos);
-}
-
-/** Bytes that earlier slices of the call have moved. */
-function doneSoFar(t: Task): number {
-  return t.call.active ? t.call.done : 0;
+  return io.remaining === 0 ? 0 : afterVector(t, readFile(t, fd, f, io, pos));
 }
 
 /** Writes from an iovec. */
 function writeVector(t: Task, fd: number, f: File, iov: number, count: number, pos: number): number {
   if (!f.writable) return -EBADF;
-  const io = t.mem.iovec(iov, count);
-  if (typeof io === 'number') return doneSoFar(t) || io;
-  if (io.remaining === 0) return doneSoFar(t);
-  const done = doneSoFar(t);
+  const io = vectorOf(t, iov, count);
+  if (typeof io === 'number') return io;
+  if (io.remaining === 0) return 0;
+  const done = t.call.active ? t.call.done : 0;
   io.skip(done);
-  return writeFile(t, fd, f, io, pos, done);
+  return afterVector(t, writeFile(t, fd, f, io, pos, done));
 }
 
 /** Implements readv(2). */
