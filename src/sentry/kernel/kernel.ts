@@ -22,7 +22,7 @@ import {
 } from '../platform/platform.ts';
 import { ORIG_RAX, R8, R9, R10, RAX, RDI, RDX, RSI } from '../platform/regs.ts';
 import { UnixNamespace } from '../socket/unix/namespace.ts';
-import type { MemFs } from '../vfs/memnode.ts';
+import type { MemFs } from '../vfs/mem/mem_fs.ts';
 import { BLOCKED, EXITED, NO_RESULT } from './block.ts';
 import { FutexTable } from './futex/futex.ts';
 import { IpcNamespace } from './ipc/namespace.ts';

@@ -6,7 +6,8 @@ import { S_IFREG } from '../../../abi/fs/stat.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { File } from '../../vfs/file.ts';
-import { MemFile, MemFs } from '../../vfs/memnode.ts';
+import { MemFile } from '../../vfs/mem/mem_file.ts';
+import { MemFs } from '../../vfs/mem/mem_fs.ts';
 import { RegularFile } from '../../vfs/regularfile.ts';
 import { stampBirth } from '../../vfs/times.ts';
 

@@ -11,7 +11,9 @@ import type { VfsContext } from '../../vfs/context.ts';
 import { DirRecords } from '../../vfs/dir_records.ts';
 import { DT_UNKNOWN, direntType } from '../../vfs/dirent.ts';
 import type { DirSink, Inode } from '../../vfs/inode.ts';
-import { ENTRY_BYTES, MemDir, type MemFs } from '../../vfs/memnode.ts';
+import { MemDir } from '../../vfs/mem/mem_dir.ts';
+import type { MemFs } from '../../vfs/mem/mem_fs.ts';
+import { ENTRY_BYTES } from '../../vfs/mem/mem_inode.ts';
 import { copyAttributes, idle, readAcls } from './attributes.ts';
 import type { HostEntry, HostNode, HostTree } from './hosttree.ts';
 

@@ -9,7 +9,10 @@ import type { MemoryFile } from '../../memfile/memfile.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { StatFs } from '../../vfs/filesystem.ts';
 import type { Inode } from '../../vfs/inode.ts';
-import { MAX_INODES, MemDir, MemFile, MemFs, type MemInode } from '../../vfs/memnode.ts';
+import { MemDir } from '../../vfs/mem/mem_dir.ts';
+import { MemFile } from '../../vfs/mem/mem_file.ts';
+import { MAX_INODES, MemFs } from '../../vfs/mem/mem_fs.ts';
+import type { MemInode } from '../../vfs/mem/mem_inode.ts';
 import { stampBirth } from '../../vfs/times.ts';
 
 const UNITS: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
