@@ -31,7 +31,12 @@ export async function runDo(command: readonly string[], flags: Record<string, un
     const loader = new Loader(options, tracer);
     if (options.profile !== null)
       loader.kernel.profile = new (await import('../sentry/kernel/profile.ts')).Profile();
+    const diff =
+      options.diff === null
+        ? null
+        : new (await import('../runtime/diff_report.ts')).DiffReport(loader.ns, options.diff);
     status = exitStatusOf(loader.run());
+    diff?.write();
     stopSampling?.();
     if (options.profile !== null)
       reports!.writeProfile(options.profile, reports!.profileReport(loader.kernel));

@@ -82,6 +82,7 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
   if (hostname !== null && (hostname === '' || hostname.length > 64)) wrong('--hostname: 1 to 64 characters');
   const strace = flags.strace === true ? '-' : text('strace');
   const profile = flags.profile === true ? '-' : text('profile');
+  const diff = flags.diff === true ? '-' : text('diff');
   const cpuProfile = text('cpuProfile');
   const memory = text('memory');
   const dump = text('dumpSignal');
@@ -105,6 +106,7 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
     network: 'none',
     strace: strace === null || strace === '-' ? strace : resolve(strace),
     profile: profile === null || profile === '-' ? profile : resolve(profile),
+    diff: diff === null || diff === '-' ? diff : resolve(diff),
     cpuProfile: cpuProfile === null ? null : resolve(cpuProfile),
     debugLog: debugLog === null ? null : resolve(debugLog),
     numCpu: typeof flags.cpus === 'number' ? flags.cpus : availableParallelism(),

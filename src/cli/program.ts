@@ -111,6 +111,7 @@ export function makeProgram(
     )
     .addOption(new Option('--network <mode>', 'network of the sandbox').choices(['none']).default('none'))
     .option('--strace [file]', 'trace system calls, to stderr or to a file (--strace=FILE)')
+    .option('--diff [file]', 'at the end, list files that were added, changed or deleted (--diff=FILE)')
     .option('--profile [file]', 'say where the time went, on stderr or in a file (--profile=FILE)')
     .option('--cpu-profile <file>', "sample the kernel's JavaScript, for a browser's developer tools")
     .option('--debug-log <dir>', 'write logs of the kernel into a directory')
@@ -157,7 +158,7 @@ function fixOptionalValue(argv: string[]): string[] {
   const end = argv.indexOf('--');
   return end >= 0
     ? argv
-    : argv.map((word) => (word === '--strace' || word === '--profile' ? `${word}=-` : word));
+    : argv.map((word) => (['--strace', '--profile', '--diff'].includes(word) ? `${word}=-` : word));
 }
 
 /** Runs the command line of this process. */

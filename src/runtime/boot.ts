@@ -64,7 +64,7 @@ export class Loader implements SignalTarget {
   private platform!: Platform;
   kernel!: Kernel;
   private ctx!: BootContext;
-  private ns!: MountNamespace;
+  ns!: MountNamespace;
   private devpts!: Devpts;
   private console: Console | null = null;
   private stdio!: Stdio;

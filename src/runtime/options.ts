@@ -42,6 +42,8 @@ export interface SandboxOptions {
   readonly strace: string | null;
   /** Report of where the kernel's time went: null for none, '-' for stderr, else a file of the host. */
   readonly profile: string | null;
+  /** What the run changed of files, told at its end: null for not, '-' for stderr, else a file of the host. */
+  readonly diff: string | null;
   /** Samples of the kernel's JavaScript, for developer tools: a file of the host, or null. */
   readonly cpuProfile: string | null;
   /** Directory of the host for debug logs; null for none. */

@@ -80,12 +80,12 @@ export class Stdio implements HostWorld {
   private readonly given: number[] = [];
 
   constructor(poller: HostPoller, memfile: MemoryFile, options: SandboxOptions) {
-    const { rootfs, tmpfs, mounts, strace, profile } = options;
+    const { rootfs, tmpfs, mounts } = options;
     this.poller = poller;
     this.memfile = memfile;
     // What is hidden from the guest's tree must not come back as the content of its own output.
     this.readsBack = rootfs === '/' && tmpfs.length === 0 && mounts.length === 0;
-    this.keepsError = strace === '-' || profile === '-';
+    this.keepsError = [options.strace, options.profile, options.diff].includes('-');
   }
 
   /** Fills descriptors 0-2 with files of the host; with a console, those that are terminals stay free for it. */

@@ -13,7 +13,7 @@ import { DT_UNKNOWN, direntType } from '../../vfs/dirent.ts';
 import type { DirSink, Inode } from '../../vfs/inode.ts';
 import { MemDir } from '../../vfs/mem/mem_dir.ts';
 import type { MemFs } from '../../vfs/mem/mem_fs.ts';
-import { ENTRY_BYTES } from '../../vfs/mem/mem_inode.ts';
+import { ENTRY_BYTES, type MemInode } from '../../vfs/mem/mem_inode.ts';
 import { copyAttributes, idle, readAcls } from './attributes.ts';
 import type { HostEntry, HostNode, HostTree } from './hosttree.ts';
 
@@ -32,8 +32,10 @@ export interface HostDirFs extends MemFs {
   inodeOf(node: HostNode): Inode;
   /** Has a listing of `bytes` counted; 0 or -errno. */
   payListing(dir: HostDir, bytes: number): number;
+  /** An inode that is kept in memory from now on, on the account of who changes it. */
+  keepChanged(inode: MemInode, node: HostNode): void;
   /** An object that nobody uses any more: its inode may go. */
-  drop(node: HostNode): void;
+  drop(inode: Inode, node: HostNode): void;
 }
 
 export class HostDir extends MemDir {
@@ -63,6 +65,16 @@ export class HostDir extends MemDir {
     const fs = this.fs as HostDirFs;
     const node = fs.tree.lookup(this.node, name);
     return failed(node) ? node : fs.inodeOf(node);
+  }
+
+  /** The guest removed, renamed or replaced the host's `name`. */
+  lost(name: string): boolean {
+    return this.gone.has(name);
+  }
+
+  /** Names of the host that are gone and have no other object in their place. */
+  *removed(): IterableIterator<string> {
+    for (const name of this.gone.keys()) if (!this.entries.has(name)) yield name;
   }
 
   protected override take(name: string): void {
@@ -174,13 +186,13 @@ export class HostDir extends MemDir {
   override wrote(): void {
     if (this.kept) return;
     this.kept = true;
-    this.fs.keep(this);
+    (this.fs as HostDirFs).keepChanged(this, this.node);
   }
 
   override forget(): void {
     if (this.kept || !idle(this)) return;
     this.forgetListing();
-    (this.fs as HostDirFs).drop(this.node);
+    (this.fs as HostDirFs).drop(this, this.node);
   }
 
   /** The listing is read again when it is asked for: the host's tree stands still. */
@@ -196,6 +208,6 @@ export class HostDir extends MemDir {
   override evict(): void {
     this.forgetListing();
     super.evict();
-    (this.fs as HostDirFs).drop(this.node);
+    (this.fs as HostDirFs).drop(this, this.node);
   }
 }

@@ -53,6 +53,8 @@ export class HostRootFs extends MemFs {
   private lastNew = FIRST_NEW_INO;
   /** Directories that keep a listing, the oldest first. */
   readonly listings: Set<HostDir> = new Set();
+  /** What the guest has changed of the host's objects, and their places in the host's tree. */
+  readonly changed: Map<Inode, HostNode> = new Map();
 
   constructor(memfile: MemoryFile, tree: HostTree) {
     super('overlay', OVERLAYFS_SUPER_MAGIC, memfile);
@@ -135,9 +137,21 @@ export class HostRootFs extends MemFs {
     return 0;
   }
 
-  /** A clean inode is used no more. */
-  drop(node: HostNode): void {
+  /** A host object's inode that is in use, or changed; null when there is none. */
+  known(node: HostNode): Inode | null {
+    return this.inodes.get(keyOf(node.dev, node.ino)) ?? null;
+  }
+
+  /** The inode of `node` is kept in memory from now on. */
+  keepChanged(inode: MemInode, node: HostNode): void {
+    this.keep(inode);
+    this.changed.set(inode, node);
+  }
+
+  /** An inode that is used no more. */
+  drop(inode: Inode, node: HostNode): void {
     this.inodes.delete(keyOf(node.dev, node.ino));
+    this.changed.delete(inode);
     this.tree.release(node);
   }
 
@@ -216,7 +230,7 @@ class HostFile extends MemFile implements PageSource, DonatedFile {
   override wrote(): void {
     if (this.kept) return;
     this.kept = true;
-    this.fs.keep(this);
+    (this.fs as HostRootFs).keepChanged(this, this.node);
   }
 
   /** PageSource: one page. */
@@ -257,12 +271,12 @@ class HostFile extends MemFile implements PageSource, DonatedFile {
       this.pages = null;
       this.account();
     }
-    (this.fs as HostRootFs).drop(this.node);
+    (this.fs as HostRootFs).drop(this, this.node);
   }
 
   override evict(): void {
     super.evict();
-    (this.fs as HostRootFs).drop(this.node);
+    (this.fs as HostRootFs).drop(this, this.node);
   }
 }
 
@@ -297,16 +311,16 @@ class HostSymlink extends MemInode {
   override wrote(): void {
     if (this.kept) return;
     this.kept = true;
-    this.fs.keep(this);
+    (this.fs as HostRootFs).keepChanged(this, this.node);
   }
 
   override forget(): void {
-    if (!this.kept && idle(this)) (this.fs as HostRootFs).drop(this.node);
+    if (!this.kept && idle(this)) (this.fs as HostRootFs).drop(this, this.node);
   }
 
   override evict(): void {
     super.evict();
-    (this.fs as HostRootFs).drop(this.node);
+    (this.fs as HostRootFs).drop(this, this.node);
   }
 }
 
@@ -342,15 +356,15 @@ class HostSpecial extends MemInode {
   override wrote(): void {
     if (this.kept) return;
     this.kept = true;
-    this.fs.keep(this);
+    (this.fs as HostRootFs).keepChanged(this, this.node);
   }
 
   override forget(): void {
-    if (!this.kept && idle(this)) (this.fs as HostRootFs).drop(this.node);
+    if (!this.kept && idle(this)) (this.fs as HostRootFs).drop(this, this.node);
   }
 
   override evict(): void {
     super.evict();
-    (this.fs as HostRootFs).drop(this.node);
+    (this.fs as HostRootFs).drop(this, this.node);
   }
 }

@@ -73,6 +73,11 @@ export class MemDir extends MemInode {
     this.entries.clear();
   }
 
+  /** Names and what they stand for, in order of creation. */
+  *ownNames(): IterableIterator<[string, Inode]> {
+    for (const [name, { inode }] of this.entries) yield [name, inode];
+  }
+
   /** Every inode below it, directories before what they hold; one with several names comes as often. */
   *inodesBelow(): IterableIterator<Inode> {
     const todo: MemDir[] = [this];
