@@ -86,7 +86,8 @@ describe('recipes', needs('gcc', 'inside'), () => {
     runNative(argv, {
       cwd: tree,
       timeoutMs: 180_000,
-      env: { PATH: `${join(tree, 'bin')}:${dirname(process.execPath)}:${systemPath}` },
+      // biome keeps things at home.
+      env: { HOME: tree, PATH: `${join(tree, 'bin')}:${dirname(process.execPath)}:${systemPath}` },
     });
 
   before(async () => {

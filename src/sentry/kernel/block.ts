@@ -63,6 +63,21 @@ export class BlockedCall {
   readonly waiters: Waiter[] = [];
   used = 0;
   private payer: Account | null = null;
+  /** The guest's vector of a call that goes on later, who may change it meanwhile: addresses, then lengths. */
+  vector: Float64Array | null = null;
+  private vectorPayer: Account | null = null;
+
+  /** Has `parts` be there when the handler runs again. */
+  keepVector(parts: Float64Array): void {
+    this.vector = parts;
+    this.vectorPayer = kernelMemory.take(parts.byteLength);
+  }
+
+  private dropVector(): void {
+    if (this.vector === null) return;
+    kernelMemory.give(this.vectorPayer!, this.vector.byteLength);
+    this.vector = this.vectorPayer = null;
+  }
 
   /** One more waiter. Few are kept for the next call; `payer` pays for more. */
   addWaiter(w: Waiter, payer: Account): void {
@@ -74,6 +89,7 @@ export class BlockedCall {
   abandon(t: Task): void {
     const { state } = this;
     this.state = null;
+    this.dropVector();
     if (state !== null) state.abandon(t);
   }
 
@@ -84,6 +100,7 @@ export class BlockedCall {
       this.payer = null;
       this.waiters.length = WAITERS_KEPT;
     }
+    this.dropVector();
     this.active = false;
     this.deadlineNs = Number.POSITIVE_INFINITY;
     this.timedOut = false;

@@ -83,6 +83,7 @@ import { maxHostFiles } from '../../../host/limits.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { bytesToString } from '../../base/bytes.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
+import { type HiddenFiles, NOTHING_HIDDEN } from './hidden.ts';
 
 /** One object of the host tree, by the names that led to it. Plain data: descriptors live in the tree's cache. */
 export class HostNode {
@@ -179,21 +180,27 @@ export class LocalHostTree implements HostTree {
   private readonly stat: HostBuffer = HostBuffer.alloc(144);
   private readonly list: HostBuffer = HostBuffer.alloc(DIR_BUFFER);
 
-  private constructor(root: HostNode) {
+  private readonly hidden: HiddenFiles;
+
+  private constructor(root: HostNode, hidden: HiddenFiles) {
     this.root = root;
+    this.hidden = hidden;
   }
 
-  /** The tree below a host directory (a byte string, absolute); -errno when it cannot be opened. */
-  static create(hostPath: string): LocalHostTree | number {
+  /** The tree below a host directory (a byte string, absolute); -errno when it cannot be opened, -ENOENT when it is hidden. */
+  static create(hostPath: string, hidden: HiddenFiles = NOTHING_HIDDEN): LocalHostTree | number {
     const root = new HostNode(null, hostPath);
-    const tree = new LocalHostTree(root);
+    const tree = new LocalHostTree(root, hidden);
     if (hostPath.length >= PATH_MAX) return -ENOENT;
     const flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
     const fd = hostCall(SYS_openat, AT_FDCWD, tree.name.putString(hostPath), flags);
     if (fd < 0) return fd;
     root.fd = fd;
     const r = tree.statAt(fd, '', root);
-    if (r < 0) return r;
+    if (r < 0 || hidden.has(root)) {
+      hostCall(SYS_close, fd);
+      return r < 0 ? r : -ENOENT;
+    }
     return tree;
   }
 
@@ -229,6 +236,7 @@ export class LocalHostTree implements HostTree {
     const node = new HostNode(dir, name);
     const r = this.statAt(fd, name, node);
     if (r < 0) return r;
+    if (this.hidden.has(node) || this.hidden.hasName(dir, name)) return -ENOENT;
     if (node.dev !== dir.dev && (node.mode & S_IFMT) === S_IFDIR) this.hideKernelFs(node);
     return node;
   }
@@ -304,12 +312,10 @@ export class LocalHostTree implements HostTree {
         let end = this.list.u8.indexOf(0, start);
         if (end < 0 || end > at + size) end = at + size;
         const name = bytesToString(this.list.u8, start, end - start);
-        if (name !== '.' && name !== '..')
-          out.push({
-            name,
-            ino: getU64Exact(this.list.view, at + DIRENT64_D_INO),
-            type: this.list.view.getUint8(at + DIRENT64_D_TYPE),
-          });
+        const ino = getU64Exact(this.list.view, at + DIRENT64_D_INO);
+        const shown = !this.hidden.has({ dev: dir.dev, ino }) && !this.hidden.hasName(dir, name);
+        if (name !== '.' && name !== '..' && shown)
+          out.push({ name, ino, type: this.list.view.getUint8(at + DIRENT64_D_TYPE) });
         at += size;
       }
       if (out.length > MAX_NAMES) return -EIO;

@@ -26,9 +26,8 @@ import {
   SYS_write,
   SYS_writev,
 } from '../../../abi/syscall.ts';
-import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { Io } from '../../base/io.ts';
-import { BLOCKED, type Parked, SLICE_BYTES } from '../../kernel/block.ts';
+import { BLOCKED, SLICE_BYTES } from '../../kernel/block.ts';
 import { anyHold, awaitHold, endHolds, hold } from '../../kernel/task/holds.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import { GUEST_TOP } from '../../platform/platform.ts';
@@ -183,33 +182,15 @@ function pwrite64(t: Task, fd: number, addr: number, len: number, pos: number): 
   return writeFile(t, fd, f, t.mem.io(addr + done, Math.min(len, MAX_RW_COUNT) - done), pos, done);
 }
 
-/** The vector of a call that goes on later, for its caller may change it meanwhile. */
-class KeptVector implements Parked {
-  readonly parts: Float64Array;
-  private readonly payer: Account;
-
-  constructor(parts: Float64Array) {
-    this.parts = parts;
-    this.payer = kernelMemory.take(parts.byteLength);
-  }
-
-  abandon(): void {
-    kernelMemory.give(this.payer, this.parts.byteLength);
-  }
-}
-
 /** The guest's vector, copied once in a call. */
 function vectorOf(t: Task, iov: number, count: number): Io | number {
-  const { call } = t;
-  if (call.active && call.state !== null) return t.mm.keptVector((call.state as KeptVector).parts);
-  return t.mem.iovec(iov, count);
+  const { vector } = t.call;
+  return vector === null ? t.mem.iovec(iov, count) : t.mm.keptVector(vector);
 }
 
 /** `r` is what the call came to: one that goes on later keeps its vector. */
 function afterVector(t: Task, r: number): number {
-  const { call } = t;
-  if (r === BLOCKED) call.state ??= new KeptVector(t.mm.keepVector());
-  else if (call.active) call.abandon(t);
+  if (r === BLOCKED && t.call.vector === null) t.call.keepVector(t.mm.keepVector());
   return r;
 }
 

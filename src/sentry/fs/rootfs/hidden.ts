@@ -1,0 +1,67 @@
+// HiddenFiles: files and directories of the host that guests must not see, wherever and through whatever mount they look. They
+// are not there: neither by name nor in listings. A guest that makes something of that name has its own.
+//
+// Each is known in two ways: as an object (device and inode number), so that hard links, bind mounts and renames on the host
+// do not bring it back, and as a name in a directory, so that it stays hidden when the host replaces it. Of a symbolic link both
+// the link and what it leads to are meant. What appears on the host after the start is hidden by its name.
+
+import { realpathSync, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import type { U64 } from '../../../abi/u64.ts';
+
+/** Device and inode number, exact. */
+export interface HostId {
+  readonly dev: U64;
+  readonly ino: U64;
+}
+
+function keyOf(id: HostId): string {
+  return `${id.dev}:${id.ino}`;
+}
+
+/** The object at a path of the host, all links followed; null when there is none. */
+function idOf(path: string): HostId | null {
+  try {
+    return statSync(path, { bigint: true }) as unknown as HostId;
+  } catch {
+    return null;
+  }
+}
+
+export class HiddenFiles {
+  private readonly objects: Set<string> = new Set();
+  /** Names by the directory that they are in. */
+  private readonly names: Map<string, Set<string>> = new Map();
+
+  /** `paths`: absolute paths of the host, of things that need not exist. */
+  constructor(paths: readonly string[]) {
+    for (const path of paths) {
+      this.addName(path);
+      const object = idOf(path);
+      if (object === null) continue;
+      this.objects.add(keyOf(object));
+      this.addName(realpathSync(path));
+    }
+  }
+
+  private addName(path: string): void {
+    const dir = idOf(dirname(path));
+    if (dir === null) return;
+    const key = keyOf(dir);
+    const names = this.names.get(key) ?? new Set();
+    this.names.set(key, names.add(Buffer.from(basename(path)).toString('latin1')));
+  }
+
+  /** Is this object hidden? */
+  has(id: HostId): boolean {
+    return this.objects.size > 0 && this.objects.has(keyOf(id));
+  }
+
+  /** Is the name (a byte string) hidden in the directory? */
+  hasName(dir: HostId, name: string): boolean {
+    return this.names.size > 0 && this.names.get(keyOf(dir))?.has(name) === true;
+  }
+}
+
+/** Nothing is. */
+export const NOTHING_HIDDEN: HiddenFiles = new HiddenFiles([]);
