@@ -130,7 +130,8 @@ ${values.join('\n')}
   else
     case $command in
     '') mapfile -t COMPREPLY < <(compgen -W ${single([...commands.map((c) => c.name), ...top.flatMap((f) => f.names)].join(' '))} -- "$cur") ;;
-${commands.map((c) => `    ${c.name}) mapfile -t COMPREPLY < <(compgen -W ${single(words(c))} -- "$cur") ;;`).join('\n')}
+    do) [[ $cur == -* ]] || mapfile -t COMPREPLY < <(compgen -c -- "$cur") ;;&
+${commands.map((c) => `    ${c.name}) [[ -n \${COMPREPLY[*]} ]] || mapfile -t COMPREPLY < <(compgen -W ${single(words(c))} -- "$cur") ;;`).join('\n')}
     esac
   fi
 }
