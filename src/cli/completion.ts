@@ -243,9 +243,13 @@ function __vedette_flags
   __vedette_command do; and not __vedette_program > /dev/null
 end
 function __vedette_complete_program
-  set -l at (__vedette_program); or set at (math (count (commandline -opc)) + 1)
+  set -l at (__vedette_program)
+  if test -z "$at"
+    string match -q -- '-*' (commandline -ct); and return
+    set at (math (count (commandline -opc)) + 1)
+  end
   set -l words (commandline -opc) (commandline -ct)
-  complete -C (string join ' ' -- (string escape -- $words[$at..-2]) $words[-1])
+  complete --do-complete=(string join ' ' -- (string escape -- $words[$at..-2]) $words[-1])
 end
 complete -c vedette -f
 ${top.map((f) => line('__vedette_no_command', f)).join('\n')}

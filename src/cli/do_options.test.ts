@@ -46,7 +46,7 @@ test('ways of reading clocks', () => {
   assert.equal(doOptions(['true'], {}).clock, 'auto');
   for (const clock of ['auto', 'tsc', 'vdso', 'call'])
     assert.equal(doOptions(['true'], { clock }).clock, clock);
-  for (const clock of ['', 'hpet', 'TSC'])
+  for (const clock of ['hpet', 'TSC'])
     refused(() => doOptions(['true'], { clock }), /--clock .*auto, tsc, vdso, call/);
 });
 
