@@ -23,7 +23,7 @@ import {
   verdictText,
 } from './report.ts';
 import { Results } from './results.ts';
-import { findRunners } from './runners.ts';
+import { checkRunners, findRunners } from './runners.ts';
 import { listText, select } from './selection.ts';
 import { measureStartup } from './startup.ts';
 import { parseFigures } from './stats.ts';
@@ -41,7 +41,9 @@ const status = process.stderr.isTTY
   : (text: string) => process.stderr.write(`${text}\n`);
 
 async function main(options: Options, scratch: string): Promise<void> {
+  // Before anything takes time: what is misspelt is said at once.
   const selection = select(options.names);
+  checkRunners(options.only);
   const root = findRoot(dirname(fileURLToPath(import.meta.url)));
   const machine = await describeMachine(root);
   status('compiling, looking for runners');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseOptions, UserError } from './options.ts';
+import { checkRunners } from './runners.ts';
 import { select } from './selection.ts';
 
 test('three rounds, or one when quick, unless told', () => {
@@ -23,6 +24,11 @@ test('wrong usage is told before anything runs', () => {
   ])
     assert.throws(() => parseOptions(args), UserError, args.join(' '));
   assert.throws(() => select(['no_such_case']), /no case.*no_such_case/);
+  assert.throws(
+    () => checkRunners(['vedette', 'gvisr']),
+    /--only gvisr: no such runner; there are native, vedette-/,
+  );
+  checkRunners(['vedette', 'runsc-kvm', 'native']);
 });
 
 test('names are cases, groups and sections', () => {

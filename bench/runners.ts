@@ -92,21 +92,27 @@ export async function runIn(
   }
 }
 
+/** All runners that there could be. */
+const NAMES: readonly string[] = [
+  'native',
+  ...Object.keys(VARIANTS).map((variant) => `vedette-${variant}`),
+  ...RUNSC_PLATFORMS.map((p) => `runsc-${p}`),
+];
+
+/** Throws UserError for what is neither a runner's name nor the beginning of one. */
+export function checkRunners(only: readonly string[]): void {
+  const unknown = only.find((start) => !NAMES.some((name) => name.startsWith(start)));
+  if (unknown !== undefined)
+    throw new UserError(`--only ${unknown}: no such runner; there are ${NAMES.join(', ')}`);
+}
+
 /** Those runners that `only` names, fully or by a beginning, and native; each has run /bin/true. */
 export async function findRunners(
   only: readonly string[],
   scratch: string,
   fsgsbase: boolean | undefined,
 ): Promise<{ runners: Runner[]; absent: Absent[] }> {
-  const names = [
-    'native',
-    ...Object.keys(VARIANTS).map((variant) => `vedette-${variant}`),
-    ...RUNSC_PLATFORMS.map((p) => `runsc-${p}`),
-  ];
-  const unknown = only.find((start) => !names.some((name) => name.startsWith(start)));
-  if (unknown !== undefined)
-    throw new UserError(`--only ${unknown}: no such runner; there are ${names.join(', ')}`);
-  const wanted = (name: string) => isWanted(name, only, names);
+  const wanted = (name: string) => isWanted(name, only, NAMES);
   const candidates = Object.keys(VARIANTS).map((variant) => vedette(variant));
   const absent: Absent[] = [];
   const known = await runscPlatforms();

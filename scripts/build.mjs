@@ -117,6 +117,40 @@ const bundles = [
   await makeBundle('kernel', 'kernel', []),
   await makeBundle('command', 'main', [kernelElsewhere]),
 ];
+
+/** What programs import: the bundle, and its types as one file. */
+async function makeSdk() {
+  await build({
+    entryPoints: [`${out}/src/sdk/index.js`],
+    outfile: `${out}/sdk.cjs`,
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    charset: 'ascii',
+    define: { 'import.meta.dirname': '__dirname' },
+    logLevel: 'warning',
+  });
+  const types = `${out}/types`;
+  const args = ['-p', 'src/sdk/tsconfig.json', '--outDir', types];
+  const made = spawnSync('node_modules/.bin/tsc', args, { stdio: 'inherit' });
+  if (made.status !== 0) process.exit(made.status ?? 1);
+  const text = ['flags', 'index'].map((name) => readFileSync(`${types}/${name}.d.ts`, 'utf8')).join('');
+  const inner = /^(import|export) .* from '\.\/flags\.[jt]s';\n|^export \{\};\n/gm;
+  writeFileSync(`${out}/sdk.d.cts`, `/// <reference types="node" />\n${text.replace(inner, '')}`);
+  rmSync(types, { recursive: true });
+}
+
+await makeSdk();
+const { makeProgram, version } = await import(pathToFileURL(`${out}/src/cli/program.js`).href);
+const { manPage } = await import(pathToFileURL(`${out}/src/cli/manual.js`).href);
+writeFileSync(
+  `${out}/vedette.1`,
+  manPage(
+    makeProgram(async () => {}),
+    version(),
+  ),
+);
 copyFileSync('node_modules/commander/LICENSE', `${out}/commander.LICENSE`);
 
 const stamp = createHash('sha256').update(bundles.join()).digest().readUInt32LE() >>> 1;

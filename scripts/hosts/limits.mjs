@@ -18,6 +18,7 @@ const processes = (n, platform, options) =>
 
 export const cells = [
   cell('64 open files', 'ulimit -n 64; vedette do -- uname -a'),
+  cell('48 open files', 'ulimit -n 48; vedette do -- uname -a'),
   cell('40 open files', 'ulimit -n 40; vedette do -- uname -a', {
     refuses: { auto: /ulimit -n/, systrap: /ulimit -n/, ptrace: /ulimit -n/ },
   }),
@@ -34,6 +35,9 @@ export const cells = [
   cell('an address space of 2 GB', 'ulimit -v 2000000; vedette do -- uname -a'),
   cell('an address space of 1 GB', 'ulimit -v 1000000; vedette do -- uname -a'),
   cell('an address space of 800 MB', 'ulimit -v 800000; vedette do -- uname -a'),
+  cell('an address space of 300 MB', 'ulimit -v 300000; vedette do -- uname -a', {
+    refuses: { auto: /ulimit -v/, systrap: /ulimit -v/, ptrace: /ulimit -v/ },
+  }),
   processes(24, 'systrap'),
   processes(24, 'ptrace'),
   processes(5, 'systrap', { refuses: { systrap: /ulimit -u/ } }),

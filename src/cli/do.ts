@@ -2,7 +2,7 @@
 
 import { exitProcess } from '../host/exit.ts';
 import { Loader } from '../runtime/boot.ts';
-import { STATUS_KERNEL_BUG, StartError } from '../runtime/options.ts';
+import { STATUS_KERNEL_BUG, STATUS_NOT_FOUND, StartError } from '../runtime/options.ts';
 import { mark } from '../sentry/base/startup.ts';
 import { doOptions } from './do_options.ts';
 
@@ -42,7 +42,8 @@ export async function runDo(command: readonly string[], flags: Record<string, un
       reports!.writeProfile(options.profile, reports!.profileReport(loader.kernel));
   } catch (error) {
     if (error instanceof StartError) {
-      process.stderr.write(`vedette: ${error.message}\n`);
+      const hint = error.status === STATUS_NOT_FOUND && flags.hint ? `; fix: ${flags.hint}` : '';
+      process.stderr.write(`vedette: ${error.message}${hint}\n`);
       status = error.status;
     } else {
       const { bugReport } = await import('../runtime/report.ts');

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { STATUS_USAGE, StartError } from '../runtime/options.ts';
-import { buildEnv, doOptions, parseMount, parseSignal, parseSize } from './do_options.ts';
+import { buildEnv, doOptions, parseSignal, parseSize } from './do_options.ts';
+import { parseMount } from './mount_flag.ts';
 
 function refused(body: () => unknown, pattern: RegExp): void {
   assert.throws(body, (error) => {
@@ -16,14 +17,28 @@ test('sizes', () => {
   assert.equal(parseSize('512m'), 512 * 2 ** 20);
   assert.equal(parseSize('1.5GiB'), 1.5 * 2 ** 30);
   assert.equal(parseSize('4294967296'), 2 ** 32);
-  for (const bad of ['', 'x', '-1g', '12q', '0x100m']) refused(() => parseSize(bad), /expected a size/);
+  for (const bad of ['', 'x', '-1g', '12q', '0x100m']) refused(() => parseSize(bad), /not a size; fix: /);
   refused(() => parseSize('1m'), /at least/);
+  assert.equal(doOptions(['true'], { memory: '64m' }).totalMemBytes, 2 ** 26);
+  refused(
+    () => doOptions(['true'], { memory: '99999g' }),
+    /--memory 99999g: this machine has \d+m; fix: --memory \d+m/,
+  );
 });
 
 test('mounts', () => {
   assert.deepEqual(parseMount('/a:/b'), { source: '/a', target: '/b', readonly: false });
   assert.deepEqual(parseMount('/a:/b:ro'), { source: '/a', target: '/b', readonly: true });
-  for (const bad of ['/a', ':/b', '/a:', '/a:/b:rx', '/a:/b:ro:x']) refused(() => parseMount(bad), /SRC:DST/);
+  for (const bad of ['/a', ':/b', '/a:', '/a:/b:rx', '/a:/b:ro:x'])
+    refused(() => parseMount(bad), /fix: .*SRC:DST/);
+  assert.deepEqual(parseMount('/a\\:b\\\\:/c\\d'), { source: '/a:b\\', target: '/c\\d', readonly: false });
+  const named = { source: '/a:b,c', target: '/d', readonly: true };
+  assert.deepEqual(parseMount('type=bind,src=/a:b\\,c,dst=/d,ro'), named);
+  assert.deepEqual(parseMount('source=/a:b\\,c,target=/d,readonly=true'), named);
+  assert.equal(parseMount('src=/a,dst=/d,ro=false').readonly, false);
+  for (const bad of ['src=/a', 'dst=/b', 'src=/a,dst=/b,bind-propagation=shared', 'type=volume,src=a,dst=/b'])
+    refused(() => parseMount(bad), /fix: .*src=SRC,dst=DST/);
+  refused(() => parseMount('type=tmpfs,dst=/b'), /fix: --tmpfs/);
   refused(() => parseMount('/a:b'), /absolute/);
 });
 
@@ -31,7 +46,7 @@ test('ways of reading clocks', () => {
   assert.equal(doOptions(['true'], {}).clock, 'auto');
   for (const clock of ['auto', 'tsc', 'vdso', 'call'])
     assert.equal(doOptions(['true'], { clock }).clock, clock);
-  for (const clock of ['', 'hpet', 'TSC'])
+  for (const clock of ['hpet', 'TSC'])
     refused(() => doOptions(['true'], { clock }), /--clock .*auto, tsc, vdso, call/);
 });
 
@@ -57,9 +72,14 @@ test('options of a whole command', () => {
   assert.equal(o.totalMemBytes, 64 * 2 ** 20);
   assert.equal(o.numCpu, 2);
   assert.equal(o.mounts.length, 1);
-  refused(() => doOptions([], {}), /no command/);
+  refused(() => doOptions([], {}), /no program.*fix: vedette do/);
   refused(() => doOptions(['x'], { cwd: 'rel' }), /absolute/);
   refused(() => doOptions(['x'], { user: 'a:b:c' }), /--user/);
   refused(() => doOptions(['x'], { tmpfs: ['rel'] }), /absolute/);
-  refused(() => doOptions(['x'], { hostname: '' }), /hostname/);
+  refused(() => doOptions(['x'], { hostname: 'x'.repeat(65) }), /hostname/);
+  refused(() => doOptions(['x'], { tmpfs: ['/a:size=1m'] }), /fix: --tmpfs \/a;/);
+  assert.deepEqual(doOptions(['x'], { tmpfs: ['/a\\:b'] }).tmpfs, ['/a:b']);
+  for (const name of ['rootfs', 'cwd', 'hostname', 'user', 'strace', 'debugLog', 'memory', 'platform'])
+    refused(() => doOptions(['x'], { [name]: '' }), /^--[a-z-]+: the value is empty; fix: /);
+  refused(() => doOptions(['x'], { mount: [''] }), /--mount: the value is empty/);
 });

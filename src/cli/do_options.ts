@@ -1,15 +1,11 @@
 // From the flags of `vedette do` to SandboxOptions. Every complaint names the flag and what it would take.
 
+import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import * as signals from '../abi/signal/signal.ts';
-import {
-  CLOCK_NAMES,
-  type MountOption,
-  type SandboxOptions,
-  STATUS_USAGE,
-  StartError,
-} from '../runtime/options.ts';
+import { CLOCK_NAMES, type SandboxOptions, STATUS_USAGE, StartError } from '../runtime/options.ts';
+import { parseMount, splitPlain } from './mount_flag.ts';
 
 type Flags = Record<string, unknown>;
 
@@ -23,21 +19,40 @@ const LEAST_MEMORY = 16 * 2 ** 20;
 /** Bytes of "512m", "4g", "1.5GiB". */
 export function parseSize(text: string): number {
   const m = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text);
-  if (m === null) wrong(`--memory ${text}: expected a size such as 512m or 4g`);
+  if (m === null) wrong(`--memory ${text}: not a size; fix: a size such as 512m or 4g`);
   const bytes = Math.floor(Number(m[1]) * UNITS[m[2]!.toLowerCase()]!);
-  if (bytes < LEAST_MEMORY) wrong(`--memory ${text}: at least 16m`);
+  if (bytes < LEAST_MEMORY) wrong(`--memory ${text}: too little; fix: at least 16m`);
   return bytes;
 }
 
-/** "SRC:DST" or "SRC:DST:ro|rw". */
-export function parseMount(text: string): MountOption {
-  const parts = text.split(':');
-  const mode = parts[2] ?? 'rw';
-  const [source, target] = parts;
-  if (parts.length > 3 || !source || !target || (mode !== 'ro' && mode !== 'rw'))
-    wrong(`--mount ${text}: expected SRC:DST or SRC:DST:ro`);
-  if (!target.startsWith('/')) wrong(`--mount ${text}: ${target} must be an absolute path inside`);
-  return { source: resolve(source), target, readonly: mode === 'ro' };
+/** Bytes of memory and swap of this machine. */
+function machineBytes(): number {
+  try {
+    const kib = /^SwapTotal:\s*(\d+)/m.exec(readFileSync('/proc/meminfo', 'latin1'));
+    return totalmem() + Number(kib?.[1] ?? 0) * 1024;
+  } catch {
+    return totalmem();
+  }
+}
+
+/** Memory for the guest: not more than there is, or nobody would say so before the host kills. */
+function memoryOf(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes > totalmem() && bytes > machineBytes()) {
+    const mib = Math.floor(machineBytes() / 2 ** 20);
+    wrong(`--memory ${text}: this machine has ${mib}m; fix: --memory ${mib}m at most, or leave it out`);
+  }
+  return bytes;
+}
+
+/** Paths for --tmpfs: other tools take options behind a colon there. */
+function parseTmpfs(text: string): string {
+  const [path, ...options] = splitPlain(text, ':');
+  if (options.length > 0)
+    wrong(`--tmpfs ${text}: it takes a path alone; fix: --tmpfs ${path}; a : in a path is written \\:`);
+  if (!path!.startsWith('/'))
+    wrong(`--tmpfs ${text}: must be an absolute path inside; fix: --tmpfs /${path}`);
+  return path!;
 }
 
 /** The variables of the guest: the caller's (unless cleared), then each -e; "-e NAME" passes one on. */
@@ -47,7 +62,7 @@ export function buildEnv(flags: readonly string[], clear: boolean, host: NodeJS.
   for (const flag of flags) {
     const at = flag.indexOf('=');
     const name = at < 0 ? flag : flag.slice(0, at);
-    if (name === '') wrong(`--env ${flag}: expected NAME=VALUE`);
+    if (name === '') wrong(`--env ${flag}: no name; fix: NAME=VALUE`);
     const value = at < 0 ? host[name] : flag.slice(at + 1);
     if (value !== undefined) env.set(name, value);
   }
@@ -59,9 +74,10 @@ export function parseSignal(text: string): number {
   const table = signals as unknown as Record<string, unknown>;
   const name = text.toUpperCase().replace(/^(SIG)?/, 'SIG');
   const value = /^\d+$/.test(text) ? Number(text) : table[name];
-  if (typeof value !== 'number' || value < 1 || value > 31) wrong(`--dump-signal ${text}: no such signal`);
+  if (typeof value !== 'number' || value < 1 || value > 31)
+    wrong(`--dump-signal ${text}: no such signal; fix: a name such as USR2`);
   if (value === signals.SIGKILL || value === signals.SIGSTOP)
-    wrong(`--dump-signal ${text}: it cannot be caught`);
+    wrong(`--dump-signal ${text}: it cannot be caught; fix: another one, such as USR2`);
   return value;
 }
 
@@ -70,16 +86,22 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
   const text = (name: string): string | null =>
     typeof flags[name] === 'string' ? (flags[name] as string) : null;
   const many = (name: string): string[] => (flags[name] as string[] | undefined) ?? [];
-  if (command.length === 0 || command[0] === '') wrong('no command; try: vedette do -- CMD ARGS');
-  for (const target of many('tmpfs'))
-    if (!target.startsWith('/')) wrong(`--tmpfs ${target}: must be an absolute path inside`);
+  if (command.length === 0 || command[0] === '')
+    wrong('no program to run; fix: vedette do [FLAGS] -- CMD [ARGS]');
+  for (const [name, value] of Object.entries(flags))
+    if (value === '' || (Array.isArray(value) && value.includes(''))) {
+      const flag = `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+      wrong(`${flag}: the value is empty; fix: leave ${flag} out, or give it a value`);
+    }
   const cwd = text('cwd');
-  if (cwd !== null && !cwd.startsWith('/')) wrong(`--cwd ${cwd}: must be an absolute path inside`);
+  if (cwd !== null && !cwd.startsWith('/'))
+    wrong(`--cwd ${cwd}: must be an absolute path inside; fix: --cwd ${resolve(cwd)}`);
   const user = text('user');
   if (user !== null && !/^[^:]+(:[^:]+)?$/.test(user))
-    wrong(`--user ${user}: expected UID[:GID] or NAME[:GROUP]`);
+    wrong(`--user ${user}: not understood; fix: UID[:GID] or NAME[:GROUP]`);
   const hostname = text('hostname');
-  if (hostname !== null && (hostname === '' || hostname.length > 64)) wrong('--hostname: 1 to 64 characters');
+  if (hostname !== null && hostname.length > 64)
+    wrong(`--hostname ${hostname}: too long; fix: 64 characters at most`);
   const strace = flags.strace === true ? '-' : text('strace');
   const profile = flags.profile === true ? '-' : text('profile');
   const diff = flags.diff === true ? '-' : text('diff');
@@ -88,7 +110,8 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
   const dump = text('dumpSignal');
   const debugLog = text('debugLog');
   const clock = text('clock') ?? 'auto';
-  if (!CLOCK_NAMES.includes(clock)) wrong(`--clock ${clock}: unknown; there are: ${CLOCK_NAMES.join(', ')}`);
+  if (!CLOCK_NAMES.includes(clock))
+    wrong(`--clock ${clock}: unknown; fix: one of: ${CLOCK_NAMES.join(', ')}`);
   return {
     argv: command,
     env: buildEnv(many('env'), flags.clearEnv === true, process.env),
@@ -96,7 +119,7 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
     user,
     hostname,
     mounts: many('mount').map(parseMount),
-    tmpfs: many('tmpfs'),
+    tmpfs: many('tmpfs').map(parseTmpfs),
     rootfs: resolve(text('rootfs') ?? '/'),
     platform: text('platform') ?? 'auto',
     clock,
@@ -111,7 +134,7 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
     debugLog: debugLog === null ? null : resolve(debugLog),
     numCpu: typeof flags.cpus === 'number' ? flags.cpus : availableParallelism(),
     maxTasks: typeof flags.pids === 'number' ? flags.pids : 0,
-    totalMemBytes: memory === null ? totalmem() : parseSize(memory),
+    totalMemBytes: memory === null ? totalmem() : memoryOf(memory),
     dumpSignal: dump === null ? 0 : parseSignal(dump),
   };
 }

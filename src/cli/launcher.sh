@@ -6,4 +6,9 @@
 ':' // One thread compiles in the background: several would take the cpus from the guest while the kernel warms up.
 ':' // A sandbox that has nothing to do collects its garbage once and gives the memory back.
 ':' //; command -v node > /dev/null || { echo 'vedette: no node in PATH; fix: install Node.js 20 or newer' >&2; exit 127; }
+':' // V8 reserves address space before anything of ours runs, each version another amount, and dies in its own words, or not at all.
+':' //; VEDETTE_V=$(ulimit -v); case $VEDETTE_V in ????????*) ;; *)
+':' //; case $VEDETTE_V in [4-9]????? | ???????) node -e 'Buffer.allocUnsafe(5e7)' > /dev/null 2>&1 ;; *) false ;; esac || {
+':' //; echo "vedette: an address space of $VEDETTE_V KiB is too small for Node.js; fix: raise \"ulimit -v\" to 2000000 or more" >&2; exit 125; } ;; esac
+':' //; unset VEDETTE_V
 ':' //; exec node --min-semi-space-size=8 --v8-pool-size=1 --expose-gc "$0" "$@"

@@ -3,30 +3,24 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { complaint } from './complaints.ts';
+import {
+  COMPLETION_EXAMPLES,
+  DO_EXAMPLES,
+  EXAMPLES,
+  exampleText,
+  NO_NETWORK,
+  SHELLS,
+  statusText,
+} from './usage.ts';
+import { forgottenEquals, prepareWords } from './words.ts';
 
 const STATUS_USAGE = 125;
 /** The largest number of threads that Linux lets there be. */
 const MOST_TASKS = 4194304;
 
-const DO_EXAMPLES = `
-Examples:
-  vedette do -- uname -a                         run a program of this machine in the sandbox
-  vedette do -- bash                             an interactive shell; what it writes stays in memory
-  vedette do -e LANG=C --cwd /tmp -- make -j2    set a variable and the working directory
-  vedette do --rootfs ./alpine -- /bin/sh        run in another root directory
-  vedette do --mount ./src:/src:ro -- ls /src    show a directory of the host inside
-  vedette do --strace trace.txt -- true          write every system call to a file
-
-Exit status: the program's own; 128+N when signal N ended it; 127 not found; 126 not executable;
-125 wrong usage; 70 a bug in the kernel (with a report).`;
-
-const EXAMPLES = `
-Examples:
-  vedette do -- uname -a      run a program in the sandbox
-  vedette doctor              what this machine offers, and how to get what is missing
-  vedette do --help           all flags of \`do\``;
-
-function version(): string {
+/** The version of this package. */
+export function version(): string {
   const file = join(import.meta.dirname, '../../../package.json');
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
@@ -36,13 +30,13 @@ function list(value: string, before: string[]): string[] {
 }
 
 function count(value: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(value)) throw new InvalidArgumentError('It must be a number from 1 to 9999.');
+  if (!/^[1-9]\d{0,3}$/.test(value)) throw new InvalidArgumentError('a number from 1 to 9999');
   return Number(value);
 }
 
 function taskCount(value: string): number {
   const n = /^\d{1,7}$/.test(value) ? Number(value) : 0;
-  if (n < 1 || n > MOST_TASKS) throw new InvalidArgumentError(`It must be a number from 1 to ${MOST_TASKS}.`);
+  if (n < 1 || n > MOST_TASKS) throw new InvalidArgumentError(`a number from 1 to ${MOST_TASKS}`);
   return n;
 }
 
@@ -62,9 +56,9 @@ export function makeProgram(
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .enablePositionalOptions()
-    .showSuggestionAfterError()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vedette: ')) })
-    .addHelpText('after', EXAMPLES);
+    // main() says what is wrong in its own words.
+    .configureOutput({ outputError: () => {} })
+    .addHelpText('after', `\n${exampleText(EXAMPLES)}`);
 
   program
     .command('do')
@@ -83,8 +77,8 @@ export function makeProgram(
     .option('--hostname <name>', 'host name inside')
     .addOption(
       new Option(
-        '--mount <SRC:DST[:ro]>',
-        'show a file or directory of this machine at DST; changes stay in memory',
+        '--mount <SRC:DST>',
+        'show a file or directory of this machine at DST, or SRC:DST:ro, or src=SRC,dst=DST,ro; changes stay in memory; a : in a path is written \\:',
       )
         .argParser(list)
         .default([], 'none'),
@@ -109,7 +103,11 @@ export function makeProgram(
         .choices(['auto', 'on', 'off'])
         .default(undefined, 'auto'),
     )
-    .addOption(new Option('--network <mode>', 'network of the sandbox').choices(['none']).default('none'))
+    .addOption(
+      new Option('--network <mode>', 'network of the sandbox: this version has none')
+        .choices(['none'])
+        .default('none'),
+    )
     .option('--strace [file]', 'trace system calls, to stderr or to a file (--strace=FILE)')
     .option('--diff [file]', 'at the end, list files that were added, changed or deleted (--diff=FILE)')
     .option('--profile [file]', 'say where the time went, on stderr or in a file (--profile=FILE)')
@@ -126,7 +124,7 @@ export function makeProgram(
       'threads and processes that may be there at once; one user gets three quarters, root all but a sixteenth; default: 2048, or what this machine bears',
       taskCount,
     )
-    .addHelpText('after', DO_EXAMPLES)
+    .addHelpText('after', `\n${exampleText(DO_EXAMPLES)}\n\n${NO_NETWORK}\n\n${statusText()}`)
     .action(runDo);
 
   program
@@ -136,6 +134,33 @@ export function makeProgram(
     .action(async (flags: { json?: boolean }) => {
       const { runDoctor } = await import('./doctor.ts');
       process.exitCode = await runDoctor(flags.json === true);
+    });
+  program
+    .command('completion <shell>')
+    .description(`print what completes command lines in a shell: ${SHELLS.join(', ')}`)
+    .addHelpText('after', `\n${exampleText(COMPLETION_EXAMPLES)}`)
+    .action(async (shell: string) => {
+      const { completion } = await import('./completion.ts');
+      if (!SHELLS.includes(shell)) {
+        const message = `error: option '--shell' argument '${shell}' is invalid. one of: ${SHELLS.join(', ')}`;
+        program.error(message, { code: 'commander.invalidArgument' });
+      }
+      process.stdout.write(completion(shell, program));
+    });
+  program
+    .command('help [command]')
+    .description('print the help of a command')
+    .action((name?: string) => {
+      const of = name === undefined ? program : program.commands.find((c) => c.name() === name);
+      if (of === undefined)
+        program.error(`error: unknown command '${name}'`, { code: 'commander.unknownCommand' });
+      else of.outputHelp();
+    });
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => {
+      process.stdout.write(`${version()}\n`);
     });
   // What doctor starts for each feature that may hang.
   program.command('self-test <feature>', { hidden: true }).action(async (feature: string) => {
@@ -150,17 +175,6 @@ function throwOnExit(command: Command): void {
   for (const sub of command.commands) throwOnExit(sub);
 }
 
-/**
- * `--strace` and `--profile` may stand without a file. Without a `--` later on, the word after it would be taken for the file although
- * it is the program; then the file must be given as --strace=FILE.
- */
-function fixOptionalValue(argv: string[]): string[] {
-  const end = argv.indexOf('--');
-  return end >= 0
-    ? argv
-    : argv.map((word) => (['--strace', '--profile', '--diff'].includes(word) ? `${word}=-` : word));
-}
-
 /** Runs the command line of this process. */
 export async function main(): Promise<void> {
   const [major] = process.versions.node.split('.').map(Number);
@@ -172,9 +186,10 @@ export async function main(): Promise<void> {
     console.error(`vedette: needs Node.js 20 or newer; this is ${process.version}`);
     process.exit(STATUS_USAGE);
   }
+  let hint: string | null = null;
   const program = makeProgram(async (command, flags) => {
     const { runDo } = await import('./kernel.ts');
-    await runDo(command, flags);
+    await runDo(command, { ...flags, hint });
   });
   throwOnExit(program);
   const argv = process.argv.slice(2);
@@ -184,7 +199,11 @@ export async function main(): Promise<void> {
     return;
   }
   try {
-    await program.parseAsync(fixOptionalValue(argv), { from: 'user' });
+    const doCommand = program.commands.find((c) => c.name() === 'do')!;
+    const words = argv.slice(1);
+    if (argv[0] === 'do') hint = forgottenEquals(doCommand, words);
+    const prepared = argv[0] === 'do' ? ['do', ...prepareWords(doCommand, words)] : argv;
+    await program.parseAsync(prepared, { from: 'user' });
   } catch (error) {
     // Thrown when the host layer is loaded, which happens only now: the class itself may not be there.
     if ((error as Error).name === 'HostRefusal') {
@@ -194,5 +213,8 @@ export async function main(): Promise<void> {
     }
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = error.exitCode === 0 ? 0 : STATUS_USAGE;
+    // Help that was asked for, or that stands for an answer, has been printed.
+    if (error.exitCode !== 0 && error.code !== 'commander.help')
+      process.stderr.write(`vedette: ${complaint(error, program, argv)}\n`);
   }
 }

@@ -190,7 +190,10 @@ export class Loader implements SignalTarget {
     const found = lookup(ctx, fromText(wanted));
     if (!failed(found) && (found.dentry.inode!.mode & S_IFMT) === S_IFDIR) return found;
     if (this.options.cwd !== null)
-      throw new StartError(`--cwd ${wanted}: no such directory inside`, STATUS_USAGE);
+      throw new StartError(
+        `--cwd ${wanted}: no such directory inside; fix: one that exists, or --tmpfs ${wanted}`,
+        STATUS_USAGE,
+      );
     return ctx.fs.root;
   }
 

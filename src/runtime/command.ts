@@ -1,6 +1,17 @@
 // The first program: found in the guest's PATH as execvp(3) does it, loaded, and what is said when that fails.
 
-import { EACCES, EISDIR, ELIBBAD, ENOENT, ENOEXEC, ENOTDIR, errnoName } from '../abi/errno.ts';
+import {
+  EACCES,
+  EAGAIN,
+  EISDIR,
+  ELIBBAD,
+  EMFILE,
+  ENOENT,
+  ENOEXEC,
+  ENOMEM,
+  ENOTDIR,
+  errnoName,
+} from '../abi/errno.ts';
 import { AT_FDCWD } from '../abi/fs/fcntl.ts';
 import { S_IFDIR, S_IFMT } from '../abi/fs/stat.ts';
 import { fromText } from '../sentry/base/bytes.ts';
@@ -20,8 +31,11 @@ const SHELL = '/bin/sh';
 
 const TEXTS: ReadonlyMap<number, string> = new Map([
   [EACCES, 'Permission denied'],
+  [EAGAIN, 'too few processes; fix: raise "ulimit -u" by 64 or more, or the pids limit of the container'],
   [EISDIR, 'Is a directory'],
   [ELIBBAD, 'Bad interpreter'],
+  [EMFILE, 'too few open files; fix: raise "ulimit -n" to 64 or more'],
+  [ENOMEM, 'too little memory; fix: a larger --memory, or raise "ulimit -v"'],
   [ENOENT, 'No such file or directory'],
   [ENOEXEC, 'Exec format error'],
   [ENOTDIR, 'Not a directory'],
@@ -51,7 +65,14 @@ export function loadCommand(args: CommandArgs): LoadedProgram {
     throw refusal(args, name, path, r);
   }
   if (denied) throw new StartError(`${name}: Permission denied`, STATUS_NOT_EXECUTABLE);
-  throw new StartError(`${name}: command not found`, STATUS_NOT_FOUND);
+  throw new StartError(`${name}: command not found${shellHint(name)}`, STATUS_NOT_FOUND);
+}
+
+/** A name that means something to shells, and that no program has. */
+function shellHint(name: string): string {
+  if (!/[\s|&;<>$]|^(cd|export|source|alias|ulimit|umask|set|exec|eval|type)$/.test(name)) return '';
+  const words = /[|&;<>$]/.test(name) || !/\s/.test(name) ? '' : `without the quotes, as separate words, or `;
+  return `; fix: ${words}by a shell: sh -c '...'`;
 }
 
 /** Paths to try, in order. */

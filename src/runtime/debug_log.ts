@@ -23,7 +23,10 @@ export class DebugLog {
       makeFolder(dir);
       this.fd = openSync(join(dir, `${time}.${process.pid}.${command}.log`), 'a', 0o640);
     } catch (error) {
-      throw new StartError(`--debug-log ${dir}: ${(error as Error).message}`, STATUS_USAGE);
+      throw new StartError(
+        `--debug-log ${dir}: ${(error as Error).message}; fix: a directory that can be written, or made`,
+        STATUS_USAGE,
+      );
     }
     setLogSink((line) => this.write(line));
   }

@@ -1,6 +1,6 @@
 // Small whole-file helpers for the runtime's own needs inside the guest's tree.
 
-import { EEXIST } from '../abi/errno.ts';
+import { EEXIST, EISDIR, ENOENT, ENOTDIR } from '../abi/errno.ts';
 import { AT_FDCWD, O_RDONLY } from '../abi/fs/fcntl.ts';
 import { S_IFDIR, S_IFMT, S_IFREG } from '../abi/fs/stat.ts';
 import { failed } from '../sentry/base/errno.ts';
@@ -9,7 +9,7 @@ import type { DevMaker } from '../sentry/fs/dev/dev.ts';
 import type { VfsContext } from '../sentry/vfs/context.ts';
 import { instantiate, lookupChild } from '../sentry/vfs/dentry.ts';
 import type { Inode } from '../sentry/vfs/inode.ts';
-import { crossDown } from '../sentry/vfs/mount.ts';
+import { lookup } from '../sentry/vfs/namei.ts';
 import { openAt } from '../sentry/vfs/open.ts';
 import { Path } from '../sentry/vfs/path.ts';
 
@@ -30,44 +30,57 @@ export function readText(ctx: VfsContext, path: string): string | number {
   return Buffer.from(bytes.buffer, 0, done).toString('latin1');
 }
 
-/** The place `path` names, made with its missing parents as directories of `mode` when it does not exist; -errno. */
+/**
+ * The place `path` names, made with its missing parents as directories of `mode` when it does not exist. -ENOTDIR where something else
+ * is in the way, -EEXIST where a symbolic link leads nowhere.
+ */
 export function makeDirs(ctx: VfsContext, path: string, mode: number): Path | number {
   let at: Path = ctx.fs.root;
+  let above = '';
   for (const name of path.split('/')) {
     if (name === '') continue;
-    const next = child(ctx, at, name, mode);
+    above += `/${name}`;
+    // By the path and not by the name: links and `..` mean what they mean to programs.
+    const found = lookup(ctx, above);
+    const next = found === -ENOENT ? makeDir(ctx, at, name, mode) : found;
     if (failed(next)) return next;
+    if ((next.dentry.inode!.mode & S_IFMT) !== S_IFDIR) return -ENOTDIR;
     at = next;
   }
   return at;
 }
 
-/** The place of a regular file, made empty, with its missing parents, when it does not exist; -errno. */
+/** The place of a file, made empty, with its missing parents, when it does not exist. -EISDIR for a directory, and as makeDirs(). */
 export function makeFile(ctx: VfsContext, path: string): Path | number {
   const slash = path.lastIndexOf('/');
   const dir = makeDirs(ctx, path.slice(0, slash), 0o755);
   if (failed(dir)) return dir;
-  const name = path.slice(slash + 1);
-  const d = lookupChild(ctx, dir.dentry, name);
-  if (typeof d === 'number') return d;
-  if (d.inode === null) {
-    const made = dir.dentry.inode!.create(ctx, name, S_IFREG | 0o644, 0);
-    if (failed(made)) return made;
-    instantiate(d, made);
-  }
-  return new Path(dir.mount, d);
+  const found = lookup(ctx, path);
+  const file = found === -ENOENT ? makeEmpty(ctx, dir, path.slice(slash + 1)) : found;
+  return !failed(file) && (file.dentry.inode!.mode & S_IFMT) === S_IFDIR ? -EISDIR : file;
 }
 
-function child(ctx: VfsContext, dir: Path, name: string, mode: number): Path | number {
+function makeDir(ctx: VfsContext, dir: Path, name: string, mode: number): Path | number {
+  return make(ctx, dir, name, (parent) => parent.mkdir(ctx, name, S_IFDIR | mode));
+}
+
+function makeEmpty(ctx: VfsContext, dir: Path, name: string): Path | number {
+  return make(ctx, dir, name, (parent) => parent.create(ctx, name, S_IFREG | 0o644, 0));
+}
+
+function make(
+  ctx: VfsContext,
+  dir: Path,
+  name: string,
+  maker: (parent: Inode) => Inode | number,
+): Path | number {
   const d = lookupChild(ctx, dir.dentry, name);
   if (typeof d === 'number') return d;
-  if (d.inode === null) {
-    const made = dir.dentry.inode!.mkdir(ctx, name, S_IFDIR | mode);
-    if (failed(made)) return made;
-    instantiate(d, made);
-  }
-  if ((d.inode!.mode & S_IFMT) !== S_IFDIR) return -EEXIST;
-  return crossDown(new Path(dir.mount, d));
+  if (d.inode !== null) return -EEXIST;
+  const made = maker(dir.dentry.inode!);
+  if (failed(made)) return made;
+  instantiate(d, made);
+  return new Path(dir.mount, d);
 }
 
 /** Makes the entries of a fresh directory, with modes that no umask touches. */

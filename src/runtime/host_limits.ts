@@ -4,15 +4,17 @@ import { readFileSync } from 'node:fs';
 import { RLIMIT_AS, RLIMIT_FSIZE, RLIMIT_NPROC } from '../abi/process/resource.ts';
 import { hostLimit, maxHostFiles, raiseHostLimit } from '../host/limits.ts';
 
-/** Node.js has some twenty descriptors, the Sentry a dozen, and every process and open directory of the guest one. */
-const LEAST_FILES = 64;
+/** Node.js has eighteen descriptors, the Sentry twenty, and every process and open directory of the guest one. */
+const LEAST_FILES = 48;
+/** What is asked for when there are fewer: enough for programs that start a few others. */
+const ENOUGH_FILES = 64;
 /** Guest memory is a file of the host that is as large, though never written to a disk. */
 const LEAST_FILE_BYTES = 32 * 2 ** 20;
 
 /** What is too small for any sandbox, and the fix, in one line; null when all is well. */
 export function limitTooSmall(): string | null {
   if (maxHostFiles < LEAST_FILES)
-    return `${maxHostFiles} open files are too few; fix: raise "ulimit -n" to ${LEAST_FILES} or more`;
+    return `${maxHostFiles} open files are too few; fix: raise "ulimit -n" to ${ENOUGH_FILES} or more`;
   raiseHostLimit(RLIMIT_AS);
   const fileBytes = hostLimit(RLIMIT_FSIZE);
   if (fileBytes < LEAST_FILE_BYTES)

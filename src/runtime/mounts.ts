@@ -27,16 +27,31 @@ const SHM_MODE = 0o1777;
 
 /** For people, what the host says most often of a path. */
 const HOST_ERRORS: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file or directory',
+  ENOENT: 'no such file or directory on this machine; fix: a path that exists',
   EACCES: 'permission denied; fix: a path that this user may read',
-  ENOTDIR: 'not a directory',
-  ELOOP: 'too many symbolic links',
-  ENAMETOOLONG: 'the name is too long',
+  ENOTDIR: 'not a directory; fix: the path of a directory of this machine',
+  ELOOP: 'too many symbolic links; fix: the path that they lead to',
+  ENAMETOOLONG: 'the name is too long; fix: a shorter path',
 };
+
+/** The same of a place inside at which something shall be mounted. */
+const TARGET_ERRORS: Readonly<Record<string, string>> = {
+  ENOTDIR: 'inside, that or a part of it is a file; fix: a directory, or a path that does not exist yet',
+  EISDIR: 'inside, that is a directory, which no file can replace; fix: a file in it, as DIR/NAME',
+  EEXIST: 'inside, a symbolic link there leads nowhere; fix: the path that it shall lead to',
+};
+const NO_PLACE = 'nothing can be made there; fix: another path inside';
 
 /** The caller's mistake in an option that names a path of the host. */
 function refusedPath(option: string, path: string, error: string): StartError {
-  return new StartError(`${option} ${path}: ${HOST_ERRORS[error] ?? error}`, STATUS_USAGE);
+  const home = error === 'ENOENT' && path.includes('/~') ? ' (the shell left ~ as it is: write $HOME)' : '';
+  return new StartError(`${option} ${path}: ${HOST_ERRORS[error] ?? error}${home}`, STATUS_USAGE);
+}
+
+/** The same for a place inside; `r` is -errno. */
+function refusedTarget(option: string, r: number): StartError {
+  const error = errnoName(-r);
+  return new StartError(`${option}: ${TARGET_ERRORS[error] ?? `${error}: ${NO_PLACE}`}`, STATUS_USAGE);
 }
 
 /** True for a directory of the host; throws StartError when the path cannot be used. */
@@ -55,16 +70,18 @@ function hostTree(kernel: Kernel, option: string, path: string, dir: string): Fi
   return fs;
 }
 
-function must<T extends object>(what: string, r: T | number): T {
-  if (failed(r)) throw new Error(`${what}: ${errnoName(-r)}`);
-  return r;
-}
-
-/** Mounts `fs` at `path`, which is made when it does not exist. */
-function mountAt(ns: MountNamespace, ctx: BootContext, fs: FileSystem, path: string, flags: number): void {
-  const at = must(`mount point ${path}`, makeDirs(ctx, path, 0o755));
-  const r = ns.attach(newMount(fs, fs.name, flags), at);
-  if (r < 0) throw new Error(`mount ${path}: ${errnoName(-r)}`);
+/** Mounts `fs` at `path`, which is made when it does not exist; `option` is who wants it. */
+function mountAt(
+  ns: MountNamespace,
+  ctx: BootContext,
+  fs: FileSystem,
+  path: string,
+  flags: number,
+  option: string,
+): void {
+  const at = makeDirs(ctx, path, 0o755);
+  const r = failed(at) ? at : ns.attach(newMount(fs, fs.name, flags), at);
+  if (r < 0) throw refusedTarget(option, r);
 }
 
 /** Mounts the root and makes paths work for `ctx`. Throws StartError when the directory cannot be used. */
@@ -80,23 +97,20 @@ export function mountRoot(kernel: Kernel, ctx: BootContext, rootfs: string): Mou
 export function mountKernelFs(kernel: Kernel, ctx: BootContext, ns: MountNamespace): Devpts {
   registerMemoryDevices(kernel.memfile);
   registerFifos();
-  mountAt(ns, ctx, new ProcFs(kernel), '/proc', KERNEL_FS);
-  mountAt(ns, ctx, new SysFs({ numCpu: kernel.numCpu }), '/sys', KERNEL_FS | MS_RDONLY);
+  const mount = (fs: FileSystem, path: string, flags: number) =>
+    mountAt(ns, ctx, fs, path, flags, `--rootfs: ${path}`);
+  mount(new ProcFs(kernel), '/proc', KERNEL_FS);
+  mount(new SysFs({ numCpu: kernel.numCpu }), '/sys', KERNEL_FS | MS_RDONLY);
   const dev = new TmpfsFs(kernel.memfile, ctx, 0o755);
-  mountAt(ns, ctx, dev, '/dev', MS_NOSUID | MS_RELATIME);
+  mount(dev, '/dev', MS_NOSUID | MS_RELATIME);
   const r = populateDev(new InodeMaker(ctx, dev.root), true);
   if (r < 0) throw new Error(`/dev: ${errnoName(-r)}`);
   const devpts = new Devpts(new TtyAdapter(kernel));
   devpts.register();
-  mountAt(ns, ctx, devpts, '/dev/pts', MS_NOSUID | MS_NOEXEC | MS_RELATIME);
-  mountAt(
-    ns,
-    ctx,
-    new TmpfsFs(kernel.memfile, ctx, SHM_MODE),
-    '/dev/shm',
-    MS_NOSUID | MS_NODEV | MS_RELATIME,
-  );
-  must('/tmp', makeDirs(ctx, '/tmp', SHM_MODE));
+  mount(devpts, '/dev/pts', MS_NOSUID | MS_NOEXEC | MS_RELATIME);
+  mount(new TmpfsFs(kernel.memfile, ctx, SHM_MODE), '/dev/shm', MS_NOSUID | MS_NODEV | MS_RELATIME);
+  // A root in which it is something else, such as a link that leads nowhere, has it so.
+  makeDirs(ctx, '/tmp', SHM_MODE);
   return devpts;
 }
 
@@ -115,6 +129,7 @@ export function mountExtra(
       new TmpfsFs(kernel.memfile, ctx, SHM_MODE),
       fromText(path),
       MS_NOSUID | MS_NODEV | MS_RELATIME,
+      `--tmpfs ${path}`,
     );
   for (const m of mounts) mountHostPath(kernel, ctx, ns, m);
 }
@@ -124,8 +139,9 @@ function mountHostPath(kernel: Kernel, ctx: BootContext, ns: MountNamespace, m: 
   const isDirectory = isHostDirectory('--mount', m.source);
   const flags = MS_NOSUID | MS_NODEV | MS_RELATIME | (m.readonly ? MS_RDONLY : 0);
   const target = fromText(m.target);
+  const option = `--mount ${m.source}:${m.target}`;
   if (isDirectory) {
-    mountAt(ns, ctx, hostTree(kernel, '--mount', m.source, m.source), target, flags);
+    mountAt(ns, ctx, hostTree(kernel, '--mount', m.source, m.source), target, flags, option);
     return;
   }
   // A file: its directory's file system, of which the mount shows one entry.
@@ -133,7 +149,7 @@ function mountHostPath(kernel: Kernel, ctx: BootContext, ns: MountNamespace, m: 
   const whole = newMount(fs, m.source, flags);
   const file = lookupChild(ctx, whole.root, fromText(basename(m.source)));
   if (failed(file)) throw refusedPath('--mount', m.source, errnoName(-file));
-  const at = must(`mount point ${m.target}`, makeFile(ctx, target));
-  const r = ns.attach(copyTree(whole, file, false), at);
-  if (r < 0) throw new StartError(`--mount ${m.source}: ${m.target}: ${errnoName(-r)}`, STATUS_USAGE);
+  const at = makeFile(ctx, target);
+  const r = failed(at) ? at : ns.attach(copyTree(whole, file, false), at);
+  if (r < 0) throw refusedTarget(option, r);
 }

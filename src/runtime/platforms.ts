@@ -59,7 +59,7 @@ const PLATFORMS: Readonly<Record<string, Make>> = {
   systrap: makeSystrap,
   ptrace: makePtrace,
   kvm: () => {
-    throw new Error('kvm platform: this version has none; take auto, systrap or ptrace');
+    throw new Error('kvm platform: this version has none; fix: --platform auto, systrap or ptrace');
   },
 };
 
@@ -73,10 +73,7 @@ export function createPlatform(memfile: MemoryFile, pollerFd: number, choices: P
   const name = choices.platform;
   const make = Object.hasOwn(PLATFORMS, name) ? PLATFORMS[name] : undefined;
   if (make === undefined)
-    throw new StartError(
-      `--platform ${name}: unknown; there are: ${platformNames().join(', ')}`,
-      STATUS_USAGE,
-    );
+    throw new StartError(`--platform ${name}: unknown; fix: one of: auto, systrap, ptrace`, STATUS_USAGE);
   try {
     checkProcessor();
     return make(memfile, pollerFd, choices);

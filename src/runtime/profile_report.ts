@@ -59,7 +59,10 @@ export function makeReportFile(flag: string, file: string): void {
   try {
     writeFileSync(file, '');
   } catch (error) {
-    throw new StartError(`${flag} ${file}: ${(error as Error).message}`, STATUS_USAGE);
+    throw new StartError(
+      `${flag} ${file}: ${(error as Error).message}; fix: a file that can be written`,
+      STATUS_USAGE,
+    );
   }
 }
 

@@ -14,7 +14,10 @@ export function makeStrace(target: string): SyscallTracer {
     try {
       fd = openSync(target, 'w', 0o644);
     } catch (error) {
-      throw new StartError(`--strace ${target}: ${(error as Error).message}`, STATUS_USAGE);
+      throw new StartError(
+        `--strace ${target}: ${(error as Error).message}; fix: a file that can be written`,
+        STATUS_USAGE,
+      );
     }
   }
   return new Strace((line) => writeAll(fd, `${line}\n`));

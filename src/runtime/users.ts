@@ -37,12 +37,20 @@ export function credOf(ctx: VfsContext, user: string | null): Cred {
   const passwd = records(ctx, '/etc/passwd');
   const entry = passwd.find((r) => r[0] === name) ?? passwd.find((r) => r[2] === name && r.length > 3);
   const uid = idOf(entry?.[2] ?? name);
-  if (uid === null) throw new StartError(`--user ${name}: no such user inside`, STATUS_USAGE);
+  if (uid === null)
+    throw new StartError(
+      `--user ${name}: no such user inside; fix: a name of /etc/passwd there, or a number`,
+      STATUS_USAGE,
+    );
   if (group === undefined) {
     const gid = idOf(entry?.[3] ?? '') ?? 0;
     return credFor(uid, gid, entry === undefined ? [] : groupsOf(ctx, entry[0]!));
   }
   const gid = idOf(group) ?? idOf(records(ctx, '/etc/group').find((r) => r[0] === group)?.[2] ?? '');
-  if (gid === null) throw new StartError(`--user ${user}: no such group inside`, STATUS_USAGE);
+  if (gid === null)
+    throw new StartError(
+      `--user ${user}: no such group inside; fix: a name of /etc/group there, or a number`,
+      STATUS_USAGE,
+    );
   return credFor(uid, gid, []);
 }

@@ -15,11 +15,12 @@ import {
 } from '../../abi/errno.ts';
 
 const FIXES: Readonly<Record<number, string>> = {
-  [EMFILE]: 'too few open files: raise "ulimit -n"',
+  [EMFILE]: 'too few open files: raise "ulimit -n" to 64 or more',
   [ENFILE]: 'the host has too many open files: raise fs.file-max',
-  [EAGAIN]: 'too few processes: raise "ulimit -u", or the pids limit of the container',
-  [ENOMEM]: 'too little memory or address space: raise "ulimit -v", or the memory limit of the container',
-  [EFBIG]: 'files may not be large enough: raise "ulimit -f"',
+  [EAGAIN]: 'too few processes: raise "ulimit -u" by 64 or more, or the pids limit of the container',
+  [ENOMEM]:
+    'too little memory or address space: raise "ulimit -v" to 2000000 or more, or the memory limit of the container',
+  [EFBIG]: 'files may not be large enough: raise "ulimit -f" to unlimited',
   [ENOSYS]: 'a newer kernel, or a container whose seccomp profile allows the call',
   [EACCES]: 'sysctl vm.memfd_noexec=1, or a security module that lets files in memory be executed',
   [EPERM]: 'a container or security module that allows the call',

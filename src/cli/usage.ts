@@ -1,0 +1,52 @@
+// Texts about the command that its help and its man page share: examples, exit statuses, what it does not have.
+
+/** A command line, and what it does. */
+export type Example = readonly [command: string, does: string];
+
+export const EXAMPLES: readonly Example[] = [
+  ['vedette do -- uname -a', 'run a program in the sandbox'],
+  ['vedette doctor', 'what this machine offers, and how to get what is missing'],
+  ['vedette help do', 'all flags of `do`'],
+];
+
+export const DO_EXAMPLES: readonly Example[] = [
+  ['vedette do -- uname -a', 'run a program of this machine in the sandbox'],
+  ['vedette do -- bash', 'an interactive shell; what it writes stays in memory'],
+  ['vedette do -e LANG=C --cwd /tmp -- make -j2', 'set a variable and the working directory'],
+  ['vedette do --rootfs ./alpine -- /bin/sh', 'run in another root directory'],
+  ['vedette do --mount ./src:/src:ro -- ls /src', 'show a directory of the host inside'],
+  ['vedette do --strace=trace.txt -- true', 'write every system call to a file'],
+];
+
+export const COMPLETION_EXAMPLES: readonly Example[] = [
+  ['source <(vedette completion bash)', 'in ~/.bashrc'],
+  ['source <(vedette completion zsh)', 'in ~/.zshrc, after compinit'],
+  ['vedette completion fish | source', 'in ~/.config/fish/config.fish'],
+];
+
+/** Shells that `vedette completion` knows. */
+export const SHELLS: readonly string[] = ['bash', 'zsh', 'fish'];
+
+export const NO_NETWORK =
+  'There is no network inside, not even loopback: sockets are of the Unix family, and programs that ask\nfor others get EAFNOSUPPORT.';
+
+export const STATUSES: readonly (readonly [status: string, meaning: string])[] = [
+  ['N', "the program's own"],
+  ['128+N', 'signal N ended the program'],
+  ['127', 'the program was not found'],
+  ['126', 'the program is not executable'],
+  ['125', 'wrong usage, or this machine lacks what is needed; one line says what to do'],
+  ['70', 'a bug in the kernel, with a report'],
+];
+
+/** Examples as a help text shows them. */
+export function exampleText(examples: readonly Example[]): string {
+  const width = Math.max(...examples.map(([command]) => command.length));
+  return `Examples:\n${examples.map(([command, does]) => `  ${command.padEnd(width)}  ${does}`).join('\n')}`;
+}
+
+/** Exit statuses as a help text shows them. */
+export function statusText(): string {
+  const rows = STATUSES.map(([status, meaning]) => `  ${status.padEnd(5)}  ${meaning}`);
+  return `Exit status:\n${rows.join('\n')}`;
+}

@@ -1,0 +1,102 @@
+// The flags of `vedette do` as options of run(): their names, what they take, and the words that they become.
+
+/** Options that `vedette do` has as flags, by the same names. `vedette do --help` says more about each. */
+export interface DoOptions {
+  /** Variables to set: NAME to value; or, as the flag has it, a list of NAME=VALUE, or NAME to pass one on. Other processes can read them. */
+  readonly env?: Readonly<Record<string, string>> | readonly string[];
+  /** Start without the variables of this process. */
+  readonly clearEnv?: boolean;
+  /** Working directory inside. */
+  readonly cwd?: string;
+  /** UID[:GID] or NAME[:GROUP] inside. */
+  readonly user?: string;
+  /** Host name inside. */
+  readonly hostname?: string;
+  /** Files and directories of this machine to show inside: SRC:DST or SRC:DST:ro. */
+  readonly mount?: readonly string[];
+  /** Directories inside that begin empty and live in memory. */
+  readonly tmpfs?: readonly string[];
+  /** Directory of this machine that becomes /. */
+  readonly rootfs?: string;
+  /** auto, systrap or ptrace. */
+  readonly platform?: string;
+  /** auto, tsc, vdso or call. */
+  readonly clock?: string;
+  /** false: system call instructions in the program stay as they are. */
+  readonly patchCalls?: boolean;
+  readonly fsgsbase?: 'auto' | 'on' | 'off';
+  readonly network?: 'none';
+  /** Trace of system calls: true for stderr, or a file. */
+  readonly strace?: boolean | string;
+  /** Report of where the time went: true for stderr, or a file. */
+  readonly profile?: boolean | string;
+  /** A file for samples of the kernel's JavaScript. */
+  readonly cpuProfile?: string;
+  /** A directory for logs of the kernel. */
+  readonly debugLog?: string;
+  /** Signal that makes the kernel describe its tasks, such as USR2. */
+  readonly dumpSignal?: string;
+  /** Processors that the program sees. */
+  readonly cpus?: number;
+  /** Memory that the program may use, such as 512m or 4g. */
+  readonly memory?: string;
+  /** Threads and processes that may be there at once. */
+  readonly pids?: number;
+}
+
+/**
+ * What launcher.sh gives to Node.js, which makes it faster.
+ * @internal
+ */
+export const NODE_FLAGS: readonly string[] = ['--min-semi-space-size=8', '--v8-pool-size=1', '--expose-gc'];
+
+/** text: it takes a value. list: one flag for each. switch: true. not: false, as --no-NAME. file: true, or a value. */
+type Kind = 'text' | 'list' | 'switch' | 'not' | 'file';
+
+/** @internal */
+export const KINDS: Readonly<Record<keyof DoOptions, Kind>> = {
+  env: 'list',
+  clearEnv: 'switch',
+  cwd: 'text',
+  user: 'text',
+  hostname: 'text',
+  mount: 'list',
+  tmpfs: 'list',
+  rootfs: 'text',
+  platform: 'text',
+  clock: 'text',
+  patchCalls: 'not',
+  fsgsbase: 'text',
+  network: 'text',
+  strace: 'file',
+  profile: 'file',
+  cpuProfile: 'text',
+  debugLog: 'text',
+  dumpSignal: 'text',
+  cpus: 'text',
+  memory: 'text',
+  pids: 'text',
+};
+
+function listOf(value: unknown): string[] {
+  if (Array.isArray(value)) return value.map(String);
+  return Object.entries(value as Record<string, string>).map(([name, text]) => `${name}=${text}`);
+}
+
+/**
+ * The words of a command line that say what `options` says; options of others are passed over.
+ * @internal
+ */
+export function flagWords(options: DoOptions): string[] {
+  const words: string[] = [];
+  for (const [name, kind] of Object.entries(KINDS)) {
+    const value: unknown = options[name as keyof DoOptions];
+    if (value === undefined || value === null) continue;
+    const flag = name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+    if (kind === 'list') words.push(...listOf(value).map((text) => `--${flag}=${text}`));
+    else if (kind === 'not' && value === false) words.push(`--no-${flag}`);
+    else if ((kind === 'switch' || kind === 'file') && value === true) words.push(`--${flag}`);
+    else if (kind === 'text' || (kind === 'file' && value !== false)) words.push(`--${flag}=${value}`);
+  }
+  return words;
+}
