@@ -2,11 +2,11 @@
 // to the program is never touched.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { distDir, systemPath } from './harness/guest.ts';
+import { distDir, repoDir, systemPath } from './harness/guest.ts';
 import { needs } from './harness/needs.ts';
 
 const vedette = join(distDir, 'vedette.cjs');
@@ -169,7 +169,7 @@ describe('the program has its words', { concurrency: 2 }, () => {
 
 describe('small limits', () => {
   const limited = (limit: string, args: string): Outcome => {
-    const path = `PATH=${join(process.execPath, '..')}:$PATH`;
+    const path = `PATH=${dirname(process.execPath)}:$PATH`;
     const r = spawnSync('sh', ['-c', `ulimit ${limit}; ${path}; exec "$0" ${args}`, vedette], {
       encoding: 'utf8',
       timeout: 40_000,
@@ -203,9 +203,52 @@ describe('small limits', () => {
       encoding: 'utf8',
       timeout: 40_000,
       cwd: '/',
-      env: { ...process.env, PATH: `${join(process.execPath, '..')}:${systemPath}` },
+      env: { ...process.env, PATH: `${dirname(process.execPath)}:${systemPath}` },
     });
     assert.equal(r.status, 125, r.stderr);
     assert.match(r.stderr, /^vedette: [^\n]+; fix: [^\n]*raise "ulimit -u" by 64 or more[^\n]*\n$/);
+  });
+});
+
+/** Runs a line of shell in a root of its own, which has programs and the package and neither /proc nor /dev. */
+function inChroot(line: string): Outcome {
+  const root = join(dir, 'chroot');
+  const node = dirname(process.execPath);
+  const binds = ['/usr', '/lib', '/lib64', '/bin', '/etc', distDir, join(repoDir, 'node_modules'), node];
+  const shown = binds.filter((path) => existsSync(path));
+  for (const path of [...shown, '/tmp']) mkdirSync(join(root, path), { recursive: true });
+  const mounts = shown.map((path) => `mount --bind ${path} ${root}${path} && `).join('');
+  const script = `${mounts} cd ${root} && exec chroot ${root} sh -c 'cd /; exec "$@"' sh sh -c "$1"`;
+  const path = `${node}:${systemPath}`;
+  const r = spawnSync('unshare', ['--mount', 'sh', '-c', script, 'sh', line], {
+    encoding: 'utf8',
+    timeout: 60_000,
+    env: { PATH: path, HOME: '/tmp', VEDETTE: vedette },
+  });
+  return { status: r.status, stdout: r.stdout, stderr: r.stderr };
+}
+
+describe('a chroot without /proc and /dev', needs('root', 'unshare', 'chroot'), () => {
+  test('programs run, on both platforms', () => {
+    for (const platform of ['systrap', 'ptrace']) {
+      const r = inChroot(
+        `echo in | "$VEDETTE" do --platform=${platform} -- sh -c "cat; echo $$; ls /dev/null"`,
+      );
+      assert.deepEqual([r.status, r.stderr], [0, ''], platform);
+      assert.match(r.stdout, /^in\n\d+\n\/dev\/null\n$/);
+    }
+  });
+
+  test('doctor is right', () => {
+    const r = inChroot('"$VEDETTE" doctor --json');
+    const { works, findings } = JSON.parse(r.stdout) as {
+      works: boolean;
+      findings: { name: string; state: string; detail: string }[];
+    };
+    const states = Object.fromEntries(findings.map((f) => [f.name, f.state]));
+    assert.equal(works, true, r.stdout);
+    for (const name of ['node', 'limits', 'memfd', 'systrap', 'ptrace', 'userns'])
+      assert.equal(states[name], 'ok', r.stdout);
+    assert.equal(r.status, Object.values(states).includes('degraded') ? 1 : 0);
   });
 });

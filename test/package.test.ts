@@ -151,7 +151,7 @@ const LINES: readonly (readonly [line: string, expected: string])[] = [
   ['vedette do --strace unam', 'uname'],
   ['vedette do --cwd / -- ls /etc/passw', '/etc/passwd'],
   ['vedette completion z', 'zsh'],
-  ['vedette help d', 'doctor'],
+  ['vedette help doct', 'doctor'],
 ];
 
 describe('completions', () => {

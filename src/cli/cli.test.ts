@@ -255,9 +255,12 @@ describe('vedette', { concurrency: 2 }, () => {
     const r = run(['doctor', '--json']);
     const report = JSON.parse(r.stdout) as {
       works: boolean;
+      degraded: boolean;
       findings: { name: string; state: string; detail: string }[];
     };
-    assert.equal(r.status, report.works ? 0 : 1);
+    const states = new Set(report.findings.map((f) => f.state));
+    assert.deepEqual([report.works, report.degraded], [!states.has('missing'), states.has('degraded')]);
+    assert.equal(r.status, report.works ? (report.degraded ? 1 : 0) : 2);
     assert.deepEqual(
       report.findings.map((f) => f.name),
       ['node', 'machine', 'limits', 'memfd', 'systrap', 'ptrace', 'clock', 'seccomp', 'userns', 'kvm'],

@@ -12,8 +12,8 @@ let limitMs = 5000;
 const NO_START =
   'Node.js cannot start a second time; fix: more processes or more memory for this user (`ulimit -u`, `ulimit -v`)';
 
-/** ok: it works. missing: programs cannot run without it. optional: something is slower or not there. */
-type State = 'ok' | 'missing' | 'optional';
+/** ok: it works. optional: nobody needs it. degraded: programs are slower, or less shut off, without it. missing: they cannot run. */
+type State = 'ok' | 'optional' | 'degraded' | 'missing';
 
 interface Finding {
   readonly name: string;
@@ -42,9 +42,12 @@ function lack(state: State, text: string, otherwise: string): Omit<Finding, 'nam
 function selfTest(test: string): Promise<{ passed: boolean; hung: boolean; text: string }> {
   return new Promise((done) => {
     const child = spawn(process.execPath, [process.argv[1]!, 'self-test', test], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // No /dev/null, which a chroot may lack.
+      stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });
+    child.stdin.on('error', () => {});
+    child.stdin.end();
     let text = '';
     let finished = false;
     const finish = (passed: boolean, hung: boolean): void => {
@@ -91,7 +94,7 @@ async function checkSystrap(): Promise<Omit<Finding, 'name'>> {
   systrapWorks = r.passed;
   if (r.passed) return ok(r.text);
   return lack(
-    'optional',
+    'degraded',
     r.hung ? 'the self-test hangs' : r.text,
     'programs run on ptrace, many times slower; a kernel of 5.9 or newer, and a container whose seccomp profile allows seccomp(2)',
   );
@@ -108,7 +111,7 @@ async function checkClock(): Promise<Omit<Finding, 'name'>> {
   const r = await selfTest('clock');
   if (r.passed) return ok(r.text);
   return lack(
-    'optional',
+    'degraded',
     r.hung ? 'the self-test hangs' : r.text,
     "programs run, and read clocks slowly; a host or VM whose clock source is tsc, kvm-clock or Hyper-V's TSC page",
   );
@@ -117,20 +120,21 @@ async function checkClock(): Promise<Omit<Finding, 'name'>> {
 async function checkSeccomp(): Promise<Omit<Finding, 'name'>> {
   const r = await selfTest('seccomp');
   if (r.passed) return ok(r.text);
-  return lack('optional', r.text, 'a kernel of 5.0 or newer with CONFIG_SECCOMP_FILTER');
+  return lack('degraded', r.text, 'a kernel of 5.0 or newer with CONFIG_SECCOMP_FILTER');
 }
 
 async function checkUserns(): Promise<Omit<Finding, 'name'>> {
   const r = await selfTest('userns');
   if (r.passed) return ok(r.text);
-  let fix = 'a kernel with CONFIG_USER_NS; in a container, a seccomp profile that allows unshare';
+  let fix =
+    'a kernel with CONFIG_USER_NS; in a container, a seccomp profile that allows unshare; not in a chroot';
   if (readSetting('/proc/sys/user/max_user_namespaces') === '0')
     fix = 'sysctl user.max_user_namespaces=15000';
   else if (readSetting('/proc/sys/kernel/unprivileged_userns_clone') === '0')
     fix = 'sysctl kernel.unprivileged_userns_clone=1';
   else if (readSetting('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1')
     fix = 'sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for node';
-  return lack('optional', r.text, fix);
+  return lack('degraded', r.text, fix);
 }
 
 async function checkKvm(): Promise<Omit<Finding, 'name'>> {
@@ -194,7 +198,7 @@ const CHECKS: readonly Check[] = [
         return {
           state: 'missing',
           detail: (error as Error).message,
-          fix: 'npm ci; a kernel of 3.17 or newer',
+          fix: 'install the package again, with its optional dependencies; a kernel of 3.17 or newer',
         };
       }
     },
@@ -210,7 +214,8 @@ const CHECKS: readonly Check[] = [
 const MARKS: Readonly<Record<State, readonly [string, string]>> = {
   ok: ['ok', '32'],
   missing: ['MISSING', '31'],
-  optional: ['no', '33'],
+  degraded: ['NO', '33'],
+  optional: ['no', '2'],
 };
 
 function render(f: Finding, color: boolean): string {
@@ -221,7 +226,7 @@ function render(f: Finding, color: boolean): string {
   return `${f.name.padEnd(10)}${shown}${f.detail}${fix}`;
 }
 
-/** Prints the findings; the exit status: 0 when programs can run, 1 when something that they need is missing. */
+/** Prints the findings; the exit status: 0 all that matters is there, 1 something is degraded, 2 programs cannot run. */
 export async function runDoctor(json: boolean): Promise<number> {
   limitMs = Math.max(limitMs, 20 * performance.now());
   const terminal = process.stdout.isTTY === true;
@@ -235,8 +240,13 @@ export async function runDoctor(json: boolean): Promise<number> {
     if (terminal) process.stdout.write('\r\x1b[K');
     console.log(render(finding, color));
   }
-  const works = findings.every((f) => f.state !== 'missing');
-  if (json) console.log(JSON.stringify({ works, findings }, null, 2));
-  else console.log(works ? '\nPrograms can run: vedette do -- uname -a' : '\nPrograms cannot run here yet.');
-  return works ? 0 : 1;
+  const has = (state: State) => findings.some((f) => f.state === state);
+  const works = !has('missing');
+  const degraded = has('degraded') ? ', slower or less shut off than they could be' : '';
+  if (json) console.log(JSON.stringify({ works, degraded: degraded !== '', findings }, null, 2));
+  else
+    console.log(
+      works ? `\nPrograms can run${degraded}: vedette do -- uname -a` : '\nPrograms cannot run here yet.',
+    );
+  return works ? (degraded === '' ? 0 : 1) : 2;
 }

@@ -5,7 +5,7 @@
 ':' // What a start allocates lives on: with more room for new objects V8 need not look through them three times.
 ':' // One thread compiles in the background: several would take the cpus from the guest while the kernel warms up.
 ':' // A sandbox that has nothing to do collects its garbage once and gives the memory back.
-':' //; command -v node > /dev/null || { echo 'vedette: no node in PATH; fix: install Node.js 20 or newer' >&2; exit 127; }
+':' //; hash node 2>&- || { echo 'vedette: no node in PATH; fix: install Node.js 20 or newer' >&2; exit 127; }
 ':' // V8 reserves address space before anything of ours runs, each version another amount, and dies in its own words, or not at all.
 ':' //; VEDETTE_V=$(ulimit -v); case $VEDETTE_V in ????????*) ;; *)
 ':' //; case $VEDETTE_V in [4-9]????? | ???????) node -e 'Buffer.allocUnsafe(5e7)' > /dev/null 2>&1 ;; *) false ;; esac || {

@@ -1,7 +1,15 @@
 // The man page vedette(1), made from the commands and their flags: see man(7).
 
 import type { Command, Option } from 'commander';
-import { COMPLETION_EXAMPLES, DO_EXAMPLES, EXAMPLES, type Example, NO_NETWORK, STATUSES } from './usage.ts';
+import {
+  COMPLETION_EXAMPLES,
+  DO_EXAMPLES,
+  DOCTOR_STATUSES,
+  EXAMPLES,
+  type Example,
+  NO_NETWORK,
+  STATUSES,
+} from './usage.ts';
 
 /** Text as roff shows it: nothing in it is a request, and a hyphen is one. */
 function plain(text: string): string {
@@ -32,6 +40,9 @@ function flags(command: Command): string {
   return all.map((o) => item(flagTag(o), o.description)).join('\n');
 }
 
+const statuses = (all: typeof STATUSES): string =>
+  all.map(([status, meaning]) => item(`.B ${plain(status)}`, meaning)).join('\n');
+
 /** The page, for the version of the package that it comes with. */
 export function manPage(program: Command, version: string): string {
   const commands = program.commands.filter((c) => c.name() !== 'self-test');
@@ -47,7 +58,7 @@ export function manPage(program: Command, version: string): string {
     ...commands
       .filter((c) => c !== run && c.options.some((o) => !o.hidden))
       .map((c) => section(`FLAGS OF ${c.name().toUpperCase()}`, flags(c))),
-    section('EXIT STATUS', ...STATUSES.map(([status, meaning]) => item(`.B ${plain(status)}`, meaning))),
+    section('EXIT STATUS', statuses(STATUSES), '.PP', 'Of doctor:', statuses(DOCTOR_STATUSES)),
     section(
       'ENVIRONMENT',
       item('.B PATH', 'where the program is looked for, inside'),

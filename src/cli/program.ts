@@ -7,6 +7,7 @@ import { complaint } from './complaints.ts';
 import {
   COMPLETION_EXAMPLES,
   DO_EXAMPLES,
+  DOCTOR_STATUSES,
   EXAMPLES,
   exampleText,
   NO_NETWORK,
@@ -131,6 +132,7 @@ export function makeProgram(
     .command('doctor')
     .description('check what this machine offers, with a fix beside each lack')
     .option('--json', 'print the findings as JSON')
+    .addHelpText('after', `\n${statusText(DOCTOR_STATUSES)}`)
     .action(async (flags: { json?: boolean }) => {
       const { runDoctor } = await import('./doctor.ts');
       process.exitCode = await runDoctor(flags.json === true);

@@ -39,6 +39,12 @@ export const STATUSES: readonly (readonly [status: string, meaning: string])[] =
   ['70', 'a bug in the kernel, with a report'],
 ];
 
+export const DOCTOR_STATUSES: readonly (readonly [status: string, meaning: string])[] = [
+  ['0', 'all that matters is there'],
+  ['1', 'programs can run, slower or less shut off than they could be'],
+  ['2', 'programs cannot run'],
+];
+
 /** Examples as a help text shows them. */
 export function exampleText(examples: readonly Example[]): string {
   const width = Math.max(...examples.map(([command]) => command.length));
@@ -46,7 +52,7 @@ export function exampleText(examples: readonly Example[]): string {
 }
 
 /** Exit statuses as a help text shows them. */
-export function statusText(): string {
-  const rows = STATUSES.map(([status, meaning]) => `  ${status.padEnd(5)}  ${meaning}`);
+export function statusText(statuses: typeof STATUSES = STATUSES): string {
+  const rows = statuses.map(([status, meaning]) => `  ${status.padEnd(5)}  ${meaning}`);
   return `Exit status:\n${rows.join('\n')}`;
 }
