@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { systemPath } from '../../test/harness/guest.ts';
@@ -11,6 +11,11 @@ import { needs } from '../../test/harness/needs.ts';
 const main = join(import.meta.dirname, 'main.js');
 const dir = mkdtempSync(join(tmpdir(), 'vedette-cli-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
+
+/** What a shell calls the end of a command: its exit code, or 128 + the signal that ended it. */
+function statusOf(code: number | null, signal: NodeJS.Signals | null): number {
+  return code ?? 128 + constants.signals[signal!];
+}
 
 function run(args: string[], input = ''): { status: number; stdout: string; stderr: string } {
   const r = spawnSync(process.execPath, [main, ...args], {
@@ -21,7 +26,7 @@ function run(args: string[], input = ''): { status: number; stdout: string; stde
     // Whoever runs the tests may have folders in the PATH that are not theirs to read.
     env: { ...process.env, PATH: systemPath },
   });
-  return { status: r.status ?? -1, stdout: r.stdout, stderr: r.stderr };
+  return { status: statusOf(r.status, r.signal), stdout: r.stdout, stderr: r.stderr };
 }
 
 const inside = (...args: string[]) => run(['do', ...args]);
@@ -43,7 +48,7 @@ async function start(args: string[], ready: string): Promise<ChildProcess> {
 }
 
 function ended(child: ChildProcess): Promise<number> {
-  return new Promise((done) => child.on('exit', (code) => done(code ?? -1)));
+  return new Promise((done) => child.on('exit', (code, signal) => done(statusOf(code, signal))));
 }
 
 /** Processes of the host whose parent is `pid`. */

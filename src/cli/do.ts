@@ -1,20 +1,15 @@
-// `vedette do`: boots a sandbox in this process, runs it and passes its exit status on.
+// `vedette do`: boots a sandbox in this process, runs it and ends as its first program did: with its status, or of its signal.
 
-import { exitProcess } from '../host/exit.ts';
+import { exitBySignal, exitProcess } from '../host/exit.ts';
 import { Loader } from '../runtime/boot.ts';
 import { STATUS_KERNEL_BUG, STATUS_NOT_FOUND, StartError } from '../runtime/options.ts';
 import { mark } from '../sentry/base/startup.ts';
 import { doOptions } from './do_options.ts';
 
-/** Exit status for a wait status: the exit code, or 128 + the signal. */
-function exitStatusOf(waitStatus: number): number {
-  const sig = waitStatus & 0x7f;
-  return sig === 0 ? (waitStatus >> 8) & 0xff : 128 + sig;
-}
-
 /** Runs the command and ends this process. */
 export async function runDo(command: readonly string[], flags: Record<string, unknown>): Promise<void> {
   let status: number;
+  let sig = 0;
   mark('modules loaded');
   try {
     const options = doOptions(command, flags);
@@ -35,7 +30,9 @@ export async function runDo(command: readonly string[], flags: Record<string, un
       options.diff === null
         ? null
         : new (await import('../runtime/diff_report.ts')).DiffReport(loader.ns, options.diff);
-    status = exitStatusOf(loader.run());
+    const waitStatus = loader.run();
+    sig = waitStatus & 0x7f;
+    status = (waitStatus >> 8) & 0xff;
     diff?.write();
     stopSampling?.();
     if (options.profile !== null)
@@ -52,5 +49,6 @@ export async function runDo(command: readonly string[], flags: Record<string, un
     }
   }
   // Descriptors of the host that the kernel watched must not keep Node's own event loop alive.
+  if (sig !== 0) exitBySignal(sig);
   exitProcess(status);
 }

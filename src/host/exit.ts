@@ -1,6 +1,7 @@
 // The end of this process.
 
 import { SYS_exit_group } from '../abi/syscall.ts';
+import { dieOf } from './signals.ts';
 import { hostCall } from './syscall.ts';
 
 /** The flags that our own launcher starts Node.js with. */
@@ -17,6 +18,21 @@ function observed(): boolean {
 export function exitProcess(status: number): never {
   if (observed()) process.exit(status);
   process.emit('exit', status);
+  hostCall(SYS_exit_group, status);
+  process.exit(status);
+}
+
+/** Tools of Node.js that would lose their results with a sudden end. */
+const WRITES_AT_THE_END = /--(?:\w+-)*(?:prof|trace|report)|coverage/;
+
+/** Ends this process as one that `sig` killed, after its exit handlers; with status 128 + `sig` where that cannot be. */
+export function exitBySignal(sig: number): never {
+  const status = 128 + sig;
+  const { env, execArgv } = process;
+  const loses = WRITES_AT_THE_END.test([...execArgv, env.NODE_OPTIONS ?? ''].join(' '));
+  if (loses || env.NODE_V8_COVERAGE !== undefined) process.exit(status);
+  process.emit('exit', status);
+  dieOf(sig);
   hostCall(SYS_exit_group, status);
   process.exit(status);
 }

@@ -5,18 +5,35 @@
 //   flags:  byte n = how signal n arrived since take(): FROM_PROCESS or FROM_KERNEL; 0 when it did not
 
 import { EFD_CLOEXEC, EFD_NONBLOCK } from '../abi/events/eventfd.ts';
+import { PR_SET_DUMPABLE } from '../abi/process/prctl.ts';
+import { RLIMIT_CORE } from '../abi/process/resource.ts';
 import {
   SA_RESTART,
   SA_RESTORER,
   SA_SIGINFO,
+  SIG_BLOCK,
+  SIG_DFL,
+  SIG_UNBLOCK,
   SIGACTION_SA_FLAGS,
   SIGACTION_SA_HANDLER,
   SIGACTION_SA_MASK,
   SIGACTION_SA_RESTORER,
+  SIGKILL,
   SIGSTOP,
   SIZEOF_SIGACTION,
 } from '../abi/signal/signal.ts';
-import { SYS_eventfd2, SYS_getpid, SYS_kill, SYS_read, SYS_rt_sigaction } from '../abi/syscall.ts';
+import {
+  SYS_eventfd2,
+  SYS_getpid,
+  SYS_gettid,
+  SYS_kill,
+  SYS_prctl,
+  SYS_read,
+  SYS_rt_sigaction,
+  SYS_rt_sigprocmask,
+  SYS_setrlimit,
+  SYS_tgkill,
+} from '../abi/syscall.ts';
 import { putU64 } from '../abi/u64.ts';
 import { HostBuffer } from './buffer.ts';
 import { installCode } from './ffi.ts';
@@ -62,9 +79,36 @@ function setAction(sig: number, handler: number, flags: number): number {
   return hostCall(SYS_rt_sigaction, sig, a.addr, 0, SIGSET_SIZE);
 }
 
-/** From now on `sig` sets its flag instead of what it did. 0 or -errno. */
-export function catchHostSignal(sig: number): number {
-  return setAction(sig, handlerAddr, SA_RESTORER | SA_RESTART | SA_SIGINFO);
+/**
+ * From now on `sig` sets its flag instead of what it did. Calls that it interrupts are restarted, or fail with EINTR when
+ * `restart` is false. 0 or -errno.
+ */
+export function catchHostSignal(sig: number, restart = true): number {
+  return setAction(sig, handlerAddr, SA_RESTORER | SA_SIGINFO | (restart ? SA_RESTART : 0));
+}
+
+/** True when `sig` has arrived since somebody took it; takes it. */
+export function takeHostSignal(sig: number): boolean {
+  const s = shared;
+  if (s === null || s.u8[sig] === 0) return false;
+  s.u8[sig] = 0;
+  return true;
+}
+
+function changeMask(how: number, sig: number): void {
+  setBytes.view.setUint32(0, sig <= 32 ? (1 << (sig - 1)) >>> 0 : 0, true);
+  setBytes.view.setUint32(4, sig > 32 ? (1 << (sig - 33)) >>> 0 : 0, true);
+  hostCall(SYS_rt_sigprocmask, how, setBytes.addr, 0, SIGSET_SIZE);
+}
+
+const setBytes = HostBuffer.alloc(SIGSET_SIZE);
+
+/** What `body` returns, during which this thread has `sig` blocked. */
+export function whileBlocked(sig: number, body: () => number): number {
+  changeMask(SIG_BLOCK, sig);
+  const r = body();
+  changeMask(SIG_UNBLOCK, sig);
+  return r;
 }
 
 /** Tells of every signal that arrived since the last call, in ascending order: its number and FROM_*. */
@@ -80,7 +124,26 @@ export function takeHostSignals(each: (sig: number, from: number) => void): void
   }
 }
 
-/** Stops this process as job control does; returns when SIGCONT lets it go on. */
-export function stopSelf(): void {
-  hostCall(SYS_kill, hostCall(SYS_getpid), SIGSTOP);
+/**
+ * Stops this process, or its whole group, by the default action of `sig`; returns when SIGCONT lets it go on, or at once
+ * where the host stops nobody (signal(7): orphaned process groups). `restart` is how the signal is caught afterwards.
+ */
+export function stopSelf(sig: number, group: boolean, restart = true): void {
+  if (sig !== SIGSTOP) setAction(sig, SIG_DFL, SA_RESTORER);
+  hostCall(SYS_kill, group ? 0 : hostCall(SYS_getpid), sig);
+  if (sig !== SIGSTOP) catchHostSignal(sig, restart);
+}
+
+/**
+ * Ends this process by the default action of `sig`, without leaving a core file of ours. Returns when the host does not let
+ * it: the first process of a PID namespace does not die of its own signals.
+ */
+export function dieOf(sig: number): void {
+  action ??= HostBuffer.alloc(SIZEOF_SIGACTION);
+  action.u8.fill(0);
+  hostCall(SYS_setrlimit, RLIMIT_CORE, action.addr);
+  hostCall(SYS_prctl, PR_SET_DUMPABLE, 0);
+  if (sig !== SIGKILL) setAction(sig, SIG_DFL, SA_RESTORER);
+  changeMask(SIG_UNBLOCK, sig);
+  hostCall(SYS_tgkill, hostCall(SYS_getpid), hostCall(SYS_gettid), sig);
 }

@@ -6,7 +6,6 @@ import { S_IFDIR, S_IFMT } from '../abi/fs/stat.ts';
 import { SIGKILL } from '../abi/signal/signal.ts';
 import { monotonicNs } from '../host/clock.ts';
 import { HostPoller } from '../host/poller.ts';
-import { stopSelf } from '../host/signals.ts';
 import { fromText } from '../sentry/base/bytes.ts';
 import { credFor } from '../sentry/base/cred.ts';
 import { failed } from '../sentry/base/errno.ts';
@@ -36,11 +35,13 @@ import { loadCommand } from './command.ts';
 import { DebugLog } from './debug_log.ts';
 import { defaultTasks, limitTooSmall } from './host_limits.ts';
 import { HostSignals, type SignalTarget } from './host_signals.ts';
+import { HostStop } from './host_stop.ts';
 import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
 import { type SandboxOptions, STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
 import { createPlatform } from './platforms.ts';
 import { bugReport, describeKernel } from './report.ts';
-import { attachConsole, Console, Stdio } from './stdio.ts';
+import { accessOf, Stdio } from './stdio.ts';
+import { Terminals } from './terminals.ts';
 import { HostTimer } from './timers.ts';
 import { credOf } from './users.ts';
 
@@ -66,7 +67,7 @@ export class Loader implements SignalTarget {
   private ctx!: BootContext;
   ns!: MountNamespace;
   private devpts!: Devpts;
-  private console: Console | null = null;
+  private terminals: Terminals | null = null;
   private stdio!: Stdio;
   private init!: Task;
   private stepNumber = 0;
@@ -162,9 +163,12 @@ export class Loader implements SignalTarget {
     const limits = defaultLimits();
     const program = loadCommand({ kernel: this.kernel, ctx, argv: o.argv, env: o.env, limits });
     const fds = new FdTable();
-    this.console = Console.create(this.poller, this.devpts, cred.uid);
     this.stdio = new Stdio(this.poller, this.memfile, o);
-    this.stdio.open(fds, this.console);
+    const terminals = new Terminals(this.poller, this.devpts, cred.uid, (closed) =>
+      this.stdio.terminalClosed(closed),
+    );
+    this.terminals = terminals;
+    this.stdio.open(fds, terminals);
     const init = createInit(this.kernel, {
       mm: program.mm,
       entry: program.entry,
@@ -177,11 +181,9 @@ export class Loader implements SignalTarget {
       cred: program.cred,
       limits,
     });
-    if (this.console !== null) {
-      this.kernel.onInitStop = () => this.suspend();
-      const r = attachConsole(init, this.console);
-      if (r < 0) throw new Error(`console: ${errnoName(-r)}`);
-    }
+    const r = terminals.attach(init, accessOf);
+    if (r < 0) throw new Error(`terminal: ${errnoName(-r)}`);
+    new HostStop(this.kernel, terminals.controlling);
     return init;
   }
 
@@ -204,6 +206,7 @@ export class Loader implements SignalTarget {
       this.kernel.run();
     } catch (error) {
       const report = bugReport(this.kernel, error);
+      this.terminals?.restore();
       this.close();
       process.stderr.write(report);
       this.debugLog?.write(report);
@@ -211,18 +214,16 @@ export class Loader implements SignalTarget {
     }
     log(`sandbox ended with wait status ${this.kernel.exitStatus}`);
     mark('program run');
+    const status = this.stopStatus >= 0 ? this.stopStatus : this.kernel.exitStatus;
+    // Who ended by itself meant the mode that it leaves.
+    if ((status & 0x7f) !== 0) this.terminals?.restore();
     this.close();
     mark('shutdown');
-    return this.stopStatus >= 0 ? this.stopStatus : this.kernel.exitStatus;
+    return status;
   }
 
-  /** Gives the terminal back and ends every process of ours. */
+  /** Ends every process of ours. */
   private close(): void {
-    if (this.console !== null) {
-      this.console.bridge.restore();
-      this.console.bridge.close();
-      this.console = null;
-    }
     if (this.platform !== undefined) this.platform.shutdown();
     this.debugLog?.close();
   }
@@ -239,15 +240,13 @@ export class Loader implements SignalTarget {
     else process.stderr.write(`${text}\n`);
   }
 
-  windowChanged(): void {
-    this.console?.bridge.resize();
+  foreground(): number {
+    return this.terminals?.controlling?.foreground ?? 0;
   }
 
-  suspend(): void {
-    this.console?.bridge.restore();
-    // Threads that run guest code come to a stop of their own and wait until we handle it.
-    for (const t of this.kernel.pids.tasks()) if (t.ctx.running) t.ctx.interrupt();
-    stopSelf();
-    this.console?.bridge.resume();
+  terminalSignal(sig: number): boolean {
+    if (this.foreground() === 0) return false;
+    this.terminals!.controlling!.ttySignal(sig);
+    return true;
   }
 }

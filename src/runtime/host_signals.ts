@@ -1,5 +1,6 @@
 // HostSignals: signals that the host sends to the Sentry, handed on to the guest. What a terminal key caused goes to the
-// process group of the first program, as it would outside; what kill(2) sent goes to the first program.
+// foreground group of the terminal inside, or without one to the process group of the first program, as it would outside; what
+// kill(2) sent goes to the first program.
 
 import { POLLIN } from '../abi/events/poll.ts';
 import {
@@ -10,6 +11,8 @@ import {
   SIGQUIT,
   SIGTERM,
   SIGTSTP,
+  SIGTTIN,
+  SIGTTOU,
   SIGUSR1,
   SIGUSR2,
   SIGWINCH,
@@ -22,6 +25,10 @@ import type { Kernel } from '../sentry/kernel/kernel.ts';
 import { kernelInfo, userInfo } from '../sentry/kernel/signal/siginfo.ts';
 
 const FORWARDED = [SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGCONT, SIGTSTP, SIGWINCH];
+/** Of a key, or of the window: they are for the foreground group inside. SIGHUP, SIGTTIN and SIGTTOU are for the whole job. */
+const TO_FOREGROUND = [SIGINT, SIGQUIT, SIGTSTP, SIGWINCH];
+/** The host's job control refuses a call, which fails with EINTR (fs/tty/host_tty.ts), or somebody else's in our group. */
+const REFUSALS = [SIGTTIN, SIGTTOU];
 /** So many requests to end within this time mean that the guest does not listen. */
 const INSIST_COUNT = 3;
 const INSIST_NS = 2e9;
@@ -31,10 +38,10 @@ export interface SignalTarget {
   /** The guest does not end although it was asked INSIST_COUNT times: end it. */
   stop(sig: number): void;
   dump(): void;
-  /** The window of the host's terminal changed. */
-  windowChanged(): void;
-  /** The host's job control wants us to stop: returns when it lets us go on. */
-  suspend(): void;
+  /** The process group in the foreground of the terminal inside; 0 when there is none. */
+  foreground(): number;
+  /** A signal of the terminal's, for who is in its foreground inside; false when nobody is. */
+  terminalSignal(sig: number): boolean;
 }
 
 export class HostSignals implements HostPollTarget {
@@ -53,6 +60,7 @@ export class HostSignals implements HostPollTarget {
     poller.add(fd, POLLIN, this);
     // What our parent made us ignore (nohup) cannot be kept: Node resets all dispositions before we run.
     for (const sig of FORWARDED) catchHostSignal(sig);
+    for (const sig of REFUSALS) catchHostSignal(sig, false);
     if (dumpSignal !== 0) catchHostSignal(dumpSignal);
   }
 
@@ -66,21 +74,18 @@ export class HostSignals implements HostPollTarget {
       this.target.dump();
       return;
     }
-    if (sig === SIGWINCH) {
-      this.target.windowChanged();
-      return;
-    }
-    if (sig === SIGTSTP) {
-      this.target.suspend();
-      return;
-    }
-    if ((sig === SIGINT || sig === SIGTERM) && this.insists()) {
+    // Keys tell the guest what they tell any program, which may ignore them as often as they are pressed.
+    const key = from === FROM_KERNEL;
+    if (!key && (sig === SIGINT || sig === SIGTERM) && this.insists()) {
       this.target.stop(sig);
       return;
     }
     const init = this.kernel.initGroup;
     if (init === null || init.dead) return;
-    if (from === FROM_KERNEL) this.kernel.signals.sendToPgrp(init.pgrp, sig);
+    if (key && TO_FOREGROUND.includes(sig) && this.target.terminalSignal(sig)) return;
+    // A hang-up is for the job: the shell inside and who it has put into the foreground.
+    if (sig === SIGHUP && key && init.pgrp.id !== this.target.foreground()) this.target.terminalSignal(sig);
+    if (key) this.kernel.signals.sendToPgrp(init.pgrp, sig);
     else this.kernel.signals.sendToGroup(init, sig === SIGCONT ? kernelInfo(sig) : userInfo(sig, 0, 0));
   }
 

@@ -1,54 +1,23 @@
-// Descriptors 0, 1 and 2 of the first program: files of the host, or a pseudo-terminal inside that is joined with the
-// host's terminal.
+// Descriptors 0, 1 and 2 of the first program, as far as they are files of the host other than terminals (terminals.ts).
 
 import { EBADF } from '../abi/errno.ts';
-import { AT_FDCWD, O_CLOEXEC, O_RDWR } from '../abi/fs/fcntl.ts';
-import { SYS_close, SYS_dup2, SYS_openat } from '../abi/syscall.ts';
+import { AT_FDCWD, F_GETFL, O_CLOEXEC, O_RDWR } from '../abi/fs/fcntl.ts';
+import { SYS_close, SYS_dup2, SYS_fcntl, SYS_openat } from '../abi/syscall.ts';
 import { HostBuffer } from '../host/buffer.ts';
 import type { HostPoller } from '../host/poller.ts';
 import { hostCall } from '../host/syscall.ts';
 import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
-import { ConsoleBridge } from '../sentry/fs/hostfile/console.ts';
 import type { HostWorld } from '../sentry/fs/hostfile/host_inode.ts';
-import { HostFiles, isHostTty } from '../sentry/fs/hostfile/stdio.ts';
-import type { Devpts } from '../sentry/fs/tty/devpts.ts';
-import type { Pty } from '../sentry/fs/tty/pty.ts';
-import type { Task } from '../sentry/kernel/task/task.ts';
+import { HostFiles } from '../sentry/fs/hostfile/stdio.ts';
 import type { MemoryFile } from '../sentry/memfile/memfile.ts';
 import type { FdTable } from '../sentry/vfs/fdtable.ts';
 import type { Inode } from '../sentry/vfs/inode.ts';
-import { openAt } from '../sentry/vfs/open.ts';
 import type { SandboxOptions } from './options.ts';
+import type { Terminals } from './terminals.ts';
 
 const STDIO = [0, 1, 2];
 const STDERR = 2;
-
-/** The terminal of the sandbox, when standard input is one. */
-export class Console {
-  readonly pty: Pty;
-  readonly bridge: ConsoleBridge;
-
-  private constructor(pty: Pty, bridge: ConsoleBridge) {
-    this.pty = pty;
-    this.bridge = bridge;
-  }
-
-  /** A console over standard input; null when that is no terminal. */
-  static create(poller: HostPoller, devpts: Devpts, uid: number): Console | null {
-    if (!isHostTty(0)) return null;
-    const pty = devpts.newPty(uid);
-    if (failed(pty)) return null;
-    const bridge = ConsoleBridge.create(poller, pty, 0);
-    if (failed(bridge)) {
-      log(`console: the terminal cannot be reopened (${bridge}); it is used as a plain file`);
-      return null;
-    }
-    pty.locked = false;
-    devpts.console = pty;
-    return new Console(pty, bridge);
-  }
-}
 
 /** Has one of our own descriptors refer to nothing any more. It stays in use: nobody else may get its number. */
 function letGo(fd: number): void {
@@ -76,7 +45,7 @@ export class Stdio implements HostWorld {
   /** Standard error is ours as well to the end: somebody asked for reports there. */
   private readonly keepsError: boolean;
   private error: Inode | null = null;
-  /** Standard input and output, as far as they are files inside and ours still. */
+  /** Standard input and output, as far as they are ours still. */
   private readonly given: number[] = [];
 
   constructor(poller: HostPoller, memfile: MemoryFile, options: SandboxOptions) {
@@ -88,11 +57,14 @@ export class Stdio implements HostWorld {
     this.keepsError = [options.strace, options.profile, options.diff].includes('-');
   }
 
-  /** Fills descriptors 0-2 with files of the host; with a console, those that are terminals stay free for it. */
-  open(fds: FdTable, console: Console | null): void {
+  /** Fills descriptors 0-2 with files of the host; those that are terminals stay free for them. */
+  open(fds: FdTable, terminals: Terminals): void {
     const files = new HostFiles(this);
     for (const fd of STDIO) {
-      if (console !== null && isHostTty(fd)) continue;
+      if (terminals.has(fd)) {
+        if (fd !== STDERR) this.given.push(fd);
+        continue;
+      }
       const file = files.open(fd);
       // A descriptor that our parent closed is closed inside as well.
       if (file === -EBADF) continue;
@@ -115,15 +87,16 @@ export class Stdio implements HostWorld {
   fileClosed(file: Inode): void {
     if (file !== this.error) return;
     this.error = null;
-    if (!this.keepsError) letGo(STDERR);
+    this.terminalClosed([STDERR]);
+  }
+
+  /** No program inside has the terminal open that those descriptors are. */
+  terminalClosed(fds: readonly number[]): void {
+    if (fds.includes(STDERR) && !this.keepsError) letGo(STDERR);
   }
 }
 
-/** Gives the first program the console as controlling terminal and as every descriptor that is still free. -errno. */
-export function attachConsole(init: Task, console: Console): number {
-  const file = openAt(init, AT_FDCWD, `/dev/pts/${console.pty.index}`, O_RDWR, 0);
-  if (failed(file)) return file;
-  for (const fd of STDIO) if (init.fds.get(fd) === null) init.fds.put(fd, file.ref(), false);
-  file.unref();
-  return console.bridge.start();
+/** The access mode of one of our descriptors, O_*. */
+export function accessOf(fd: number): number {
+  return hostCall(SYS_fcntl, fd, F_GETFL, 0);
 }

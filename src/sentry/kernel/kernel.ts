@@ -95,8 +95,10 @@ export class Kernel {
   loader: ProgramLoader | null = null;
   /** Set by the runtime: serves a call of the vsyscall page, which no address space maps; true when it was one. */
   emulateVsyscall: (t: Task) => boolean = () => false;
-  /** The terminal asks the first process to stop, which nobody inside could continue; the runtime may stop the sandbox. */
-  onInitStop: () => void = () => {};
+  /** A process has stopped; the runtime may stop the sandbox with the first one. */
+  onStop: (g: ThreadGroup) => void = () => {};
+  /** Whether somebody outside could continue the first process's group; the runtime knows. */
+  outsideCanContinue: () => boolean = () => false;
   /** CPUs and memory that the guest sees. */
   numCpu = 1;
   totalMemBytes = 2 ** 32;

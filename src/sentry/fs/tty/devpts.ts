@@ -1,13 +1,13 @@
 // devpts: the file system of /dev/pts, and the drivers of /dev/ptmx, /dev/tty, /dev/console and /dev/pts/N. One instance
 // numbers all pseudo-terminals of the sandbox. pts(4), devpts in proc(5)'s mount options: gid=5,mode=620.
 
-import { EBUSY, EINVAL, EIO, ENOENT, ENOSPC, ENXIO } from '../../../abi/errno.ts';
+import { EINVAL, EIO, ENOENT, ENOSPC, ENXIO } from '../../../abi/errno.ts';
 import { O_ACCMODE, O_NOCTTY, O_WRONLY } from '../../../abi/fs/fcntl.ts';
 import { DEVPTS_SUPER_MAGIC } from '../../../abi/fs/magic.ts';
 import { TTYAUX_MAJOR } from '../../../abi/fs/major.ts';
 import { S_IFCHR } from '../../../abi/fs/stat.ts';
-import { CAP_SYS_ADMIN } from '../../../abi/process/capability.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
+import { failed } from '../../base/errno.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { ANY_MINOR, registerCharDevice } from '../../vfs/devices.ts';
 import { DT_CHR } from '../../vfs/dirent.ts';
@@ -16,9 +16,12 @@ import { devMinor, FileSystem, makedev } from '../../vfs/filesystem.ts';
 import type { Inode, SetAttr } from '../../vfs/inode.ts';
 import { SpecialInode, SyntheticDirInode, type SyntheticEntry } from '../../vfs/synthetic.ts';
 import { stampBirth, stampChange } from '../../vfs/times.ts';
+import { type HostDoor, HostTty } from './host_tty.ts';
+import { HostTtyFile } from './host_tty_file.ts';
 import type { TtyHost } from './job_control.ts';
-import { Pty, type PtyOwner, UNIX98_PTY_SLAVE_MAJOR } from './pty.ts';
+import { Pty, type PtyOwner } from './pty.ts';
 import { MasterFile, SlaveFile } from './pty_file.ts';
+import { Terminal, UNIX98_PTY_SLAVE_MAJOR } from './terminal.ts';
 
 /** pty.max of Linux: kernel.pty.max. */
 const PTY_MAX = 4096;
@@ -82,12 +85,12 @@ export class Devpts extends FileSystem implements PtyOwner {
   readonly root: Inode;
   readonly ptmx: Inode;
   /** Pairs by number, until both ends are closed. */
-  private readonly ptys: Map<number, Pty> = new Map();
+  private readonly ptys: Map<number, Terminal> = new Map();
   private readonly payers: Map<number, Account> = new Map();
   /** Slaves that can be opened: their master is open. */
   readonly nodes: Map<number, Inode> = new Map();
   /** What /dev/console opens; null when the sandbox has no terminal. */
-  console: Pty | null = null;
+  console: Terminal | null = null;
 
   constructor(host: TtyHost) {
     super('devpts', DEVPTS_SUPER_MAGIC);
@@ -115,31 +118,46 @@ export class Devpts extends FileSystem implements PtyOwner {
 
   /** A new pair, its master in the hands of the caller (who calls closeMaster); -ENOSPC at the limit. */
   newPty(uid: number): Pty | number {
+    const index = this.freeIndex();
+    if (index >= PTY_MAX || !kernelMemory.fits(PTY_BYTES)) return -ENOSPC;
+    this.payers.set(index, kernelMemory.take(PTY_BYTES));
+    return this.enter(new Pty(index, this.host, this), uid);
+  }
+
+  /** Gives a terminal of the host a number, which it keeps. */
+  newHostTty(door: HostDoor, uid: number): HostTty {
+    return this.enter(new HostTty(this.freeIndex(), this.host, door), uid);
+  }
+
+  private freeIndex(): number {
     let index = 0;
     while (this.ptys.has(index)) index++;
-    if (index >= PTY_MAX || !kernelMemory.fits(PTY_BYTES)) return -ENOSPC;
-    const pty = new Pty(index, this.host, this);
-    this.ptys.set(index, pty);
-    this.payers.set(index, kernelMemory.take(PTY_BYTES));
-    const node = new PtsInode(this, S_IFCHR | SLAVE_MODE, pty.rdev);
+    return index;
+  }
+
+  private enter<T extends Terminal>(tty: T, uid: number): T {
+    this.ptys.set(tty.index, tty);
+    const node = new PtsInode(this, S_IFCHR | SLAVE_MODE, tty.rdev);
     node.uid = uid;
     node.gid = TTY_GID;
-    this.nodes.set(index, node);
-    return pty;
+    this.nodes.set(tty.index, node);
+    return tty;
   }
 
   /** The node of a pair's slave. */
-  nodeOf(pty: Pty): Inode {
+  nodeOf(pty: Terminal): Inode {
     return this.nodes.get(pty.index)!;
   }
 
   /** Opens a slave: a controlling terminal for a session leader without one, unless O_NOCTTY. */
-  openSlave(pty: Pty, inode: Inode, ctx: VfsContext, flags: number): File | number {
-    if (!pty.masterOpen || pty.locked) return -EIO;
-    if (pty.exclusive && pty.slaveOpens > 0 && !ctx.cred.capable(CAP_SYS_ADMIN)) return -EBUSY;
+  openSlave(pty: Terminal, inode: Inode, ctx: VfsContext, flags: number): File | number {
+    const refused = pty.mayOpen(ctx);
+    if (refused !== 0) return refused;
     if (inode.mtimeSec === 0) stampBirth(ctx, inode);
-    const file = new SlaveFile(inode, flags, pty);
-    const adopts = (flags & O_NOCTTY) === 0 && (flags & O_ACCMODE) !== O_WRONLY;
+    const file =
+      pty instanceof HostTty ? HostTtyFile.open(inode, flags, pty) : new SlaveFile(inode, flags, pty as Pty);
+    if (failed(file)) return file;
+    const adopts = pty.adoptable && (flags & O_NOCTTY) === 0 && (flags & O_ACCMODE) !== O_WRONLY;
     if (adopts && pty.session === null && this.host.isSessionLeader(ctx)) {
       if (this.host.processOf(ctx).tty === null) pty.adopt(ctx);
     }
@@ -161,7 +179,7 @@ export class Devpts extends FileSystem implements PtyOwner {
   /** /dev/tty: the caller's controlling terminal. */
   private openTty(inode: Inode, ctx: VfsContext, flags: number): File | number {
     const tty = this.host.processOf(ctx).tty;
-    if (!(tty instanceof Pty)) return -ENXIO;
+    if (!(tty instanceof Terminal)) return -ENXIO;
     return this.openSlave(tty, inode, ctx, flags | O_NOCTTY);
   }
 

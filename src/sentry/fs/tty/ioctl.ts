@@ -1,7 +1,7 @@
 // ioctl_tty(2): requests on either end of a pseudo-terminal. Attributes and the window size belong to the pair; on the
 // master, termios requests act on the slave.
 
-import { EAGAIN, EINVAL, EIO, ENOTTY, EPERM, ESRCH } from '../../../abi/errno.ts';
+import { EAGAIN, EINVAL, EIO, ENOIOCTLCMD, ENOTTY, EPERM } from '../../../abi/errno.ts';
 import { O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK } from '../../../abi/fs/fcntl.ts';
 import * as C from '../../../abi/ioctl.ts';
 import { CAP_SYS_ADMIN } from '../../../abi/process/capability.ts';
@@ -11,6 +11,7 @@ import * as T from '../../../abi/tty/termios.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';
+import { getInt, jobIoctl, putInt, sessionId } from './job_ioctl.ts';
 import type { Pty } from './pty.ts';
 import {
   getTermio,
@@ -27,16 +28,6 @@ import {
 const WINSIZE_SIZE = 8;
 const MAX_SIGNAL = 64;
 
-function putInt(ctx: VfsContext, arg: number, value: number): number {
-  scratchView.setInt32(0, value, true);
-  return ctx.mem.copyOutExact(arg, scratch, 0, 4);
-}
-
-/** Copies an int in; its value is then in scratch. 0 or -EFAULT. */
-function getInt(ctx: VfsContext, arg: number): number {
-  return ctx.mem.copyInExact(arg, scratch, 0, 4);
-}
-
 /** Requests on a terminal (/dev/pts/N, /dev/tty). */
 export function slaveIoctl(pty: Pty, ctx: VfsContext, cmd: number, arg: number): number {
   switch (cmd) {
@@ -49,25 +40,14 @@ export function slaveIoctl(pty: Pty, ctx: VfsContext, cmd: number, arg: number):
       if (access !== 0) return access;
       return cmd === C.TIOCSETD ? setDiscipline(ctx, arg) : 0;
     }
-    case C.TIOCSCTTY:
-      return setControlling(pty, ctx, arg);
-    case C.TIOCNOTTY: {
-      const process = pty.host.processOf(ctx);
-      if (process.tty !== pty) return -ENOTTY;
-      if (pty.host.isSessionLeader(ctx)) pty.disassociate(false);
-      process.tty = null;
-      return 0;
-    }
-    case C.TIOCGPGRP:
-      return pty.host.processOf(ctx).tty !== pty ? -ENOTTY : putInt(ctx, arg, pty.foreground);
-    case C.TIOCGSID:
-      return pty.host.processOf(ctx).tty !== pty ? -ENOTTY : sessionId(pty, ctx, arg);
     case C.FIONREAD:
       return putInt(ctx, arg, pty.ldisc.available);
     case C.TCXONC:
       return flowControl(pty, ctx, arg);
-    default:
-      return pairIoctl(pty, ctx, cmd, arg);
+    default: {
+      const r = jobIoctl(pty, ctx, cmd, arg);
+      return r !== -ENOIOCTLCMD ? r : pairIoctl(pty, ctx, cmd, arg);
+    }
   }
 }
 
@@ -115,8 +95,10 @@ export function masterIoctl(pty: Pty, ctx: VfsContext, cmd: number, arg: number)
       return 0;
     case C.TCXONC:
       return 0;
-    default:
-      return pairIoctl(pty, ctx, cmd, arg);
+    default: {
+      const r = jobIoctl(pty, ctx, cmd, arg);
+      return r !== -ENOIOCTLCMD ? r : pairIoctl(pty, ctx, cmd, arg);
+    }
   }
 }
 
@@ -164,22 +146,10 @@ function pairIoctl(pty: Pty, ctx: VfsContext, cmd: number, arg: number): number 
       pty.resize(v.getUint16(0, true), v.getUint16(2, true), v.getUint16(4, true), v.getUint16(6, true));
       return 0;
     }
-    case C.TIOCSPGRP:
-      return setForeground(pty, ctx, arg);
     case C.TIOCOUTQ:
       return putInt(ctx, arg, 0);
-    case C.TIOCEXCL:
-      pty.exclusive = true;
-      return 0;
-    case C.TIOCNXCL:
-      pty.exclusive = false;
-      return 0;
-    case C.TIOCGEXCL:
-      return putInt(ctx, arg, pty.exclusive ? 1 : 0);
     case C.TIOCGETD:
       return putInt(ctx, arg, pty.termios.line);
-    case C.TIOCGDEV:
-      return putInt(ctx, arg, pty.rdev);
     case C.TIOCGSOFTCAR:
       return putInt(ctx, arg, (pty.termios.cflag & T.CLOCAL) !== 0 ? 1 : 0);
     case C.TIOCSSOFTCAR: {
@@ -231,43 +201,6 @@ function setDiscipline(ctx: VfsContext, arg: number): number {
   if (scratchView.getInt32(0, true) === 0) return 0;
   countUnsupported('line discipline other than N_TTY');
   return -EINVAL;
-}
-
-function sessionId(pty: Pty, ctx: VfsContext, arg: number): number {
-  return pty.session === null ? -ENOTTY : putInt(ctx, arg, pty.session.sid);
-}
-
-/** TIOCSCTTY: `arg` 1 lets root steal the terminal of another session. */
-function setControlling(pty: Pty, ctx: VfsContext, arg: number): number {
-  const host = pty.host;
-  const process = host.processOf(ctx);
-  const session = host.sessionOf(ctx);
-  if (host.isSessionLeader(ctx) && pty.session === session) return 0;
-  if (!host.isSessionLeader(ctx) || process.tty !== null) return -EPERM;
-  if (pty.session !== null) {
-    if (arg !== 1 || !ctx.cred.capable(CAP_SYS_ADMIN)) return -EPERM;
-    host.clearTty(pty.session, pty);
-  }
-  pty.adopt(ctx);
-  return 0;
-}
-
-/** TIOCSPGRP: tcsetpgrp(3). */
-function setForeground(pty: Pty, ctx: VfsContext, arg: number): number {
-  const access = pty.checkAccess(ctx, SIGTTOU);
-  if (access === -EIO) return -ENOTTY;
-  if (access !== 0) return access;
-  const owned = pty.ownedBy(ctx);
-  if (owned !== 0) return owned;
-  const r = getInt(ctx, arg);
-  if (r !== 0) return r;
-  const pgrp = scratchView.getInt32(0, true);
-  if (pgrp < 0) return -EINVAL;
-  const session = pty.host.sessionOfPgrp(pgrp);
-  if (session === null) return -ESRCH;
-  if (session !== pty.session) return -EPERM;
-  pty.foreground = pgrp;
-  return 0;
 }
 
 /** TCXONC: tcflow(3). */

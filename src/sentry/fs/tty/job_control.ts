@@ -14,7 +14,7 @@ export interface TtySession {
   readonly sid: number;
 }
 
-/** A terminal that is the controlling terminal of a session; fs/tty/tty.ts implements it. */
+/** A terminal that is the controlling terminal of a session; fs/tty/terminal.ts implements it. */
 export interface ControllingTty {
   /** Device number as st_rdev has it. */
   readonly rdev: number;

@@ -1,10 +1,11 @@
 // Pty: one pseudo-terminal, pty(7): the terminal that programs see (the slave) and the end that plays the person (the
-// master). It joins the line discipline, the two wait queues, flow control and job control; files are in pty_file.ts.
+// master). It joins the line discipline, the two wait queues and flow control; job control is in terminal.ts, files are in
+// pty_file.ts.
 //
 //   master write -> receive() -> LineDiscipline -> slave read
 //   slave write -> TtyOutput -> out queue -> master read      (echo goes the same way)
 
-import { EIO, ENOTTY, ERESTARTSYS } from '../../../abi/errno.ts';
+import { EBUSY, EIO } from '../../../abi/errno.ts';
 import {
   POLLERR,
   POLLHUP,
@@ -23,30 +24,26 @@ import {
   TIOCPKT_START,
   TIOCPKT_STOP,
 } from '../../../abi/ioctl.ts';
-import { SIGCONT, SIGHUP, SIGTTIN, SIGWINCH } from '../../../abi/signal/signal.ts';
+import { CAP_SYS_ADMIN } from '../../../abi/process/capability.ts';
+import { SIGCONT, SIGHUP, SIGWINCH } from '../../../abi/signal/signal.ts';
 import * as T from '../../../abi/tty/termios.ts';
-import { Timer, type TimerTarget, type TimeSource } from '../../base/time.ts';
 import { WaitQueue } from '../../base/wait.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { File } from '../../vfs/file.ts';
-import { makedev } from '../../vfs/filesystem.ts';
 import { ByteQueue } from './byte_queue.ts';
-import type { ControllingTty, TtyHost, TtySession } from './job_control.ts';
+import type { TtyHost } from './job_control.ts';
 import { type LdiscHost, LineDiscipline } from './ldisc.ts';
 import { TtyOutput } from './output.ts';
+import { ReadTimer, type TimedReaders } from './read_timer.ts';
+import { Terminal } from './terminal.ts';
 import { slaveTermios, type Termios } from './termios.ts';
 
-export const UNIX98_PTY_SLAVE_MAJOR = 136;
 /** Output that a master has not read: Linux's 8192 bytes in flight and 4095 in the master's own buffer. */
 const OUT_LIMIT = 12287;
 /** Of which a signal character spares the part that the master's buffer had taken. */
 const OUT_TAKEN = 4095;
 const READ_EVENTS = POLLIN | POLLRDNORM;
 const WRITE_EVENTS = POLLOUT | POLLWRNORM;
-/** VTIME counts tenths of a second. */
-const DECISECOND_NS = 1e8;
-/** A timeout that nobody collected for this long belonged to a read that a signal ended. */
-const STALE_EXPIRY_NS = 1e8;
 
 /** Who made the pty: devpts, which numbers it and opens its files. */
 export interface PtyOwner {
@@ -56,10 +53,7 @@ export interface PtyOwner {
   ptyGone(pty: Pty): void;
 }
 
-export class Pty implements ControllingTty, LdiscHost, TimerTarget {
-  readonly index: number;
-  readonly rdev: number;
-  readonly host: TtyHost;
+export class Pty extends Terminal implements LdiscHost, TimedReaders {
   readonly owner: PtyOwner;
   readonly termios: Termios = slaveTermios();
   private readonly out: ByteQueue = new ByteQueue(OUT_LIMIT);
@@ -70,8 +64,6 @@ export class Pty implements ControllingTty, LdiscHost, TimerTarget {
   cols = 0;
   xpixel = 0;
   ypixel = 0;
-  session: TtySession | null = null;
-  foreground = 0;
   /** Waiters of slave files and of the master file. */
   readonly slaveQueue: WaitQueue = new WaitQueue();
   readonly masterQueue: WaitQueue = new WaitQueue();
@@ -83,19 +75,13 @@ export class Pty implements ControllingTty, LdiscHost, TimerTarget {
   epoch = 0;
   /** TIOCSPTLCK: the slave cannot be opened. */
   locked = true;
-  /** TIOCEXCL. */
-  exclusive = false;
   /** TIOCPKT: master reads start with a status byte. */
   packet = false;
   packetStatus = 0;
-  private readonly timer: Timer = new Timer(this);
-  private time: TimeSource | null = null;
-  private expiredAtNs = Number.NEGATIVE_INFINITY;
+  private readonly timer: ReadTimer = new ReadTimer(this);
 
   constructor(index: number, host: TtyHost, owner: PtyOwner) {
-    this.index = index;
-    this.rdev = makedev(UNIX98_PTY_SLAVE_MAJOR, index);
-    this.host = host;
+    super(index, host);
     this.owner = owner;
     this.ldisc = new LineDiscipline(this.termios, this.output, this);
   }
@@ -105,7 +91,7 @@ export class Pty implements ControllingTty, LdiscHost, TimerTarget {
   /** Input as if typed; returns how many bytes of src[off..off+len] were taken. */
   feed(src: Uint8Array, off: number, len: number): number {
     const n = this.ldisc.receive(src, off, len);
-    if (this.timer.armed && this.termios.cc[T.VMIN]! > 0) this.armRead();
+    if (this.timer.running && this.termios.cc[T.VMIN]! > 0) this.timer.start(this.termios.cc[T.VTIME]!);
     if (this.ldisc.readable(1)) this.slaveQueue.wake(READ_EVENTS);
     this.wakeMasterReaders();
     return n;
@@ -199,6 +185,11 @@ export class Pty implements ControllingTty, LdiscHost, TimerTarget {
     return events;
   }
 
+  mayOpen(ctx: VfsContext): number {
+    if (!this.masterOpen || this.locked) return -EIO;
+    return this.exclusive && this.slaveOpens > 0 && !ctx.cred.capable(CAP_SYS_ADMIN) ? -EBUSY : 0;
+  }
+
   slaveOpened(): void {
     this.slaveOpens++;
     this.slaveClosed = false;
@@ -206,7 +197,7 @@ export class Pty implements ControllingTty, LdiscHost, TimerTarget {
 
   slaveFileClosed(): void {
     if (--this.slaveOpens > 0) return;
-    if (this.timer.armed) this.time!.cancel(this.timer);
+    this.timer.stop();
     this.leaveSession();
     if (!this.masterOpen) {
       this.owner.ptyGone(this);
@@ -229,62 +220,7 @@ export class Pty implements ControllingTty, LdiscHost, TimerTarget {
     this.slaveQueue.wake(READ_EVENTS | WRITE_EVENTS | POLLHUP | POLLERR);
   }
 
-  private leaveSession(): void {
-    const session = this.session;
-    this.session = null;
-    this.foreground = 0;
-    if (session !== null) this.host.clearTty(session, this);
-  }
-
-  // Job control.
-
-  leaderExited(): void {
-    this.disassociate(true);
-  }
-
-  /** disassociate_ctty: the session leader gives its terminal up, or exits. */
-  disassociate(onExit: boolean): void {
-    if (this.session !== null && this.foreground !== 0) {
-      this.host.signalPgrp(this.session, this.foreground, SIGHUP);
-      if (!onExit) this.host.signalPgrp(this.session, this.foreground, SIGCONT);
-    }
-    this.leaveSession();
-  }
-
-  /** __proc_set_tty: becomes the controlling terminal of the caller, a session leader without one. */
-  adopt(ctx: VfsContext): void {
-    this.session = this.host.sessionOf(ctx);
-    this.foreground = this.host.pgrpOf(ctx);
-    this.host.processOf(ctx).tty = this;
-  }
-
-  /**
-   * __tty_check_change: may the caller read from the terminal (SIGTTIN) or change it (SIGTTOU)? 0 when it is in the
-   * foreground; else its group gets the signal and the call is restarted, or fails with -EIO.
-   */
-  checkAccess(ctx: VfsContext, sig: number): number {
-    const host = this.host;
-    if (host.processOf(ctx).tty !== this) return 0;
-    const pgrp = host.pgrpOf(ctx);
-    if (this.foreground === 0 || pgrp === this.foreground) return 0;
-    if (host.blocksOrIgnores(ctx, sig)) return sig === SIGTTIN ? -EIO : 0;
-    if (host.isOrphaned(ctx)) return -EIO;
-    host.signalPgrp(host.sessionOf(ctx), pgrp, sig);
-    return -ERESTARTSYS;
-  }
-
-  /** True when this is the caller's controlling terminal; -ENOTTY else. */
-  ownedBy(ctx: VfsContext): number {
-    return this.host.processOf(ctx).tty === this && this.session === this.host.sessionOf(ctx) ? 0 : -ENOTTY;
-  }
-
   // What the line discipline reports.
-
-  ttySignal(sig: number): void {
-    if (this.session !== null && this.foreground !== 0) {
-      this.host.signalPgrp(this.session, this.foreground, sig);
-    }
-  }
 
   ttyFlushed(): void {
     this.out.truncate(OUT_TAKEN);
@@ -325,33 +261,17 @@ export class Pty implements ControllingTty, LdiscHost, TimerTarget {
     if (status !== 0) this.masterQueue.wake(READ_EVENTS | POLLPRI);
   }
 
-  // VTIME: the terminal keeps one timer for its readers.
-
-  /** Starts or restarts the read timer. */
-  private armRead(): void {
-    const time = this.time!;
-    time.arm(this.timer, time.monotonicNs() + this.termios.cc[T.VTIME]! * DECISECOND_NS);
-  }
-
   /** Waits for VTIME to pass: true when it just did (the read returns what it has), false when it now counts. */
   readTimedOut(ctx: VfsContext): boolean {
-    this.time = ctx.time;
-    if (ctx.time.monotonicNs() - this.expiredAtNs < STALE_EXPIRY_NS) {
-      this.expiredAtNs = Number.NEGATIVE_INFINITY;
-      return true;
-    }
-    if (!this.timer.armed) this.armRead();
-    return false;
+    return this.timer.isOver(ctx, this.termios.cc[T.VTIME]!);
   }
 
   /** A read got its bytes. */
   readDone(): void {
-    if (this.timer.armed) this.time!.cancel(this.timer);
-    this.expiredAtNs = Number.NEGATIVE_INFINITY;
+    this.timer.done();
   }
 
-  onTimer(_timer: Timer, nowNs: number): void {
-    this.expiredAtNs = nowNs;
+  readTimeOver(): void {
     this.slaveQueue.wake(READ_EVENTS);
   }
 }

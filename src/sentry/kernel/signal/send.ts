@@ -308,6 +308,7 @@ export class SignalCenter {
     g.reportStop = true;
     g.reportContinue = false;
     this.notifyJobControl(g, CLD_STOPPED, g.stopSig);
+    this.kernel.onStop(g);
   }
 }
 

@@ -2,7 +2,7 @@
 // Order as in Linux: die if killed, stop if the process stops, deliver signals (restarting or ending an interrupted call),
 // put back a temporary mask, run.
 
-import { SA_NODEFER, SIG_DFL, SIG_IGN, SIGSTOP, SIGTSTP } from '../../../abi/signal/signal.ts';
+import { SA_NODEFER, SIG_DFL, SIG_IGN, SIGSTOP } from '../../../abi/signal/signal.ts';
 import { log } from '../../base/log.ts';
 import { pushSignalFrame } from '../signal/frame.ts';
 import { beforeHandler, wasCutShort, withoutHandler } from '../signal/restart.ts';
@@ -61,11 +61,7 @@ function handlePending(t: Task): boolean {
       if ((IGNORED_BY_DEFAULT_LO & bit) !== 0) continue;
       if ((STOP_LO & bit) !== 0) {
         // A group that nobody could continue does not stop for the terminal.
-        if (sig !== SIGSTOP && g.pgrp.orphaned()) {
-          // Outside, the shell that started the sandbox can continue it: then all of it stops.
-          if (sig === SIGTSTP && g === t.kernel.initGroup) t.kernel.onInitStop();
-          continue;
-        }
+        if (sig !== SIGSTOP && g.pgrp.orphaned()) continue;
         beginStop(t, sig);
         continue;
       }

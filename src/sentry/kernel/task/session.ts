@@ -29,11 +29,13 @@ export class ProcessGroup {
   }
 
   /**
-   * True when no member, `leaving` aside, has a parent in another group of the session: nobody could continue it.
+   * True when no member, `leaving` aside, has a parent in another group of the session: nobody could continue it. The first
+   * process's parent is outside.
    */
   orphaned(leaving: ThreadGroup | null = null): boolean {
     for (const g of this.members) {
       if (g === leaving || g.dead) continue;
+      if (g === g.kernel.initGroup && g.kernel.outsideCanContinue()) return false;
       const p = g.parent;
       if (p !== null && p.pgrp !== this && p.pgrp.session === this.session) return false;
     }
