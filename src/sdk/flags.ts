@@ -30,6 +30,8 @@ export interface DoOptions {
   readonly strace?: boolean | string;
   /** Report of where the time went: true for stderr, or a file. */
   readonly profile?: boolean | string;
+  /** List, at the end, of files that were added, changed or deleted: true for stderr, or a file. */
+  readonly diff?: boolean | string;
   /** A file for samples of the kernel's JavaScript. */
   readonly cpuProfile?: string;
   /** A directory for logs of the kernel. */
@@ -70,6 +72,7 @@ export const KINDS: Readonly<Record<keyof DoOptions, Kind>> = {
   network: 'text',
   strace: 'file',
   profile: 'file',
+  diff: 'file',
   cpuProfile: 'text',
   debugLog: 'text',
   dumpSignal: 'text',
