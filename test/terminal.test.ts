@@ -56,6 +56,30 @@ while True:
     tty.setraw(0)
 `,
 );
+const timed = join(dir, 'timed.py');
+writeFileSync(
+  timed,
+  `import os, termios, time
+old = termios.tcgetattr(0)
+def mode(least, tenths):
+    new = termios.tcgetattr(0)
+    new[3] &= ~(termios.ICANON | termios.ECHO)
+    new[6][termios.VMIN], new[6][termios.VTIME] = least, tenths
+    termios.tcsetattr(0, termios.TCSANOW, new)
+def read(name, least, tenths):
+    mode(least, tenths)
+    os.write(1, b'%s?\\n' % name)
+    start = time.monotonic()
+    got = os.read(0, 100)
+    waited = time.monotonic() - start
+    os.write(1, b'%s=%s %s\\n' % (name, got, b'waited' if waited > 0.15 else b'at once'))
+read(b'none', 0, 3)
+read(b'both', 2, 0)
+read(b'some', 9, 4)
+read(b'poll', 0, 0)
+termios.tcsetattr(0, termios.TCSANOW, old)
+`,
+);
 const window = join(dir, 'window.py');
 writeFileSync(
   window,
@@ -323,6 +347,20 @@ const cases: Case[] = [
       'exit',
     ),
     loose: true,
+  },
+  {
+    name: 'reads wait as VMIN and VTIME say',
+    steps: lines(
+      `$V python3 ${timed}`,
+      { shows: 'both?' },
+      { type: 'a' },
+      { sleep: 0.3 },
+      { type: 'b' },
+      { shows: 'some?' },
+      { type: 'cd' },
+      { shows: 'poll=' },
+    ),
+    shows: /none= waited[\s\S]*both=ab waited[\s\S]*some=cd waited[\s\S]*poll= at once/,
   },
   {
     name: 'a change of the window is told',

@@ -6,7 +6,8 @@ import type { ThreadGroup } from './threadgroup.ts';
 
 /** As much of a process as the table looks at. */
 function fakeGroup(tgid: number): ThreadGroup {
-  const g = { tgid, pgrpOrNull: null, parent: null, dead: false };
+  const kernel = { initGroup: null };
+  const g = { tgid, kernel, pgrpOrNull: null, parent: null, dead: false };
   Object.defineProperty(g, 'pgrp', { get: () => g.pgrpOrNull });
   return g as unknown as ThreadGroup;
 }
