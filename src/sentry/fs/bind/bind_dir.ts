@@ -55,16 +55,7 @@ import type { DirSink, Inode } from '../../vfs/inode.ts';
 import { BindFileInode } from './bind_file.ts';
 import { BindInode, type BindWorld, changeMode, grantsPrivs, hostUser, pathOf } from './bind_inode.ts';
 import { BindSpecial, SPECIAL_BYTES } from './bind_special.ts';
-import {
-  directories,
-  goodName,
-  name1,
-  name2,
-  openPlace,
-  type Place,
-  statAt,
-  statFd,
-} from './host_place.ts';
+import { directories, goodName, name1, name2, openPlace, type Place, statAt, statFd } from './host_place.ts';
 
 /** Names read from one directory. */
 const MAX_NAMES = 1_000_000;
