@@ -1,6 +1,6 @@
 // BindDir: a directory of the host. Every look-up asks the host, and every change is made there first.
 
-import { EACCES, EIO, ENOENT, ENOMEM, ENOSPC, ENOTDIR, EPERM, ESTALE } from '../../../abi/errno.ts';
+import { EACCES, EIO, ENFILE, ENOENT, ENOMEM, ENOSPC, ENOTDIR, EPERM, ESTALE } from '../../../abi/errno.ts';
 import {
   DIRENT64_D_INO,
   DIRENT64_D_NAME,
@@ -55,6 +55,7 @@ import type { DirSink, Inode } from '../../vfs/inode.ts';
 import { BindFileInode } from './bind_file.ts';
 import { BindInode, type BindWorld, changeMode, grantsPrivs, hostUser, pathOf } from './bind_inode.ts';
 import { BindSpecial, SPECIAL_BYTES } from './bind_special.ts';
+import { hostFiles } from './host_files.ts';
 import { directories, goodName, name1, name2, openPlace, type Place, statAt, statFd } from './host_place.ts';
 
 /** Names read from one directory. */
@@ -143,37 +144,38 @@ export class BindDir extends BindInode {
     const dirfd = directories.of(this.place);
     if (dirfd < 0) return dirfd;
     const flags = O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
-    const fd = masked(SYS_openat, dirfd, name1.putString(name), flags, this.firstMode(ctx, mode));
-    if (fd < 0) return fd;
-    return this.adopt(ctx, fd, name, mode);
+    return this.makeFile(ctx, dirfd, name, flags, mode);
   }
 
   override tmpfile(ctx: VfsContext, mode: number): Inode | number {
     if (grantsPrivs(ctx, mode)) return -EPERM;
     const dirfd = directories.of(this.place);
     if (dirfd < 0) return dirfd;
-    // The directory itself, by the one path that is ours.
-    const fd = masked(
-      SYS_openat,
-      dirfd,
-      name1.putString('.'),
-      O_TMPFILE | O_RDWR | O_CLOEXEC,
-      this.firstMode(ctx, mode),
-    );
-    return fd < 0 ? fd : this.adopt(ctx, fd, null, mode);
+    return this.makeFile(ctx, dirfd, null, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
   }
 
-  /** The inode of a file that was just made, which the next open gets `fd` of. */
-  private adopt(ctx: VfsContext, fd: number, name: string | null, mode: number): Inode | number {
-    let r = this.own(ctx, fd, mode);
-    if (r === 0) r = statFd(fd);
+  /** Makes a file, without a name for null: an inode whose first open gets the descriptor that it was made with. */
+  private makeFile(
+    ctx: VfsContext,
+    dirfd: number,
+    name: string | null,
+    flags: number,
+    mode: number,
+  ): Inode | number {
+    const user = hostFiles.take();
+    if (user === null) return -ENFILE;
+    // Without a name by the directory itself, the one path that is ours.
+    const fd = masked(SYS_openat, dirfd, name1.putString(name ?? '.'), flags, this.firstMode(ctx, mode));
+    let r = fd < 0 ? fd : this.own(ctx, fd, mode);
+    if (r >= 0) r = statFd(fd);
     const inode = r < 0 ? r : this.fs.inodeAt(name === null ? null : this.place, name ?? '');
-    if (failed(inode) || !(inode instanceof BindFileInode)) {
-      hostCall(SYS_close, fd);
-      return failed(inode) ? inode : -ESTALE;
+    if (inode instanceof BindFileInode) {
+      inode.made(fd, user);
+      return inode;
     }
-    inode.made(fd);
-    return inode;
+    hostFiles.give(user);
+    if (fd >= 0) hostCall(SYS_close, fd);
+    return failed(inode) ? inode : -ESTALE;
   }
 
   /** A FIFO or a socket: its name is on the host, and what it joins is in here. */

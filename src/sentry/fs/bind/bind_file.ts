@@ -36,6 +36,7 @@ import {
 import { putU64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';
+import type { Account } from '../../base/charge.ts';
 import type { Io } from '../../base/io.ts';
 import type { Mappable } from '../../memfile/mappable.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
@@ -45,16 +46,14 @@ import { MAY_READ, MAY_WRITE } from '../../vfs/permission.ts';
 import { MAX_FILE_SIZE, writableLength } from '../../vfs/regularfile.ts';
 import { BindContent, type ContentWorld } from './bind_content.ts';
 import { BindInode, type BindWorld, pathOf } from './bind_inode.ts';
-import { MAX_HOST_FILES, openPlace, type Place, statFd } from './host_place.ts';
+import { hostFiles } from './host_files.ts';
+import { openPlace, type Place, statFd } from './host_place.ts';
 
 /** What one call of the host's moves at most: an append of no more is one there too. */
 const BOUNCE_SIZE = 1 << 20;
 const bounce = HostBuffer.alloc(BOUNCE_SIZE);
 /** struct iovec. */
 const iovec = HostBuffer.alloc(16);
-
-/** Descriptors of files of all bound directories that are open on the host. */
-let openFiles = 0;
 
 /** What files need of their file system beside what all inodes do. */
 interface FileWorld extends BindWorld, ContentWorld {
@@ -69,11 +68,13 @@ export class HostEnd {
   refs = 1;
   private readonly inode: BindFileInode;
 
-  constructor(inode: BindFileInode, fd: number, access: number) {
+  private readonly user: Account;
+
+  constructor(inode: BindFileInode, fd: number, access: number, user: Account) {
     this.inode = inode;
     this.fd = fd;
     this.access = access;
-    openFiles++;
+    this.user = user;
   }
 
   get reads(): boolean {
@@ -92,7 +93,7 @@ export class HostEnd {
   unref(): void {
     if (--this.refs > 0) return;
     hostCall(SYS_close, this.fd);
-    openFiles--;
+    hostFiles.give(this.user);
     this.inode.endClosed(this);
   }
 }
@@ -124,9 +125,9 @@ export class BindFileInode extends BindInode {
   }
 
   /** It was made through `fd`, which its first open gets; made by mknod(2) it is not opened, and the next call lets go of it. */
-  made(fd: number): void {
+  made(fd: number, user: Account): void {
     if (lastMade !== null) lastMade.forgetBirth();
-    this.birth = new HostEnd(this, fd, O_RDWR);
+    this.birth = new HostEnd(this, fd, O_RDWR, user);
     this.ends.push(this.birth);
     lastMade = this;
   }
@@ -162,20 +163,25 @@ export class BindFileInode extends BindInode {
   }
 
   private newEnd(ctx: VfsContext | null, access: number): HostEnd | number {
-    if (openFiles >= MAX_HOST_FILES) return -ENFILE;
-    const known = this.anyFd();
-    let fd = -ESTALE;
-    if (known >= 0)
-      fd = hostCall(SYS_openat, AT_FDCWD, pathOf(known), access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
-    else {
-      fd = openPlace(this.place, access);
-      // Another file has the name now. It is the one to be opened when the caller may.
-      if (fd === -ESTALE && this.changed(ctx, access)) fd = openPlace(this.place, access);
+    const user = hostFiles.take();
+    if (user === null) return -ENFILE;
+    const fd = this.openHost(ctx, access);
+    if (fd < 0) {
+      hostFiles.give(user);
+      return fd;
     }
-    if (fd < 0) return fd;
-    const end = new HostEnd(this, fd, access);
+    const end = new HostEnd(this, fd, access, user);
     this.ends.push(end);
     return end;
+  }
+
+  private openHost(ctx: VfsContext | null, access: number): number {
+    const known = this.anyFd();
+    if (known >= 0)
+      return hostCall(SYS_openat, AT_FDCWD, pathOf(known), access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+    const fd = openPlace(this.place, access);
+    // Another file has the name now. It is the one to be opened when the caller may.
+    return fd === -ESTALE && this.changed(ctx, access) ? openPlace(this.place, access) : fd;
   }
 
   private changed(ctx: VfsContext | null, access: number): boolean {
