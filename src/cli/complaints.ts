@@ -8,7 +8,6 @@ import type { Command, CommanderError } from 'commander';
 const ELSEWHERE: Readonly<Record<string, string>> = {
   '--volume': '--mount SRC:DST',
   '-v': '--mount SRC:DST',
-  '--bind': '--mount SRC:DST',
   '--ro-bind': '--mount SRC:DST:ro',
   '--workdir': '--cwd DIR',
   '-w': '--cwd DIR',

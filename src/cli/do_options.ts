@@ -4,10 +4,23 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import * as signals from '../abi/signal/signal.ts';
-import { CLOCK_NAMES, type SandboxOptions, STATUS_USAGE, StartError } from '../runtime/options.ts';
+import {
+  CLOCK_NAMES,
+  type MountOption,
+  type SandboxOptions,
+  STATUS_USAGE,
+  StartError,
+} from '../runtime/options.ts';
 import { parseMount, splitPlain } from './mount_flag.ts';
 
 type Flags = Record<string, unknown>;
+
+/** A --mount or --bind. What is mounted later lies over what was there: `order` is theirs among all of them. */
+export interface MountFlag {
+  readonly option: '--mount' | '--bind';
+  readonly text: string;
+  readonly order: number;
+}
 
 function wrong(message: string): never {
   throw new StartError(message, STATUS_USAGE);
@@ -53,6 +66,12 @@ function parseTmpfs(text: string): string {
   if (!path!.startsWith('/'))
     wrong(`--tmpfs ${text}: must be an absolute path inside; fix: --tmpfs /${path}`);
   return path!;
+}
+
+function mountsOf(flags: Flags): MountOption[] {
+  const all = [flags.mount, flags.bind].flatMap((list) => (list as MountFlag[] | undefined) ?? []);
+  all.sort((a, b) => a.order - b.order);
+  return all.map((m) => ({ ...parseMount(m.text, m.option), shared: m.option === '--bind' }));
 }
 
 /** The variables of the guest: the caller's (unless cleared), then each -e; "-e NAME" passes one on. */
@@ -118,7 +137,7 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
     cwd,
     user,
     hostname,
-    mounts: many('mount').map(parseMount),
+    mounts: mountsOf(flags),
     tmpfs: many('tmpfs').map(parseTmpfs),
     rootfs: resolve(text('rootfs') ?? '/'),
     platform: text('platform') ?? 'auto',

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { complaint } from './complaints.ts';
+import type { MountFlag } from './do_options.ts';
 import {
   COMPLETION_EXAMPLES,
   DO_EXAMPLES,
@@ -20,6 +21,8 @@ const STATUS_USAGE = 125;
 /** The largest number of threads that Linux lets there be. */
 const MOST_TASKS = 4194304;
 
+let mountFlags = 0;
+
 /** The version of this package. */
 export function version(): string {
   const file = join(import.meta.dirname, '../../../package.json');
@@ -28,6 +31,11 @@ export function version(): string {
 
 function list(value: string, before: string[]): string[] {
   return [...before, value];
+}
+
+/** One of a kind of mounts; those of all kinds are mounted in the order given. */
+function mountFlag(option: MountFlag['option']): (value: string, before: MountFlag[]) => MountFlag[] {
+  return (text, before) => [...before, { option, text, order: ++mountFlags }];
 }
 
 function count(value: string): number {
@@ -63,7 +71,7 @@ export function makeProgram(
 
   program
     .command('do')
-    .description('run a program with the files of this machine; nothing that it writes reaches them')
+    .description('run a program with the files of this machine; what it writes reaches only those of --bind')
     .usage('[flags] -- CMD [ARGS...]')
     .argument('<command...>', 'program and arguments')
     .passThroughOptions()
@@ -81,7 +89,12 @@ export function makeProgram(
         '--mount <SRC:DST>',
         'show a file or directory of this machine at DST, or SRC:DST:ro, or src=SRC,dst=DST,ro; changes stay in memory; a : in a path is written \\:',
       )
-        .argParser(list)
+        .argParser(mountFlag('--mount'))
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--bind <SRC:DST>', 'as --mount, and changes reach the files of this machine')
+        .argParser(mountFlag('--bind'))
         .default([], 'none'),
     )
     .addOption(

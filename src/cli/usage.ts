@@ -15,6 +15,7 @@ export const DO_EXAMPLES: readonly Example[] = [
   ['vedette do -e LANG=C --cwd /tmp -- make -j2', 'set a variable and the working directory'],
   ['vedette do --rootfs ./alpine -- /bin/sh', 'run in another root directory'],
   ['vedette do --mount ./src:/src:ro -- ls /src', 'show a directory of the host inside'],
+  ['vedette do --bind .:/work --cwd /work -- make', 'work in this directory: what is made stays there'],
   ['vedette do --strace=trace.txt -- true', 'write every system call to a file'],
 ];
 

@@ -12,6 +12,7 @@ import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
 import { PAGE_SIZE } from '../sentry/base/page.ts';
 import { mark } from '../sentry/base/startup.ts';
+import type { BindFs } from '../sentry/fs/bind/bindfs.ts';
 import type { Devpts } from '../sentry/fs/tty/devpts.ts';
 import { Kernel, type SyscallTracer } from '../sentry/kernel/kernel.ts';
 import { setLimits } from '../sentry/kernel/memory_guard.ts';
@@ -68,6 +69,7 @@ export class Loader implements SignalTarget {
   ns!: MountNamespace;
   private devpts!: Devpts;
   private terminals: Terminals | null = null;
+  private binds: readonly BindFs[] = [];
   private stdio!: Stdio;
   private init!: Task;
   private stepNumber = 0;
@@ -100,7 +102,7 @@ export class Loader implements SignalTarget {
     this.step('vdso', () => this.makeVdso());
     this.ns = this.step(`root ${o.rootfs}`, () => mountRoot(this.kernel, this.ctx, o.rootfs));
     this.devpts = this.step('kernel file systems', () => mountKernelFs(this.kernel, this.ctx, this.ns));
-    this.step('mounts', () => mountExtra(this.kernel, this.ctx, this.ns, o.tmpfs, o.mounts));
+    this.binds = this.step('mounts', () => mountExtra(this.kernel, this.ctx, this.ns, o.tmpfs, o.mounts));
     this.init = this.step('first program', () => this.makeInit());
     this.step('host signals', () => new HostSignals(this.kernel, this.poller, this, o.dumpSignal));
   }
@@ -225,6 +227,13 @@ export class Loader implements SignalTarget {
   /** Ends every process of ours. */
   private close(): void {
     if (this.platform !== undefined) this.platform.shutdown();
+    // No program runs any more that could write to a mapped file.
+    for (const fs of this.binds) {
+      const r = fs.writeBack();
+      if (r < 0)
+        process.stderr.write(`vedette: --bind: a mapped file could not be written: ${errnoName(-r)}\n`);
+    }
+    this.binds = [];
     this.debugLog?.close();
   }
 

@@ -1,11 +1,12 @@
 // The tree that the guest sees: the root, the kernel's own file systems, and what the options mount.
 
-import { statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { errnoName } from '../abi/errno.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME } from '../abi/fs/mount.ts';
 import { fromText } from '../sentry/base/bytes.ts';
 import { failed } from '../sentry/base/errno.ts';
+import type { BindFs } from '../sentry/fs/bind/bindfs.ts';
 import { populateDev, registerMemoryDevices } from '../sentry/fs/dev/dev.ts';
 import { registerFifos } from '../sentry/fs/pipe/fifo.ts';
 import { ProcFs } from '../sentry/fs/proc/proc.ts';
@@ -20,7 +21,7 @@ import { copyTree, MountNamespace, namespaceRoot, newMount } from '../sentry/vfs
 import type { BootContext } from './boot_context.ts';
 import { InodeMaker, makeDirs, makeFile } from './files.ts';
 import { type MountOption, STATUS_USAGE, StartError } from './options.ts';
-import { makeRootFs } from './root_fs.ts';
+import { makeBindFs, makeRootFs } from './root_fs.ts';
 
 const KERNEL_FS = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;
 const SHM_MODE = 0o1777;
@@ -114,14 +115,14 @@ export function mountKernelFs(kernel: Kernel, ctx: BootContext, ns: MountNamespa
   return devpts;
 }
 
-/** What --tmpfs and --mount ask for, in that order. */
+/** What --tmpfs asks for, then --mount and --bind in the order given; the file systems that write to the host. */
 export function mountExtra(
   kernel: Kernel,
   ctx: BootContext,
   ns: MountNamespace,
   tmpfs: readonly string[],
   mounts: readonly MountOption[],
-): void {
+): BindFs[] {
   for (const path of tmpfs)
     mountAt(
       ns,
@@ -131,24 +132,40 @@ export function mountExtra(
       MS_NOSUID | MS_NODEV | MS_RELATIME,
       `--tmpfs ${path}`,
     );
-  for (const m of mounts) mountHostPath(kernel, ctx, ns, m);
+  const binds: BindFs[] = [];
+  for (const m of mounts) mountHostPath(kernel, ctx, ns, m, binds);
+  return binds;
 }
 
 /** Shows a file or directory of the host at a place that is made when it does not exist. */
-function mountHostPath(kernel: Kernel, ctx: BootContext, ns: MountNamespace, m: MountOption): void {
-  const isDirectory = isHostDirectory('--mount', m.source);
+function mountHostPath(
+  kernel: Kernel,
+  ctx: BootContext,
+  ns: MountNamespace,
+  m: MountOption,
+  binds: BindFs[],
+): void {
+  const flag = m.shared ? '--bind' : '--mount';
+  const isDirectory = isHostDirectory(flag, m.source);
   const flags = MS_NOSUID | MS_NODEV | MS_RELATIME | (m.readonly ? MS_RDONLY : 0);
   const target = fromText(m.target);
-  const option = `--mount ${m.source}:${m.target}`;
+  const option = `${flag} ${m.source}:${m.target}`;
+  const treeOf = (dir: string): FileSystem => {
+    if (!m.shared) return hostTree(kernel, flag, m.source, dir);
+    const fs = makeBindFs(kernel, dir);
+    if (failed(fs)) throw refusedPath(flag, m.source, errnoName(-fs));
+    binds.push(fs);
+    return fs;
+  };
   if (isDirectory) {
-    mountAt(ns, ctx, hostTree(kernel, '--mount', m.source, m.source), target, flags, option);
+    mountAt(ns, ctx, treeOf(m.source), target, flags, option);
     return;
   }
-  // A file: its directory's file system, of which the mount shows one entry.
-  const fs = hostTree(kernel, '--mount', m.source, dirname(m.source));
-  const whole = newMount(fs, m.source, flags);
-  const file = lookupChild(ctx, whole.root, fromText(basename(m.source)));
-  if (failed(file)) throw refusedPath('--mount', m.source, errnoName(-file));
+  // A file: its directory's file system, of which the mount shows one entry. What is bound is no link to it.
+  const path = m.shared ? realpathSync(m.source) : m.source;
+  const whole = newMount(treeOf(dirname(path)), m.source, flags);
+  const file = lookupChild(ctx, whole.root, fromText(basename(path)));
+  if (failed(file)) throw refusedPath(flag, m.source, errnoName(-file));
   const at = makeFile(ctx, target);
   const r = failed(at) ? at : ns.attach(copyTree(whole, file, false), at);
   if (r < 0) throw refusedTarget(option, r);

@@ -7,6 +7,8 @@ export interface MountOption {
   /** Absolute path inside. */
   readonly target: string;
   readonly readonly: boolean;
+  /** Changes reach the host; else they stay in memory. */
+  readonly shared: boolean;
 }
 
 /** Network of the sandbox: only `none` exists so far. */
@@ -25,6 +27,7 @@ export interface SandboxOptions {
   /** "UID", "UID:GID", "NAME" or "NAME:GROUP"; null for the invoking user's ids. */
   readonly user: string | null;
   readonly hostname: string | null;
+  /** In the order in which they are mounted. */
   readonly mounts: readonly MountOption[];
   /** Absolute paths inside at which empty tmpfs are mounted. */
   readonly tmpfs: readonly string[];

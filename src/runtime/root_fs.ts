@@ -1,6 +1,7 @@
 // The root file system, and every other host directory or file that the guest sees.
 
 import { fromText } from '../sentry/base/bytes.ts';
+import { BindFs } from '../sentry/fs/bind/bindfs.ts';
 import { HostRootFs } from '../sentry/fs/rootfs/rootfs.ts';
 import type { Kernel } from '../sentry/kernel/kernel.ts';
 import type { FileSystem } from '../sentry/vfs/filesystem.ts';
@@ -8,4 +9,9 @@ import type { FileSystem } from '../sentry/vfs/filesystem.ts';
 /** The tree below a host directory, with an in-memory layer that takes all changes; -errno. */
 export function makeRootFs(kernel: Kernel, path: string): FileSystem | number {
   return HostRootFs.create(kernel.memfile, fromText(path));
+}
+
+/** The tree below a host directory, whose changes reach the host; -errno. */
+export function makeBindFs(kernel: Kernel, path: string): BindFs | number {
+  return BindFs.create(kernel.memfile, fromText(path));
 }

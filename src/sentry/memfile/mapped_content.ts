@@ -16,7 +16,7 @@ export abstract class MappedContent {
   /** The last mapping is gone. */
   protected abstract unmapped(): void;
 
-  /** Mappable: once one write was made, it is over for good: files of programs are replaced rather than written to. */
+  /** Mappable: over with the first write, mostly for good: files of programs are replaced rather than written to. */
   directFile(): DonatedFile | null {
     if (!this.pristine) return null;
     const file = this.hostFile();
@@ -30,6 +30,12 @@ export abstract class MappedContent {
     this.pristine = false;
     if (!this.donated) return;
     for (const owner of this.owners.keys()) owner.leaveHostFile(this);
+  }
+
+  /** The content is the host's file's again. */
+  protected reunite(): void {
+    this.pristine = true;
+    this.donated = false;
   }
 
   addOwner(owner: MappingOwner, writable: boolean): void {

@@ -104,7 +104,7 @@ export function changeTimes(
     if (!(aNow && mNow)) return -EPERM;
     if (inode.permission(ctx, MAY_WRITE) < 0) return -EACCES;
   }
-  const attr: SetAttr = {};
+  const attr: SetAttr = { now: aNow && mNow };
   const sec = ctx.time.realtimeSec();
   const nsec = ctx.time.realtimeNsec;
   if (!aOmit) {

@@ -143,7 +143,10 @@ export function lookupChild(ctx: VfsContext, dir: Dentry, name: string): Dentry 
     return negative;
   }
   if (hit !== undefined) {
-    if (hit.inode === found) return hit;
+    if (hit.inode === found) {
+      hit.referenced = true;
+      return hit;
+    }
     dropDentry(hit);
   }
   const d = new Dentry(dir.fs, ownString(name), dir, found);
@@ -161,7 +164,7 @@ export function dropDentry(d: Dentry): void {
 export function instantiate(d: Dentry, inode: Inode): void {
   d.inode = inode;
   if (d.cached) inode.aliases++;
-  else if (!d.parent!.deleted && !d.parent!.inode!.volatile) dentryCache.insert(d);
+  else if (!d.parent!.deleted) dentryCache.insert(d);
 }
 
 /** After a rename: `d` gets a new place; what stood there, if anything, was dropped by the caller (d_move). */

@@ -25,6 +25,8 @@ export interface SetAttr {
   atimeNsec?: number;
   mtimeSec?: number;
   mtimeNsec?: number;
+  /** Both times are the current one, which whoever may write may ask for. */
+  now?: boolean;
 }
 
 /** Receives directory entries; returns false when full, and the entry was not taken. `next` is the cookie after it. */
@@ -88,6 +90,11 @@ export abstract class Inode {
     this.fs = fs;
     this.ino = ino;
     this.mode = mode;
+  }
+
+  /** st_dev of stat(2): a file system that shows several devices of the host tells them apart. */
+  get dev(): number {
+    return this.fs.dev;
   }
 
   /** True when a special file must not be opened by the driver of its device number (host devices that show through). */

@@ -200,7 +200,7 @@ export class InodeLocks {
     const i = this.inode;
     let n = from;
     const hex = (n: number): string => n.toString(16).padStart(2, '0');
-    const where = `${hex(devMajor(i.fs.dev))}:${hex(devMinor(i.fs.dev))}:${i.ino}`;
+    const where = `${hex(devMajor(i.dev))}:${hex(devMinor(i.dev))}:${i.ino}`;
     for (const l of this.flocks)
       yield `${n++}: FLOCK  ADVISORY  ${l.type === LOCK_SH ? 'READ ' : 'WRITE'} ${l.pid} ${where} 0 EOF\n`;
     for (const l of this.records) {

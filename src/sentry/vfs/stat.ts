@@ -31,7 +31,7 @@ import type { Path } from './path.ts';
 
 /** Writes struct stat; the caller has refreshed the inode. No intermediate object: stat is a hot call. */
 export function putStat(view: DataView, off: number, i: Inode): void {
-  putU64(view, off + STAT_ST_DEV, i.fs.dev);
+  putU64(view, off + STAT_ST_DEV, i.dev);
   putU64Exact(view, off + STAT_ST_INO, i.ino);
   putU64(view, off + STAT_ST_NLINK, i.nlink);
   view.setUint32(off + STAT_ST_MODE, i.mode, true);
@@ -76,8 +76,8 @@ export function putStatx(view: DataView, off: number, i: Inode, at: Path | null)
     mtimeNsec: i.mtimeNsec,
     rdevMajor: major(i.rdev),
     rdevMinor: minor(i.rdev),
-    devMajor: major(i.fs.dev),
-    devMinor: minor(i.fs.dev),
+    devMajor: major(i.dev),
+    devMinor: minor(i.dev),
     mntId: at === null ? 0 : at.mount.id,
     dioMemAlign: 0,
     dioOffsetAlign: 0,

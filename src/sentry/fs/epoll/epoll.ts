@@ -225,7 +225,7 @@ export class EpollFile extends File {
         const data = ((BigInt(i.dataHi) << 32n) | BigInt(i.dataLo)).toString(16);
         const events = ((i.mask | i.options) >>> 0).toString(16).padStart(8, ' ');
         text += `tfd: ${String(i.fd).padStart(8, ' ')} events: ${events} data: ${data.padStart(16, ' ')} `;
-        text += ` pos:${i.file.where()} ino:${i.file.inode.ino.toString(16)} sdev:${i.file.inode.fs.dev.toString(16)}\n`;
+        text += ` pos:${i.file.where()} ino:${i.file.inode.ino.toString(16)} sdev:${i.file.inode.dev.toString(16)}\n`;
       }
     return text;
   }

@@ -232,7 +232,7 @@ export class InotifyFile extends File {
     const hex = (n: number): string => (n >>> 0).toString(16);
     let text = '';
     for (const w of this.byWd.values())
-      text += `inotify wd:${hex(w.wd)} ino:${w.inode.ino.toString(16)} sdev:${hex(w.inode.fs.dev)} mask:${hex(w.mask)} ignored_mask:0\n`;
+      text += `inotify wd:${hex(w.wd)} ino:${w.inode.ino.toString(16)} sdev:${hex(w.inode.dev)} mask:${hex(w.mask)} ignored_mask:0\n`;
     return text;
   }
 

@@ -46,7 +46,7 @@ function nameOf(v: Vma, ctx: VfsContext): string {
 
 export function mapsLine(v: Vma, ctx: VfsContext): string {
   const file = v.file as File | null;
-  const dev = file === null ? (v.source !== null && v.shared ? 1 : 0) : file.inode.fs.dev;
+  const dev = file === null ? (v.source !== null && v.shared ? 1 : 0) : file.inode.dev;
   const ino = file === null ? 0 : file.inode.ino;
   const offset = v.source === null ? 0 : v.pgoff * 4096;
   const where = `${hex(v.start, 8)}-${hex(v.end, 8)} ${protText(v)} ${hex(offset, 8)}`;

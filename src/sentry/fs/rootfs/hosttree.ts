@@ -31,17 +31,6 @@ import {
   O_RDONLY,
 } from '../../../abi/fs/fcntl.ts';
 import {
-  BPF_FS_MAGIC,
-  CGROUP_SUPER_MAGIC,
-  CGROUP2_SUPER_MAGIC,
-  DEBUGFS_MAGIC,
-  DEVPTS_SUPER_MAGIC,
-  PROC_SUPER_MAGIC,
-  SECURITYFS_MAGIC,
-  SYSFS_MAGIC,
-  TRACEFS_MAGIC,
-} from '../../../abi/fs/magic.ts';
-import {
   S_IFDIR,
   S_IFMT,
   S_IFREG,
@@ -83,6 +72,7 @@ import { maxHostFiles } from '../../../host/limits.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { bytesToString } from '../../base/bytes.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
+import { KERNEL_INTERFACES } from '../../vfs/kernel_interfaces.ts';
 import { type HiddenFiles, NOTHING_HIDDEN } from './hidden.ts';
 
 /** One object of the host tree, by the names that led to it. Plain data: descriptors live in the tree's cache. */
@@ -150,19 +140,6 @@ export interface HostTree {
   /** The node is used no more. */
   release(node: HostNode): void;
 }
-
-/** File systems whose content is the host kernel's, not files: a guest must not see them through us. */
-const HIDDEN = new Set<number>([
-  PROC_SUPER_MAGIC,
-  SYSFS_MAGIC,
-  CGROUP_SUPER_MAGIC,
-  CGROUP2_SUPER_MAGIC,
-  DEBUGFS_MAGIC,
-  TRACEFS_MAGIC,
-  SECURITYFS_MAGIC,
-  DEVPTS_SUPER_MAGIC,
-  BPF_FS_MAGIC,
-]);
 
 /** Descriptors kept open at once: a third of what is left when the Sentry has its own. */
 const MAX_FDS = Math.min(256, Math.max(6, Math.floor((maxHostFiles - 40) / 3)));
@@ -246,7 +223,7 @@ export class LocalHostTree implements HostTree {
     const fd = this.fdOf(node);
     if (fd < 0) return;
     const r = hostCall(SYS_fstatfs, fd, this.list.addr);
-    if (r < 0 || HIDDEN.has(getU64(this.list.view, 0))) {
+    if (r < 0 || KERNEL_INTERFACES.has(getU64(this.list.view, 0))) {
       node.hidden = true;
       node.size = 0;
       node.nlink = 2;

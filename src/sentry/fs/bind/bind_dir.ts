@@ -1,0 +1,398 @@
+// BindDir: a directory of the host. Every look-up asks the host, and every change is made there first.
+
+import { EACCES, EIO, ENFILE, ENOENT, ENOMEM, ENOSPC, ENOTDIR, EPERM, ESTALE } from '../../../abi/errno.ts';
+import {
+  DIRENT64_D_INO,
+  DIRENT64_D_NAME,
+  DIRENT64_D_RECLEN,
+  DIRENT64_D_TYPE,
+} from '../../../abi/fs/dirent.ts';
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOCTTY,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDONLY,
+  O_RDWR,
+  O_TMPFILE,
+} from '../../../abi/fs/fcntl.ts';
+import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../../../abi/fs/fs.ts';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID } from '../../../abi/fs/stat.ts';
+import {
+  SYS_close,
+  SYS_fchownat,
+  SYS_fsync,
+  SYS_getdents64,
+  SYS_linkat,
+  SYS_lseek,
+  SYS_mkdirat,
+  SYS_mknodat,
+  SYS_openat,
+  SYS_renameat2,
+  SYS_symlinkat,
+  SYS_umask,
+  SYS_unlinkat,
+} from '../../../abi/syscall.ts';
+import { getU64Exact, type U64 } from '../../../abi/u64.ts';
+import { HostBuffer } from '../../../host/buffer.ts';
+import { hostCall } from '../../../host/syscall.ts';
+import { bytesToString } from '../../base/bytes.ts';
+import { type Account, kernelMemory } from '../../base/charge.ts';
+import { failed } from '../../base/errno.ts';
+import { defaultAcl } from '../../vfs/acl.ts';
+import type { VfsContext } from '../../vfs/context.ts';
+import { DirFile } from '../../vfs/dirfile.ts';
+import type { File } from '../../vfs/file.ts';
+import type { DirSink, Inode } from '../../vfs/inode.ts';
+import { BindFileInode } from './bind_file.ts';
+import { BindInode, type BindWorld, changeMode, grantsPrivs, hostUser, pathOf } from './bind_inode.ts';
+import { BindSpecial, SPECIAL_BYTES } from './bind_special.ts';
+import { hostFiles } from './host_files.ts';
+import { directories, goodName, name1, name2, openPlace, type Place, statAt, statFd } from './host_place.ts';
+
+/** Names read from one directory. */
+const MAX_NAMES = 1_000_000;
+/** A name of a listing, beside its text. */
+const LISTED_BYTES = 160;
+const list = HostBuffer.alloc(65536);
+
+/** What directories need of their file system beside what all inodes do. */
+interface DirWorld extends BindWorld {
+  inodeAt(dir: Place | null, name: string): BindInode | number;
+}
+
+interface HostName {
+  readonly name: string;
+  readonly ino: U64;
+  readonly type: number;
+}
+
+/** The names of a directory as they were when its listing began; who reads it goes on in that. */
+class BindDirFile extends DirFile {
+  names: HostName[] | null = null;
+  private paid = 0;
+  private listPayer: Account | null = null;
+
+  /** Keeps a listing that takes `bytes`. */
+  keep(names: HostName[], bytes: number): void {
+    this.forgetNames();
+    this.names = names;
+    this.paid = bytes;
+    this.listPayer = kernelMemory.take(bytes);
+  }
+
+  private forgetNames(): void {
+    this.names = null;
+    if (this.listPayer !== null) kernelMemory.give(this.listPayer, this.paid);
+    this.listPayer = null;
+  }
+
+  override fsync(_ctx: VfsContext): number {
+    const fd = directories.of((this.inode as BindDir).place);
+    return fd < 0 ? fd : hostCall(SYS_fsync, fd);
+  }
+
+  protected override release(): void {
+    this.forgetNames();
+  }
+}
+
+export class BindDir extends BindInode {
+  declare readonly fs: DirWorld;
+
+  constructor(fs: DirWorld, place: Place) {
+    super(fs, place);
+    this.volatile = true;
+  }
+
+  protected override ownFd(): number {
+    return this.place.fd;
+  }
+
+  override open(_ctx: VfsContext, flags: number): File | number {
+    // Open directories stay at hand; what the host denies us it denies here.
+    const fd = directories.of(this.place);
+    return fd < 0 ? fd : new BindDirFile(this, flags);
+  }
+
+  override lookup(_ctx: VfsContext, name: string): Inode | number {
+    return this.find(name);
+  }
+
+  private find(name: string): BindInode | number {
+    if (!goodName(name)) return -ENOENT;
+    const fd = directories.of(this.place);
+    if (fd < 0) return fd;
+    const r = statAt(fd, name);
+    return r < 0 ? r : this.fs.inodeAt(this.place, name);
+  }
+
+  override create(ctx: VfsContext, name: string, mode: number, _rdev: number): Inode | number {
+    const type = mode & S_IFMT;
+    // The host's devices are not the guest's to name.
+    if (type === S_IFCHR || type === S_IFBLK || grantsPrivs(ctx, mode)) return -EPERM;
+    if (!goodName(name)) return -ENOENT;
+    if (type !== S_IFREG) return this.createSpecial(ctx, name, mode);
+    const dirfd = directories.of(this.place);
+    if (dirfd < 0) return dirfd;
+    const flags = O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+    return this.makeFile(ctx, dirfd, name, flags, mode);
+  }
+
+  override tmpfile(ctx: VfsContext, mode: number): Inode | number {
+    if (grantsPrivs(ctx, mode)) return -EPERM;
+    const dirfd = directories.of(this.place);
+    if (dirfd < 0) return dirfd;
+    return this.makeFile(ctx, dirfd, null, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+  }
+
+  /** Makes a file, without a name for null: an inode whose first open gets the descriptor that it was made with. */
+  private makeFile(
+    ctx: VfsContext,
+    dirfd: number,
+    name: string | null,
+    flags: number,
+    mode: number,
+  ): Inode | number {
+    const user = hostFiles.take();
+    if (user === null) return -ENFILE;
+    // Without a name by the directory itself, the one path that is ours.
+    const fd = masked(SYS_openat, dirfd, name1.putString(name ?? '.'), flags, this.firstMode(ctx, mode));
+    let r = fd < 0 ? fd : this.own(ctx, fd, mode);
+    if (r >= 0) r = statFd(fd);
+    const inode = r < 0 ? r : this.fs.inodeAt(name === null ? null : this.place, name ?? '');
+    if (inode instanceof BindFileInode) {
+      inode.made(fd, user);
+      return inode;
+    }
+    hostFiles.give(user);
+    if (fd >= 0) hostCall(SYS_close, fd);
+    return failed(inode) ? inode : -ESTALE;
+  }
+
+  /** A FIFO or a socket: its name is on the host, and what it joins is in here. */
+  private createSpecial(ctx: VfsContext, name: string, mode: number): Inode | number {
+    if (!kernelMemory.fits(SPECIAL_BYTES)) return -ENOSPC;
+    const inode = this.make(ctx, name, mode, (dirfd, first) =>
+      masked(SYS_mknodat, dirfd, name1.putString(name), (mode & S_IFMT) | first, 0),
+    );
+    if (inode instanceof BindSpecial) inode.keep();
+    return inode;
+  }
+
+  override mkdir(ctx: VfsContext, name: string, mode: number): Inode | number {
+    return this.make(ctx, name, S_IFDIR | mode, (dirfd, first) =>
+      masked(SYS_mkdirat, dirfd, name1.putString(name), first),
+    );
+  }
+
+  override symlink(ctx: VfsContext, name: string, target: string): Inode | number {
+    return this.make(ctx, name, S_IFLNK | 0o777, (dirfd) =>
+      hostCall(SYS_symlinkat, name2.putString(target), dirfd, name1.putString(name)),
+    );
+  }
+
+  /** Makes an entry with `make`, gives it to the caller, and returns its inode. */
+  private make(
+    ctx: VfsContext,
+    name: string,
+    mode: number,
+    make: (dirfd: number, mode: number) => number,
+  ): Inode | number {
+    if (!goodName(name)) return -ENOENT;
+    const dirfd = directories.of(this.place);
+    if (dirfd < 0) return dirfd;
+    const r = make(dirfd, this.firstMode(ctx, mode));
+    if (r < 0) return r;
+    const inode = this.find(name);
+    if (failed(inode) || !this.givesAway(ctx)) return inode;
+    if ((inode.mode & S_IFMT) !== (mode & S_IFMT) || inode.uid !== hostUser) return -ESTALE;
+    const isDir = (mode & S_IFMT) === S_IFDIR;
+    const fd = openPlace(inode.place, isDir ? O_RDONLY | O_DIRECTORY : O_PATH);
+    if (fd < 0) return fd;
+    const owned = this.own(ctx, fd, mode);
+    hostCall(SYS_close, fd);
+    inode.refresh();
+    return owned < 0 ? owned : inode;
+  }
+
+  /** On the host as root we make files for others: what is made is to belong to who makes it. */
+  private givesAway(ctx: VfsContext): boolean {
+    return hostUser === 0 && (ctx.cred.fsuid !== 0 || ctx.cred.fsgid !== 0);
+  }
+
+  /** The mode that an entry has until it belongs to the right user: nobody else may get at it meanwhile. */
+  private firstMode(ctx: VfsContext, mode: number): number {
+    const m = mode & 0o7777;
+    return this.givesAway(ctx) && defaultAcl(this) === null ? m & 0o700 : m;
+  }
+
+  /** Gives what was just made to the caller (inode_init_owner), where we may. A set-group-ID directory has given its group already. */
+  private own(ctx: VfsContext, fd: number, mode: number): number {
+    if (!this.givesAway(ctx)) return 0;
+    const gid = (this.mode & S_ISGID) !== 0 ? 0xffff_ffff : ctx.cred.fsgid;
+    let r = hostCall(SYS_fchownat, fd, name1.putString(''), ctx.cred.fsuid, gid, AT_EMPTY_PATH);
+    if (r < 0 && r !== -EPERM) return r;
+    if ((mode & S_IFMT) === S_IFLNK || defaultAcl(this) !== null) return 0;
+    const inherited = (mode & S_IFMT) === S_IFDIR ? this.mode & S_ISGID : 0;
+    r = changeMode(fd, (mode & 0o7777) | inherited);
+    return r;
+  }
+
+  override link(_ctx: VfsContext, name: string, target: Inode): number {
+    if (!goodName(name)) return -ENOENT;
+    const from = target as BindInode;
+    const open = from instanceof BindFileInode ? from.anyFd() : -1;
+    let r: number;
+    if (open >= 0) {
+      const dirfd = directories.of(this.place);
+      if (dirfd < 0) return dirfd;
+      r = hostCall(SYS_linkat, AT_FDCWD, pathOf(open), dirfd, name2.putString(name), AT_SYMLINK_FOLLOW);
+    } else {
+      if (from.place.dir === null) return -ENOENT;
+      r = directories.both(from.place.dir, this.place, (a, b) =>
+        hostCall(SYS_linkat, a, name1.putString(from.place.name), b, name2.putString(name), 0),
+      );
+    }
+    if (r < 0) return r;
+    const made = this.find(name);
+    if (failed(made)) return made;
+    from.linkable = false;
+    // Somebody outside put something else there: that has two names now, and the caller's file has not.
+    return made === from ? 0 : -ESTALE;
+  }
+
+  override unlink(_ctx: VfsContext, name: string, victim: Inode): number {
+    return this.remove(name, victim as BindInode, 0);
+  }
+
+  override rmdir(_ctx: VfsContext, name: string, victim: Inode): number {
+    return this.remove(name, victim as BindInode, AT_REMOVEDIR);
+  }
+
+  private remove(name: string, victim: BindInode, flags: number): number {
+    if (!goodName(name)) return -ENOENT;
+    const dirfd = directories.of(this.place);
+    if (dirfd < 0) return dirfd;
+    const r = hostCall(SYS_unlinkat, dirfd, name1.putString(name), flags);
+    if (r < 0) return r;
+    lostName(victim, this.place, name);
+    this.refresh();
+    return 0;
+  }
+
+  override rename(
+    _ctx: VfsContext,
+    name: string,
+    victim: Inode,
+    newDir: Inode,
+    newName: string,
+    replaced: Inode | null,
+    flags: number,
+  ): number {
+    if (!goodName(name) || !goodName(newName)) return -ENOENT;
+    const to = newDir as BindDir;
+    const r = directories.both(this.place, to.place, (a, b) =>
+      hostCall(
+        SYS_renameat2,
+        a,
+        name1.putString(name),
+        b,
+        name2.putString(newName),
+        flags & (RENAME_EXCHANGE | RENAME_NOREPLACE),
+      ),
+    );
+    if (r < 0) return r;
+    const moved = (victim as BindInode).place;
+    moved.dir = to.place;
+    moved.name = newName;
+    if (replaced !== null) {
+      const other = replaced as BindInode;
+      if ((flags & RENAME_EXCHANGE) !== 0) {
+        other.place.dir = this.place;
+        other.place.name = name;
+      } else lostName(other, to.place, newName);
+    }
+    this.refresh();
+    if (to !== this) to.refresh();
+    (victim as BindInode).refresh();
+    return 0;
+  }
+
+  override readdir(_ctx: VfsContext, from: number, sink: DirSink): number {
+    if (!(sink instanceof BindDirFile)) return -ENOTDIR;
+    if (from === 2 || sink.names === null) {
+      const r = this.readNames(sink);
+      if (r < 0) return r;
+    }
+    const names = sink.names!;
+    for (let i = Math.max(0, from - 2); i < names.length; i++) {
+      const e = names[i]!;
+      if (!sink.emit(e.name, e.ino, e.type, i + 3)) return 0;
+    }
+    return 0;
+  }
+
+  private readNames(into: BindDirFile): number {
+    const fd = directories.of(this.place);
+    if (fd < 0) return fd;
+    let r = hostCall(SYS_lseek, fd, 0, 0);
+    // An O_PATH descriptor: we may pass through the directory and not list it.
+    if (r < 0) return -EACCES;
+    const out: HostName[] = [];
+    let bytes = 0;
+    for (;;) {
+      r = hostCall(SYS_getdents64, fd, list.addr, list.size);
+      if (r < 0) return r;
+      if (r === 0) break;
+      for (let at = 0; at < r; ) {
+        const size = list.view.getUint16(at + DIRENT64_D_RECLEN, true);
+        const start = at + DIRENT64_D_NAME;
+        let end = list.u8.indexOf(0, start);
+        if (end < 0 || end > at + size) end = at + size;
+        const name = bytesToString(list.u8, start, end - start);
+        if (name !== '.' && name !== '..') {
+          bytes += LISTED_BYTES + name.length;
+          out.push({
+            name,
+            ino: getU64Exact(list.view, at + DIRENT64_D_INO),
+            type: list.view.getUint8(at + DIRENT64_D_TYPE),
+          });
+        }
+        at += size;
+      }
+      if (out.length > MAX_NAMES) return -EIO;
+      if (!kernelMemory.fits(bytes)) return -ENOMEM;
+    }
+    into.keep(out, bytes);
+    return 0;
+  }
+}
+
+/** A name of the object is gone. What has others and is not open is found by them again. */
+function lostName(victim: BindInode, dir: Place, name: string): void {
+  const { place } = victim;
+  if (place.dir === dir && place.name === name) {
+    place.dir = null;
+    place.name = '';
+  }
+  if ((victim.mode & S_IFMT) === S_IFDIR) victim.nlink = 0;
+  else if (victim instanceof BindFileInode && victim.anyFd() >= 0) victim.refresh();
+  else victim.nlink = Math.max(0, victim.nlink - 1);
+}
+
+/** A host call that makes something with a mode in which the caller's umask is not to count: the guest's did already. */
+function masked(nr: number, a: number, b: number, c: number, d = 0): number {
+  const umask = hostCall(SYS_umask, 0);
+  const r = hostCall(nr, a, b, c, d);
+  hostCall(SYS_umask, umask);
+  return r;
+}

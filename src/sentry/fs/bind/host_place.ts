@@ -1,0 +1,180 @@
+// Places: where objects of the host are found, and the descriptors of directories through which they are.
+//
+// SAFETY: a guest stays below the directory that was bound, whatever it renames and whatever other processes of the host
+// move, because the host is only ever asked for one name below a descriptor of a directory that was reached in the same
+// way, starting from the one of the bound directory:
+//   - a name has no slash and is neither "." nor ".." (goodName); all opens have O_NOFOLLOW, and the calls that act on a
+//     name (unlinkat, renameat2, linkat without AT_SYMLINK_FOLLOW, ...) follow no link at its end: so no text that a guest
+//     or somebody outside chose is resolved as a path;
+//   - what was opened is compared with the object that was meant, by device and inode number;
+//   - what is done to an object beside its name goes through its own descriptor. Where the host wants a path for that it is
+//     /proc/self/fd/N of that descriptor, which the host resolves to the very object.
+// A directory that somebody outside moves out of the bound one takes those along who have it open or work in it, as with a
+// bind mount of Linux: they reach what is in it, never what is above it, for ".." is answered by the dentries in here.
+
+import { EACCES, ELOOP, ENOTDIR, ENXIO, ESTALE } from '../../../abi/errno.ts';
+import {
+  AT_EMPTY_PATH,
+  AT_SYMLINK_NOFOLLOW,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_NOCTTY,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDONLY,
+} from '../../../abi/fs/fcntl.ts';
+import { STAT_ST_DEV, STAT_ST_INO } from '../../../abi/fs/stat.ts';
+import { PATH_MAX } from '../../../abi/limits.ts';
+import { SYS_close, SYS_newfstatat, SYS_openat } from '../../../abi/syscall.ts';
+import { getU64Exact, type U64 } from '../../../abi/u64.ts';
+import { HostBuffer } from '../../../host/buffer.ts';
+import { maxHostFiles } from '../../../host/limits.ts';
+import { hostCall } from '../../../host/syscall.ts';
+
+/** Where an object of the host was found last. */
+export class Place {
+  /** The directory; null for the bound one, and for what has no name. */
+  dir: Place | null;
+  name: string;
+  /** Device and inode number name the object: exact. */
+  dev: U64 = 0;
+  ino: U64 = 0;
+  /** The descriptor that is kept for a directory; -1 for none. */
+  fd = -1;
+  /** When that was last used, in steps of a clock of uses. */
+  used = 0;
+
+  constructor(dir: Place | null, name: string) {
+    this.dir = dir;
+    this.name = name;
+  }
+}
+
+/** A third of what the Sentry does not need itself: for all bound directories together. */
+const BUDGET = Math.max(12, Math.floor((maxHostFiles - 40) / 3));
+/** Directories kept open at once. */
+const MAX_DIRS = Math.min(256, Math.floor(BUDGET / 3));
+/** Files that may be open on the host at once. */
+export const MAX_HOST_FILES: number = BUDGET - MAX_DIRS;
+/** Directories that are opened to get to one of them. More can be below one another, and then are reached step by step. */
+const MAX_CHAIN = PATH_MAX / 2;
+
+/** Names for host calls: one, and the second of those that take two. */
+export const name1: HostBuffer = HostBuffer.alloc(PATH_MAX + 64);
+export const name2: HostBuffer = HostBuffer.alloc(PATH_MAX + 64);
+/** struct stat of the last call that filled it. */
+export const statBuffer: HostBuffer = HostBuffer.alloc(144);
+
+/** A name as directories have them. The VFS asks for no other; the host must not see one whoever asks. */
+export function goodName(name: string): boolean {
+  return name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
+}
+
+/** fstat(2) into statBuffer. */
+export function statFd(fd: number): number {
+  return hostCall(SYS_newfstatat, fd, name1.putString(''), statBuffer.addr, AT_EMPTY_PATH);
+}
+
+/** The attributes of `name` in the directory behind `dirfd`, a link's own, into statBuffer. */
+export function statAt(dirfd: number, name: string): number {
+  return hostCall(SYS_newfstatat, dirfd, name1.putString(name), statBuffer.addr, AT_SYMLINK_NOFOLLOW);
+}
+
+/** Is statBuffer about the object of the place? */
+export function isPlace(place: Place): boolean {
+  const v = statBuffer.view;
+  return getU64Exact(v, STAT_ST_INO) === place.ino && getU64Exact(v, STAT_ST_DEV) === place.dev;
+}
+
+/** The place is taken by the object that statBuffer is about. */
+export function identify(place: Place): void {
+  place.dev = getU64Exact(statBuffer.view, STAT_ST_DEV);
+  place.ino = getU64Exact(statBuffer.view, STAT_ST_INO);
+}
+
+function openName(dirfd: number, place: Place, flags: number): number {
+  // O_NONBLOCK: whatever stands there by now, opening it must not wait.
+  const all = flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  const fd = hostCall(SYS_openat, dirfd, name1.putString(place.name), all);
+  if (fd < 0) return fd === -ELOOP || fd === -ENOTDIR || fd === -ENXIO ? -ESTALE : fd;
+  const r = statFd(fd);
+  if (r === 0 && isPlace(place)) return fd;
+  hostCall(SYS_close, fd);
+  return r < 0 ? r : -ESTALE;
+}
+
+/** The descriptors of directories, of which the least recently used are closed when there are too many. */
+export class DirDescriptors {
+  private readonly open: Set<Place> = new Set();
+  private clock = 0;
+  /** Stays open while another one is opened, for calls that take two. */
+  private held: Place | null = null;
+
+  /** The descriptor of a directory, good until the next one is asked for; -errno, -ESTALE when it is not where it was. */
+  of(dir: Place): number {
+    dir.used = ++this.clock;
+    if (dir.fd >= 0) return dir.fd;
+    const chain: Place[] = [];
+    let at = dir;
+    while (at.fd < 0) {
+      chain.push(at);
+      // Too long, or in a circle: directories may have changed places outside since they were looked up.
+      if (at.dir === null || chain.length > MAX_CHAIN) return -ESTALE;
+      at = at.dir;
+    }
+    at.used = ++this.clock;
+    let fd = at.fd;
+    for (let next = chain.pop(); next !== undefined; next = chain.pop()) {
+      fd = this.openDir(fd, next);
+      if (fd < 0) return fd;
+    }
+    return fd;
+  }
+
+  /** Both descriptors for `use`; -errno when there is none of one. */
+  both(a: Place, b: Place, use: (fdA: number, fdB: number) => number): number {
+    const fdA = this.of(a);
+    if (fdA < 0) return fdA;
+    this.held = a;
+    const fdB = this.of(b);
+    const r = fdB < 0 ? fdB : use(fdA, fdB);
+    this.held = null;
+    return r;
+  }
+
+  private openDir(dirfd: number, dir: Place): number {
+    let fd = openName(dirfd, dir, O_RDONLY | O_DIRECTORY);
+    // A directory that we may pass through and not list.
+    if (fd === -EACCES) fd = openName(dirfd, dir, O_PATH | O_DIRECTORY);
+    if (fd < 0) return fd;
+    dir.fd = fd;
+    dir.used = ++this.clock;
+    this.open.add(dir);
+    if (this.open.size > MAX_DIRS) this.closeOldest(dir);
+    return fd;
+  }
+
+  private closeOldest(last: Place): void {
+    const dirs = [...this.open].sort((a, b) => a.used - b.used);
+    for (let i = 0; i < dirs.length / 2; i++)
+      if (dirs[i] !== last && dirs[i] !== this.held) this.release(dirs[i]!);
+  }
+
+  /** Nobody needs the directory's descriptor any more. That of a bound directory stays. */
+  release(dir: Place): void {
+    if (!this.open.delete(dir)) return;
+    hostCall(SYS_close, dir.fd);
+    dir.fd = -1;
+  }
+}
+
+/** Of all bound directories. */
+export const directories: DirDescriptors = new DirDescriptors();
+
+/** Opens the object of a place; the caller closes it. -ESTALE when something else stands there. */
+export function openPlace(place: Place, flags: number): number {
+  if (place.dir === null) return -ESTALE;
+  const dirfd = directories.of(place.dir);
+  return dirfd < 0 ? dirfd : openName(dirfd, place, flags);
+}
