@@ -52,7 +52,7 @@ function ofParts(text: string): MountOption {
 }
 
 /** The mount that `text` asks for. Throws StartError for what is not understood. */
-export function parseMount(text: string): MountOption {
+export function parseMount(text: string, hostFile: (path: string) => string = resolve): MountOption {
   const m = /^(type|src|source|dst|destination|target|ro|readonly)(=|,)/.test(text)
     ? ofNames(text)
     : ofParts(text);
@@ -63,5 +63,5 @@ export function parseMount(text: string): MountOption {
       'SRC:DST, SRC:DST:ro or src=SRC,dst=DST[,ro]',
     );
   if (!m.target.startsWith('/')) wrong(text, `${m.target} is not an absolute path inside`, `/${m.target}`);
-  return { ...m, source: resolve(m.source) };
+  return { ...m, source: hostFile(m.source) };
 }

@@ -5,8 +5,7 @@
 //
 // It execs  node FLAGS DIR/vedette.cjs ARGS...  with the caller's environment as it is, except that
 //   NODE_EXTRA_CA_CERTS  is called VEDETTE_CA_CERTS: Node 20 reads that file when it starts, for up to 50 ms, for nothing
-//   VEDETTE_INHERITED    is added: hexadecimal numbers, a colon after each: pid, set of ignored signals, the 16 soft
-//                        limits in their order, then the open descriptors (read by runtime/inherited.ts)
+//   VEDETTE_INHERITED    is added: the note that runtime/note.ts reads
 
 import { E2BIG, EINTR } from '../abi/errno.ts';
 import { POLLNVAL } from '../abi/events/poll.ts';
@@ -20,7 +19,7 @@ import {
   RLIMIT_NOFILE,
   RLIMIT_NPROC,
 } from '../abi/process/resource.ts';
-import { SIG_IGN } from '../abi/signal/signal.ts';
+import { SIG_BLOCK, SIG_IGN } from '../abi/signal/signal.ts';
 import {
   SYS_execve,
   SYS_exit_group,
@@ -29,6 +28,7 @@ import {
   SYS_prlimit64,
   SYS_readlink,
   SYS_rt_sigaction,
+  SYS_rt_sigprocmask,
   SYS_write,
 } from '../abi/syscall.ts';
 import {
@@ -47,6 +47,7 @@ import {
   mem,
   qword,
   R10,
+  R10D,
   R12,
   R13,
   R14,
@@ -65,6 +66,7 @@ import {
   word,
 } from '../asm/index.ts';
 import { PF_R, PF_W, PF_X, writeExecutable } from '../elf/index.ts';
+import { NOTE_NAME } from '../runtime/note.ts';
 
 /** Flags of Node.js. */
 export const NODE_FLAGS: readonly string[] = [
@@ -75,7 +77,6 @@ export const NODE_FLAGS: readonly string[] = [
   // A sandbox that has nothing to do collects its garbage once and gives the memory back.
   '--expose-gc',
 ];
-export const NOTE_NAME = 'VEDETTE_INHERITED';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const NO_NODE = 'vedette: no node in PATH; fix: install Node.js 20 or newer\n';
@@ -90,6 +91,9 @@ const MOST_FDS = 1024;
 const PATH_SIZE = 4096;
 const EXTENSION = '.cjs';
 
+/** Bytes of address space with which any Node.js starts. */
+const AMPLE_SPACE = 10e9;
+
 /** Soft limits that bind the Sentry and are the guest's business alone: Node.js and the kernel get what the hard ones allow. */
 const RAISED = [RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_NPROC, RLIMIT_NOFILE, RLIMIT_AS].reduce(
   (set, resource) => set | (1 << resource),
@@ -98,6 +102,8 @@ const RAISED = [RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_NPROC, RLIMIT_NOFI
 
 // Data, all zero at the start.
 const LIMIT = DATA_AT;
+/** A byte behind the limit: 1 with little address space. */
+const LITTLE_AT = 32;
 const ACTION = DATA_AT + 64;
 const NOTE = DATA_AT + 256;
 const SCRIPT = NOTE + 16 * MOST_FDS;
@@ -138,6 +144,10 @@ function assemble(): Assembler {
     .jne('not ignored');
   c.lea(RCX, mem(R15, -1)).bts(RBX, RCX).label('not ignored').dec(R15).jne('signal');
   c.mov(RAX, RBX).call('hex');
+
+  // Blocked signals.
+  c.mov(EDI, imm(SIG_BLOCK)).xor(ESI, ESI).mov(EDX, imm(ACTION)).mov(R10, imm(8));
+  call(SYS_rt_sigprocmask).mov(EDX, imm(ACTION)).mov(RAX, mem(RDX)).call('hex');
 
   // Soft limits; r15 is the resource, rbx where the limit is.
   c.xor(R15, R15).mov(EDX, imm(LIMIT)).mov(RBX, RDX).label('limit').xor(RDI, RDI).mov(RSI, R15);
@@ -184,6 +194,11 @@ function assemble(): Assembler {
   c.label('found')
     .mov(dword(mem(RDI)), chars(EXTENSION))
     .mov(byte(mem(RDI, EXTENSION.length)), imm(0));
+
+  // V8 reserves address space before anything of ours runs: with little of it, the launcher itself, as a shell script, tries first.
+  c.xor(EDI, EDI).mov(ESI, imm(RLIMIT_AS)).xor(RDX, RDX).mov(R10D, imm(LIMIT));
+  call(SYS_prlimit64).mov(EDX, imm(LIMIT)).movabs(RAX, imm(AMPLE_SPACE)).cmp(mem(RDX), RAX);
+  c.setb(byte(mem(RDX, LITTLE_AT)));
 
   // argv at r15.
   c.mov(RCX, R14)
@@ -234,6 +249,18 @@ function assemble(): Assembler {
     .mov(EAX, imm(NOTE))
     .mov(mem(RDI), RAX)
     .mov(qword(mem(RDI, 8)), imm(0));
+
+  // argv is the same from the launcher on, behind what begins it.
+  c.mov(EDX, imm(LIMIT))
+    .cmp(byte(mem(RDX, LITTLE_AT)), imm(0))
+    .je('element');
+  c.lea(RDI, rip('shell'))
+    .lea(RSI, mem(R15, 8 * NODE_FLAGS.length))
+    .lea(RAX, rip('sh'))
+    .mov(mem(RSI), RAX)
+    .mov(RDX, RBX);
+  call(SYS_execve);
+  c.lea(RAX, rip(`flag ${NODE_FLAGS.length - 1}`)).mov(mem(R15, 8 * NODE_FLAGS.length), RAX);
 
   // execvp(3): an empty element of PATH is the working directory.
   c.label('element')
@@ -305,6 +332,8 @@ function assemble(): Assembler {
   text('default path', DEFAULT_PATH);
   text('exe', '/proc/self/exe');
   text('node', 'node');
+  text('shell', '/bin/sh');
+  text('sh', 'sh');
   for (const [i, flag] of NODE_FLAGS.entries()) text(`flag ${i}`, flag);
   return c;
 }

@@ -1,7 +1,7 @@
 // Descriptors 0, 1 and 2 of the first program: files of the host, or a pseudo-terminal inside that is joined with the
 // host's terminal.
 
-import { EBADF } from '../abi/errno.ts';
+import { EINVAL } from '../abi/errno.ts';
 import { AT_FDCWD, O_CLOEXEC, O_RDWR } from '../abi/fs/fcntl.ts';
 import { SYS_close, SYS_dup2, SYS_openat } from '../abi/syscall.ts';
 import { HostBuffer } from '../host/buffer.ts';
@@ -11,7 +11,7 @@ import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
 import { ConsoleBridge } from '../sentry/fs/hostfile/console.ts';
 import type { HostWorld } from '../sentry/fs/hostfile/host_inode.ts';
-import { HostFiles, isHostTty } from '../sentry/fs/hostfile/stdio.ts';
+import { HostFiles, isHostTty, mayBePassed } from '../sentry/fs/hostfile/stdio.ts';
 import type { Devpts } from '../sentry/fs/tty/devpts.ts';
 import type { Pty } from '../sentry/fs/tty/pty.ts';
 import type { Task } from '../sentry/kernel/task/task.ts';
@@ -19,7 +19,8 @@ import type { MemoryFile } from '../sentry/memfile/memfile.ts';
 import type { FdTable } from '../sentry/vfs/fdtable.ts';
 import type { Inode } from '../sentry/vfs/inode.ts';
 import { openAt } from '../sentry/vfs/open.ts';
-import type { SandboxOptions } from './options.ts';
+import { wasClosed } from './inherited.ts';
+import { type SandboxOptions, STATUS_USAGE, StartError } from './options.ts';
 
 const STDIO = [0, 1, 2];
 const STDERR = 2;
@@ -73,37 +74,54 @@ export class Stdio implements HostWorld {
   readonly poller: HostPoller;
   readonly memfile: MemoryFile;
   readonly readsBack: boolean;
+  readonly showsPaths: boolean;
+  /** Descriptors of the host's terminals, for which the console stands in. */
+  readonly terminals: number[] = [];
   /** Standard error is ours as well to the end: somebody asked for reports there. */
   private readonly keepsError: boolean;
   private error: Inode | null = null;
-  /** Standard input and output, as far as they are files inside and ours still. */
+  /** Standard input, output and what else was passed, as far as they are files inside and ours still. */
   private readonly given: number[] = [];
+
+  private readonly options: SandboxOptions;
 
   constructor(poller: HostPoller, memfile: MemoryFile, options: SandboxOptions) {
     const { rootfs, tmpfs, mounts } = options;
+    this.options = options;
     this.poller = poller;
     this.memfile = memfile;
     // What is hidden from the guest's tree must not come back as the content of its own output.
     this.readsBack = rootfs === '/' && tmpfs.length === 0 && mounts.length === 0;
+    this.showsPaths = rootfs === '/';
     this.keepsError = [options.strace, options.profile, options.diff].includes('-');
   }
 
-  /** Fills descriptors 0-2 with files of the host; with a console, those that are terminals stay free for it. */
+  /** Fills descriptors 0-2 and those that are passed with files of the host; with a console, not those that are terminals. */
   open(fds: FdTable, console: Console | null): void {
+    const { inherited, passedFds } = this.options;
     const files = new HostFiles(this);
-    for (const fd of STDIO) {
-      if (console !== null && isHostTty(fd)) continue;
-      const file = files.open(fd);
-      // A descriptor that our parent closed is closed inside as well.
-      if (file === -EBADF) continue;
-      if (failed(file)) {
-        log(`stdio: descriptor ${fd} cannot be used (${file})`);
-        continue;
-      }
-      fds.put(fd, file, false);
-      if (fd === STDERR) this.error = file.inode;
-      else this.given.push(fd);
+    for (const fd of STDIO) if (!wasClosed(inherited, fd)) this.openOne(files, fds, fd, console);
+    for (const { fd, asked } of passedFds) {
+      const r = mayBePassed(fd) ? this.openOne(files, fds, fd, console) : -EINVAL;
+      if (r < 0 && asked)
+        throw new StartError(
+          `--pass-fd ${fd}: only files, pipes, sockets and devices can be passed`,
+          STATUS_USAGE,
+        );
     }
+  }
+
+  private openOne(files: HostFiles, fds: FdTable, fd: number, console: Console | null): number {
+    if (console !== null && isHostTty(fd)) return this.terminals.push(fd);
+    const file = files.open(fd);
+    if (failed(file)) {
+      log(`stdio: descriptor ${fd} cannot be used (${file})`);
+      return file;
+    }
+    fds.put(fd, file, false);
+    if (fd === STDERR) this.error = file.inode;
+    else this.given.push(fd);
+    return 0;
   }
 
   /** The programs run: what they have of standard input and output is theirs alone. */
@@ -119,11 +137,11 @@ export class Stdio implements HostWorld {
   }
 }
 
-/** Gives the first program the console as controlling terminal and as every descriptor that is still free. -errno. */
-export function attachConsole(init: Task, console: Console): number {
+/** Gives the first program the console as controlling terminal and in place of descriptors `fds`. -errno. */
+export function attachConsole(init: Task, console: Console, fds: readonly number[]): number {
   const file = openAt(init, AT_FDCWD, `/dev/pts/${console.pty.index}`, O_RDWR, 0);
   if (failed(file)) return file;
-  for (const fd of STDIO) if (init.fds.get(fd) === null) init.fds.put(fd, file.ref(), false);
+  for (const fd of fds) init.fds.put(fd, file.ref(), false);
   file.unref();
   return console.bridge.start();
 }
