@@ -34,7 +34,7 @@ export function scratch() {
   for (const folder of ['bin', 'inside']) mkdirSync(join(dir, folder));
   compile('battery.c', join(dir, 'inside/battery'));
   compile('seccomp.c', join(dir, 'bin/seccomp'));
-  symlinkSync(join(package_, 'dist/vedette.cjs'), join(dir, 'bin/vedette'));
+  symlinkSync(join(package_, 'dist/vedette'), join(dir, 'bin/vedette'));
   writeFileSync(
     join(dir, 'inside/check.sh'),
     `uname -s && printf 'apple\\npear\\nfig\\n' | sort | tail -n 1 && exec ${dir}/inside/battery "$1"\n`,

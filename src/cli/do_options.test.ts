@@ -51,7 +51,7 @@ test('ways of reading clocks', () => {
 });
 
 test('the environment: inherited, set, passed on, cleared', () => {
-  const host = { A: '1', B: '2' };
+  const host = ['A=1', 'B=2'];
   assert.deepEqual(buildEnv([], false, host), ['A=1', 'B=2']);
   assert.deepEqual(buildEnv(['A=x', 'C='], false, host), ['A=x', 'B=2', 'C=']);
   assert.deepEqual(buildEnv(['B', 'D'], true, host), ['B=2']);

@@ -1,16 +1,20 @@
 // From the flags of `vedette do` to SandboxOptions. Every complaint names the flag and what it would take.
 
 import { readFileSync } from 'node:fs';
-import { availableParallelism, totalmem } from 'node:os';
+import { totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import * as signals from '../abi/signal/signal.ts';
+import { hostCpus } from '../host/cpus.ts';
+import { callerFds, type Inherited, readInherited } from '../runtime/inherited.ts';
 import {
   CLOCK_NAMES,
   type MountOption,
+  type PassedFd,
   type SandboxOptions,
   STATUS_USAGE,
   StartError,
 } from '../runtime/options.ts';
+import { callerEnv } from './caller.ts';
 import { parseMount, splitPlain } from './mount_flag.ts';
 
 type Flags = Record<string, unknown>;
@@ -68,24 +72,62 @@ function parseTmpfs(text: string): string {
   return path!;
 }
 
-function mountsOf(flags: Flags): MountOption[] {
+function mountsOf(flags: Flags, hostFile: (path: string) => string): MountOption[] {
   const all = [flags.mount, flags.bind].flatMap((list) => (list as MountFlag[] | undefined) ?? []);
   all.sort((a, b) => a.order - b.order);
-  return all.map((m) => ({ ...parseMount(m.text, m.option), shared: m.option === '--bind' }));
+  return all.map((m) => ({ ...parseMount(m.text, m.option, hostFile), shared: m.option === '--bind' }));
 }
 
 /** The variables of the guest: the caller's (unless cleared), then each -e; "-e NAME" passes one on. */
-export function buildEnv(flags: readonly string[], clear: boolean, host: NodeJS.ProcessEnv): string[] {
-  const env = new Map<string, string>();
-  if (!clear) for (const [name, value] of Object.entries(host)) if (value !== undefined) env.set(name, value);
+export function buildEnv(flags: readonly string[], clear: boolean, host: readonly string[]): string[] {
+  // The caller's are handed on as they are: twice, without a value, without a name.
+  const env = clear ? [] : [...host];
   for (const flag of flags) {
-    const at = flag.indexOf('=');
-    const name = at < 0 ? flag : flag.slice(0, at);
+    const name = nameOf(flag);
     if (name === '') wrong(`--env ${flag}: no name; fix: NAME=VALUE`);
-    const value = at < 0 ? host[name] : flag.slice(at + 1);
-    if (value !== undefined) env.set(name, value);
+    const is = (entry: string) => entry.startsWith(`${name}=`);
+    const entry = flag.includes('=') ? flag : host.find(is);
+    if (entry === undefined) continue;
+    const at = env.findIndex(is);
+    if (at < 0) env.push(entry);
+    else env[at] = entry;
   }
-  return [...env].map(([name, value]) => `${name}=${value}`);
+  return env;
+}
+
+/** Variables that say who somebody is: they follow --user. */
+const USER_VARIABLES = ['HOME', 'LOGNAME', 'SHELL', 'USER'];
+
+function nameOf(flag: string): string {
+  const at = flag.indexOf('=');
+  return at < 0 ? flag : flag.slice(0, at);
+}
+
+/** The lowest descriptor that is no shell's to hand on: shells keep their own from 10 on, and open those below for who asks. */
+const SHELL_FDS = 10;
+const NAMED_FD = /\/(?:dev|proc\/self)\/fd\/(\d{1,4})(?!\d)/g;
+
+/**
+ * Descriptors of the caller above 2 that the program gets: those that --pass-fd asks for, which must be there, and of those that
+ * are, the ones below 10 and the ones that the command line names. `--pass-fd none` leaves it at 0 to 2.
+ */
+function passedFds(flags: readonly string[], command: readonly string[], inherited: Inherited): PassedFd[] {
+  const named = command.flatMap((word) => [...word.matchAll(NAMED_FD)].map((match) => Number(match[1])));
+  const noted = inherited.openFds !== null;
+  if (flags.length === 0 && named.length === 0 && !noted) return [];
+  const open = callerFds(inherited);
+  const passed = new Map<number, boolean>();
+  if (!flags.includes('none'))
+    for (const fd of open) if ((noted && fd < SHELL_FDS) || named.includes(fd)) passed.set(fd, false);
+  for (const flag of flags) {
+    if (flag === 'none') continue;
+    if (!/^\d{1,4}$/.test(flag)) wrong(`--pass-fd ${flag}: no descriptor; fix: a number, or none`);
+    const fd = Number(flag);
+    if (fd <= 2) continue;
+    if (!open.includes(fd)) wrong(`--pass-fd ${fd}: not open; fix: open it for vedette, as in ${fd}< FILE`);
+    passed.set(fd, true);
+  }
+  return [...passed].map(([fd, asked]) => ({ fd, asked }));
 }
 
 /** Number of "USR2", "SIGUSR2" or "12". */
@@ -102,6 +144,9 @@ export function parseSignal(text: string): number {
 
 /** The options of one `vedette do`. Throws StartError for what cannot be understood. */
 export function doOptions(command: readonly string[], flags: Flags): SandboxOptions {
+  const inherited = readInherited();
+  // Without a working directory there is nothing that a relative path could mean, and its use says so.
+  const hostFile = (path: string) => resolve(inherited.cwd ?? '/', path);
   const text = (name: string): string | null =>
     typeof flags[name] === 'string' ? (flags[name] as string) : null;
   const many = (name: string): string[] => (flags[name] as string[] | undefined) ?? [];
@@ -114,13 +159,14 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
     }
   const cwd = text('cwd');
   if (cwd !== null && !cwd.startsWith('/'))
-    wrong(`--cwd ${cwd}: must be an absolute path inside; fix: --cwd ${resolve(cwd)}`);
+    wrong(`--cwd ${cwd}: must be an absolute path inside; fix: --cwd ${hostFile(cwd)}`);
   const user = text('user');
   if (user !== null && !/^[^:]+(:[^:]+)?$/.test(user))
     wrong(`--user ${user}: not understood; fix: UID[:GID] or NAME[:GROUP]`);
   const hostname = text('hostname');
   if (hostname !== null && hostname.length > 64)
     wrong(`--hostname ${hostname}: too long; fix: 64 characters at most`);
+  const set = many('env').map(nameOf);
   const strace = flags.strace === true ? '-' : text('strace');
   const profile = flags.profile === true ? '-' : text('profile');
   const diff = flags.diff === true ? '-' : text('diff');
@@ -133,25 +179,30 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
     wrong(`--clock ${clock}: unknown; fix: one of: ${CLOCK_NAMES.join(', ')}`);
   return {
     argv: command,
-    env: buildEnv(many('env'), flags.clearEnv === true, process.env),
+    env: buildEnv(many('env'), flags.clearEnv === true, callerEnv()),
+    followsUser:
+      user === null || flags.clearEnv === true ? [] : USER_VARIABLES.filter((name) => !set.includes(name)),
+    // Who asks for processors has all of them.
+    inherited: typeof flags.cpus === 'number' ? { ...inherited, affinity: null } : inherited,
+    passedFds: passedFds(many('passFd'), command, inherited),
     cwd,
     user,
     hostname,
-    mounts: mountsOf(flags),
+    mounts: mountsOf(flags, hostFile),
     tmpfs: many('tmpfs').map(parseTmpfs),
-    rootfs: resolve(text('rootfs') ?? '/'),
+    rootfs: hostFile(text('rootfs') ?? '/'),
     platform: text('platform') ?? 'auto',
     clock,
     patchCalls: flags.patchCalls !== false,
     // Tests set the variable for all that they start.
     fsgsbase: text('fsgsbase') ?? process.env.VEDETTE_FSGSBASE ?? 'auto',
     network: 'none',
-    strace: strace === null || strace === '-' ? strace : resolve(strace),
-    profile: profile === null || profile === '-' ? profile : resolve(profile),
-    diff: diff === null || diff === '-' ? diff : resolve(diff),
-    cpuProfile: cpuProfile === null ? null : resolve(cpuProfile),
-    debugLog: debugLog === null ? null : resolve(debugLog),
-    numCpu: typeof flags.cpus === 'number' ? flags.cpus : availableParallelism(),
+    strace: strace === null || strace === '-' ? strace : hostFile(strace),
+    profile: profile === null || profile === '-' ? profile : hostFile(profile),
+    diff: diff === null || diff === '-' ? diff : hostFile(diff),
+    cpuProfile: cpuProfile === null ? null : hostFile(cpuProfile),
+    debugLog: debugLog === null ? null : hostFile(debugLog),
+    numCpu: typeof flags.cpus === 'number' ? flags.cpus : hostCpus(),
     maxTasks: typeof flags.pids === 'number' ? flags.pids : 0,
     totalMemBytes: memory === null ? totalmem() : memoryOf(memory),
     dumpSignal: dump === null ? 0 : parseSignal(dump),

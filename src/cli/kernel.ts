@@ -1,14 +1,15 @@
 // What the launcher and the command line need of the kernel's bundle. Nothing is imported later here: modules that are
 // always needed need no wrapping and no order of their own, which makes the bundle smaller and its start faster.
 
+import { callerWords } from './caller.ts';
 import { runDo } from './do.ts';
 import { parsePlain } from './plain.ts';
 
 export { runDo };
 
-/** Runs the command line `words` when it is a plain `do`; false when commander must read it. */
-export function runPlain(words: readonly string[]): boolean {
-  const plain = parsePlain(words);
+/** Runs the caller's command line when it is a plain `do`; false when commander must read it. */
+export function runPlain(): boolean {
+  const plain = parsePlain(callerWords());
   if (plain === null) return false;
   void runDo(plain.command, plain.flags);
   return true;

@@ -139,9 +139,9 @@ function kernel() {
 }
 
 /** Runs a plain command line; false when it is not one. */
-function runPlain(words) {
+function runPlain() {
   try {
-    return kernel().runPlain(words);
+    return kernel().runPlain();
   } catch {
     return false; // The host refuses what the kernel needs to be loaded: the command finds that too, and says so.
   }
@@ -151,4 +151,4 @@ function runPlain(words) {
 const words = process.argv.slice(2);
 const [major] = process.versions.node.split('.');
 const fits = process.platform === 'linux' && process.arch === 'x64' && major >= 20;
-if (!fits || words[0] !== 'do' || !words.includes('--') || !runPlain(words)) load('command');
+if (!fits || words[0] !== 'do' || !words.includes('--') || !runPlain()) load('command');

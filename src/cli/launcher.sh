@@ -1,10 +1,9 @@
 #!/bin/sh
 ':' // These lines are for the shell, and strings for Node.js: the build puts them in front of launcher.cjs.
-':' // Node 20 reads NODE_EXTRA_CA_CERTS when it starts, for up to 50 ms, and the kernel has no use for it.
+':' // Beside it is a program that notes what is handed on, which a shell and Node.js change: see starter.ts.
+':' //; case $0$VEDETTE_INHERITED in *.cjs) test -x "${0%.cjs}" && exec "${0%.cjs}" "$@" ;; esac
+':' // Where it is not, as behind a link of another name, the same without the note, and it comes here with little address space. starter.ts says what the flags and names are for.
 ':' //; if [ -n "$NODE_EXTRA_CA_CERTS" ]; then export VEDETTE_CA_CERTS="$NODE_EXTRA_CA_CERTS"; unset NODE_EXTRA_CA_CERTS; fi
-':' // What a start allocates lives on: with more room for new objects V8 need not look through them three times.
-':' // One thread compiles in the background: several would take the cpus from the guest while the kernel warms up.
-':' // A sandbox that has nothing to do collects its garbage once and gives the memory back.
 ':' //; hash node 2>&- || { echo 'vedette: no node in PATH; fix: install Node.js 20 or newer' >&2; exit 127; }
 ':' // V8 reserves address space before anything of ours runs, each version another amount, and dies in its own words, or not at all.
 ':' //; VEDETTE_V=$(ulimit -v); case $VEDETTE_V in ????????*) ;; *)

@@ -56,7 +56,11 @@ function ofParts(text: string, flag: string): Placed {
 }
 
 /** The mount that `text` asks for, the value of `option`. Throws StartError for what is not understood. */
-export function parseMount(text: string, option = '--mount'): Placed {
+export function parseMount(
+  text: string,
+  option = '--mount',
+  hostFile: (path: string) => string = resolve,
+): Placed {
   const flag = `${option} ${text}`;
   const m = /^(type|src|source|dst|destination|target|ro|readonly)(=|,)/.test(text)
     ? ofNames(text, flag)
@@ -68,5 +72,5 @@ export function parseMount(text: string, option = '--mount'): Placed {
       'SRC:DST, SRC:DST:ro or src=SRC,dst=DST[,ro]',
     );
   if (!m.target.startsWith('/')) wrong(flag, `${m.target} is not an absolute path inside`, `/${m.target}`);
-  return { ...m, source: resolve(m.source) };
+  return { ...m, source: hostFile(m.source) };
 }

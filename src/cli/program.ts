@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { callerWords } from './caller.ts';
 import { complaint } from './complaints.ts';
 import type { MountFlag } from './do_options.ts';
 import {
@@ -81,9 +82,20 @@ export function makeProgram(
         .default([], 'none'),
     )
     .option('--clear-env', 'start without the variables of this shell')
-    .option('--cwd <dir>', 'working directory inside')
-    .option('-u, --user <user>', 'UID[:GID] or NAME[:GROUP] inside; default: yours')
-    .option('--hostname <name>', 'host name inside')
+    .option('--cwd <dir>', 'working directory inside; default: this one')
+    .addOption(
+      new Option(
+        '--pass-fd <N>',
+        'hand descriptor N on; those below 10 and those named on the command line are anyway, unless N is none',
+      )
+        .argParser(list)
+        .default([], 'none'),
+    )
+    .option(
+      '-u, --user <user>',
+      'UID[:GID] or NAME[:GROUP] inside; default: yours; HOME, USER, LOGNAME and SHELL follow',
+    )
+    .option('--hostname <name>', 'host name inside; it resolves, and /etc/hostname has it')
     .addOption(
       new Option(
         '--mount <SRC:DST>',
@@ -207,7 +219,7 @@ export async function main(): Promise<void> {
     await runDo(command, { ...flags, hint });
   });
   throwOnExit(program);
-  const argv = process.argv.slice(2);
+  const argv = callerWords();
   if (argv.length === 0) {
     program.outputHelp({ error: true });
     process.exitCode = STATUS_USAGE;

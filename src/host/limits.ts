@@ -10,11 +10,20 @@ const SOFT = 0;
 const HARD = 8;
 const limit = HostBuffer.alloc(16);
 
+function read(resource: number, which: number): number {
+  if (hostCall(SYS_prlimit64, 0, resource, 0, limit.addr) < 0) return Number.POSITIVE_INFINITY;
+  const value = getU64(limit.view, which);
+  return value >= RLIM64_INFINITY ? Number.POSITIVE_INFINITY : value;
+}
+
 /** The soft limit in the resource's own unit; Infinity for none, or when the host does not say. */
 export function hostLimit(resource: number): number {
-  if (hostCall(SYS_prlimit64, 0, resource, 0, limit.addr) < 0) return Number.POSITIVE_INFINITY;
-  const soft = getU64(limit.view, SOFT);
-  return soft >= RLIM64_INFINITY ? Number.POSITIVE_INFINITY : soft;
+  return read(resource, SOFT);
+}
+
+/** The hard limit, likewise. */
+export function hostHardLimit(resource: number): number {
+  return read(resource, HARD);
 }
 
 /** Makes the soft limit as high as this process may. */

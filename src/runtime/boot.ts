@@ -2,11 +2,9 @@
 // kernel, root, kernel file systems, descriptors, first program. run() is the rest of its life.
 
 import { errnoName } from '../abi/errno.ts';
-import { S_IFDIR, S_IFMT } from '../abi/fs/stat.ts';
 import { SIGKILL } from '../abi/signal/signal.ts';
 import { monotonicNs } from '../host/clock.ts';
 import { HostPoller } from '../host/poller.ts';
-import { fromText } from '../sentry/base/bytes.ts';
 import { credFor } from '../sentry/base/cred.ts';
 import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
@@ -17,7 +15,6 @@ import type { Devpts } from '../sentry/fs/tty/devpts.ts';
 import { Kernel, type SyscallTracer } from '../sentry/kernel/kernel.ts';
 import { setLimits } from '../sentry/kernel/memory_guard.ts';
 import { createInit } from '../sentry/kernel/task/init.ts';
-import { defaultLimits } from '../sentry/kernel/task/limits.ts';
 import type { Task } from '../sentry/kernel/task/task.ts';
 import { chooseClock } from '../sentry/kernel/time/clock_way.ts';
 import { VdsoPages } from '../sentry/kernel/time/vdso_pages.ts';
@@ -29,14 +26,14 @@ import { makeSyscallTable } from '../sentry/syscalls/table.ts';
 import { FdTable } from '../sentry/vfs/fdtable.ts';
 import { FsContext } from '../sentry/vfs/fscontext.ts';
 import type { MountNamespace } from '../sentry/vfs/mount.ts';
-import { lookup } from '../sentry/vfs/namei.ts';
-import type { Path } from '../sentry/vfs/path.ts';
 import { BootContext } from './boot_context.ts';
 import { loadCommand } from './command.ts';
 import { DebugLog } from './debug_log.ts';
 import { defaultTasks, limitTooSmall } from './host_limits.ts';
+import { nameHost } from './host_name.ts';
 import { HostSignals, type SignalTarget } from './host_signals.ts';
 import { HostStop } from './host_stop.ts';
+import { handOn } from './inherited.ts';
 import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
 import { type SandboxOptions, STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
 import { createPlatform } from './platforms.ts';
@@ -44,18 +41,8 @@ import { bugReport, describeKernel } from './report.ts';
 import { accessOf, Stdio } from './stdio.ts';
 import { Terminals } from './terminals.ts';
 import { HostTimer } from './timers.ts';
-import { credOf } from './users.ts';
-
-const UMASK = 0o022;
-
-/** Where the caller is; the root when that folder is gone. */
-function hostDirectory(): string {
-  try {
-    return process.cwd();
-  } catch {
-    return '/';
-  }
-}
+import { envOf, identityOf } from './users.ts';
+import { workingDirectory } from './working_dir.ts';
 
 export class Loader implements SignalTarget {
   readonly options: SandboxOptions;
@@ -103,8 +90,13 @@ export class Loader implements SignalTarget {
     this.ns = this.step(`root ${o.rootfs}`, () => mountRoot(this.kernel, this.ctx, o.rootfs));
     this.devpts = this.step('kernel file systems', () => mountKernelFs(this.kernel, this.ctx, this.ns));
     this.binds = this.step('mounts', () => mountExtra(this.kernel, this.ctx, this.ns, o.tmpfs, o.mounts));
+    const { hostname } = o;
+    if (hostname !== null) this.step('host name', () => nameHost(this.kernel, this.ctx, hostname));
     this.init = this.step('first program', () => this.makeInit());
-    this.step('host signals', () => new HostSignals(this.kernel, this.poller, this, o.dumpSignal));
+    this.step(
+      'host signals',
+      () => new HostSignals(this.kernel, this.poller, this, o.dumpSignal, o.inherited),
+    );
   }
 
   /** Runs one step of the boot and logs how long it took. */
@@ -146,7 +138,6 @@ export class Loader implements SignalTarget {
     k.taskLimit.max = o.maxTasks > 0 ? o.maxTasks : defaultTasks(o.totalMemBytes);
     k.totalMemBytes = Math.min(o.totalMemBytes, this.memfile.limitPages * PAGE_SIZE);
     setLimits(k.totalMemBytes);
-    if (o.hostname !== null) k.uts.nodename = fromText(o.hostname);
     k.tracer = this.tracer;
     k.onOutOfMemory = (text) => process.stderr.write(`vedette: ${text}\n`);
     k.onHostEvents = () => {
@@ -157,16 +148,18 @@ export class Loader implements SignalTarget {
 
   private makeInit(): Task {
     const o = this.options;
-    const cred = credOf(this.ctx, o.user);
+    const identity = identityOf(this.ctx, o.user);
+    const { cred } = identity;
     const ctx = this.ctx.as(cred);
-    const cwd = this.workingDirectory(ctx);
+    const cwd = workingDirectory(ctx, this.ctx, this.memfile, o);
     ctx.fs.setCwd(cwd);
-    const fs = new FsContext(ctx.fs.root, cwd, UMASK);
-    const limits = defaultLimits();
-    const program = loadCommand({ kernel: this.kernel, ctx, argv: o.argv, env: o.env, limits });
+    const fs = new FsContext(ctx.fs.root, cwd, o.inherited.umask);
+    const limits = o.inherited.limits.clone();
+    const env = envOf(o.env, o.followsUser, identity);
+    const program = loadCommand({ kernel: this.kernel, ctx, argv: o.argv, env, limits });
     const fds = new FdTable();
     this.stdio = new Stdio(this.poller, this.memfile, o);
-    const terminals = new Terminals(this.poller, this.devpts, cred.uid, (closed) =>
+    const terminals = new Terminals(this.poller, this.devpts, cred.uid, this.stdio.wanted, (closed) =>
       this.stdio.terminalClosed(closed),
     );
     this.terminals = terminals;
@@ -183,22 +176,11 @@ export class Loader implements SignalTarget {
       cred: program.cred,
       limits,
     });
+    handOn(init, o.inherited);
     const r = terminals.attach(init, accessOf);
     if (r < 0) throw new Error(`terminal: ${errnoName(-r)}`);
     new HostStop(this.kernel, terminals.controlling);
     return init;
-  }
-
-  private workingDirectory(ctx: BootContext): Path {
-    const wanted = this.options.cwd ?? hostDirectory();
-    const found = lookup(ctx, fromText(wanted));
-    if (!failed(found) && (found.dentry.inode!.mode & S_IFMT) === S_IFDIR) return found;
-    if (this.options.cwd !== null)
-      throw new StartError(
-        `--cwd ${wanted}: no such directory inside; fix: one that exists, or --tmpfs ${wanted}`,
-        STATUS_USAGE,
-      );
-    return ctx.fs.root;
   }
 
   /** Runs the sandbox to its end; the wait status of the first program. */

@@ -15,7 +15,9 @@ const LEAST_FILE_BYTES = 32 * 2 ** 20;
 export function limitTooSmall(): string | null {
   if (maxHostFiles < LEAST_FILES)
     return `${maxHostFiles} open files are too few; fix: raise "ulimit -n" to ${ENOUGH_FILES} or more`;
+  // The soft limits are the guest's business, and have been noted.
   raiseHostLimit(RLIMIT_AS);
+  raiseHostLimit(RLIMIT_FSIZE);
   const fileBytes = hostLimit(RLIMIT_FSIZE);
   if (fileBytes < LEAST_FILE_BYTES)
     return `files may have ${fileBytes} bytes, which is too few for guest memory; fix: "ulimit -f unlimited"`;

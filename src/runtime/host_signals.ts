@@ -23,6 +23,7 @@ import { catchHostSignal, FROM_KERNEL, hostSignalFd, takeHostSignals } from '../
 import { log } from '../sentry/base/log.ts';
 import type { Kernel } from '../sentry/kernel/kernel.ts';
 import { kernelInfo, userInfo } from '../sentry/kernel/signal/siginfo.ts';
+import { type Inherited, ignores } from './inherited.ts';
 
 const FORWARDED = [SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGCONT, SIGTSTP, SIGWINCH];
 /** Of a key, or of the window: they are for the foreground group inside. SIGHUP, SIGTTIN and SIGTTOU are for the whole job. */
@@ -48,17 +49,26 @@ export class HostSignals implements HostPollTarget {
   private readonly kernel: Kernel;
   private readonly target: SignalTarget;
   private readonly dumpSignal: number;
+  private readonly inherited: Inherited;
   private requests = 0;
   private firstRequestNs = 0;
 
-  constructor(kernel: Kernel, poller: HostPoller, target: SignalTarget, dumpSignal: number) {
+  constructor(
+    kernel: Kernel,
+    poller: HostPoller,
+    target: SignalTarget,
+    dumpSignal: number,
+    inherited: Inherited,
+  ) {
     this.kernel = kernel;
     this.target = target;
     this.dumpSignal = dumpSignal;
+    this.inherited = inherited;
     const fd = hostSignalFd();
     if (fd < 0) throw new Error(`eventfd failed (${fd})`);
     poller.add(fd, POLLIN, this);
-    // What our parent made us ignore (nohup) cannot be kept: Node resets all dispositions before we run.
+    // Those that the caller ignores or blocks are handed on too (Node.js takes them): it is the first program that
+    // ignores and blocks them, or does not any more.
     for (const sig of FORWARDED) catchHostSignal(sig);
     for (const sig of REFUSALS) catchHostSignal(sig, false);
     if (dumpSignal !== 0) catchHostSignal(dumpSignal);
@@ -76,7 +86,8 @@ export class HostSignals implements HostPollTarget {
     }
     // Keys tell the guest what they tell any program, which may ignore them as often as they are pressed.
     const key = from === FROM_KERNEL;
-    if (!key && (sig === SIGINT || sig === SIGTERM) && this.insists()) {
+    const insisting = !key && (sig === SIGINT || sig === SIGTERM) && !ignores(this.inherited, sig);
+    if (insisting && this.insists()) {
       this.target.stop(sig);
       return;
     }

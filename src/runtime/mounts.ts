@@ -4,7 +4,7 @@ import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { errnoName } from '../abi/errno.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME } from '../abi/fs/mount.ts';
-import { fromText } from '../sentry/base/bytes.ts';
+import { fromText, hostPath } from '../sentry/base/bytes.ts';
 import { failed } from '../sentry/base/errno.ts';
 import type { BindFs } from '../sentry/fs/bind/bindfs.ts';
 import { populateDev, registerMemoryDevices } from '../sentry/fs/dev/dev.ts';
@@ -58,7 +58,7 @@ function refusedTarget(option: string, r: number): StartError {
 /** True for a directory of the host; throws StartError when the path cannot be used. */
 function isHostDirectory(option: string, path: string): boolean {
   try {
-    return statSync(path).isDirectory();
+    return statSync(hostPath(path)).isDirectory();
   } catch (error) {
     throw refusedPath(option, path, (error as NodeJS.ErrnoException).code ?? String(error));
   }

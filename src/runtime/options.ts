@@ -1,5 +1,7 @@
 // What a sandbox is made from. The command line and the SDK fill it in; boot.ts builds it.
 
+import type { Inherited } from './inherited.ts';
+
 /** A directory or file of the host that the guest sees at another place. */
 export interface MountOption {
   /** Path on the host. */
@@ -11,6 +13,13 @@ export interface MountOption {
   readonly shared: boolean;
 }
 
+/** A descriptor of the caller that the first program gets under the same number. */
+export interface PassedFd {
+  readonly fd: number;
+  /** Somebody asked for it: it is an error when it cannot be had. */
+  readonly asked: boolean;
+}
+
 /** Network of the sandbox: only `none` exists so far. */
 export type NetworkMode = 'none';
 
@@ -18,11 +27,17 @@ export type NetworkMode = 'none';
 export const CLOCK_NAMES: readonly string[] = ['auto', 'tsc', 'vdso', 'call'];
 
 export interface SandboxOptions {
-  /** Program and arguments; the program is looked up in the guest's PATH when it has no slash. At least one. */
+  /** Program and arguments, as text of the host (base/bytes.ts); the program is looked up in the guest's PATH when it has no slash. At least one. */
   readonly argv: readonly string[];
   /** Environment of the first process: NAME=VALUE. */
   readonly env: readonly string[];
-  /** Working directory inside; the host's own when it exists inside, else /. */
+  /** Names of variables that become those of `user`, as passwd inside has them. */
+  readonly followsUser: readonly string[];
+  /** What the caller's process hands on besides. */
+  readonly inherited: Inherited;
+  /** Descriptors above 2 that are handed on as well. */
+  readonly passedFds: readonly PassedFd[];
+  /** Working directory inside; null for the caller's. */
   readonly cwd: string | null;
   /** "UID", "UID:GID", "NAME" or "NAME:GROUP"; null for the invoking user's ids. */
   readonly user: string | null;

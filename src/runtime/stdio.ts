@@ -1,6 +1,6 @@
 // Descriptors 0, 1 and 2 of the first program, as far as they are files of the host other than terminals (terminals.ts).
 
-import { EBADF } from '../abi/errno.ts';
+import { EINVAL } from '../abi/errno.ts';
 import { AT_FDCWD, F_GETFL, O_CLOEXEC, O_RDWR } from '../abi/fs/fcntl.ts';
 import { SYS_close, SYS_dup2, SYS_fcntl, SYS_openat } from '../abi/syscall.ts';
 import { HostBuffer } from '../host/buffer.ts';
@@ -9,11 +9,12 @@ import { hostCall } from '../host/syscall.ts';
 import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
 import type { HostWorld } from '../sentry/fs/hostfile/host_inode.ts';
-import { HostFiles } from '../sentry/fs/hostfile/stdio.ts';
+import { HostFiles, mayBePassed } from '../sentry/fs/hostfile/stdio.ts';
 import type { MemoryFile } from '../sentry/memfile/memfile.ts';
 import type { FdTable } from '../sentry/vfs/fdtable.ts';
 import type { Inode } from '../sentry/vfs/inode.ts';
-import type { SandboxOptions } from './options.ts';
+import { wasClosed } from './inherited.ts';
+import { type SandboxOptions, STATUS_USAGE, StartError } from './options.ts';
 import type { Terminals } from './terminals.ts';
 
 const STDIO = [0, 1, 2];
@@ -42,34 +43,51 @@ export class Stdio implements HostWorld {
   readonly poller: HostPoller;
   readonly memfile: MemoryFile;
   readonly readsBack: boolean;
+  readonly showsPaths: boolean;
+  /** Descriptors of the host's terminals, for which the console stands in. */
+  readonly terminals: number[] = [];
   /** Standard error is ours as well to the end: somebody asked for reports there. */
   private readonly keepsError: boolean;
   private error: Inode | null = null;
-  /** Standard input and output, as far as they are ours still. */
+  /** Standard input, output and what else was passed, as far as they are ours still. */
   private readonly given: number[] = [];
+
+  private readonly options: SandboxOptions;
 
   constructor(poller: HostPoller, memfile: MemoryFile, options: SandboxOptions) {
     const { rootfs, tmpfs, mounts } = options;
+    this.options = options;
     this.poller = poller;
     this.memfile = memfile;
     // What is hidden from the guest's tree must not come back as the content of its own output.
     this.readsBack = rootfs === '/' && tmpfs.length === 0 && mounts.length === 0;
+    this.showsPaths = rootfs === '/';
     this.keepsError = [options.strace, options.profile, options.diff].includes('-');
   }
 
-  /** Fills descriptors 0-2 with files of the host; those that are terminals stay free for them. */
+  /** Descriptors of the caller that the first program shall have. */
+  get wanted(): number[] {
+    const { inherited, passedFds } = this.options;
+    return [...STDIO.filter((fd) => !wasClosed(inherited, fd)), ...passedFds.map(({ fd }) => fd)];
+  }
+
+  /** Fills the descriptors with files of the host; those that are terminals stay free for them. */
   open(fds: FdTable, terminals: Terminals): void {
+    const asked = new Set(this.options.passedFds.flatMap((p) => (p.asked ? [p.fd] : [])));
     const files = new HostFiles(this);
-    for (const fd of STDIO) {
+    for (const fd of this.wanted) {
       if (terminals.has(fd)) {
         if (fd !== STDERR) this.given.push(fd);
         continue;
       }
-      const file = files.open(fd);
-      // A descriptor that our parent closed is closed inside as well.
-      if (file === -EBADF) continue;
+      const file = fd <= STDERR || mayBePassed(fd) ? files.open(fd) : -EINVAL;
       if (failed(file)) {
         log(`stdio: descriptor ${fd} cannot be used (${file})`);
+        if (asked.has(fd))
+          throw new StartError(
+            `--pass-fd ${fd}: not of a kind that can be passed; fix: a file, pipe, socket or device`,
+            STATUS_USAGE,
+          );
         continue;
       }
       fds.put(fd, file, false);

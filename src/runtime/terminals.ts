@@ -1,5 +1,5 @@
 // The terminals of the host that the sandbox has: its controlling terminal, when the caller has one, whatever standard input
-// is; and others among its descriptors 0 to 2. fs/tty's HostTty says what programs see of them.
+// is; and others among the descriptors that are handed on. fs/tty's HostTty says what programs see of them.
 
 import { EIO } from '../abi/errno.ts';
 import { AT_FDCWD, O_ACCMODE, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR } from '../abi/fs/fcntl.ts';
@@ -62,15 +62,26 @@ class Door implements HostDoor {
 export class Terminals {
   /** The one that keys send signals from; null when the caller has none. */
   readonly controlling: HostTty | null;
-  /** Of descriptors 0 to 2: their terminals, or null for what is none. */
-  private readonly given: (HostTty | null)[] = [];
+  /** Those of descriptors that are handed on. */
+  private readonly given = new Map<number, HostTty>();
   private readonly ttys: HostTty[] = [];
 
-  /** Finds them, and enters them into `devpts` as the user's. `closed` hears of a terminal that no file inside has any more. */
-  constructor(poller: HostPoller, devpts: Devpts, uid: number, closed: (fds: readonly number[]) => void) {
+  /**
+   * Finds the caller's and those among `fds`, and enters them into `devpts` as the user's. `closed` hears of a terminal that no file
+   * inside has any more.
+   */
+  constructor(
+    poller: HostPoller,
+    devpts: Devpts,
+    uid: number,
+    fds: readonly number[],
+    closed: (fds: readonly number[]) => void,
+  ) {
     const byDevice = new Map<number, HostTty>();
     const add = (device: number, fd: number): HostTty => {
-      const door = new Door(poller, fd, () => closed(this.given.flatMap((t, n) => (t === tty ? [n] : []))));
+      const door = new Door(poller, fd, () =>
+        closed([...this.given].flatMap(([n, t]) => (t === tty ? [n] : []))),
+      );
       const tty: HostTty = devpts.newHostTty(door, uid);
       byDevice.set(device, tty);
       this.ttys.push(tty);
@@ -83,7 +94,7 @@ export class Terminals {
       hostCall(SYS_close, own);
     }
     this.controlling = controlling;
-    for (const fd of [0, 1, 2]) {
+    for (const fd of fds) {
       let tty: HostTty | null = null;
       // The other side of a terminal is no terminal for us: opened anew it would be another pair's.
       if (isHostTty(fd) && hostCall(SYS_ioctl, fd, TIOCGPTN, buffer.addr) < 0) {
@@ -95,22 +106,21 @@ export class Terminals {
           else log(`stdio: terminal ${fd} cannot be opened anew (${again}); it is used as a plain file`);
         }
       }
-      this.given.push(tty);
+      if (tty !== null) this.given.set(fd, tty);
     }
-    devpts.console = controlling ?? this.given[0] ?? null;
+    devpts.console = controlling ?? this.given.get(0) ?? null;
   }
 
   /** True when descriptor `fd` is one of these terminals. */
   has(fd: number): boolean {
-    return this.given[fd] !== null;
+    return this.given.has(fd);
   }
 
   /** Gives the first program its controlling terminal, and those of its descriptors that are terminals. 0 or -errno. */
   attach(init: Task, accessOf: (fd: number) => number): number {
     this.controlling?.adopt(init);
     const opened = new Map<string, File>();
-    for (const [fd, tty] of this.given.entries()) {
-      if (tty === null) continue;
+    for (const [fd, tty] of this.given) {
       const access = accessOf(fd) & O_ACCMODE;
       // Descriptors of a shell are one description, several times.
       const key = `${tty.index} ${access}`;

@@ -1,5 +1,6 @@
-// Who the sandbox runs as: passwd(5) and group(5) inside the guest's tree, or the invoking user.
+// Who the sandbox runs as: passwd(5) and group(5) inside the guest's tree, or the invoking user; and as what its variables tell.
 
+import { toText } from '../sentry/base/bytes.ts';
 import { type Cred, credFor } from '../sentry/base/cred.ts';
 import type { VfsContext } from '../sentry/vfs/context.ts';
 import { readText } from './files.ts';
@@ -30,9 +31,17 @@ function groupsOf(ctx: VfsContext, user: string): number[] {
   return out;
 }
 
-/** Credentials for `--user`; the invoking user's for null. Throws StartError for names that the guest does not know. */
-export function credOf(ctx: VfsContext, user: string | null): Cred {
-  if (user === null) return credFor(process.getuid!(), process.getgid!(), process.getgroups!());
+/** Somebody inside: ids, and what login(1) would set in the environment. */
+export interface Identity {
+  readonly cred: Cred;
+  /** HOME, LOGNAME, SHELL and USER; null for one that nobody can tell. */
+  readonly variables: Readonly<Record<string, string | null>>;
+}
+
+/** The invoking user's ids for `user` null, else those of `--user`. Throws StartError for names that the guest does not know. */
+export function identityOf(ctx: VfsContext, user: string | null): Identity {
+  if (user === null)
+    return { cred: credFor(process.getuid!(), process.getgid!(), process.getgroups!()), variables: {} };
   const [name = '', group] = user.split(':');
   const passwd = records(ctx, '/etc/passwd');
   const entry = passwd.find((r) => r[0] === name) ?? passwd.find((r) => r[2] === name && r.length > 3);
@@ -42,9 +51,16 @@ export function credOf(ctx: VfsContext, user: string | null): Cred {
       `--user ${name}: no such user inside; fix: a name of /etc/passwd there, or a number`,
       STATUS_USAGE,
     );
+  const login = entry === undefined ? null : toText(entry[0]!);
+  const variables = {
+    HOME: toText(entry?.[5] || '/'),
+    LOGNAME: login,
+    SHELL: toText(entry?.[6] || '/bin/sh'),
+    USER: login,
+  };
   if (group === undefined) {
     const gid = idOf(entry?.[3] ?? '') ?? 0;
-    return credFor(uid, gid, entry === undefined ? [] : groupsOf(ctx, entry[0]!));
+    return { cred: credFor(uid, gid, entry === undefined ? [] : groupsOf(ctx, entry[0]!)), variables };
   }
   const gid = idOf(group) ?? idOf(records(ctx, '/etc/group').find((r) => r[0] === group)?.[2] ?? '');
   if (gid === null)
@@ -52,5 +68,15 @@ export function credOf(ctx: VfsContext, user: string | null): Cred {
       `--user ${user}: no such group inside; fix: a name of /etc/group there, or a number`,
       STATUS_USAGE,
     );
-  return credFor(uid, gid, []);
+  return { cred: credFor(uid, gid, []), variables };
+}
+
+/** Variables `names` of `env` become those of `identity`; the others stay. */
+export function envOf(env: readonly string[], names: readonly string[], identity: Identity): string[] {
+  const kept = env.filter((entry) => !names.some((name) => entry.startsWith(`${name}=`)));
+  for (const name of names) {
+    const value = identity.variables[name] ?? null;
+    if (value !== null) kept.push(`${name}=${value}`);
+  }
+  return kept;
 }

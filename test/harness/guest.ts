@@ -30,6 +30,8 @@ export const vedette = [
   'do',
 ];
 const extraFlags = (process.env.VEDETTE_FLAGS ?? '').split(' ').filter((flag) => flag !== '');
+/** The command as it is installed, which hands on what Node.js alone would lose; the program follows. */
+export const starter = [join(distDir, 'vedette'), 'do', ...extraFlags, '--'];
 /** Programs inside see no FSGSBASE; natively they are told to do as if there were none. */
 const nativeEnv: Record<string, string> = extraFlags.includes('--fsgsbase=off')
   ? { WITHOUT_FSGSBASE: '1' }

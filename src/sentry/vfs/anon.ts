@@ -2,6 +2,7 @@
 
 import { ENXIO } from '../../abi/errno.ts';
 import { ANON_INODE_FS_MAGIC } from '../../abi/fs/magic.ts';
+import type { U64 } from '../../abi/u64.ts';
 import { applyAttr } from './attr.ts';
 import type { VfsContext } from './context.ts';
 import type { File } from './file.ts';
@@ -21,8 +22,8 @@ export const anonInodeFs: AnonFs = new AnonFs('anon_inodefs', ANON_INODE_FS_MAGI
 
 /** An inode for one anonymous object. `mode` with its type: S_IFIFO for pipes, S_IFSOCK for sockets, 0 else. */
 export class AnonInode extends Inode {
-  constructor(fs: FileSystem, mode: number, ctx: VfsContext | null = null) {
-    super(fs, fs.nextIno(), mode);
+  constructor(fs: FileSystem, mode: number, ctx: VfsContext | null = null, ino: U64 = fs.nextIno()) {
+    super(fs, ino, mode);
     if (ctx !== null) {
       this.uid = ctx.cred.fsuid;
       this.gid = ctx.cred.fsgid;

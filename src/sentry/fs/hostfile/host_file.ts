@@ -5,8 +5,7 @@ import { EAGAIN, EBADF, EINTR, ENODEV, ENOTTY, EPIPE, ESPIPE } from '../../../ab
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../../abi/events/poll.ts';
 import { F_GETFL, F_SETFL, O_ACCMODE, O_APPEND } from '../../../abi/fs/fcntl.ts';
 import { RWF_APPEND, RWF_NOAPPEND, SEEK_CUR, SEEK_END, SEEK_SET } from '../../../abi/fs/fs.ts';
-import { MEM_MAJOR } from '../../../abi/fs/major.ts';
-import { S_IFCHR, S_IFIFO, S_IFMT, S_IFREG } from '../../../abi/fs/stat.ts';
+import { S_IFMT, S_IFREG } from '../../../abi/fs/stat.ts';
 import { FIONREAD, TCGETS, TIOCGWINSZ } from '../../../abi/ioctl.ts';
 import { MAP_SHARED, PROT_WRITE } from '../../../abi/memory/mman.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../../../abi/net/socket.ts';
@@ -32,7 +31,6 @@ import type { WaitQueue } from '../../base/wait.ts';
 import type { Mappable } from '../../memfile/mappable.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { File } from '../../vfs/file.ts';
-import { makedev } from '../../vfs/filesystem.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import { MAX_FILE_SIZE, writableLength } from '../../vfs/regularfile.ts';
 import type { HostContent } from './host_content.ts';
@@ -48,8 +46,6 @@ const IOCTL_SIZES: ReadonlyMap<number, number> = new Map([
   [FIONREAD, 4],
 ]);
 
-const DEV_NULL = makedev(MEM_MAJOR, 3);
-
 const bounce = HostBuffer.alloc(BOUNCE_SIZE);
 /** struct iovec. */
 const iovec = HostBuffer.alloc(16);
@@ -63,6 +59,8 @@ export interface HostFileInode extends Inode {
   makeContent(): HostContent | null;
   /** A descriptor for a description with that access; -errno. */
   endFor(mode: number, append: boolean): HostEnd | number;
+  /** What /proc/PID/fd says. */
+  linkText(end: HostEnd): string;
 }
 
 export class HostFile extends File {
@@ -89,10 +87,7 @@ export class HostFile extends File {
   }
 
   override describe(): string {
-    const type = this.inode.mode & S_IFMT;
-    if (type === S_IFIFO) return `pipe:[${this.inode.ino}]`;
-    if (type === S_IFCHR && this.inode.rdev === DEV_NULL) return '/dev/null';
-    return `host:[${this.inode.ino}]`;
+    return this.host.linkText(this.end);
   }
 
   override get seekable(): boolean {

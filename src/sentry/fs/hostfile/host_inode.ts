@@ -40,11 +40,12 @@ import {
   STAT_ST_SIZE,
   STAT_ST_UID,
 } from '../../../abi/fs/stat.ts';
-import { SYS_fstat, SYS_ftruncate, SYS_openat } from '../../../abi/syscall.ts';
-import { getU64, getU64Exact } from '../../../abi/u64.ts';
+import { SYS_fstat, SYS_ftruncate, SYS_openat, SYS_readlink } from '../../../abi/syscall.ts';
+import { getU64, getU64Exact, type U64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import type { HostPoller } from '../../../host/poller.ts';
 import { hostCall } from '../../../host/syscall.ts';
+import { bytesToString } from '../../base/bytes.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { AnonFs, AnonInode } from '../../vfs/anon.ts';
 import type { VfsContext } from '../../vfs/context.ts';
@@ -62,18 +63,24 @@ const HOLLOW_MINORS: readonly number[] = [3, 5, 7];
 
 const buffer = HostBuffer.alloc(STAT_SIZE);
 const view = buffer.view;
+const LINK_SIZE = 4096;
+const linkBuffer = HostBuffer.alloc(LINK_SIZE);
 
-/** The file system that host files seem to be on; never mounted. */
-class HostFs extends AnonFs {
+/** The file system that the files of one file system of the host seem to be on; never mounted. */
+export class HostFs extends AnonFs {
   override readonly opensSpecials: boolean = true;
+
+  constructor() {
+    super('hostfs', HOSTFS_MAGIC);
+  }
 }
 
-export const hostFs: HostFs = new HostFs('hostfs', HOSTFS_MAGIC);
-
-/** Identity and mode of a host descriptor's file: equal keys for the same file. */
+/** Identity and type of a host descriptor's file. */
 export interface HostStat {
-  readonly key: string;
+  readonly dev: U64;
+  readonly ino: U64;
   readonly mode: number;
+  readonly rdev: number;
 }
 
 /** fstat(2) of a host descriptor; -errno. */
@@ -81,8 +88,10 @@ export function hostStat(fd: number): HostStat | number {
   const r = hostCall(SYS_fstat, fd, buffer.addr);
   if (r < 0) return r;
   return {
-    key: `${getU64Exact(view, STAT_ST_DEV)}:${getU64Exact(view, STAT_ST_INO)}`,
+    dev: getU64Exact(view, STAT_ST_DEV),
+    ino: getU64Exact(view, STAT_ST_INO),
     mode: view.getUint32(STAT_ST_MODE, true),
+    rdev: getU64(view, STAT_ST_RDEV),
   };
 }
 
@@ -90,6 +99,13 @@ export function hostStat(fd: number): HostStat | number {
 export function reopenNonblocking(fd: number, flags: number): number {
   const path = buffer.putString(`/proc/self/fd/${fd}`);
   return hostCall(SYS_openat, AT_FDCWD, path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+}
+
+/** /dev/null and its like: opened for more than was given, they give and take nothing; and they never make anybody wait. */
+export function isHollow(mode: number, rdev: number): boolean {
+  return (
+    (mode & S_IFMT) === S_IFCHR && devMajor(rdev) === MEM_MAJOR && HOLLOW_MINORS.includes(devMinor(rdev))
+  );
 }
 
 /** What an access mode asks for, as MAY_*. */
@@ -112,6 +128,8 @@ export interface HostWorld {
   readonly memfile: MemoryFile | null;
   /** The guest sees the host's whole tree, so that it could read by its name a file that it may only write as output. */
   readonly readsBack: boolean;
+  /** Paths of the host mean the same inside. */
+  readonly showsPaths: boolean;
   /** No program inside has `file` open any more. */
   fileClosed(file: HostInode): void;
 }
@@ -125,10 +143,10 @@ export class HostInode extends AnonInode implements EndOwner {
   private readonly socket: boolean;
   private mapped: HostContent | null = null;
 
-  constructor(mode: number, world: HostWorld) {
-    super(hostFs, modeInside(mode));
+  constructor(fs: HostFs, stat: HostStat, world: HostWorld) {
+    super(fs, modeInside(stat.mode), null, stat.ino);
     this.world = world;
-    this.socket = (mode & S_IFMT) === S_IFSOCK;
+    this.socket = (stat.mode & S_IFMT) === S_IFSOCK;
   }
 
   /** A descriptor with refs 0 that the caller of the sandbox gave, or a new description of it. */
@@ -191,13 +209,17 @@ export class HostInode extends AnonInode implements EndOwner {
     return 0;
   }
 
-  /** /dev/null and its like: opened for more than was given, they give and take nothing. */
   private get hollow(): boolean {
-    return (
-      (this.mode & S_IFMT) === S_IFCHR &&
-      devMajor(this.rdev) === MEM_MAJOR &&
-      HOLLOW_MINORS.includes(devMinor(this.rdev))
-    );
+    return isHollow(this.mode, this.rdev);
+  }
+
+  /** What /proc/PID/fd says of a file that has the descriptor: what it says outside. */
+  linkText(end: HostEnd): string {
+    const path = buffer.putString(`/proc/self/fd/${end.fd}`);
+    const n = hostCall(SYS_readlink, path, linkBuffer.addr, LINK_SIZE);
+    const text = n > 0 ? bytesToString(linkBuffer.u8, 0, n) : '';
+    const told = text.startsWith('/') ? this.world.showsPaths || this.hollow : text !== '';
+    return told ? text : `host:[${this.ino}]`;
   }
 
   /** MAY_* that a new description may have at most. */

@@ -25,7 +25,13 @@ const ctx = {
   rlimit: () => Number.POSITIVE_INFINITY,
 } as unknown as VfsContext;
 const poller = new HostPoller();
-const files = new HostFiles({ poller, memfile: null, readsBack: false, fileClosed: () => {} });
+const files = new HostFiles({
+  poller,
+  memfile: null,
+  readsBack: false,
+  showsPaths: true,
+  fileClosed: () => {},
+});
 const b = HostBuffer.alloc(4096);
 
 function pipe(): [number, number] {
