@@ -8,6 +8,8 @@ export interface DoOptions {
   readonly clearEnv?: boolean;
   /** Working directory inside. */
   readonly cwd?: string;
+  /** Descriptors above 2 to hand on, by their numbers in the child's `stdio`; 'none' for no others. */
+  readonly passFd?: readonly string[];
   /** UID[:GID] or NAME[:GROUP] inside. */
   readonly user?: string;
   /** Host name inside. */
@@ -30,6 +32,8 @@ export interface DoOptions {
   readonly strace?: boolean | string;
   /** Report of where the time went: true for stderr, or a file. */
   readonly profile?: boolean | string;
+  /** List of what the run changed: true for stderr, or a file. */
+  readonly diff?: boolean | string;
   /** A file for samples of the kernel's JavaScript. */
   readonly cpuProfile?: string;
   /** A directory for logs of the kernel. */
@@ -58,6 +62,7 @@ export const KINDS: Readonly<Record<keyof DoOptions, Kind>> = {
   env: 'list',
   clearEnv: 'switch',
   cwd: 'text',
+  passFd: 'list',
   user: 'text',
   hostname: 'text',
   mount: 'list',
@@ -70,6 +75,7 @@ export const KINDS: Readonly<Record<keyof DoOptions, Kind>> = {
   network: 'text',
   strace: 'file',
   profile: 'file',
+  diff: 'file',
   cpuProfile: 'text',
   debugLog: 'text',
   dumpSignal: 'text',
