@@ -65,6 +65,7 @@ describe('package', () => {
       'dist/kernel.cjs',
       'dist/sdk.cjs',
       'dist/sdk.d.cts',
+      'dist/vedette',
       'dist/vedette.1',
       'dist/vedette.cjs',
       'package.json',

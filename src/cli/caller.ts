@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { NOTE_NAME } from '../runtime/note.ts';
-import { toText } from '../sentry/base/bytes.ts';
+import { fromText, toText } from '../sentry/base/bytes.ts';
 
 /** The strings of a file such as /proc/self/environ, each with its end; null when it cannot be read. */
 function strings(file: string): string[] | null {
@@ -16,8 +16,16 @@ function strings(file: string): string[] | null {
 /** The words of the command line after the launcher's name. */
 export function callerWords(): string[] {
   const words = process.argv.slice(2);
-  const all = strings('/proc/self/cmdline');
-  return all === null || all.length < words.length ? words : all.slice(all.length - words.length);
+  const all = strings('/proc/self/cmdline') ?? [];
+  const last = all.slice(all.length - words.length);
+  // Who runs the command as a part of a larger program has put other words there.
+  const same = last.length === words.length && last.every((word, i) => decoded(word) === words[i]);
+  return same ? last : words;
+}
+
+/** What Node.js makes of such a word. */
+function decoded(word: string): string {
+  return Buffer.from(fromText(word), 'latin1').toString('utf8');
 }
 
 const NODE_CERTIFICATES = 'NODE_EXTRA_CA_CERTS=';

@@ -8,6 +8,8 @@ export interface DoOptions {
   readonly clearEnv?: boolean;
   /** Working directory inside. */
   readonly cwd?: string;
+  /** Descriptors above 2 to hand on, by their numbers in the child's `stdio`; 'none' for no others. */
+  readonly passFd?: readonly string[];
   /** UID[:GID] or NAME[:GROUP] inside. */
   readonly user?: string;
   /** Host name inside. */
@@ -60,6 +62,7 @@ export const KINDS: Readonly<Record<keyof DoOptions, Kind>> = {
   env: 'list',
   clearEnv: 'switch',
   cwd: 'text',
+  passFd: 'list',
   user: 'text',
   hostname: 'text',
   mount: 'list',
