@@ -423,8 +423,8 @@ for f in (lambda: open('f', 'a'), lambda: open('g', 'w'), lambda: os.mkdir('d'),
       ['/proc:/x', /permission denied/],
       ['/sys/kernel:/x', /permission denied/],
       [`${top}/nothing:/x`, /no such file/],
-      ['/etc', /--bind \/etc: expected/],
-      ['/etc:x', /--bind \/etc:x: x must be an absolute path/],
+      ['/etc', /--bind \/etc: no place inside; fix: SRC:DST/],
+      ['/etc:x', /--bind \/etc:x: x is not an absolute path inside/],
     ] as const) {
       const r = await runInside(['true'], { flags: ['--bind', bind] });
       assert.equal(r.status, 125, bind);

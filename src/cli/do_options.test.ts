@@ -42,6 +42,23 @@ test('mounts', () => {
   refused(() => parseMount('/a:b'), /absolute/);
 });
 
+test('mounts of both kinds are in the order given', () => {
+  const mount = [
+    { option: '--mount', text: '/a:/1', order: 1 },
+    { option: '--mount', text: '/c:/3', order: 3 },
+  ];
+  const bind = [{ option: '--bind', text: '/b:/2:ro', order: 2 }];
+  assert.deepEqual(doOptions(['x'], { mount, bind }).mounts, [
+    { source: '/a', target: '/1', readonly: false, shared: false },
+    { source: '/b', target: '/2', readonly: true, shared: true },
+    { source: '/c', target: '/3', readonly: false, shared: false },
+  ]);
+  refused(
+    () => doOptions(['x'], { bind: [{ option: '--bind', text: '/a:b', order: 1 }] }),
+    /^--bind \/a:b: /,
+  );
+});
+
 test('ways of reading clocks', () => {
   assert.equal(doOptions(['true'], {}).clock, 'auto');
   for (const clock of ['auto', 'tsc', 'vdso', 'call'])
@@ -81,5 +98,9 @@ test('options of a whole command', () => {
   assert.deepEqual(doOptions(['x'], { tmpfs: ['/a\\:b'] }).tmpfs, ['/a:b']);
   for (const name of ['rootfs', 'cwd', 'hostname', 'user', 'strace', 'debugLog', 'memory', 'platform'])
     refused(() => doOptions(['x'], { [name]: '' }), /^--[a-z-]+: the value is empty; fix: /);
-  refused(() => doOptions(['x'], { mount: [''] }), /--mount: the value is empty/);
+  for (const option of ['--mount', '--bind'] as const)
+    refused(
+      () => doOptions(['x'], { [option.slice(2)]: [{ option, text: '', order: 1 }] }),
+      new RegExp(`${option}: the value is empty`),
+    );
 });

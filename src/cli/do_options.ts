@@ -153,7 +153,10 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
   if (command.length === 0 || command[0] === '')
     wrong('no program to run; fix: vedette do [FLAGS] -- CMD [ARGS]');
   for (const [name, value] of Object.entries(flags))
-    if (value === '' || (Array.isArray(value) && value.includes(''))) {
+    if (
+      value === '' ||
+      (Array.isArray(value) && value.some((v) => v === '' || (v as MountFlag).text === ''))
+    ) {
       const flag = `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
       wrong(`${flag}: the value is empty; fix: leave ${flag} out, or give it a value`);
     }

@@ -16,6 +16,8 @@ export interface DoOptions {
   readonly hostname?: string;
   /** Files and directories of this machine to show inside: SRC:DST or SRC:DST:ro. */
   readonly mount?: readonly string[];
+  /** The same, and what changes there reaches this machine. */
+  readonly bind?: readonly string[];
   /** Directories inside that begin empty and live in memory. */
   readonly tmpfs?: readonly string[];
   /** Directory of this machine that becomes /. */
@@ -66,6 +68,7 @@ export const KINDS: Readonly<Record<keyof DoOptions, Kind>> = {
   user: 'text',
   hostname: 'text',
   mount: 'list',
+  bind: 'list',
   tmpfs: 'list',
   rootfs: 'text',
   platform: 'text',
