@@ -83,7 +83,12 @@ test('signals by name and number', () => {
 });
 
 test('options of a whole command', () => {
-  const o = doOptions(['ls', '-l'], { strace: true, memory: '64m', cpus: 2, mount: ['/a:/b'] });
+  const o = doOptions(['ls', '-l'], {
+    strace: true,
+    memory: '64m',
+    cpus: 2,
+    mount: [{ option: '--mount', text: '/a:/b', order: 0 }],
+  });
   assert.deepEqual(o.argv, ['ls', '-l']);
   assert.equal(o.strace, '-');
   assert.equal(o.totalMemBytes, 64 * 2 ** 20);
