@@ -192,7 +192,10 @@ test('inheritance: --pass-fd, and what is not handed on', needs('inside', 'bash'
   assert.equal(inside(opened(list), '--pass-fd=none', '--pass-fd=21').stdout, '21\n');
   for (const [flag, message] of [
     ['--pass-fd=33', /^vedette: --pass-fd 33: not open; fix: /],
-    ['--pass-fd=5', /^vedette: --pass-fd 5: not of a kind that can be passed; fix: a file, pipe, socket or device/],
+    [
+      '--pass-fd=5',
+      /^vedette: --pass-fd 5: not of a kind that can be passed; fix: a file, pipe, socket or device/,
+    ],
     ['--pass-fd=x', /^vedette: --pass-fd x: no descriptor; fix: /],
   ] as const) {
     const r = inside(opened('true'), flag);
