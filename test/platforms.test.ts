@@ -116,7 +116,7 @@ describe('the choice of a platform', needs('inside'), () => {
   test('names that do not exist, and kvm, are refused', () => {
     for (const [name, reason] of [
       ['kvm', /this version has none/],
-      ['vmx', /unknown; there are: auto, systrap, ptrace, kvm/],
+      ['vmx', /unknown; fix: one of: auto, systrap, ptrace/],
     ] as const) {
       const r = spawnSync(vedette[0]!, [...vedette.slice(1), `--platform=${name}`, 'true'], {
         encoding: 'utf8',

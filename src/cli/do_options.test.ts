@@ -83,12 +83,8 @@ test('signals by name and number', () => {
 });
 
 test('options of a whole command', () => {
-  const o = doOptions(['ls', '-l'], {
-    strace: true,
-    memory: '64m',
-    cpus: 2,
-    mount: [{ option: '--mount', text: '/a:/b', order: 0 }],
-  });
+  const mount = [{ option: '--mount', text: '/a:/b', order: 1 }];
+  const o = doOptions(['ls', '-l'], { strace: true, memory: '64m', cpus: 2, mount });
   assert.deepEqual(o.argv, ['ls', '-l']);
   assert.equal(o.strace, '-');
   assert.equal(o.totalMemBytes, 64 * 2 ** 20);

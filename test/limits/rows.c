@@ -20,6 +20,7 @@
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <linux/filter.h>
 #include <mqueue.h>
@@ -261,6 +262,75 @@ static void host_changes(void) {
 static void host_removals(void) {
   each_below("/usr/share", take_away);
   each_below("/var", take_away);
+  done();
+}
+
+// What is bound at /bound reaches the host (--bind). Each process opens what it may, and more of them are made.
+static void in_processes(int (*what)(void)) {
+  most_files();
+  for (int i = 0; i < 2000; i++) {
+    int ends[2], error = 0;
+    if (pipe(ends) != 0) refused();
+    pid_t pid = fork();
+    if (pid < 0) refused();
+    if (pid == 0) {
+      error = what();
+      if (write(ends[1], &error, sizeof error) < 0) _exit(1);
+      for (;;) pause();
+    }
+    if (read(ends[0], &error, sizeof error) != sizeof error) done();
+    close(ends[0]);
+    close(ends[1]);
+    if ((errno = error) != 0) refused();
+  }
+  done();
+}
+static int open_bound(void) {
+  char name[64];
+  for (int i = 0; i < 900; i++) {
+    sprintf(name, "/bound/f-%d-%d", getpid(), i);
+    if (open(name, O_RDWR | O_CREAT, 0600) < 0) return errno;
+  }
+  return 0;
+}
+static void bound_files(void) { in_processes(open_bound); }
+static int list_bound(void) {
+  char buffer[64];
+  for (int i = 0; i < 900; i++) {
+    int fd = open("/bound/full", O_RDONLY | O_DIRECTORY);
+    if (fd < 0 || (syscall(SYS_getdents64, fd, buffer, sizeof buffer) < 0 && errno != EINVAL)) return errno;
+  }
+  return 0;
+}
+static void bound_listings(void) {
+  char name[64];
+  mkdir("/bound/full", 0700);
+  for (int i = 0; i < 2000; i++) {
+    sprintf(name, "/bound/full/%d", i);
+    close(open(name, O_WRONLY | O_CREAT, 0600));
+  }
+  in_processes(list_bound);
+}
+static void bound_fifos(void) {
+  char name[64];
+  for (int i = 0; i < 200000; i++) {
+    sprintf(name, "/bound/fifo-%d", i);
+    if (mkfifo(name, 0600) != 0) refused();
+  }
+  done();
+}
+static void no_page(int sig) {
+  errno = ENOSPC;
+  refused();
+}
+static void bound_pages(void) {
+  size_t size = 1 << 30;
+  int fd = open("/bound/pages", O_RDWR | O_CREAT, 0600);
+  if (fd < 0 || ftruncate(fd, size) != 0) refused();
+  signal(SIGBUS, no_page);
+  char *p = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (p == MAP_FAILED) refused();
+  for (size_t i = 0; i < size; i += 4096) p[i] = 1;
   done();
 }
 
@@ -516,5 +586,9 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "host_lookups") == 0) host_lookups();
   if (strcmp(argv[1], "host_changes") == 0) host_changes();
   if (strcmp(argv[1], "host_removals") == 0) host_removals();
+  if (strcmp(argv[1], "bound_files") == 0) bound_files();
+  if (strcmp(argv[1], "bound_listings") == 0) bound_listings();
+  if (strcmp(argv[1], "bound_fifos") == 0) bound_fifos();
+  if (strcmp(argv[1], "bound_pages") == 0) bound_pages();
   return 2;
 }

@@ -25,6 +25,7 @@ const SHORT = [
   'fd_tables',
   'full_streams',
   'big_file',
+  'bound_pages',
 ];
 /** Bombs of rows.c; all others are of test/fuzz/bombs.c. */
 const OWN = [
@@ -35,6 +36,10 @@ const OWN = [
   'host_lookups',
   'host_changes',
   'host_removals',
+  'bound_files',
+  'bound_listings',
+  'bound_fifos',
+  'bound_pages',
 ];
 
 interface Row {
@@ -91,7 +96,12 @@ describe('each limit beside somebody who goes on', {
     test(title, SHORT.includes(row.bomb) ? {} : needs('long'), async (t) => {
       const bomb = [OWN.includes(row.bomb) ? rows : bombs, row.bomb];
       const argv = [rows, String(SECONDS), row.root ? '0' : BOMB_UID, ...bomb];
-      const r = await survive(bombs, ['--memory', `${MEMORY_MIB}m`, '--user', '0'], argv, LIMIT_MS);
+      // One of its own each: what is written there is on the host.
+      const bound = mkdtempSync(join(dir, 'bound-'));
+      chmodSync(bound, 0o777);
+      const flags = ['--memory', `${MEMORY_MIB}m`, '--user', '0', '--bind', `${bound}:/bound`];
+      const r = await survive(bombs, flags, argv, LIMIT_MS);
+      rmSync(bound, { recursive: true });
       const text = r.stdout + r.stderr;
       assert.equal(r.status, 0, text);
       const good = /innocent: rounds (\d+) failed (\d+) worst (\d+) ms/.exec(r.stdout);
