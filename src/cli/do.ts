@@ -1,10 +1,14 @@
 // `vedette do`: boots a sandbox in this process, runs it and ends as its first program did: with its status, or of its signal.
 
+import { resolve } from 'node:path';
 import { exitBySignal, exitProcess } from '../host/exit.ts';
 import { Loader } from '../runtime/boot.ts';
 import { STATUS_KERNEL_BUG, STATUS_NOT_FOUND, StartError } from '../runtime/options.ts';
 import { mark } from '../sentry/base/startup.ts';
 import { doOptions } from './do_options.ts';
+
+/** Flags that access.ts is about. */
+const ACCESS_FLAGS = ['access', 'profileFile', 'hide', 'passEnv', 'envFile'];
 
 /** Runs the command and ends this process. */
 export async function runDo(command: readonly string[], flags: Record<string, unknown>): Promise<void> {
@@ -12,7 +16,10 @@ export async function runDo(command: readonly string[], flags: Record<string, un
   let sig = 0;
   mark('modules loaded');
   try {
-    const options = doOptions(command, flags);
+    const shown = ACCESS_FLAGS.some((name) => flags[name] !== undefined && String(flags[name]) !== '')
+      ? (await import('./access.ts')).readAccess(flags, (file) => resolve(file))
+      : undefined;
+    const options = doOptions(command, flags, shown);
     mark('command line');
     const tracer =
       options.strace === null ? null : (await import('../runtime/strace_log.ts')).makeStrace(options.strace);

@@ -14,6 +14,7 @@ import {
   STATUS_USAGE,
   StartError,
 } from '../runtime/options.ts';
+import type { readAccess } from './access.ts';
 import { callerEnv } from './caller.ts';
 import { parseMount, splitPlain } from './mount_flag.ts';
 
@@ -78,10 +79,22 @@ function mountsOf(flags: Flags, hostFile: (path: string) => string): MountOption
   return all.map((m) => ({ ...parseMount(m.text, m.option, hostFile), shared: m.option === '--bind' }));
 }
 
-/** The variables of the guest: the caller's (unless cleared), then each -e; "-e NAME" passes one on. */
-export function buildEnv(flags: readonly string[], clear: boolean, host: readonly string[]): string[] {
+/** True when the variable's name matches one of the patterns, in which * stands for any characters. */
+function passes(name: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => {
+    const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+    return new RegExp(`^${parts.join('.*')}$`, 's').test(name);
+  });
+}
+
+/** The variables of the guest: the caller's that match a pattern, then each of `flags`, of which NAME alone passes one on. */
+export function buildEnv(
+  flags: readonly string[],
+  patterns: readonly string[],
+  host: readonly string[],
+): string[] {
   // The caller's are handed on as they are: twice, without a value, without a name.
-  const env = clear ? [] : [...host];
+  const env = patterns.includes('*') ? [...host] : host.filter((entry) => passes(nameOf(entry), patterns));
   for (const flag of flags) {
     const name = nameOf(flag);
     if (name === '') wrong(`--env ${flag}: no name; fix: NAME=VALUE`);
@@ -142,8 +155,16 @@ export function parseSignal(text: string): number {
   return value;
 }
 
+/** What of this machine the program gets (access.ts). */
+type WhatIsShown = ReturnType<typeof readAccess>;
+const EVERYTHING: WhatIsShown = { passEnv: ['*'], env: {}, set: [], hide: [], tmpfs: [] };
+
 /** The options of one `vedette do`. Throws StartError for what cannot be understood. */
-export function doOptions(command: readonly string[], flags: Flags): SandboxOptions {
+export function doOptions(
+  command: readonly string[],
+  flags: Flags,
+  access: WhatIsShown = EVERYTHING,
+): SandboxOptions {
   const inherited = readInherited();
   // Without a working directory there is nothing that a relative path could mean, and its use says so.
   const hostFile = (path: string) => resolve(inherited.cwd ?? '/', path);
@@ -169,7 +190,8 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
   const hostname = text('hostname');
   if (hostname !== null && hostname.length > 64)
     wrong(`--hostname ${hostname}: too long; fix: 64 characters at most`);
-  const set = many('env').map(nameOf);
+  const given = [...access.set, ...many('env')];
+  const set = given.map(nameOf);
   const strace = flags.strace === true ? '-' : text('strace');
   const profile = flags.profile === true ? '-' : text('profile');
   const diff = flags.diff === true ? '-' : text('diff');
@@ -180,9 +202,10 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
   const clock = text('clock') ?? 'auto';
   if (!CLOCK_NAMES.includes(clock))
     wrong(`--clock ${clock}: unknown; fix: one of: ${CLOCK_NAMES.join(', ')}`);
+  if (flags.clearEnv === true && access === EVERYTHING) access = { ...EVERYTHING, passEnv: [] };
   return {
     argv: command,
-    env: buildEnv(many('env'), flags.clearEnv === true, callerEnv()),
+    env: buildEnv(given, access.passEnv, callerEnv()),
     followsUser:
       user === null || flags.clearEnv === true ? [] : USER_VARIABLES.filter((name) => !set.includes(name)),
     // Who asks for processors has all of them.
@@ -192,7 +215,8 @@ export function doOptions(command: readonly string[], flags: Flags): SandboxOpti
     user,
     hostname,
     mounts: mountsOf(flags, hostFile),
-    tmpfs: many('tmpfs').map(parseTmpfs),
+    tmpfs: [...access.tmpfs, ...many('tmpfs').map(parseTmpfs)],
+    hidden: access.hide,
     rootfs: hostFile(text('rootfs') ?? '/'),
     platform: text('platform') ?? 'auto',
     clock,

@@ -10,4 +10,4 @@
 ':' //; case $VEDETTE_V in [4-9]????? | ???????) node -e 'Buffer.allocUnsafe(5e7)' > /dev/null 2>&1 ;; *) false ;; esac || {
 ':' //; echo "vedette: an address space of $VEDETTE_V KiB is too small for Node.js; fix: raise \"ulimit -v\" to 2000000 or more" >&2; exit 125; } ;; esac
 ':' //; unset VEDETTE_V
-':' //; exec node --min-semi-space-size=8 --v8-pool-size=1 --expose-gc "$0" "$@"
+':' //; exec node --min-semi-space-size=8 --v8-pool-size=1 --expose-gc -- "$0" "$@"

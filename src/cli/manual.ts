@@ -9,6 +9,7 @@ import {
   type Example,
   NO_NETWORK,
   STATUSES,
+  WHAT_IT_READS,
 } from './usage.ts';
 
 /** Text as roff shows it: nothing in it is a request, and a hyphen is one. */
@@ -52,7 +53,14 @@ export function manPage(program: Command, version: string): string {
     `.TH VEDETTE 1 "" "vedette ${version}" "User Commands"`,
     section('NAME', 'vedette \\- run Linux programs in a sandbox'),
     section('SYNOPSIS', commands.map(usage).join('\n.br\n')),
-    section('DESCRIPTION', plain(program.description()), '.PP', plain(NO_NETWORK)),
+    section(
+      'DESCRIPTION',
+      plain(program.description()),
+      '.PP',
+      plain(WHAT_IT_READS),
+      '.PP',
+      plain(NO_NETWORK),
+    ),
     section('COMMANDS', ...commands.map((c) => item(`.B ${c.name()}`, c.description()))),
     section('FLAGS OF DO', flags(run)),
     ...commands

@@ -15,6 +15,7 @@ import {
   NO_NETWORK,
   SHELLS,
   statusText,
+  WHAT_IT_READS,
 } from './usage.ts';
 import { forgottenEquals, prepareWords } from './words.ts';
 
@@ -82,6 +83,26 @@ export function makeProgram(
         .default([], 'none'),
     )
     .option('--clear-env', 'start without the variables of this shell')
+    .addOption(
+      new Option('--pass-env <PATTERN>', 'hand on only variables whose names match, such as LC_*')
+        .argParser(list)
+        .default([], 'all'),
+    )
+    .addOption(
+      new Option('--env-file <file>', 'set variables from lines NAME=VALUE')
+        .argParser(list)
+        .default([], 'none'),
+    )
+    .option(
+      '--access <name>',
+      'what of this machine is handed on: open (all that you may read, and your variables), which is the default, or code (a fixed environment, an empty home, no files with keys and passwords)',
+    )
+    .option('--profile-file <file>', 'the same from a file of JSON: extends, passEnv, env, hide, tmpfs')
+    .addOption(
+      new Option('--hide <path>', 'a file or directory of this machine that is not there inside')
+        .argParser(list)
+        .default([], 'none'),
+    )
     .option('--cwd <dir>', 'working directory inside; default: this one')
     .addOption(
       new Option(
@@ -150,7 +171,10 @@ export function makeProgram(
       'threads and processes that may be there at once; one user gets three quarters, root all but a sixteenth; default: 2048, or what this machine bears',
       taskCount,
     )
-    .addHelpText('after', `\n${exampleText(DO_EXAMPLES)}\n\n${NO_NETWORK}\n\n${statusText()}`)
+    .addHelpText(
+      'after',
+      `\n${exampleText(DO_EXAMPLES)}\n\n${WHAT_IT_READS}\n\n${NO_NETWORK}\n\n${statusText()}`,
+    )
     .action(runDo);
 
   program

@@ -76,6 +76,8 @@ export const NODE_FLAGS: readonly string[] = [
   '--v8-pool-size=1',
   // A sandbox that has nothing to do collects its garbage once and gives the memory back.
   '--expose-gc',
+  // Else it looks for some of its own flags, such as --env-file, among the words of the program.
+  '--',
 ];
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

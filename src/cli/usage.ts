@@ -16,6 +16,10 @@ export const DO_EXAMPLES: readonly Example[] = [
   ['vedette do --rootfs ./alpine -- /bin/sh', 'run in another root directory'],
   ['vedette do --mount ./src:/src:ro -- ls /src', 'show a directory of the host inside'],
   ['vedette do --bind .:/work --cwd /work -- make', 'work in this directory: what is made stays there'],
+  [
+    'vedette do --access=code --diff -- ./install.sh',
+    'code that nobody has read: no keys, and what it changed',
+  ],
   ['vedette do --strace=trace.txt -- true', 'write every system call to a file'],
 ];
 
@@ -27,6 +31,9 @@ export const COMPLETION_EXAMPLES: readonly Example[] = [
 
 /** Shells that `vedette completion` knows. */
 export const SHELLS: readonly string[] = ['bash', 'zsh', 'fish'];
+
+export const WHAT_IT_READS =
+  'The program can read every file that you can read, and has your variables, unless --access=code, --hide or\n--rootfs say otherwise. It changes no file of this machine but through --bind.';
 
 export const NO_NETWORK =
   'There is no network inside, not even loopback: sockets are of the Unix family, and programs that ask\nfor others get EAFNOSUPPORT.';

@@ -11,6 +11,7 @@ import { log } from '../sentry/base/log.ts';
 import { PAGE_SIZE } from '../sentry/base/page.ts';
 import { mark } from '../sentry/base/startup.ts';
 import type { BindFs } from '../sentry/fs/bind/bindfs.ts';
+import { HiddenFiles, NOTHING_HIDDEN } from '../sentry/fs/rootfs/hidden.ts';
 import type { Devpts } from '../sentry/fs/tty/devpts.ts';
 import { Kernel, type SyscallTracer } from '../sentry/kernel/kernel.ts';
 import { setLimits } from '../sentry/kernel/memory_guard.ts';
@@ -87,9 +88,12 @@ export class Loader implements SignalTarget {
     this.step('timers', () => new HostTimer(this.poller, this.kernel.time));
     this.ctx = new BootContext(credFor(0, 0), this.kernel.time);
     this.step('vdso', () => this.makeVdso());
-    this.ns = this.step(`root ${o.rootfs}`, () => mountRoot(this.kernel, this.ctx, o.rootfs));
+    const hidden = o.hidden.length === 0 ? NOTHING_HIDDEN : new HiddenFiles(o.hidden);
+    this.ns = this.step(`root ${o.rootfs}`, () => mountRoot(this.kernel, this.ctx, o.rootfs, hidden));
     this.devpts = this.step('kernel file systems', () => mountKernelFs(this.kernel, this.ctx, this.ns));
-    this.binds = this.step('mounts', () => mountExtra(this.kernel, this.ctx, this.ns, o.tmpfs, o.mounts));
+    this.binds = this.step('mounts', () =>
+      mountExtra(this.kernel, this.ctx, this.ns, o.tmpfs, o.mounts, hidden),
+    );
     const { hostname } = o;
     if (hostname !== null) this.step('host name', () => nameHost(this.kernel, this.ctx, hostname));
     this.init = this.step('first program', () => this.makeInit());

@@ -10,6 +10,7 @@ import type { BindFs } from '../sentry/fs/bind/bindfs.ts';
 import { populateDev, registerMemoryDevices } from '../sentry/fs/dev/dev.ts';
 import { registerFifos } from '../sentry/fs/pipe/fifo.ts';
 import { ProcFs } from '../sentry/fs/proc/proc.ts';
+import type { HiddenFiles } from '../sentry/fs/rootfs/hidden.ts';
 import { SysFs } from '../sentry/fs/sys/sys.ts';
 import { TmpfsFs } from '../sentry/fs/tmpfs/tmpfs.ts';
 import { Devpts } from '../sentry/fs/tty/devpts.ts';
@@ -65,8 +66,14 @@ function isHostDirectory(option: string, path: string): boolean {
 }
 
 /** The file system of a directory of the host that an option names. */
-function hostTree(kernel: Kernel, option: string, path: string, dir: string): FileSystem {
-  const fs = makeRootFs(kernel, dir);
+function hostTree(
+  kernel: Kernel,
+  option: string,
+  path: string,
+  dir: string,
+  hidden: HiddenFiles,
+): FileSystem {
+  const fs = makeRootFs(kernel, dir, hidden);
   if (failed(fs)) throw refusedPath(option, path, errnoName(-fs));
   return fs;
 }
@@ -86,9 +93,14 @@ function mountAt(
 }
 
 /** Mounts the root and makes paths work for `ctx`. Throws StartError when the directory cannot be used. */
-export function mountRoot(kernel: Kernel, ctx: BootContext, rootfs: string): MountNamespace {
+export function mountRoot(
+  kernel: Kernel,
+  ctx: BootContext,
+  rootfs: string,
+  hidden: HiddenFiles,
+): MountNamespace {
   if (!isHostDirectory('--rootfs', rootfs)) throw refusedPath('--rootfs', rootfs, 'ENOTDIR');
-  const fs = hostTree(kernel, '--rootfs', rootfs, rootfs);
+  const fs = hostTree(kernel, '--rootfs', rootfs, rootfs, hidden);
   const ns = new MountNamespace(newMount(fs, 'rootfs', MS_RELATIME));
   ctx.setRoot(namespaceRoot(ns));
   return ns;
@@ -122,6 +134,7 @@ export function mountExtra(
   ns: MountNamespace,
   tmpfs: readonly string[],
   mounts: readonly MountOption[],
+  hidden: HiddenFiles,
 ): BindFs[] {
   for (const path of tmpfs)
     mountAt(
@@ -133,7 +146,7 @@ export function mountExtra(
       `--tmpfs ${path}`,
     );
   const binds: BindFs[] = [];
-  for (const m of mounts) mountHostPath(kernel, ctx, ns, m, binds);
+  for (const m of mounts) mountHostPath(kernel, ctx, ns, m, hidden, binds);
   return binds;
 }
 
@@ -143,6 +156,7 @@ function mountHostPath(
   ctx: BootContext,
   ns: MountNamespace,
   m: MountOption,
+  hidden: HiddenFiles,
   binds: BindFs[],
 ): void {
   const flag = m.shared ? '--bind' : '--mount';
@@ -151,7 +165,13 @@ function mountHostPath(
   const target = fromText(m.target);
   const option = `${flag} ${m.source}:${m.target}`;
   const treeOf = (dir: string): FileSystem => {
-    if (!m.shared) return hostTree(kernel, flag, m.source, dir);
+    if (!m.shared) return hostTree(kernel, flag, m.source, dir, hidden);
+    const secret = hidden.within(dir);
+    if (secret !== null)
+      throw new StartError(
+        `${option}: ${secret} is hidden, and would be within reach; fix: bind a directory without it`,
+        STATUS_USAGE,
+      );
     const fs = makeBindFs(kernel, dir);
     if (failed(fs)) throw refusedPath(flag, m.source, errnoName(-fs));
     binds.push(fs);

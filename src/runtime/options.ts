@@ -44,6 +44,8 @@ export interface SandboxOptions {
   readonly hostname: string | null;
   /** In the order in which they are mounted. */
   readonly mounts: readonly MountOption[];
+  /** Absolute paths of the host that are not there inside, through whatever mount. */
+  readonly hidden: readonly string[];
   /** Absolute paths inside at which empty tmpfs are mounted. */
   readonly tmpfs: readonly string[];
   /** Directory of the host that becomes the root, read-only below an in-memory layer that takes all changes. */

@@ -2,13 +2,14 @@
 
 import { fromText } from '../sentry/base/bytes.ts';
 import { BindFs } from '../sentry/fs/bind/bindfs.ts';
+import type { HiddenFiles } from '../sentry/fs/rootfs/hidden.ts';
 import { HostRootFs } from '../sentry/fs/rootfs/rootfs.ts';
 import type { Kernel } from '../sentry/kernel/kernel.ts';
 import type { FileSystem } from '../sentry/vfs/filesystem.ts';
 
 /** The tree below a host directory, with an in-memory layer that takes all changes; -errno. */
-export function makeRootFs(kernel: Kernel, path: string): FileSystem | number {
-  return HostRootFs.create(kernel.memfile, fromText(path));
+export function makeRootFs(kernel: Kernel, path: string, hidden: HiddenFiles): FileSystem | number {
+  return HostRootFs.create(kernel.memfile, fromText(path), hidden);
 }
 
 /** The tree below a host directory, whose changes reach the host; -errno. */

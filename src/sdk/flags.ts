@@ -6,6 +6,16 @@ export interface DoOptions {
   readonly env?: Readonly<Record<string, string>> | readonly string[];
   /** Start without the variables of this process. */
   readonly clearEnv?: boolean;
+  /** Patterns of variables to hand on, such as LC_*; without one, all are. */
+  readonly passEnv?: readonly string[];
+  /** Files of NAME=VALUE lines. */
+  readonly envFile?: readonly string[];
+  /** What of this machine is handed on: open or code. */
+  readonly access?: 'open' | 'code';
+  /** A file of JSON that says the same. */
+  readonly profileFile?: string;
+  /** Files and directories of this machine that are not there inside. */
+  readonly hide?: readonly string[];
   /** Working directory inside. */
   readonly cwd?: string;
   /** Descriptors above 2 to hand on, by their numbers in the child's `stdio`; 'none' for no others. */
@@ -54,7 +64,12 @@ export interface DoOptions {
  * What launcher.sh gives to Node.js, which makes it faster.
  * @internal
  */
-export const NODE_FLAGS: readonly string[] = ['--min-semi-space-size=8', '--v8-pool-size=1', '--expose-gc'];
+export const NODE_FLAGS: readonly string[] = [
+  '--min-semi-space-size=8',
+  '--v8-pool-size=1',
+  '--expose-gc',
+  '--',
+];
 
 /** text: it takes a value. list: one flag for each. switch: true. not: false, as --no-NAME. file: true, or a value. */
 type Kind = 'text' | 'list' | 'switch' | 'not' | 'file';
@@ -63,6 +78,11 @@ type Kind = 'text' | 'list' | 'switch' | 'not' | 'file';
 export const KINDS: Readonly<Record<keyof DoOptions, Kind>> = {
   env: 'list',
   clearEnv: 'switch',
+  passEnv: 'list',
+  envFile: 'list',
+  access: 'text',
+  profileFile: 'text',
+  hide: 'list',
   cwd: 'text',
   passFd: 'list',
   user: 'text',

@@ -29,6 +29,8 @@ function idOf(path: string): HostId | null {
 }
 
 export class HiddenFiles {
+  /** Those that are there, as they really lie. */
+  private readonly paths: string[] = [];
   private readonly objects: Set<string> = new Set();
   /** Names by the directory that they are in. */
   private readonly names: Map<string, Set<string>> = new Map();
@@ -40,8 +42,17 @@ export class HiddenFiles {
       const object = idOf(path);
       if (object === null) continue;
       this.objects.add(keyOf(object));
+      this.paths.push(realpathSync(path));
       this.addName(realpathSync(path));
     }
+  }
+
+  /** A hidden path at or below a directory of the host, or that it lies in; null when none is. */
+  within(dir: string): string | null {
+    const below = (path: string, top: string) =>
+      path === top || path.startsWith(top === '/' ? top : `${top}/`);
+    const real = realpathSync(dir);
+    return this.paths.find((path) => below(path, real) || below(real, path)) ?? null;
   }
 
   private addName(path: string): void {

@@ -26,6 +26,7 @@ import { MemFs } from '../../vfs/mem/mem_fs.ts';
 import { ENTRY_BYTES, MemInode } from '../../vfs/mem/mem_inode.ts';
 import { MAX_FILE_SIZE } from '../../vfs/regularfile.ts';
 import { copyAttributes, idle, readAcls } from './attributes.ts';
+import { type HiddenFiles, NOTHING_HIDDEN } from './hidden.ts';
 import { HostDir } from './host_dir.ts';
 import type { HostNode, HostTree } from './hosttree.ts';
 import { LocalHostTree } from './hosttree.ts';
@@ -65,8 +66,12 @@ export class HostRootFs extends MemFs {
   }
 
   /** Shows the host directory `hostPath` (byte string, absolute); -errno when it cannot be opened. */
-  static create(memfile: MemoryFile, hostPath: string): HostRootFs | number {
-    const tree = LocalHostTree.create(hostPath);
+  static create(
+    memfile: MemoryFile,
+    hostPath: string,
+    hidden: HiddenFiles = NOTHING_HIDDEN,
+  ): HostRootFs | number {
+    const tree = LocalHostTree.create(hostPath, hidden);
     return failed(tree) ? tree : new HostRootFs(memfile, tree);
   }
 
