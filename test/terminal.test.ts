@@ -84,9 +84,12 @@ const window = join(dir, 'window.py');
 writeFileSync(
   window,
   `import os, signal
-signal.signal(signal.SIGWINCH, lambda *_: os.write(1, b'rows %d\\n' % os.get_terminal_size().lines))
+def told(*_):
+  os.write(1, b'rows %d\\n' % os.get_terminal_size().lines)
+  os._exit(0)
+signal.signal(signal.SIGWINCH, told)
 os.write(1, b'READY\\n')
-signal.pause()
+while True: signal.pause()
 `,
 );
 
