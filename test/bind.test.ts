@@ -4,9 +4,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
+  closeSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -16,9 +18,10 @@ import {
   truncateSync,
   unlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { afterEach, describe, test } from 'node:test';
 import { inside, natively, newTree, python, sh } from './harness/bound.ts';
 import { difference, runNative, systemPath, vedette } from './harness/guest.ts';
 import { needs } from './harness/needs.ts';
@@ -170,6 +173,12 @@ print(len(os.listdir('.')), os.statvfs('.').f_namemax)
   });
 });
 
+/** A test that fails leaves its shell running. */
+const shells = new Set<ChildProcess>();
+afterEach(() => {
+  for (const shell of shells) shell.kill('SIGKILL');
+});
+
 /** A shell inside that answers each line that it is told with what it printed. */
 class Shell {
   private readonly child: ChildProcess;
@@ -183,7 +192,9 @@ class Shell {
       this.out += text;
       this.wake();
     });
+    shells.add(this.child);
     this.child.on('close', () => {
+      shells.delete(this.child);
       this.out += '\0ended\n';
       this.wake();
     });
@@ -251,6 +262,21 @@ describe('both sides at once', needs('inside', 'python3'), () => {
     assert.equal(await shell.end(), 0);
   });
 
+  test('the working directory is shut outside', needs('root'), async () => {
+    const dir = newTree();
+    writeFileSync(join(dir, 'f'), 'x\n');
+    const shell = new Shell(dir, ['--user', '1234']);
+    assert.equal(await shell.say('cat f'), 'x\n');
+    chmodSync(dir, 0o700);
+    assert.equal(
+      await shell.say('cat f 2> /dev/null || echo denied; ls 2> /dev/null || echo denied'),
+      'denied\ndenied\n',
+    );
+    chmodSync(dir, 0o755);
+    assert.equal(await shell.say('cat f'), 'x\n');
+    assert.equal(await shell.end(), 0);
+  });
+
   test('what is written inside is on the host when the call returns', async () => {
     const dir = newTree();
     const at = (name: string): string => join(dir, name);
@@ -308,6 +334,27 @@ os.kill(os.getpid(), 9)
     now = readFileSync(file, 'latin1');
     assert.equal(now[9000], 'Z');
     assert.equal(now.slice(8, 33), 'aainneraaaaaouteraaaaaown');
+  });
+
+  test('a mapping that is read shows what is written outside', async () => {
+    const dir = newTree();
+    const file = join(dir, 'f');
+    writeFileSync(file, 'a'.repeat(5000));
+    const script = `
+import mmap, sys
+f = open('f', 'rb'); ms = [mmap.mmap(f.fileno(), 0, flags, mmap.PROT_READ) for flags in (mmap.MAP_SHARED, mmap.MAP_PRIVATE)]
+print(*(m[10:13].decode() for m in ms), flush=True); sys.stdin.readline(); print(*(m[10:13].decode() for m in ms), flush=True)
+`;
+    const argv = [...vedette.slice(1), '--bind', `${dir}:/b`, '--cwd', '/b', '--', ...python(script)];
+    const child = spawn(vedette[0]!, argv, { env: { PATH: systemPath }, stdio: ['pipe', 'pipe', 'inherit'] });
+    const lines = child.stdout.setEncoding('utf8')[Symbol.asyncIterator]();
+    assert.equal((await lines.next()).value, 'aaa aaa\n');
+    const fd = openSync(file, 'r+');
+    writeSync(fd, 'new', 10);
+    closeSync(fd);
+    child.stdin.end('\n');
+    assert.equal((await lines.next()).value, 'new new\n');
+    await new Promise((done) => child.on('close', done));
   });
 
   test('a file that is mapped and only read is not touched', async () => {

@@ -26,6 +26,7 @@ import {
 } from '../../../abi/fs/fcntl.ts';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../../../abi/fs/fs.ts';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID } from '../../../abi/fs/stat.ts';
+import { CAP_DAC_OVERRIDE } from '../../../abi/process/capability.ts';
 import {
   SYS_close,
   SYS_fchownat,
@@ -115,6 +116,13 @@ export class BindDir extends BindInode {
 
   protected override ownFd(): number {
     return this.place.fd;
+  }
+
+  /** Where a walk begins nobody has looked just now. Where the caller is the user that the host takes us for, the host decides anew anyway. */
+  override permission(ctx: VfsContext, mask: number): number {
+    const { cred } = ctx;
+    if (cred.fsuid !== hostUser || (hostUser === 0 && !cred.capable(CAP_DAC_OVERRIDE))) this.refresh(ctx);
+    return super.permission(ctx, mask);
   }
 
   override open(_ctx: VfsContext, flags: number): File | number {
