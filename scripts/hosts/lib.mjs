@@ -27,7 +27,8 @@ export function scratch() {
     cpSync(from, to, { recursive: true, dereference: true, preserveTimestamps: true });
   copy(join(repo, 'package.json'), join(package_, 'package.json'));
   const dist = join(repo, 'dist');
-  const wanted = (path) => path === dist || (dirname(path) === dist && /\/vedette$|\.c?js$|\.cache$/.test(path));
+  const wanted = (path) =>
+    path === dist || (dirname(path) === dist && /\/vedette$|\.c?js$|\.cache$/.test(path));
   cpSync(dist, join(package_, 'dist'), { recursive: true, preserveTimestamps: true, filter: wanted });
   for (const name of ['koffi', '@koromix', 'commander'])
     copy(join(repo, 'node_modules', name), join(modules, name));
