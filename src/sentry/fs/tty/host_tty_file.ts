@@ -1,6 +1,7 @@
 // Open files of a terminal of the host.
 
 import { EAGAIN, EFAULT } from '../../../abi/errno.ts';
+import { POLLERR, POLLHUP } from '../../../abi/events/poll.ts';
 import { FIONREAD } from '../../../abi/ioctl.ts';
 import { SIGTTIN, SIGTTOU } from '../../../abi/signal/signal.ts';
 import { SYS_ioctl, SYS_read, SYS_write } from '../../../abi/syscall.ts';
@@ -92,8 +93,10 @@ export class HostTtyFile extends File {
       if (grew) tty.timer.start(vtime);
       return -EAGAIN;
     }
-    // Nothing yet: the host also tells of a hang-up. With some, it would give them away.
-    return have > 0 ? -EAGAIN : 0;
+    if (have > 0) return -EAGAIN;
+    // Nothing yet. The host would give away the first byte that comes before our call does; only to say that it hung up, or
+    // that we are in the background, is it asked.
+    return tty.inForeground() && (end.poll() & (POLLHUP | POLLERR)) === 0 ? -EAGAIN : 0;
   }
 
   override write(ctx: VfsContext, io: Io): number {
