@@ -139,7 +139,7 @@ export const cells = [
   packageCell('the package in a fresh folder', 'npx vedette do -- uname -a', ''),
   packageCell(
     'no cache folder that can be written',
-    `${NOWHERE} node node_modules/.bin/vedette do -- uname -a`,
+    `${NOWHERE} node_modules/.bin/vedette do -- uname -a`,
     '',
   ),
   packageCell(
