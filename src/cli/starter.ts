@@ -92,6 +92,7 @@ const DATA_AT = 0x60_0000;
 const MOST_FDS = 1024;
 const PATH_SIZE = 4096;
 const EXTENSION = '.cjs';
+const SLASH = 0x2f;
 
 /** Bytes of address space with which any Node.js starts. */
 const AMPLE_SPACE = 10e9;
@@ -110,6 +111,8 @@ const ACTION = DATA_AT + 64;
 const NOTE = DATA_AT + 256;
 const SCRIPT = NOTE + 16 * MOST_FDS;
 const PATH = SCRIPT + 2 * PATH_SIZE;
+/** Not used for PATH yet: where a link leads. */
+const LINK = PATH + PATH_SIZE;
 const POLLFDS = PATH + 2 * PATH_SIZE;
 const DATA_SIZE = POLLFDS + 8 * MOST_FDS - DATA_AT;
 /** struct pollfd. */
@@ -191,8 +194,27 @@ function assemble(): Assembler {
     .mov(RSI, mem(RSI, 8))
     .mov(EDX, imm(SCRIPT + PATH_SIZE))
     .label('name');
-  c.mov(AL, mem(RSI)).test(AL, AL).je('found').cmp(RDI, RDX).jae('found');
+  c.mov(AL, mem(RSI)).test(AL, AL).je('named').cmp(RDI, RDX).jae('found');
   c.mov(mem(RDI), AL).inc(RDI).inc(RSI).jmp('name');
+  // That may be a link, as package managers make them: it leads from its own folder on.
+  c.label('named')
+    .push(RDI)
+    .mov(EDI, imm(SCRIPT))
+    .mov(ESI, imm(LINK))
+    .mov(EDX, imm(PATH_SIZE - 16));
+  call(SYS_readlink).pop(RDI).test(RAX, RAX).jle('found').mov(ESI, imm(LINK));
+  c.cmp(byte(mem(RSI)), imm(SLASH))
+    .jne('folder')
+    .mov(EDI, imm(SCRIPT))
+    .jmp('led');
+  c.label('folder')
+    .cmp(RDI, imm(SCRIPT))
+    .je('led')
+    .cmp(byte(mem(RDI, -1)), imm(SLASH))
+    .je('led');
+  c.dec(RDI).jmp('folder');
+  c.label('led').mov(AL, mem(RSI)).test(AL, AL).je('found');
+  c.mov(mem(RDI), AL).inc(RDI).inc(RSI).jmp('led');
   c.label('found')
     .mov(dword(mem(RDI)), chars(EXTENSION))
     .mov(byte(mem(RDI, EXTENSION.length)), imm(0));
