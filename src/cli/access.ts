@@ -149,13 +149,13 @@ function readProfile(file: string): Access {
   return {
     passEnv: fields.passEnv === undefined ? passEnv : texts('passEnv'),
     env: { ...env, ...(set as Record<string, string>) },
-    hide: [...hide, ...texts('hide').map((path) => hostPath(path))],
+    hide: [...hide, ...texts('hide').map((path) => hiddenPath(path))],
     tmpfs: [...tmpfs, ...texts('tmpfs')],
   };
 }
 
 /** "~/x" is in the caller's home; all else must be absolute. */
-export function hostPath(path: string): string {
+export function hiddenPath(path: string): string {
   if (path === '~' || path.startsWith('~/')) return join(homedir(), path.slice(1));
   if (!path.startsWith('/'))
     throw new StartError(`--hide ${path}: not absolute; fix: /${path} or ~/${path}`, STATUS_USAGE);
@@ -217,7 +217,7 @@ export function readAccess(
   return {
     ...base,
     passEnv: passEnv.length > 0 ? passEnv : flags.clearEnv === true ? [] : base.passEnv,
-    hide: [...base.hide, ...(flags.hide ?? []).map(hostPath)],
+    hide: [...base.hide, ...(flags.hide ?? []).map(hiddenPath)],
     set: [...Object.entries(base.env).map(([name, value]) => `${name}=${value}`), ...files],
   };
 }

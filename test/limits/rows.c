@@ -139,17 +139,16 @@ static void most_files(void) {
   setrlimit(RLIMIT_NOFILE, &l);
 }
 
-static void fd_tables(void) {
+// Processes of which each does `what`, which says why it could not, and then stays: until one is refused.
+static void in_processes(int (*what)(void)) {
   most_files();
-  struct rlimit l;
-  getrlimit(RLIMIT_NOFILE, &l);
   for (int i = 0; i < 2000; i++) {
     int ends[2], error = 0;
     if (pipe(ends) != 0) refused();
     pid_t pid = fork();
     if (pid < 0) refused();
     if (pid == 0) {
-      error = dup2(0, l.rlim_cur - 1) < 0 ? errno : 0;
+      error = what();
       if (write(ends[1], &error, sizeof error) < 0) _exit(1);
       for (;;) pause();
     }
@@ -160,6 +159,12 @@ static void fd_tables(void) {
   }
   done();
 }
+static int large_table(void) {
+  struct rlimit l;
+  getrlimit(RLIMIT_NOFILE, &l);
+  return dup2(0, l.rlim_cur - 1) < 0 ? errno : 0;
+}
+static void fd_tables(void) { in_processes(large_table); }
 static void undo_lists(void) {
   int sets[16];
   for (int i = 0; i < 16; i++)
@@ -266,25 +271,6 @@ static void host_removals(void) {
 }
 
 // What is bound at /bound reaches the host (--bind). Each process opens what it may, and more of them are made.
-static void in_processes(int (*what)(void)) {
-  most_files();
-  for (int i = 0; i < 2000; i++) {
-    int ends[2], error = 0;
-    if (pipe(ends) != 0) refused();
-    pid_t pid = fork();
-    if (pid < 0) refused();
-    if (pid == 0) {
-      error = what();
-      if (write(ends[1], &error, sizeof error) < 0) _exit(1);
-      for (;;) pause();
-    }
-    if (read(ends[0], &error, sizeof error) != sizeof error) done();
-    close(ends[0]);
-    close(ends[1]);
-    if ((errno = error) != 0) refused();
-  }
-  done();
-}
 static int open_bound(void) {
   char name[64];
   for (int i = 0; i < 900; i++) {

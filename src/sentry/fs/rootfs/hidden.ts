@@ -63,14 +63,19 @@ export class HiddenFiles {
     this.names.set(key, names.add(Buffer.from(basename(path)).toString('latin1')));
   }
 
-  /** Is this object hidden? */
-  has(id: HostId): boolean {
-    return this.objects.size > 0 && this.objects.has(keyOf(id));
+  /** Something is: nobody need ask otherwise. */
+  get any(): boolean {
+    return this.names.size > 0;
   }
 
-  /** Is the name (a byte string) hidden in the directory? */
-  hasName(dir: HostId, name: string): boolean {
-    return this.names.size > 0 && this.names.get(keyOf(dir))?.has(name) === true;
+  /** Is this object hidden? */
+  has(id: HostId): boolean {
+    return this.objects.has(keyOf(id));
+  }
+
+  /** Is `id`, found as `name` (a byte string) in `dir`? */
+  hides(dir: HostId, name: string, id: HostId): boolean {
+    return this.has(id) || this.names.get(keyOf(dir))?.has(name) === true;
   }
 }
 

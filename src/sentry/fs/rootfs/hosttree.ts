@@ -213,7 +213,7 @@ export class LocalHostTree implements HostTree {
     const node = new HostNode(dir, name);
     const r = this.statAt(fd, name, node);
     if (r < 0) return r;
-    if (this.hidden.has(node) || this.hidden.hasName(dir, name)) return -ENOENT;
+    if (this.hidden.any && this.hidden.hides(dir, name, node)) return -ENOENT;
     if (node.dev !== dir.dev && (node.mode & S_IFMT) === S_IFDIR) this.hideKernelFs(node);
     return node;
   }
@@ -290,7 +290,7 @@ export class LocalHostTree implements HostTree {
         if (end < 0 || end > at + size) end = at + size;
         const name = bytesToString(this.list.u8, start, end - start);
         const ino = getU64Exact(this.list.view, at + DIRENT64_D_INO);
-        const shown = !this.hidden.has({ dev: dir.dev, ino }) && !this.hidden.hasName(dir, name);
+        const shown = !this.hidden.any || !this.hidden.hides(dir, name, { dev: dir.dev, ino });
         if (name !== '.' && name !== '..' && shown)
           out.push({ name, ino, type: this.list.view.getUint8(at + DIRENT64_D_TYPE) });
         at += size;
