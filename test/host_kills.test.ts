@@ -55,16 +55,22 @@ static char state(int pid) {
   close(f);
   return strrchr(text, ')')[2];
 }
+/** Sees the victim die, and says so before the next one begins: who kills must not look for this one then. */
+static void dies(int pid) {
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  printf("dead\\n");
+  fflush(stdout);
+}
 /** Waits until the victim waits, has it killed, and sees it die. */
 static void killed(int pid) {
   char c;
-  int status;
   CHECK(pid > 0 && read(up[0], &c, 1) == 1);
   for (int i = 0; !strchr("SD", state(pid)); i++) { CHECK(i < 1000); usleep(2000); }
   usleep(20000);
   printf("parked\\n");
   fflush(stdout);
-  CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  dies(pid);
 }
 static int victim(void) { fflush(stdout); return fork(); }
 static struct flock record(int type, int start) {
@@ -302,8 +308,8 @@ static void t_longWrite(void) {
     for (int before = *rounds; *rounds < before + 3;) usleep(1000);
     printf("parked\\n");
     fflush(stdout);
+    dies(pid);
     int status;
-    CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     for (int before = *rounds; *rounds < before + 100;) usleep(1000);
     CHECK(kill(waiter, SIGKILL) == 0 && waitpid(waiter, &status, 0) == waiter && WIFSIGNALED(status));
   }
@@ -323,7 +329,7 @@ static void t_exec(void) {
   close(self);
   close(to);
   for (int round = 0; round < 4; round++) {
-    int pid = victim(), f, status;
+    int pid = victim(), f;
     if (pid == 0) {
       pthread_t t;
       for (int i = 0; i < 30; i++) CHECK(pthread_create(&t, 0, spins, 0) == 0);
@@ -337,7 +343,7 @@ static void t_exec(void) {
     CHECK(errno == ETXTBSY);
     printf("parked\\n");
     fflush(stdout);
-    CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    dies(pid);
     f = open(copy, O_WRONLY);
     CHECK(f >= 0);
     close(f);
