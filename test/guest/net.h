@@ -13,7 +13,7 @@
 // Runs before the list of subtests is made: constructors with a priority come first.
 __attribute__((constructor(101), unused)) static void own_network(void) {
   if (unshare(CLONE_NEWNET) < 0) return;
-  int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
   struct ifreq up = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
   if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &up) < 0) {
     say("FAIL the loopback interface does not come up: %s\n", strerrorname_np(errno));
@@ -23,7 +23,7 @@ __attribute__((constructor(101), unused)) static void own_network(void) {
   // IPv6 addresses are usable some time after that.
   for (int i = 0; i < 100; i++) {
     struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
-    int s = socket(AF_INET6, SOCK_DGRAM, 0), ok = bind(s, (void *)&a, sizeof a) == 0;
+    int s = socket(AF_INET6, SOCK_STREAM, 0), ok = bind(s, (void *)&a, sizeof a) == 0;
     close(s);
     if (ok) return;
     sleep_ms(20);

@@ -78,7 +78,7 @@ export class FlowTable<T> {
     const hash = this.hash.flow(local, localPort, remote, remotePort);
     const i = hash & (this.buckets.length - 1);
     let before: Entry<T> | null = null;
-    for (let e = this.buckets[i]!; e !== null; before = e, e = e.next) {
+    for (let e: Entry<T> | null = this.buckets[i]!; e !== null; before = e, e = e.next) {
       if (e.value !== value) continue;
       if (before === null) this.buckets[i] = e.next;
       else before.next = e.next;

@@ -3,6 +3,7 @@
 
 import { EINVAL, ENOENT } from '../../../abi/errno.ts';
 import type { InetNamespace } from '../../socket/inet/namespace.ts';
+import { CONGESTION_CONTROLS } from '../../socket/inet/sysctl.ts';
 
 export interface NetSysctl {
   /** Under net/. */
@@ -185,7 +186,7 @@ export const NET_SYSCTLS: readonly NetSysctl[] = [
     path: 'ipv4/tcp_congestion_control',
     get: (ns) => ns.tcp.tcp_congestion_control,
     set: (ns, text) => {
-      if (!ns.congestionControls.includes(text)) return -ENOENT;
+      if (!CONGESTION_CONTROLS.includes(text)) return -ENOENT;
       ns.tcp.tcp_congestion_control = text;
       return 0;
     },
