@@ -92,7 +92,8 @@ export class FlowTable<T> {
   private resize(size: number): void {
     const old = this.buckets;
     this.buckets = new Array(size).fill(null);
-    for (let e of old)
+    for (const head of old) {
+      let e: Entry<T> | null = head;
       while (e !== null) {
         const next: Entry<T> | null = e.next;
         const i = e.hash & (size - 1);
@@ -100,6 +101,7 @@ export class FlowTable<T> {
         this.buckets[i] = e;
         e = next;
       }
+    }
   }
 
   *values(): Generator<T> {
