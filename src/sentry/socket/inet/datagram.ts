@@ -190,6 +190,7 @@ export class InetDatagram extends InetSocket {
       if (r < 0) return r;
     }
     const n = ep.send(io, info, flags & MSG_MORE);
+    this.ns.flush();
     return n === -EAGAIN ? this.again(this.waiters, WRITE_EVENTS | POLLERR) : n;
   }
 

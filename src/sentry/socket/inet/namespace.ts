@@ -19,7 +19,7 @@ export interface SocketStack extends Links {
     payer: Account,
     uid: number,
   ): DatagramEndpoint | number;
-  /** Delivers what a call has sent to this machine itself. */
+  /** Delivers what a call has sent to this machine itself: whoever calls an endpoint calls this afterwards. */
   flush(): void;
   readonly net: InetSysctl;
   readonly tcp: TcpSysctl;
@@ -101,6 +101,10 @@ export class InetNamespace {
 
   get tcp(): TcpSysctl {
     return this.stack.tcp;
+  }
+
+  flush(): void {
+    this.stack.flush();
   }
 
   reaches(address: IpAddress): boolean {

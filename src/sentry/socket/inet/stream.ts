@@ -150,7 +150,9 @@ export class InetStream extends InetSocket {
     }
     this.wanted = to;
     this.wantedPort = port;
-    return this.endpoint.connect(to, port);
+    r = this.endpoint.connect(to, port);
+    this.ns.flush();
+    return r;
   }
 
   /** Goes on with an endpoint of the outside. */
@@ -165,6 +167,7 @@ export class InetStream extends InetSocket {
     this.endpoint = next;
     old.owner = null;
     old.close(lingerNs);
+    this.ns.flush();
     next.owner = this;
     this.replay(next);
     if (this.boundAddress === null || this.boundPort === 0) return 0;
@@ -214,6 +217,7 @@ export class InetStream extends InetSocket {
     const { state } = this.endpoint;
     if (state === TCP_CLOSE) return -ENOTCONN;
     const r = this.endpoint.shutdown(how);
+    this.ns.flush();
     // The protocol of a socket that listens has no peer to tell of it.
     if (r === 0 || state === TCP_SYN_SENT) this.waiters.wake(RECEIVE_EVENTS | CONNECT_EVENTS);
     if (state === TCP_SYN_SENT || state === TCP_LISTEN) this.socketState = SS_UNCONNECTED;
@@ -233,7 +237,10 @@ export class InetStream extends InetSocket {
     if (this.error !== 0) r = -super.takeError();
     else if (io.remaining === 0 && this.socketState === SS_CONNECTED)
       r = this.endpoint.state === TCP_CLOSE ? -EPIPE : 0;
-    else r = this.endpoint.send(io, flags & (MSG_OOB | MSG_MORE));
+    else {
+      r = this.endpoint.send(io, flags & (MSG_OOB | MSG_MORE));
+      this.ns.flush();
+    }
     if (r >= 0) return r;
     if (r === -EAGAIN) return this.again(this.waiters, WRITE_EVENTS | POLLHUP | POLLERR);
     // A stream that is no connection is a broken pipe: sk_stream_wait_connect().
@@ -267,6 +274,7 @@ export class InetStream extends InetSocket {
         return this.again(this.waiters, RECEIVE_EVENTS);
     }
     const n = ep.receive(io, flags & (MSG_PEEK | MSG_TRUNC), skip);
+    this.ns.flush();
     if (n === -EAGAIN) return this.again(this.waiters, RECEIVE_EVENTS);
     if (n > 0 && this.peekOff >= 0) this.peekOff = peek ? this.peekOff + n : Math.max(0, this.peekOff - n);
     return n;
@@ -333,13 +341,17 @@ export class InetStream extends InetSocket {
     if (this.lingering || ep.unacknowledged === 0) return this.lingering;
     this.lingering = true;
     ep.close(this.lingerNs);
+    this.ns.flush();
     return true;
   }
 
   protected override release(): void {
     const ep = this.endpoint;
     ep.owner = null;
-    if (!this.lingering) ep.close(this.options.lingerOn !== 0 && this.options.lingerSec === 0 ? 0 : -1);
+    if (!this.lingering) {
+      ep.close(this.options.lingerOn !== 0 && this.options.lingerSec === 0 ? 0 : -1);
+      this.ns.flush();
+    }
     super.release();
   }
 }
