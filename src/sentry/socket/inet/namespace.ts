@@ -2,11 +2,11 @@
 
 import type { IpAddress } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
+import type { NetSysctl } from '../../../net/sysctl.ts';
 import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { InodeLike, Links, LinkView } from './links.ts';
 import type { Outside } from './outside.ts';
-import type { InetSysctl } from './sysctl.ts';
 
 /** What sockets ask of a stack. */
 export interface SocketStack extends Links {
@@ -21,7 +21,7 @@ export interface SocketStack extends Links {
   ): DatagramEndpoint | number;
   /** Delivers what a call has sent to this machine itself: whoever calls an endpoint calls this afterwards. */
   flush(): void;
-  readonly net: InetSysctl;
+  readonly net: NetSysctl;
   readonly tcp: TcpSysctl;
   /** Does a route lead there? */
   reaches(address: IpAddress): boolean;
@@ -95,7 +95,7 @@ export class InetNamespace {
   }
 
   /** /proc/sys/net. */
-  get net(): InetSysctl {
+  get net(): NetSysctl {
     return this.stack.net;
   }
 

@@ -1,29 +1,26 @@
-// LoopStack: the stack of a namespace with nothing but a loopback interface. A packet for an address of ours goes straight back to
-// its transport; no other address can be reached. Transports write no IP header, and nobody reads one here.
+// KernelStack: a namespace's stack with TCP, as sockets, ioctls and tables see it.
 
-import { EAFNOSUPPORT, EINVAL, ENETUNREACH, EOPNOTSUPP } from '../../../abi/errno.ts';
-import { ARPHRD_LOOPBACK, IFF_LOOPBACK, IFF_LOWER_UP, IFF_RUNNING, IFF_UP } from '../../../abi/net/if.ts';
-import { AF_INET6 } from '../../../abi/net/socket.ts';
+import { EADDRNOTAVAIL, EINVAL, ENODEV } from '../../../abi/errno.ts';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from '../../../abi/net/in.ts';
+import { AF_INET6, SOCK_DGRAM } from '../../../abi/net/socket.ts';
 import { randomWord } from '../../../host/random.ts';
-import { type IpAddress, LOOPBACK_V4, LOOPBACK_V6 } from '../../../net/address.ts';
+import { ANY_V4, ANY_V6, type IpAddress } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
+import { InterfaceAddress } from '../../../net/ip/addresses.ts';
+import type { Link } from '../../../net/link/link.ts';
 import type { NetMemory } from '../../../net/memory.ts';
-import { type Packet, SUM_GOOD } from '../../../net/packet.ts';
-import type { Flow, NetworkLayer, Path } from '../../../net/path.ts';
+import { Stack } from '../../../net/stack.ts';
+import type { NetSysctl } from '../../../net/sysctl.ts';
 import { TcpProtocol } from '../../../net/tcp/protocol.ts';
 import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import type { NetClock } from '../../../net/time.ts';
 import type { NetRandom } from '../../../net/transport.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
-import { countUnsupported } from '../../base/log.ts';
 import type { AddressView, LinkCounters, LinkView } from './links.ts';
 import type { SocketStack } from './namespace.ts';
-import { InetSysctl } from './sysctl.ts';
 
-const LO = 1;
-const LO_MTU = 65536;
-const LO_QUEUE = 1000;
-const NO_ADDRESSES: readonly AddressView[] = [];
+const LEAST_MTU = 68;
+const MOST_MTU = 65536;
 
 /** The account of whoever pays, as net/ sees it: what a connection holds is its socket's. */
 export class ChargedMemory implements NetMemory {
@@ -49,95 +46,62 @@ export class ChargedMemory implements NetMemory {
 /** The host's getrandom(2). */
 export const hostRandom: NetRandom = { u32: randomWord };
 
-class LoopCounters implements LinkCounters {
-  rxBytes = 0;
-  rxPackets = 0;
-  readonly rxErrors = 0;
-  rxDropped = 0;
-  readonly txErrors = 0;
-  readonly txDropped = 0;
+/** An interface of the stack as others look at it. */
+class InterfaceView implements LinkView {
+  readonly link: Link;
+  private readonly stack: Stack;
 
-  get txBytes(): number {
-    return this.rxBytes;
+  constructor(stack: Stack, link: Link) {
+    this.stack = stack;
+    this.link = link;
   }
 
-  get txPackets(): number {
-    return this.rxPackets;
+  get ifindex(): number {
+    return this.link.ifindex;
   }
-}
-
-/** `lo`, down at first and without addresses then, as in a new namespace. */
-class Loopback implements LinkView {
-  readonly ifindex = LO;
-  readonly name = 'lo';
-  mtu: number = LO_MTU;
-  flags: number = IFF_LOOPBACK;
-  readonly hardwareType = ARPHRD_LOOPBACK;
-  readonly hardwareAddress: Uint8Array = new Uint8Array(6);
-  queueLength: number = LO_QUEUE;
-  addresses: readonly AddressView[] = NO_ADDRESSES;
-  readonly counters: LoopCounters = new LoopCounters();
-
-  get up(): boolean {
-    return (this.flags & IFF_UP) !== 0;
+  get name(): string {
+    return this.link.name;
   }
-}
-
-class LoopLayer implements NetworkLayer {
-  generation = 1;
-  readonly lo: Loopback = new Loopback();
-  tcp: TcpProtocol | null = null;
-
-  isLocal(a: IpAddress): boolean {
-    return (
-      this.lo.up &&
-      this.lo.addresses.some((own) => own.address.equals(a) || (a.isV4 && a.inPrefix(own.address, own.bits)))
-    );
+  get mtu(): number {
+    return this.link.mtu;
   }
-
-  route(flow: Flow): Path | number {
-    const { dst, src } = flow;
-    if (!this.isLocal(dst)) return -ENETUNREACH;
-    if (!src.isAny && !this.isLocal(src)) return -EINVAL;
-    return {
-      // The address that is asked for answers: connections to 127.0.0.2 come from there, too.
-      src: src.isAny ? dst : src,
-      dst,
-      ifindex: LO,
-      mtu: this.lo.mtu,
-      local: true,
-      broadcast: false,
-      gso: LO_MTU,
-      generation: this.generation,
-    };
+  get flags(): number {
+    return this.link.flags;
   }
-
-  output(packet: Packet, path: Path, protocol: number, _dontFragment: boolean): number {
-    const { counters } = this.lo;
-    packet.src = path.src;
-    packet.dst = path.dst;
-    packet.protocol = protocol;
-    packet.l4 = packet.start;
-    packet.sum = SUM_GOOD;
-    packet.ifindex = LO;
-    counters.rxPackets++;
-    counters.rxBytes += packet.size;
-    if (!this.lo.up) counters.rxDropped++;
-    else this.tcp!.input(packet);
-    return 0;
+  get hardwareType(): number {
+    return this.link.hardware;
+  }
+  get hardwareAddress(): Uint8Array {
+    return this.link.address;
+  }
+  get queueLength(): number {
+    return this.link.txQueueLength;
+  }
+  get counters(): LinkCounters {
+    return this.link.counters;
+  }
+  get addresses(): readonly AddressView[] {
+    return this.stack.addresses.all
+      .filter((a) => a.ifindex === this.link.ifindex)
+      .map((a) => ({ address: a.address, bits: a.prefix, broadcast: a.broadcast }));
   }
 }
 
-export class LoopStack implements SocketStack {
-  private readonly layer: LoopLayer = new LoopLayer();
+export class KernelStack implements SocketStack {
+  readonly stack: Stack;
   private readonly protocol: TcpProtocol;
-  readonly links: readonly LinkView[];
-  readonly net: InetSysctl = new InetSysctl();
+  /** One for each interface, made when first looked at. */
+  private readonly views: Map<Link, InterfaceView> = new Map();
 
   constructor(clock: NetClock, payer: Account) {
-    this.protocol = new TcpProtocol(this.layer, clock, hostRandom, new ChargedMemory(payer));
-    this.layer.tcp = this.protocol;
-    this.links = [this.layer.lo];
+    const memory = new ChargedMemory(payer);
+    this.stack = new Stack(clock, hostRandom, memory);
+    this.protocol = new TcpProtocol(this.stack, clock, hostRandom, memory);
+    this.stack.transports[IPPROTO_TCP] = this.protocol;
+  }
+
+  get net(): NetSysctl {
+    return this.stack.sysctl;
   }
 
   get tcp(): TcpSysctl {
@@ -148,73 +112,98 @@ export class LoopStack implements SocketStack {
     return this.protocol.open(family === AF_INET6, new ChargedMemory(payer), uid);
   }
 
-  datagram(_family: number, _type: number, protocol: number): DatagramEndpoint | number {
-    countUnsupported(`datagrams of protocol ${protocol}`);
-    return -EAFNOSUPPORT;
+  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number {
+    const v6 = family === AF_INET6;
+    if (type !== SOCK_DGRAM) return this.stack.raw.open(v6, protocol);
+    if (protocol === IPPROTO_UDP) return this.stack.udp.open(v6);
+    return protocol === (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP) ? this.stack.ping.open(v6) : -EINVAL;
   }
 
-  flush(): void {}
+  flush(): void {
+    this.stack.flush();
+  }
 
   end(): void {
-    this.setUp(LO, false);
+    for (const link of this.stack.links.values()) this.stack.setUp(link, false);
   }
 
   reaches(address: IpAddress): boolean {
-    return this.isLocal(address);
+    const src = address.isV4 ? ANY_V4 : ANY_V6;
+    return typeof this.stack.route({ src, dst: address, ifindex: 0, tos: 0, mark: 0, uid: 0 }) !== 'number';
   }
 
   isLocal(address: IpAddress): boolean {
-    return this.layer.isLocal(address);
+    return this.stack.addresses.isLocal(address);
   }
 
   linkOfAddress(address: IpAddress): number {
-    return this.isLocal(address) ? LO : 0;
+    return this.stack.addresses.get(address)?.ifindex ?? 0;
   }
 
   addressOf(index: number): number {
-    const first = this.linkByIndex(index)?.addresses.find((a) => a.address.isV4);
-    return first === undefined ? 0 : first.address.w3;
+    for (const a of this.stack.addresses.all) if (a.ifindex === index && a.address.isV4) return a.address.w3;
+    return 0;
+  }
+
+  get links(): readonly LinkView[] {
+    return [...this.stack.links.values()].map((link) => this.view(link));
+  }
+
+  private view(link: Link): InterfaceView {
+    let view = this.views.get(link);
+    if (view === undefined) {
+      view = new InterfaceView(this.stack, link);
+      this.views.set(link, view);
+    }
+    return view;
   }
 
   linkByIndex(index: number): LinkView | null {
-    return index === LO ? this.layer.lo : null;
+    const link = this.stack.link(index);
+    return link === null ? null : this.view(link);
   }
 
   linkByName(name: string): LinkView | null {
-    return name === 'lo' ? this.layer.lo : null;
+    const link = this.stack.linkByName(name);
+    return link === null ? null : this.view(link);
   }
 
-  setUp(_index: number, up: boolean): number {
-    const { lo } = this.layer;
-    const bits = IFF_UP | IFF_RUNNING | IFF_LOWER_UP;
-    lo.flags = up ? lo.flags | bits : lo.flags & ~bits;
-    if (up && lo.addresses.length === 0)
-      lo.addresses = [
-        { address: LOOPBACK_V4, bits: 8, broadcast: null },
-        { address: LOOPBACK_V6, bits: 128, broadcast: null },
-      ];
-    this.layer.generation++;
+  setUp(index: number, up: boolean): number {
+    const link = this.stack.link(index);
+    if (link === null) return -ENODEV;
+    this.stack.setUp(link, up);
     return 0;
   }
 
-  setMtu(_index: number, mtu: number): number {
-    if (mtu < 0 || mtu > LO_MTU) return -EINVAL;
-    this.layer.lo.mtu = mtu;
-    this.layer.generation++;
+  setMtu(index: number, mtu: number): number {
+    const link = this.stack.link(index);
+    if (link === null) return -ENODEV;
+    if (mtu < (link === this.stack.loopback ? 0 : LEAST_MTU) || mtu > MOST_MTU) return -EINVAL;
+    link.mtu = mtu;
+    this.stack.routes.generation++;
     return 0;
   }
 
-  setQueueLength(_index: number, length: number): number {
-    this.layer.lo.queueLength = length;
+  setQueueLength(index: number, length: number): number {
+    const link = this.stack.link(index);
+    if (link === null) return -ENODEV;
+    link.txQueueLength = length;
     return 0;
   }
 
-  setAddress(_index: number, _address: IpAddress | null, _bits: number): number {
-    countUnsupported('SIOCSIFADDR');
-    return -EOPNOTSUPP;
+  setAddress(index: number, address: IpAddress | null, bits: number): number {
+    const { addresses } = this.stack;
+    const old = addresses.all.find((a) => a.ifindex === index && a.address.isV4);
+    if (address === null && old === undefined) return -EADDRNOTAVAIL;
+    if (old !== undefined) this.stack.removeAddress(old);
+    if (address === null) return 0;
+    const link = this.stack.link(index);
+    if (link === null) return -ENODEV;
+    const broadcast = bits < 31 && link !== this.stack.loopback ? address.masked(bits, true) : null;
+    return this.stack.addAddress(new InterfaceAddress(address, bits, index, 0, broadcast, null, link.name));
   }
 }
 
-export function makeStack(clock: NetClock, payer: Account): SocketStack {
-  return new LoopStack(clock, payer);
+export function makeStack(clock: NetClock, payer: Account): KernelStack {
+  return new KernelStack(clock, payer);
 }
