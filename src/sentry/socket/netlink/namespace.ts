@@ -4,7 +4,7 @@ import { ECONNREFUSED, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from '../../../abi/err
 import { NETLINK_KOBJECT_UEVENT, NETLINK_USERSOCK } from '../../../abi/net/netlink.ts';
 import { SOCK_DGRAM, SOCK_RAW } from '../../../abi/net/socket.ts';
 import type { VfsContext } from '../../vfs/context.ts';
-import type { NetlinkProtocol } from './protocol.ts';
+import type { NetlinkPeers, NetlinkProtocol } from './protocol.ts';
 import { NetlinkSocket } from './socket.ts';
 
 /** MAX_LINKS. */
@@ -15,7 +15,7 @@ function silent(anyoneSends: boolean): NetlinkProtocol {
   return { groups: 32, anyoneHears: true, anyoneSends, request: () => -ECONNREFUSED };
 }
 
-export class NetlinkNamespace {
+export class NetlinkNamespace implements NetlinkPeers<NetlinkSocket> {
   private readonly protocols: Map<number, NetlinkProtocol> = new Map();
   /** Every open socket: /proc/net/netlink, groups. */
   readonly sockets: Set<NetlinkSocket> = new Set();

@@ -61,8 +61,7 @@ import type { VfsContext } from '../../vfs/context.ts';
 import type { Message, SockAddr } from '../message.ts';
 import { putIntOption } from '../options.ts';
 import { READ_EVENTS, SocketFile, WRITE_EVENTS } from '../socket.ts';
-import type { NetlinkNamespace } from './namespace.ts';
-import type { NetlinkProtocol } from './protocol.ts';
+import type { NetlinkPeers, NetlinkProtocol } from './protocol.ts';
 import { NetlinkWriter } from './writer.ts';
 
 /** What a queued message is charged beyond its bytes. */
@@ -98,7 +97,7 @@ class Queued {
 }
 
 export class NetlinkSocket extends SocketFile {
-  readonly ns: NetlinkNamespace;
+  readonly ns: NetlinkPeers<NetlinkSocket>;
   private readonly handler: NetlinkProtocol;
   /** The address's pid; 0 until it is bound. */
   port = 0;
@@ -118,7 +117,7 @@ export class NetlinkSocket extends SocketFile {
 
   constructor(
     ctx: VfsContext,
-    ns: NetlinkNamespace,
+    ns: NetlinkPeers<NetlinkSocket>,
     handler: NetlinkProtocol,
     type: number,
     protocol: number,
