@@ -18,11 +18,11 @@ import {
 } from '../../../../abi/net/rtnetlink.ts';
 import { AF_INET, AF_INET6 } from '../../../../abi/net/socket.ts';
 import { InterfaceAddress, scopeOf } from '../../../../net/ip/addresses.ts';
+import type { Stack } from '../../../../net/stack.ts';
 import type { NetlinkAsker, NetlinkRequest } from '../protocol.ts';
 import { Attributes } from '../reader.ts';
 import { NetlinkWriter } from '../writer.ts';
 import { addressAttr, familyOf, putAddress } from './address_attr.ts';
-import type { NetTables } from './tables.ts';
 
 /** struct ifa_cacheinfo: preferred and valid for ever, made and changed at the start. */
 const CACHEINFO_SIZE = 16;
@@ -58,7 +58,7 @@ export function putAddr(w: NetlinkWriter, a: InterfaceAddress, type: number): vo
 }
 
 /** RTM_GETADDR: dumps alone, as Linux does for IPv4. */
-export function getAddr(tables: NetTables, from: NetlinkAsker, request: NetlinkRequest): number {
+export function getAddr(stack: Stack, from: NetlinkAsker, request: NetlinkRequest): number {
   const { view, at, end, seq, flags } = request;
   if ((flags & NLM_F_DUMP) === 0) return -EINVAL;
   const whole = end - at >= 16 + SIZEOF_IFADDRMSG;
@@ -67,7 +67,7 @@ export function getAddr(tables: NetTables, from: NetlinkAsker, request: NetlinkR
   const w = new NetlinkWriter(seq, from.port, 2);
   for (const wanted of [AF_INET, AF_INET6]) {
     if (family !== 0 && family !== wanted) continue;
-    for (const a of tables.addresses.all)
+    for (const a of stack.addresses.all)
       if (familyOf(a.address) === wanted && (index === 0 || a.ifindex === index)) putAddr(w, a, RTM_NEWADDR);
   }
   return Math.min(0, from.answer(w.finish())) || 1;
@@ -75,7 +75,7 @@ export function getAddr(tables: NetTables, from: NetlinkAsker, request: NetlinkR
 
 /** The address that a request is about, as it says; -errno. */
 function asked(
-  tables: NetTables,
+  stack: Stack,
   request: NetlinkRequest,
 ): { address: InterfaceAddress; prefixRoute: boolean } | number {
   const { view, at, end } = request;
@@ -89,8 +89,8 @@ function asked(
   const address = local ?? peer;
   if (address === undefined || address === null || peer === null || broadcast === null) return -EINVAL;
   if (head.prefixlen > (head.family === AF_INET ? 32 : 128)) return -EINVAL;
-  const link = tables.link(head.index);
-  if (link === undefined) return -ENODEV;
+  const link = stack.link(head.index);
+  if (link === null) return -ENODEV;
   const flags = attrs.u32(IFA_FLAGS) ?? head.flags;
   const far = local !== undefined && peer !== undefined && !peer.equals(address) ? peer : null;
   return {
@@ -109,19 +109,19 @@ function asked(
 }
 
 /** RTM_NEWADDR: the address, or -errno. */
-export function newAddr(tables: NetTables, request: NetlinkRequest): InterfaceAddress | number {
-  const what = asked(tables, request);
+export function newAddr(stack: Stack, request: NetlinkRequest): InterfaceAddress | number {
+  const what = asked(stack, request);
   if (typeof what === 'number') return what;
-  const r = tables.addAddress(what.address, what.prefixRoute);
+  const r = stack.addAddress(what.address, what.prefixRoute);
   return r < 0 ? r : what.address;
 }
 
 /** RTM_DELADDR: the address that went, or -errno. */
-export function delAddr(tables: NetTables, request: NetlinkRequest): InterfaceAddress | number {
-  const what = asked(tables, request);
+export function delAddr(stack: Stack, request: NetlinkRequest): InterfaceAddress | number {
+  const what = asked(stack, request);
   if (typeof what === 'number') return what;
-  const found = tables.addresses.find(what.address.address, what.address.ifindex);
+  const found = stack.addresses.find(what.address.address, what.address.ifindex);
   if (found === undefined || found.prefix !== what.address.prefix) return -EADDRNOTAVAIL;
-  const r = tables.removeAddress(found);
+  const r = stack.removeAddress(found);
   return r < 0 ? r : found;
 }

@@ -44,11 +44,11 @@ import {
 import { AF_INET, AF_INET6, AF_PACKET, AF_UNSPEC } from '../../../../abi/net/socket.ts';
 import { putU64 } from '../../../../abi/u64.ts';
 import type { Link, LinkCounters } from '../../../../net/link/link.ts';
+import type { Stack } from '../../../../net/stack.ts';
 import { countUnsupported } from '../../../base/log.ts';
 import type { NetlinkAsker, NetlinkRequest } from '../protocol.ts';
 import { Attributes } from '../reader.ts';
 import { NetlinkWriter } from '../writer.ts';
-import type { NetTables } from './tables.ts';
 
 /** Statistics: as 32-bit and as 64-bit numbers. */
 const IFLA_STATS = 7;
@@ -138,16 +138,16 @@ function putStats(w: NetlinkWriter, link: Link): void {
 }
 
 /** The interface that a request names, by index or by name. */
-function named(tables: NetTables, index: number, attrs: Attributes): Link | undefined {
-  if (index > 0) return tables.link(index);
+function named(stack: Stack, index: number, attrs: Attributes): Link | null {
+  if (index > 0) return stack.link(index);
   const name = attrs.text(IFLA_IFNAME);
-  if (name === undefined) return undefined;
-  for (const link of tables.links()) if (link.name === name) return link;
-  return undefined;
+  if (name === undefined) return null;
+  for (const link of stack.links.values()) if (link.name === name) return link;
+  return null;
 }
 
 /** RTM_GETLINK: 1 when it was a dump. */
-export function getLink(tables: NetTables, from: NetlinkAsker, request: NetlinkRequest): number {
+export function getLink(stack: Stack, from: NetlinkAsker, request: NetlinkRequest): number {
   const { view, at, end, seq, flags } = request;
   const dump = (flags & NLM_F_DUMP) === NLM_F_DUMP;
   // Old programs send struct rtgenmsg alone in dumps.
@@ -159,25 +159,25 @@ export function getLink(tables: NetTables, from: NetlinkAsker, request: NetlinkR
   if (dump) {
     const family = whole ? view.getUint8(at + 16) : AF_UNSPEC;
     if (family === AF_UNSPEC || family === AF_PACKET || family === AF_INET || family === AF_INET6)
-      for (const link of tables.links()) putLink(w, link, RTM_NEWLINK, skip);
+      for (const link of stack.links.values()) putLink(w, link, RTM_NEWLINK, skip);
     return Math.min(0, from.answer(w.finish())) || 1;
   }
   const { index } = decodeIfinfomsg(view, at + 16);
   if (index <= 0 && !attrs.has(IFLA_IFNAME)) return -EINVAL;
-  const link = named(tables, index, attrs);
-  if (link === undefined) return -ENODEV;
+  const link = named(stack, index, attrs);
+  if (link === null) return -ENODEV;
   putLink(w, link, RTM_NEWLINK, skip);
   return from.answer(w.finish());
 }
 
 /** RTM_SETLINK, and RTM_NEWLINK of an interface that is there. The link that changed, or -errno. */
-export function setLink(tables: NetTables, request: NetlinkRequest): Link | number {
+export function setLink(stack: Stack, request: NetlinkRequest): Link | number {
   const { view, at, end } = request;
   if (end - at < 16 + SIZEOF_IFINFOMSG) return -EINVAL;
   const asked = decodeIfinfomsg(view, at + 16);
   const attrs = new Attributes(view, at + 16 + SIZEOF_IFINFOMSG, end);
-  const link = named(tables, asked.index, attrs);
-  if (link === undefined) {
+  const link = named(stack, asked.index, attrs);
+  if (link === null) {
     if ((request.flags & NLM_F_CREATE) === 0) return -ENODEV;
     countUnsupported('RTM_NEWLINK of a new interface');
     return -EOPNOTSUPP;
@@ -196,7 +196,7 @@ export function setLink(tables: NetTables, request: NetlinkRequest): Link | numb
   const wanted = asked.flags !== 0 || asked.change !== 0 ? change : 0;
   if ((wanted & IFF_UP) !== 0) {
     const up = (asked.flags & IFF_UP) !== 0;
-    if (up !== link.isUp) tables.setLinkUp(link, up);
+    if (up !== link.isUp) stack.setUp(link, up);
   }
   return link;
 }

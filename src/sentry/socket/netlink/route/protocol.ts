@@ -32,6 +32,7 @@ import { CAP_NET_ADMIN } from '../../../../abi/process/capability.ts';
 import type { InterfaceAddress } from '../../../../net/ip/addresses.ts';
 import type { Route, Rule } from '../../../../net/ip/routes.ts';
 import type { Link } from '../../../../net/link/link.ts';
+import type { Stack } from '../../../../net/stack.ts';
 import { countUnsupported } from '../../../base/log.ts';
 import type { VfsContext } from '../../../vfs/context.ts';
 import type { NetlinkAsker, NetlinkProtocol, NetlinkRequest } from '../protocol.ts';
@@ -41,7 +42,6 @@ import { getLink, putLink, setLink } from './link.ts';
 import { delNeigh, getNeigh, newNeigh } from './neigh.ts';
 import { delRoute, getRoute, newRoute, putRoute } from './route.ts';
 import { delRule, getRule, newRule, putRule } from './rule.ts';
-import type { NetTables } from './tables.ts';
 
 /** struct rtgenmsg behind nlmsghdr: what a message has at the least. */
 const LEAST = 17;
@@ -65,11 +65,11 @@ export class RouteProtocol implements NetlinkProtocol {
   readonly groups = RTNLGRP_MAX;
   readonly anyoneHears = true;
   readonly anyoneSends = false;
-  private readonly tables: NetTables;
+  private readonly stack: Stack;
   private readonly listeners: RouteListeners;
 
-  constructor(tables: NetTables, listeners: RouteListeners) {
-    this.tables = tables;
+  constructor(stack: Stack, listeners: RouteListeners) {
+    this.stack = stack;
     this.listeners = listeners;
   }
 
@@ -78,38 +78,38 @@ export class RouteProtocol implements NetlinkProtocol {
     if (type > RTM_MAX) return -EOPNOTSUPP;
     if (request.end - request.at < LEAST) return 0;
     if ((type & KIND_MASK) !== KIND_GET && !ctx.cred.capable(CAP_NET_ADMIN)) return -EPERM;
-    const { tables } = this;
+    const { stack } = this;
     switch (type) {
       case RTM_GETLINK:
-        return getLink(tables, from, request);
+        return getLink(stack, from, request);
       case RTM_NEWLINK:
       case RTM_SETLINK:
-        return this.told(setLink(tables, request), (link) => this.linkChanged(link, from, request));
+        return this.told(setLink(stack, request), (link) => this.linkChanged(link, from, request));
       case RTM_GETADDR:
-        return getAddr(tables, from, request);
+        return getAddr(stack, from, request);
       case RTM_NEWADDR:
       case RTM_DELADDR: {
-        const a = type === RTM_NEWADDR ? newAddr(tables, request) : delAddr(tables, request);
+        const a = type === RTM_NEWADDR ? newAddr(stack, request) : delAddr(stack, request);
         return this.told(a, (address) => this.addressChanged(address, type, from, request));
       }
       case RTM_GETROUTE:
-        return getRoute(tables, from, request);
+        return getRoute(stack, from, request);
       case RTM_NEWROUTE:
       case RTM_DELROUTE: {
-        const r = type === RTM_NEWROUTE ? newRoute(tables, request) : delRoute(tables, request);
+        const r = type === RTM_NEWROUTE ? newRoute(stack, request) : delRoute(stack, request);
         return this.told(r, (route) => this.routeChanged(route, type, from, request));
       }
       case RTM_GETNEIGH:
-        return getNeigh(tables, from, request);
+        return getNeigh(stack, from, request);
       case RTM_NEWNEIGH:
-        return newNeigh(tables, request);
+        return newNeigh(stack, request);
       case RTM_DELNEIGH:
-        return delNeigh(tables, request);
+        return delNeigh(stack, request);
       case RTM_GETRULE:
-        return getRule(tables, from, request);
+        return getRule(stack, from, request);
       case RTM_NEWRULE:
       case RTM_DELRULE: {
-        const r = type === RTM_NEWRULE ? newRule(tables, request) : delRule(tables, request);
+        const r = type === RTM_NEWRULE ? newRule(stack, request) : delRule(stack, request);
         return this.told(r, (rule) => this.ruleChanged(rule, type, from, request));
       }
     }
@@ -150,7 +150,7 @@ export class RouteProtocol implements NetlinkProtocol {
 
   private ruleChanged(rule: Rule, type: number, from: NetlinkAsker, request: NetlinkRequest): void {
     const group = rule.isV4 ? RTNLGRP_IPV4_RULE : RTNLGRP_IPV6_RULE;
-    this.tell(group, from, request, (w) => putRule(w, this.tables, rule, type));
+    this.tell(group, from, request, (w) => putRule(w, this.stack, rule, type));
   }
 
   /** Those who hear a group are told what a request changed, with its number and port (rtnl_notify). */

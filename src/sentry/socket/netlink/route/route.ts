@@ -1,4 +1,4 @@
-// RTM_*ROUTE: routing tables, rtnetlink(7).
+// RTM_*ROUTE: routing stack, rtnetlink(7).
 
 import {
   EAFNOSUPPORT,
@@ -47,12 +47,12 @@ import {
 import { AF_INET, AF_INET6 } from '../../../../abi/net/socket.ts';
 import { ANY_V4, ANY_V6, type IpAddress } from '../../../../net/address.ts';
 import { Route } from '../../../../net/ip/routes.ts';
+import type { Stack } from '../../../../net/stack.ts';
 import { countUnsupported } from '../../../base/log.ts';
 import type { NetlinkAsker, NetlinkRequest } from '../protocol.ts';
 import { Attributes } from '../reader.ts';
 import { NetlinkWriter } from '../writer.ts';
 import { addressAttr, familyOf, putAddress } from './address_attr.ts';
-import type { NetTables } from './tables.ts';
 
 /** IPv6 routes without a metric have this one (IP6_RT_PRIO_USER). */
 const DEFAULT_METRIC_V6 = 1024;
@@ -87,7 +87,7 @@ export function putRoute(w: NetlinkWriter, route: Route, type: number): void {
 }
 
 /** RTM_GETROUTE: a dump (1), or the way to one address. */
-export function getRoute(tables: NetTables, from: NetlinkAsker, request: NetlinkRequest): number {
+export function getRoute(stack: Stack, from: NetlinkAsker, request: NetlinkRequest): number {
   const { view, at, end, seq, flags } = request;
   const whole = end - at >= 16 + SIZEOF_RTMSG;
   const family = end - at > 16 ? view.getUint8(at + 16) : 0;
@@ -98,16 +98,16 @@ export function getRoute(tables: NetTables, from: NetlinkAsker, request: Netlink
     const w = new NetlinkWriter(seq, from.port, 2);
     for (const wanted of [AF_INET, AF_INET6]) {
       if (family !== 0 && family !== wanted) continue;
-      for (const route of tables.routes.all())
+      for (const route of stack.routes.all())
         if (familyOf(route.dst) === wanted && (table === 0 || route.table === table))
           putRoute(w, route, RTM_NEWROUTE);
     }
     return Math.min(0, from.answer(w.finish())) || 1;
   }
-  return whole ? lookup(tables, from, request, decodeRtmsg(view, at + 16)) : -EINVAL;
+  return whole ? lookup(stack, from, request, decodeRtmsg(view, at + 16)) : -EINVAL;
 }
 
-function lookup(tables: NetTables, from: NetlinkAsker, request: NetlinkRequest, head: Rtmsg): number {
+function lookup(stack: Stack, from: NetlinkAsker, request: NetlinkRequest, head: Rtmsg): number {
   const { view, at, end, seq } = request;
   if (head.family !== AF_INET && head.family !== AF_INET6) return -EAFNOSUPPORT;
   const attrs = new Attributes(view, at + 16 + SIZEOF_RTMSG, end);
@@ -118,7 +118,7 @@ function lookup(tables: NetTables, from: NetlinkAsker, request: NetlinkRequest, 
     countUnsupported('RTM_GETROUTE with RTA_IIF');
     return -EOPNOTSUPP;
   }
-  const route = tables.lookup({
+  const route = stack.routes.lookup({
     src,
     dst,
     ifindex: attrs.u32(RTA_OIF) ?? 0,
@@ -144,7 +144,7 @@ function lookup(tables: NetTables, from: NetlinkAsker, request: NetlinkRequest, 
   putAddress(w, RTA_DST, dst);
   if (route.gateway !== null) putAddress(w, RTA_GATEWAY, route.gateway);
   if (route.ifindex !== 0) w.u32(RTA_OIF, route.ifindex);
-  const source = route.source ?? sourceOn(tables, route, dst);
+  const source = route.source ?? sourceOn(stack, route, dst);
   if (source !== null) putAddress(w, RTA_PREFSRC, source);
   w.u32(RTA_UID, attrs.u32(RTA_UID) ?? 0);
   w.end();
@@ -152,9 +152,9 @@ function lookup(tables: NetTables, from: NetlinkAsker, request: NetlinkRequest, 
 }
 
 /** The first address of the route's interface. */
-function sourceOn(tables: NetTables, route: Route, dst: IpAddress): IpAddress | null {
+function sourceOn(stack: Stack, route: Route, dst: IpAddress): IpAddress | null {
   if (route.type === RTN_LOCAL) return dst;
-  for (const a of tables.addresses.all)
+  for (const a of stack.addresses.all)
     if (a.ifindex === route.ifindex && a.address.isV4 === dst.isV4) return a.address;
   return null;
 }
@@ -165,7 +165,7 @@ function leadsNowhere(type: number): boolean {
 }
 
 /** The route that a request describes; -errno. */
-function described(tables: NetTables, request: NetlinkRequest, adding: boolean): Route | number {
+function described(stack: Stack, request: NetlinkRequest, adding: boolean): Route | number {
   const { view, at, end } = request;
   if (end - at < 16 + SIZEOF_RTMSG) return -EINVAL;
   const head = decodeRtmsg(view, at + 16);
@@ -186,10 +186,10 @@ function described(tables: NetTables, request: NetlinkRequest, adding: boolean):
   const table = attrs.u32(RTA_TABLE) ?? (head.table === 0 ? RT_TABLE_MAIN : head.table);
   let ifindex = attrs.u32(RTA_OIF) ?? 0;
   if (adding && !leadsNowhere(type)) {
-    if (ifindex !== 0 && tables.link(ifindex) === undefined) return -ENODEV;
+    if (ifindex !== 0 && stack.link(ifindex) === null) return -ENODEV;
     if (ifindex === 0 && gateway !== undefined) {
       // The gateway must be a neighbour: its interface is the route's.
-      const way = tables.lookup({
+      const way = stack.routes.lookup({
         src: v4 ? ANY_V4 : ANY_V6,
         dst: gateway,
         ifindex: 0,
@@ -218,24 +218,24 @@ function scopeOfRoute(type: number, viaGateway: boolean, v4: boolean): number {
 }
 
 /** RTM_NEWROUTE: the route, or -errno. */
-export function newRoute(tables: NetTables, request: NetlinkRequest): Route | number {
-  const route = described(tables, request, true);
+export function newRoute(stack: Stack, request: NetlinkRequest): Route | number {
+  const route = described(stack, request, true);
   if (typeof route === 'number') return route;
-  const old = tables.routes
+  const old = stack.routes
     .table(route.table)
     .find((r) => r.prefix === route.prefix && r.metric === route.metric && r.dst.equals(route.dst));
   if (old !== undefined && (request.flags & NLM_F_EXCL) !== 0) return -EEXIST;
   if (old === undefined && (request.flags & NLM_F_CREATE) === 0) return -ESRCH;
-  if (old !== undefined && (request.flags & NLM_F_REPLACE) !== 0) tables.routes.remove(old);
-  const r = tables.routes.add(route);
+  if (old !== undefined && (request.flags & NLM_F_REPLACE) !== 0) stack.routes.remove(old);
+  const r = stack.routes.add(route);
   return r < 0 ? r : route;
 }
 
 /** RTM_DELROUTE: the first route that agrees in what is told; -ESRCH. */
-export function delRoute(tables: NetTables, request: NetlinkRequest): Route | number {
-  const asked = described(tables, request, false);
+export function delRoute(stack: Stack, request: NetlinkRequest): Route | number {
+  const asked = described(stack, request, false);
   if (typeof asked === 'number') return asked;
-  const found = tables.routes
+  const found = stack.routes
     .table(asked.table)
     .find(
       (r) =>
@@ -246,6 +246,6 @@ export function delRoute(tables: NetTables, request: NetlinkRequest): Route | nu
         (asked.gateway === null || (r.gateway?.equals(asked.gateway) ?? false)),
     );
   if (found === undefined) return -ESRCH;
-  const r = tables.routes.remove(found);
+  const r = stack.routes.remove(found);
   return r < 0 ? r : found;
 }

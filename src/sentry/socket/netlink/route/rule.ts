@@ -19,11 +19,11 @@ import {
 } from '../../../../abi/net/rtnetlink.ts';
 import { AF_INET, AF_INET6 } from '../../../../abi/net/socket.ts';
 import { Rule } from '../../../../net/ip/routes.ts';
+import type { Stack } from '../../../../net/stack.ts';
 import type { NetlinkAsker, NetlinkRequest } from '../protocol.ts';
 import { Attributes } from '../reader.ts';
 import { NetlinkWriter } from '../writer.ts';
 import { addressAttr, putAddress } from './address_attr.ts';
-import type { NetTables } from './tables.ts';
 
 /** struct fib_rule_hdr: family, dst_len, src_len, tos, table, two reserved, action; u32 flags. */
 const HEADER_SIZE = 12;
@@ -37,7 +37,7 @@ const BEFORE_MAIN = 32765;
 const NO_SUPPRESSION = 0xffffffff;
 
 /** Adds RTM_NEWRULE or RTM_DELRULE about a rule. */
-export function putRule(w: NetlinkWriter, tables: NetTables, rule: Rule, type: number): void {
+export function putRule(w: NetlinkWriter, stack: Stack, rule: Rule, type: number): void {
   const body = w.begin(type, HEADER_SIZE);
   const v = w.header;
   v.setUint8(body, rule.isV4 ? AF_INET : AF_INET6);
@@ -56,29 +56,26 @@ export function putRule(w: NetlinkWriter, tables: NetTables, rule: Rule, type: n
     w.u32(FRA_FWMARK, rule.mark);
     w.u32(FRA_FWMASK, rule.markMask);
   }
-  const link = rule.oif === 0 ? undefined : tables.link(rule.oif);
-  if (link !== undefined) w.text(FRA_OIFNAME, link.name);
+  const link = rule.oif === 0 ? null : stack.link(rule.oif);
+  if (link !== null) w.text(FRA_OIFNAME, link.name);
   w.end();
 }
 
 /** RTM_GETRULE: a dump. */
-export function getRule(tables: NetTables, from: NetlinkAsker, request: NetlinkRequest): number {
+export function getRule(stack: Stack, from: NetlinkAsker, request: NetlinkRequest): number {
   const { view, at, end, seq, flags } = request;
   if ((flags & NLM_F_DUMP) === 0) return -EINVAL;
   const family = end - at > 16 ? view.getUint8(at + 16) : 0;
   const w = new NetlinkWriter(seq, from.port, 2);
   for (const isV4 of [true, false]) {
     if (family !== 0 && family !== (isV4 ? AF_INET : AF_INET6)) continue;
-    for (const rule of tables.routes.rules) if (rule.isV4 === isV4) putRule(w, tables, rule, RTM_NEWRULE);
+    for (const rule of stack.routes.rules) if (rule.isV4 === isV4) putRule(w, stack, rule, RTM_NEWRULE);
   }
   return Math.min(0, from.answer(w.finish())) || 1;
 }
 
 /** The rule that a request describes; without a priority when none is told. */
-function described(
-  tables: NetTables,
-  request: NetlinkRequest,
-): { rule: Rule; prioritized: boolean } | number {
+function described(stack: Stack, request: NetlinkRequest): { rule: Rule; prioritized: boolean } | number {
   const { view, at, end } = request;
   if (end - at < 16 + HEADER_SIZE) return -EINVAL;
   const body = at + 16;
@@ -105,7 +102,7 @@ function described(
   rule.markMask = attrs.u32(FRA_FWMASK) ?? (rule.mark !== 0 ? 0xffffffff : 0);
   const name = attrs.text(FRA_OIFNAME);
   if (name !== undefined) {
-    for (const link of tables.links()) if (link.name === name) rule.oif = link.ifindex;
+    for (const link of stack.links.values()) if (link.name === name) rule.oif = link.ifindex;
     if (rule.oif === 0) return -EINVAL;
   }
   return { rule, prioritized: priority !== undefined };
@@ -128,23 +125,23 @@ function same(a: Rule, b: Rule): boolean {
 }
 
 /** RTM_NEWRULE: the rule, or -errno. */
-export function newRule(tables: NetTables, request: NetlinkRequest): Rule | number {
-  const what = described(tables, request);
+export function newRule(stack: Stack, request: NetlinkRequest): Rule | number {
+  const what = described(stack, request);
   if (typeof what === 'number') return what;
-  const exists = tables.routes.rules.some((r) => same(r, what.rule) && r.priority === what.rule.priority);
+  const exists = stack.routes.rules.some((r) => same(r, what.rule) && r.priority === what.rule.priority);
   if (exists && (request.flags & NLM_F_EXCL) !== 0) return -EEXIST;
-  const r = tables.routes.addRule(what.rule);
+  const r = stack.routes.addRule(what.rule);
   return r < 0 ? r : what.rule;
 }
 
 /** RTM_DELRULE: the rule that went; -ENOENT. */
-export function delRule(tables: NetTables, request: NetlinkRequest): Rule | number {
-  const what = described(tables, request);
+export function delRule(stack: Stack, request: NetlinkRequest): Rule | number {
+  const what = described(stack, request);
   if (typeof what === 'number') return what;
-  const found = tables.routes.rules.find(
+  const found = stack.routes.rules.find(
     (r) => same(r, what.rule) && (!what.prioritized || r.priority === what.rule.priority),
   );
   if (found === undefined) return -ENOENT;
-  const r = tables.routes.removeRule(found);
+  const r = stack.routes.removeRule(found);
   return r < 0 ? r : found;
 }
