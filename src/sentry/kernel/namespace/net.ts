@@ -1,16 +1,35 @@
 // Network namespaces: network_namespaces(7). Each has a stack of its own, at first with nothing but a loopback interface.
 
+import { NETLINK_ROUTE, NETLINK_SOCK_DIAG } from '../../../abi/net/netlink.ts';
+import { AF_NETLINK, AF_PACKET } from '../../../abi/net/socket.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import { InetNamespace } from '../../socket/inet/namespace.ts';
 import { makeStack } from '../../socket/inet/stack_port.ts';
+import { SockDiagProtocol } from '../../socket/netlink/diag.ts';
+import { NetlinkNamespace } from '../../socket/netlink/namespace.ts';
+import { RouteProtocol } from '../../socket/netlink/route/protocol.ts';
+import { PacketFamily } from '../../socket/packet/packet.ts';
+import type { UnixNamespace } from '../../socket/unix/namespace.ts';
 import type { Timekeeper } from '../time/timekeeper.ts';
 
 /** A stack with its tables, as long as a thread, a socket or a descriptor has it. */
 const NETWORK_BYTES = 65536;
 
+/** A namespace with the families of sockets that look at its stack. */
+function network(time: Timekeeper, unix: UnixNamespace, payer: Account): InetNamespace {
+  const port = makeStack(time, payer);
+  const ns = new InetNamespace(port);
+  const netlink = new NetlinkNamespace();
+  netlink.register(NETLINK_ROUTE, new RouteProtocol(port.stack, netlink));
+  netlink.register(NETLINK_SOCK_DIAG, new SockDiagProtocol(ns, unix));
+  ns.families.set(AF_NETLINK, netlink);
+  ns.families.set(AF_PACKET, new PacketFamily(port.stack));
+  return ns;
+}
+
 /** The kernel's own, whose loopback is up: programs that nobody has set up a network for talk to each other. */
-export function firstNetwork(time: Timekeeper): InetNamespace {
-  const ns = new InetNamespace(makeStack(time, kernelMemory.current));
+export function firstNetwork(time: Timekeeper, unix: UnixNamespace): InetNamespace {
+  const ns = network(time, unix, kernelMemory.current);
   ns.stack.setUp(ns.stack.linkByName('lo')!.ifindex, true);
   return ns;
 }
@@ -21,9 +40,9 @@ export function networksFit(): boolean {
 }
 
 /** A new one, whose loopback is down and without addresses, as on Linux. */
-export function newNetwork(time: Timekeeper): InetNamespace {
+export function newNetwork(time: Timekeeper, unix: UnixNamespace): InetNamespace {
   const payer: Account = kernelMemory.take(NETWORK_BYTES);
-  const ns = new InetNamespace(makeStack(time, payer));
+  const ns = network(time, unix, payer);
   ns.onEnd(payer, NETWORK_BYTES);
   return ns;
 }

@@ -5,6 +5,7 @@ import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts'
 import type { NetSysctl } from '../../../net/sysctl.ts';
 import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
+import type { SocketFamily } from '../family.ts';
 import type { InodeLike, Links, LinkView } from './links.ts';
 import type { Outside } from './outside.ts';
 
@@ -56,6 +57,8 @@ let made = 0;
 export class InetNamespace {
   readonly stack: SocketStack;
   outside: Outside | null = null;
+  /** AF_NETLINK, AF_PACKET: by AF_*. */
+  readonly families: Map<number, SocketFamily> = new Map();
   /** Every socket that is not closed: /proc/net. */
   readonly sockets: Set<InetMember> = new Set();
   /** SO_NETNS_COOKIE. */

@@ -77,7 +77,7 @@ function socket(t: Task, family: number, type: number, protocol: number): number
   if (family === AF_UNIX) sock = t.kernel.unix.create(t, kind, protocol, flags);
   else if (family === AF_INET || family === AF_INET6)
     sock = createInet(t, t.net, family, kind, protocol, flags);
-  else return noFamily(family);
+  else sock = t.net.families.get(family)?.create(t, kind, protocol, flags) ?? noFamily(family);
   return typeof sock === 'number' ? sock : installNew(t, sock, (type & SOCK_CLOEXEC) !== 0);
 }
 

@@ -1,0 +1,338 @@
+// PacketSocket: packet(7) over the taps of a stack. SOCK_RAW shows frames with their headers, SOCK_DGRAM without.
+
+import {
+  EADDRNOTAVAIL,
+  EFAULT,
+  EINVAL,
+  EMSGSIZE,
+  ENETDOWN,
+  ENOBUFS,
+  ENODEV,
+  ENOPROTOOPT,
+  ENOTCONN,
+  ENXIO,
+  EOPNOTSUPP,
+  EPERM,
+  ESOCKTNOSUPPORT,
+} from '../../../abi/errno.ts';
+import { POLLERR } from '../../../abi/events/poll.ts';
+import { ETH_P_ALL } from '../../../abi/net/if.ts';
+import {
+  PACKET_ADD_MEMBERSHIP,
+  PACKET_BROADCAST,
+  PACKET_DROP_MEMBERSHIP,
+  PACKET_HOST,
+  PACKET_IGNORE_OUTGOING,
+  PACKET_MULTICAST,
+  PACKET_ORIGDEV,
+  PACKET_OTHERHOST,
+  PACKET_OUTGOING,
+  PACKET_STATISTICS,
+  PACKET_VERSION,
+  SIZEOF_SOCKADDR_LL,
+  SOCKADDR_LL_SLL_ADDR,
+  SOCKADDR_LL_SLL_FAMILY,
+  SOCKADDR_LL_SLL_HALEN,
+  SOCKADDR_LL_SLL_HATYPE,
+  SOCKADDR_LL_SLL_IFINDEX,
+  SOCKADDR_LL_SLL_PKTTYPE,
+  SOCKADDR_LL_SLL_PROTOCOL,
+} from '../../../abi/net/packet.ts';
+import {
+  AF_PACKET,
+  MSG_OOB,
+  MSG_PEEK,
+  MSG_TRUNC,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOL_PACKET,
+} from '../../../abi/net/socket.ts';
+import { CAP_NET_RAW } from '../../../abi/process/capability.ts';
+import type { Link } from '../../../net/link/link.ts';
+import type { Packet } from '../../../net/packet.ts';
+import { frameBytes, type PacketTap, sendRawFrame } from '../../../net/raw/tap.ts';
+import type { Stack } from '../../../net/stack.ts';
+import { ETHERNET_SIZE } from '../../../net/wire/ethernet.ts';
+import { type Account, kernelMemory } from '../../base/charge.ts';
+import type { Io } from '../../base/io.ts';
+import { countUnsupported } from '../../base/log.ts';
+import { scratchView } from '../../base/scratch.ts';
+import type { VfsContext } from '../../vfs/context.ts';
+import type { SocketFamily } from '../family.ts';
+import type { Message, SockAddr } from '../message.ts';
+import { putIntOption } from '../options.ts';
+import { READ_EVENTS, SocketFile, WRITE_EVENTS } from '../socket.ts';
+
+/** What a queued frame is charged beyond its bytes: struct sk_buff. */
+const OVERHEAD = 768;
+const MAC_SIZE = 6;
+/** Longest frame that may be sent on a link beyond its MTU: the header, a VLAN tag. */
+const HEADERS = ETHERNET_SIZE + 4;
+/** struct packet_mreq. */
+const MREQ_SIZE = 16;
+
+class Frame {
+  readonly bytes: Uint8Array;
+  readonly address: Uint8Array;
+  readonly payer: Account;
+  constructor(bytes: Uint8Array, address: Uint8Array) {
+    this.bytes = bytes;
+    this.address = address;
+    this.payer = kernelMemory.take(bytes.length + OVERHEAD);
+  }
+  free(): void {
+    kernelMemory.give(this.payer, this.bytes.length + OVERHEAD);
+  }
+}
+
+/** 0x0800 for bytes 08 00: protocols are in network order. */
+function swap(protocol: number): number {
+  return ((protocol & 0xff) << 8) | ((protocol >>> 8) & 0xff);
+}
+
+export class PacketSocket extends SocketFile implements PacketTap {
+  private readonly stack: Stack;
+  ifindex = 0;
+  /** ETH_P_*; 0 hears nothing. */
+  private heardProtocol: number;
+  private readonly frames: Frame[] = [];
+  private queued = 0;
+  private seen = 0;
+  private dropped = 0;
+  private ignoresOutgoing = false;
+  private switches = 0;
+
+  /** `protocol` is in network order, as socket(2) has it. */
+  constructor(ctx: VfsContext, stack: Stack, type: number, protocol: number, flags: number) {
+    super(ctx, AF_PACKET, type, protocol, flags);
+    this.stack = stack;
+    this.heardProtocol = swap(protocol);
+    if (this.heardProtocol !== 0) stack.addTap(this);
+  }
+
+  private get raw(): boolean {
+    return this.type === SOCK_RAW;
+  }
+
+  onPacket(link: Link, packet: Packet, outgoing: boolean): void {
+    // What goes out is for those who hear everything.
+    if (outgoing && (this.ignoresOutgoing || this.heardProtocol !== ETH_P_ALL)) return;
+    const frame = frameBytes(link, packet);
+    if (frame.length < ETHERNET_SIZE && link.isEthernet) return;
+    const headed = frame.length >= ETHERNET_SIZE;
+    const protocol = headed ? (frame[12]! << 8) | frame[13]! : 0;
+    if (this.heardProtocol !== ETH_P_ALL && this.heardProtocol !== protocol) return;
+    const bytes = this.raw ? frame : frame.subarray(ETHERNET_SIZE);
+    if (
+      this.queued + bytes.length + OVERHEAD > this.options.rcvbuf ||
+      !kernelMemory.fits(bytes.length + OVERHEAD)
+    ) {
+      this.dropped++;
+      return;
+    }
+    this.seen++;
+    const address = new Uint8Array(SIZEOF_SOCKADDR_LL);
+    const view = new DataView(address.buffer);
+    view.setUint16(SOCKADDR_LL_SLL_FAMILY, AF_PACKET, true);
+    view.setUint16(SOCKADDR_LL_SLL_PROTOCOL, protocol);
+    view.setInt32(SOCKADDR_LL_SLL_IFINDEX, link.ifindex, true);
+    view.setUint16(SOCKADDR_LL_SLL_HATYPE, link.hardware, true);
+    view.setUint8(SOCKADDR_LL_SLL_PKTTYPE, outgoing ? PACKET_OUTGOING : kindOf(link, frame));
+    view.setUint8(SOCKADDR_LL_SLL_HALEN, MAC_SIZE);
+    address.set(frame.subarray(MAC_SIZE, 2 * MAC_SIZE), SOCKADDR_LL_SLL_ADDR);
+    this.frames.push(new Frame(bytes, address));
+    this.queued += bytes.length + OVERHEAD;
+    this.waiters.wake(READ_EVENTS);
+  }
+
+  override bind(_ctx: VfsContext, addr: SockAddr): number {
+    if (addr.len < SIZEOF_SOCKADDR_LL || addr.family !== AF_PACKET) return -EINVAL;
+    const ifindex = addr.view.getInt32(SOCKADDR_LL_SLL_IFINDEX, true);
+    const link = ifindex === 0 ? null : this.stack.link(ifindex);
+    if (ifindex !== 0 && link === null) return -ENODEV;
+    const protocol = addr.view.getUint16(SOCKADDR_LL_SLL_PROTOCOL);
+    if (this.heardProtocol !== 0) this.stack.removeTap(this);
+    this.ifindex = ifindex;
+    if (protocol !== 0) this.heardProtocol = protocol;
+    if (this.heardProtocol !== 0) this.stack.addTap(this);
+    if (link !== null && !link.isUp) {
+      this.error = ENETDOWN;
+      this.waiters.wake(POLLERR);
+    }
+    return 0;
+  }
+
+  override connect(): number {
+    return -EOPNOTSUPP;
+  }
+
+  override accept(): number {
+    return -EOPNOTSUPP;
+  }
+
+  override listen(): number {
+    return -EOPNOTSUPP;
+  }
+
+  override shutdown(): number {
+    return -EOPNOTSUPP;
+  }
+
+  override getpeername(): number {
+    return -EOPNOTSUPP;
+  }
+
+  override getsockname(addr: SockAddr): number {
+    const { view } = addr;
+    addr.bytes.fill(0, 0, SIZEOF_SOCKADDR_LL);
+    view.setUint16(SOCKADDR_LL_SLL_FAMILY, AF_PACKET, true);
+    view.setUint16(SOCKADDR_LL_SLL_PROTOCOL, this.heardProtocol);
+    view.setInt32(SOCKADDR_LL_SLL_IFINDEX, this.ifindex, true);
+    const link = this.ifindex === 0 ? null : this.stack.link(this.ifindex);
+    addr.len = SOCKADDR_LL_SLL_ADDR;
+    if (link !== null) {
+      view.setUint16(SOCKADDR_LL_SLL_HATYPE, link.hardware, true);
+      view.setUint8(SOCKADDR_LL_SLL_HALEN, link.address.length);
+      addr.bytes.set(link.address.subarray(0, 8), SOCKADDR_LL_SLL_ADDR);
+      addr.len += link.address.length;
+    }
+    return 0;
+  }
+
+  override sendmsg(_ctx: VfsContext, io: Io, msg: Message, _flags: number): number {
+    let { ifindex } = this;
+    let protocol = this.heardProtocol;
+    let to: Uint8Array = new Uint8Array(MAC_SIZE);
+    if (msg.addr.len > 0) {
+      if (msg.addr.len < SOCKADDR_LL_SLL_ADDR || msg.addr.family !== AF_PACKET) return -EINVAL;
+      ifindex = msg.addr.view.getInt32(SOCKADDR_LL_SLL_IFINDEX, true);
+      protocol = msg.addr.view.getUint16(SOCKADDR_LL_SLL_PROTOCOL);
+      to = msg.addr.bytes.slice(SOCKADDR_LL_SLL_ADDR, SOCKADDR_LL_SLL_ADDR + MAC_SIZE);
+    } else if (ifindex === 0) return this.raw ? -ENXIO : -ENOTCONN;
+    const link = this.stack.link(ifindex);
+    if (link === null) return -ENXIO;
+    if (!link.isUp) return -ENETDOWN;
+    const size = io.remaining;
+    if (size > link.mtu + (this.raw ? HEADERS : 0)) return -EMSGSIZE;
+    if (this.raw && size < ETHERNET_SIZE) return -EINVAL;
+    if (!kernelMemory.fits(size + OVERHEAD)) return -ENOBUFS;
+    const head = this.raw ? 0 : ETHERNET_SIZE;
+    const frame = new Uint8Array(head + size);
+    if (!this.raw) {
+      frame.set(to, 0);
+      frame.set(link.address.subarray(0, MAC_SIZE), MAC_SIZE);
+      frame[12] = protocol >>> 8;
+      frame[13] = protocol & 0xff;
+    }
+    if (size > 0 && io.take(frame, head, size) !== size) return -EFAULT;
+    const r = sendRawFrame(link, frame);
+    this.stack.flush();
+    return r < 0 ? r : size;
+  }
+
+  override recvmsg(_ctx: VfsContext, io: Io, msg: Message, flags: number): number {
+    if ((flags & MSG_OOB) !== 0) return -EINVAL;
+    if (this.error !== 0) return -this.takeError();
+    const f = this.frames[0];
+    if (f === undefined) return this.again(this.waiters, READ_EVENTS);
+    const want = Math.min(f.bytes.length, io.remaining);
+    if (want > 0) {
+      const n = io.put(f.bytes, 0, want);
+      if (n !== want) return n < 0 ? n : -EFAULT;
+    }
+    if (want < f.bytes.length) msg.flags |= MSG_TRUNC;
+    msg.addr.bytes.set(f.address, 0);
+    msg.addr.len = SIZEOF_SOCKADDR_LL;
+    const { length } = f.bytes;
+    if ((flags & MSG_PEEK) === 0) {
+      this.frames.shift();
+      this.queued -= length + OVERHEAD;
+      f.free();
+    }
+    return (flags & MSG_TRUNC) !== 0 ? length : want;
+  }
+
+  override poll(): number {
+    let events = WRITE_EVENTS;
+    if (this.frames.length > 0) events |= READ_EVENTS;
+    if (this.error !== 0) events |= POLLERR | READ_EVENTS;
+    return events;
+  }
+
+  override getsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
+    if (level !== SOL_PACKET) return super.getsockopt(ctx, level, name, len);
+    switch (name) {
+      case PACKET_STATISTICS:
+        // struct tpacket_stats: all that came, and those of them that were dropped; from zero again then.
+        scratchView.setUint32(0, this.seen + this.dropped, true);
+        scratchView.setUint32(4, this.dropped, true);
+        this.seen = 0;
+        this.dropped = 0;
+        return Math.min(8, len);
+      case PACKET_IGNORE_OUTGOING:
+        return putIntOption(this.ignoresOutgoing ? 1 : 0, len);
+      case PACKET_ORIGDEV:
+        return putIntOption((this.switches >>> name) & 1, len);
+      case PACKET_VERSION:
+        return putIntOption(0, len);
+    }
+    return -ENOPROTOOPT;
+  }
+
+  override setsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
+    if (level !== SOL_PACKET) return super.setsockopt(ctx, level, name, len);
+    switch (name) {
+      case PACKET_ADD_MEMBERSHIP:
+      case PACKET_DROP_MEMBERSHIP: {
+        if (len < MREQ_SIZE) return -EINVAL;
+        const link = this.stack.link(scratchView.getInt32(0, true));
+        // Taps see everything as it is: links are not told to be promiscuous.
+        if (link === null) return name === PACKET_ADD_MEMBERSHIP ? -ENODEV : -EADDRNOTAVAIL;
+        return 0;
+      }
+      case PACKET_IGNORE_OUTGOING:
+        if (len < 4) return -EINVAL;
+        this.ignoresOutgoing = scratchView.getInt32(0, true) !== 0;
+        return 0;
+      case PACKET_ORIGDEV: {
+        if (len < 4) return -EINVAL;
+        const on = scratchView.getInt32(0, true) !== 0;
+        this.switches = on ? this.switches | (1 << name) : this.switches & ~(1 << name);
+        return 0;
+      }
+    }
+    countUnsupported(`setsockopt SOL_PACKET ${name}`);
+    return -ENOPROTOOPT;
+  }
+
+  protected override release(): void {
+    if (this.heardProtocol !== 0) this.stack.removeTap(this);
+    for (const f of this.frames) f.free();
+    this.frames.length = 0;
+  }
+}
+
+/** Whom a frame is for: PACKET_*. */
+function kindOf(link: Link, frame: Uint8Array): number {
+  if ((frame[0]! & 1) !== 0) {
+    for (let i = 0; i < MAC_SIZE; i++) if (frame[i] !== 0xff) return PACKET_MULTICAST;
+    return PACKET_BROADCAST;
+  }
+  for (let i = 0; i < MAC_SIZE; i++) if (frame[i] !== link.address[i]) return PACKET_OTHERHOST;
+  return PACKET_HOST;
+}
+
+/** AF_PACKET of a namespace: for those who may see everything. */
+export class PacketFamily implements SocketFamily {
+  private readonly stack: Stack;
+
+  constructor(stack: Stack) {
+    this.stack = stack;
+  }
+
+  create(ctx: VfsContext, type: number, protocol: number, flags: number): PacketSocket | number {
+    if (!ctx.cred.capable(CAP_NET_RAW)) return -EPERM;
+    if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -ESOCKTNOSUPPORT;
+    return new PacketSocket(ctx, this.stack, type, protocol, flags);
+  }
+}
