@@ -55,6 +55,13 @@ const ONE_SECOND_NS = 1e9;
 const GROUP_PREFIX = new IpAddress(0xff000000, 0, 0, 0);
 const PREFIX_METRIC = 256;
 
+/** Who hears of changes: rtnetlink(7) tells programs of them. */
+export interface StackObserver {
+  linkChanged(link: Link): void;
+  addressChanged(address: InterfaceAddress, added: boolean): void;
+  routeChanged(route: Route, added: boolean): void;
+}
+
 export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
   readonly clock: NetClock;
   readonly random: NetRandom;
@@ -83,6 +90,8 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
   private readonly loopDevice: LoopbackDevice;
   private readonly ids: Identifications;
   private nextIndex = 1;
+  /** Set by whoever wants to hear. */
+  observer: StackObserver | null = null;
 
   constructor(clock: NetClock, random: NetRandom, memory: NetMemory) {
     this.clock = clock;
@@ -222,6 +231,7 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
     if (link.isUp === up) return;
     if (!up) {
       link.setUp(false);
+      this.observer?.linkChanged(link);
       this.routes.generation++;
       this.neighbours.flush(link.ifindex);
       const { ifindex } = link;
@@ -232,10 +242,13 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
       return;
     }
     link.setUp(true);
+    this.observer?.linkChanged(link);
     this.routes.generation++;
     for (const a of this.addresses.all) if (a.ifindex === link.ifindex) this.addRoutes(a, true);
     if ((link.flags & IFF_LOOPBACK) !== 0) {
-      this.addAddress(new InterfaceAddress(LOOPBACK_V4, 8, link.ifindex, IFA_F_PERMANENT));
+      this.addAddress(
+        new InterfaceAddress(LOOPBACK_V4, 8, link.ifindex, IFA_F_PERMANENT, null, null, link.name),
+      );
       this.addAddress(new InterfaceAddress(LOOPBACK_V6, 128, link.ifindex, IFA_F_PERMANENT));
       return;
     }
@@ -255,6 +268,7 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
     if (link === undefined) return -ENODEV;
     const r = this.addresses.add(a);
     if (r < 0) return r;
+    this.observer?.addressChanged(a, true);
     this.addRoutes(a, prefixRoute);
     if (!a.address.isV4 && !a.address.isLoopback) this.groups.join(solicitedGroup(a.address), link);
     if (!skipsDad(a) && link.isEthernet && this.sysctl.dadTransmits > 0) {
@@ -310,16 +324,23 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
   removeAddress(a: InterfaceAddress): number {
     const r = this.addresses.remove(a);
     if (r < 0) return r;
+    this.observer?.addressChanged(a, false);
     const { address, ifindex, prefix } = a;
     const net = address.masked(prefix);
     const others = this.addresses.all.filter((b) => b.ifindex === ifindex && b.prefix === prefix);
     const shared = others.some((b) => b.address.masked(prefix).equals(net));
-    this.routes.removeAll((route) => {
-      if (route.protocol !== RTPROT_KERNEL || route.ifindex !== ifindex) return false;
-      if (route.table === RT_TABLE_LOCAL && route.dst.equals(address)) return true;
-      if (shared) return false;
-      return route.prefix === prefix ? route.dst.equals(net) : a.broadcast?.equals(route.dst) === true;
-    });
+    const own = (route: Route): boolean => route.protocol === RTPROT_KERNEL && route.ifindex === ifindex;
+    const isHost = (route: Route): boolean => route.table === RT_TABLE_LOCAL && route.dst.equals(address);
+    // In fib_del_ifaddr()'s order: the prefix, its broadcast address, the address itself.
+    if (!shared) {
+      const last = net.masked(prefix, true);
+      this.routes.removeAll((r) => own(r) && !isHost(r) && r.prefix === prefix && r.dst.equals(net));
+      this.routes.removeAll(
+        (r) =>
+          own(r) && r.type === RTN_BROADCAST && (r.dst.equals(last) || a.broadcast?.equals(r.dst) === true),
+      );
+    }
+    this.routes.removeAll((r) => own(r) && isHost(r));
     if (!shared) {
       const at = this.addresses.localPrefixes.findIndex((p) => p.bits === prefix && p.prefix.equals(net));
       if (at >= 0) this.addresses.localPrefixes.splice(at, 1);

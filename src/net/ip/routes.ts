@@ -94,6 +94,8 @@ export class Rule {
 /** Whether an interface is there and up. */
 export interface LinkStates {
   isUp(ifindex: number): boolean;
+  /** Who hears of routes that come and go. */
+  readonly observer: { routeChanged(route: Route, added: boolean): void } | null;
 }
 
 export class RouteTables {
@@ -138,6 +140,7 @@ export class RouteTables {
     this.tables.set(route.table, routes);
     this.count++;
     this.generation++;
+    this.links.observer?.routeChanged(route, true);
     return 0;
   }
 
@@ -150,6 +153,7 @@ export class RouteTables {
     if (routes.length === 0) this.tables.delete(route.table);
     this.count--;
     this.generation++;
+    this.links.observer?.routeChanged(route, false);
     return 0;
   }
 

@@ -187,10 +187,15 @@ export function setLink(stack: Stack, request: NetlinkRequest): Link | number {
     return -EINVAL;
   const address = attrs.bytes(IFLA_ADDRESS);
   if (address !== undefined && address.length !== link.address.length) return -EINVAL;
-  if (mtu !== undefined) link.mtu = mtu;
-  if (address !== undefined) link.address = address;
   const txq = attrs.u32(IFLA_TXQLEN);
-  if (txq !== undefined) link.txQueueLength = txq;
+  if (mtu !== undefined || address !== undefined || txq !== undefined) {
+    link.mtu = mtu ?? link.mtu;
+    link.address = address ?? link.address;
+    link.txQueueLength = txq ?? link.txQueueLength;
+    // Paths remember MTUs.
+    stack.routes.generation++;
+    stack.observer?.linkChanged(link);
+  }
   // Without a mask all flags are meant (rtnl_dev_get_flags).
   const change = asked.change === 0 ? 0xffffffff : asked.change;
   const wanted = asked.flags !== 0 || asked.change !== 0 ? change : 0;

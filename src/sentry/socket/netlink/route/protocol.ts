@@ -32,7 +32,7 @@ import { CAP_NET_ADMIN } from '../../../../abi/process/capability.ts';
 import type { InterfaceAddress } from '../../../../net/ip/addresses.ts';
 import type { Route, Rule } from '../../../../net/ip/routes.ts';
 import type { Link } from '../../../../net/link/link.ts';
-import type { Stack } from '../../../../net/stack.ts';
+import type { Stack, StackObserver } from '../../../../net/stack.ts';
 import { countUnsupported } from '../../../base/log.ts';
 import type { VfsContext } from '../../../vfs/context.ts';
 import type { NetlinkAsker, NetlinkProtocol, NetlinkRequest } from '../protocol.ts';
@@ -61,7 +61,7 @@ export interface RouteListeners {
   ): void;
 }
 
-export class RouteProtocol implements NetlinkProtocol {
+export class RouteProtocol implements NetlinkProtocol, StackObserver {
   readonly groups = RTNLGRP_MAX;
   readonly anyoneHears = true;
   readonly anyoneSends = false;
@@ -71,6 +71,7 @@ export class RouteProtocol implements NetlinkProtocol {
   constructor(stack: Stack, listeners: RouteListeners) {
     this.stack = stack;
     this.listeners = listeners;
+    stack.observer = this;
   }
 
   request(ctx: VfsContext, from: NetlinkAsker, request: NetlinkRequest): number {
@@ -84,21 +85,19 @@ export class RouteProtocol implements NetlinkProtocol {
         return getLink(stack, from, request);
       case RTM_NEWLINK:
       case RTM_SETLINK:
-        return this.told(setLink(stack, request), (link) => this.linkChanged(link, from, request));
+        return this.done(setLink(stack, request));
       case RTM_GETADDR:
         return getAddr(stack, from, request);
       case RTM_NEWADDR:
-      case RTM_DELADDR: {
-        const a = type === RTM_NEWADDR ? newAddr(stack, request) : delAddr(stack, request);
-        return this.told(a, (address) => this.addressChanged(address, type, from, request));
-      }
+        return this.done(newAddr(stack, request));
+      case RTM_DELADDR:
+        return this.done(delAddr(stack, request));
       case RTM_GETROUTE:
         return getRoute(stack, from, request);
       case RTM_NEWROUTE:
-      case RTM_DELROUTE: {
-        const r = type === RTM_NEWROUTE ? newRoute(stack, request) : delRoute(stack, request);
-        return this.told(r, (route) => this.routeChanged(route, type, from, request));
-      }
+        return this.done(newRoute(stack, request));
+      case RTM_DELROUTE:
+        return this.done(delRoute(stack, request));
       case RTM_GETNEIGH:
         return getNeigh(stack, from, request);
       case RTM_NEWNEIGH:
@@ -109,59 +108,44 @@ export class RouteProtocol implements NetlinkProtocol {
         return getRule(stack, from, request);
       case RTM_NEWRULE:
       case RTM_DELRULE: {
-        const r = type === RTM_NEWRULE ? newRule(stack, request) : delRule(stack, request);
-        return this.told(r, (rule) => this.ruleChanged(rule, type, from, request));
+        const rule = type === RTM_NEWRULE ? newRule(stack, request) : delRule(stack, request);
+        if (typeof rule === 'number') return rule;
+        this.ruleChanged(rule, type);
+        return 0;
       }
     }
     countUnsupported(`NETLINK_ROUTE message ${type}`);
     return -EOPNOTSUPP;
   }
 
-  private told<T extends object>(result: T | number, tell: (what: T) => void): number {
-    if (typeof result === 'number') return result;
-    tell(result);
-    return 0;
+  /** What a request changed was told by the stack. */
+  private done(result: object | number): number {
+    return typeof result === 'number' ? result : 0;
   }
 
-  /** An interface has changed: by a request, or by an ioctl or a device (from null). */
-  linkChanged(link: Link, from: NetlinkAsker | null = null, request: NetlinkRequest | null = null): void {
-    this.tell(RTNLGRP_LINK, from, request, (w) => putLink(w, link, RTM_NEWLINK));
+  linkChanged(link: Link): void {
+    this.tell(RTNLGRP_LINK, (w) => putLink(w, link, RTM_NEWLINK));
   }
 
-  addressChanged(
-    a: InterfaceAddress,
-    type: number,
-    from: NetlinkAsker | null = null,
-    request: NetlinkRequest | null = null,
-  ): void {
+  addressChanged(a: InterfaceAddress, added: boolean): void {
     const group = a.address.isV4 ? RTNLGRP_IPV4_IFADDR : RTNLGRP_IPV6_IFADDR;
-    this.tell(group, from, request, (w) => putAddr(w, a, type));
+    this.tell(group, (w) => putAddr(w, a, added ? RTM_NEWADDR : RTM_DELADDR));
   }
 
-  routeChanged(
-    route: Route,
-    type: number,
-    from: NetlinkAsker | null = null,
-    request: NetlinkRequest | null = null,
-  ): void {
+  routeChanged(route: Route, added: boolean): void {
     const group = route.dst.isV4 ? RTNLGRP_IPV4_ROUTE : RTNLGRP_IPV6_ROUTE;
-    this.tell(group, from, request, (w) => putRoute(w, route, type));
+    this.tell(group, (w) => putRoute(w, route, added ? RTM_NEWROUTE : RTM_DELROUTE));
   }
 
-  private ruleChanged(rule: Rule, type: number, from: NetlinkAsker, request: NetlinkRequest): void {
+  private ruleChanged(rule: Rule, type: number): void {
     const group = rule.isV4 ? RTNLGRP_IPV4_RULE : RTNLGRP_IPV6_RULE;
-    this.tell(group, from, request, (w) => putRule(w, this.stack, rule, type));
+    this.tell(group, (w) => putRule(w, this.stack, rule, type));
   }
 
-  /** Those who hear a group are told what a request changed, with its number and port (rtnl_notify). */
-  private tell(
-    group: number,
-    from: NetlinkAsker | null,
-    request: NetlinkRequest | null,
-    put: (w: NetlinkWriter) => void,
-  ): void {
+  /** Those who hear a group are told (rtnl_notify). */
+  private tell(group: number, put: (w: NetlinkWriter) => void): void {
     if (!this.listeners.heard(NETLINK_ROUTE, group)) return;
-    const w = new NetlinkWriter(request?.seq ?? 0, from?.port ?? 0, 0);
+    const w = new NetlinkWriter(0, 0, 0);
     put(w);
     this.listeners.multicast(NETLINK_ROUTE, group, w.finish(), 0, null);
   }

@@ -98,13 +98,21 @@ export function getRoute(stack: Stack, from: NetlinkAsker, request: NetlinkReque
     const w = new NetlinkWriter(seq, from.port, 2);
     for (const wanted of [AF_INET, AF_INET6]) {
       if (family !== 0 && family !== wanted) continue;
-      for (const route of stack.routes.all())
+      for (const route of [...stack.routes.all()].sort(inOrder))
         if (familyOf(route.dst) === wanted && (table === 0 || route.table === table))
           putRoute(w, route, RTM_NEWROUTE);
     }
     return Math.min(0, from.answer(w.finish())) || 1;
   }
   return whole ? lookup(stack, from, request, decodeRtmsg(view, at + 16)) : -EINVAL;
+}
+
+/** As a dump of Linux's trie has them: by destination. */
+function inOrder(a: Route, b: Route): number {
+  const [x, y] = [a.dst, b.dst];
+  return (
+    x.w0 - y.w0 || x.w1 - y.w1 || x.w2 - y.w2 || x.w3 - y.w3 || b.prefix - a.prefix || a.metric - b.metric
+  );
 }
 
 function lookup(stack: Stack, from: NetlinkAsker, request: NetlinkRequest, head: Rtmsg): number {
