@@ -1,0 +1,193 @@
+// UdpEndpoint: what a socket of UDP holds: udp(7).
+
+import {
+  EADDRNOTAVAIL,
+  EAGAIN,
+  EDESTADDRREQ,
+  EFAULT,
+  EINVAL,
+  EMSGSIZE,
+  EPIPE,
+  IPPROTO_UDP,
+} from '../../abi/index.ts';
+import type { IpAddress } from '../address.ts';
+import { LOOPBACK_V4, LOOPBACK_V6 } from '../address.ts';
+import { DatagramBase, Received } from '../datagram/endpoint.ts';
+import type { ByteSource, DatagramInfo } from '../endpoint.ts';
+import type { NetPath } from '../ip/path.ts';
+import { Packet, SUM_GOOD } from '../packet.ts';
+import type { Stack } from '../stack.ts';
+import type { PathError } from '../transport.ts';
+import { clonePacket } from '../wire/clone.ts';
+import { putUdp, UDP_DESTINATION, UDP_SIZE } from '../wire/udp.ts';
+import type { PortTable } from './ports.ts';
+
+const MOST_LENGTH = 65535;
+/** UDP_MAX_SEGMENTS. */
+const MOST_SEGMENTS = 128;
+
+export class UdpEndpoint extends DatagramBase {
+  private readonly ports: PortTable;
+  private boundPort = 0;
+
+  constructor(stack: Stack, ports: PortTable, isV6: boolean) {
+    super(stack, isV6);
+    this.ports = ports;
+  }
+
+  bind(address: IpAddress, port: number): number {
+    if (this.local !== null) return -EINVAL;
+    const r = this.checkBind(address);
+    if (r < 0) return r;
+    const got = this.ports.choose(this, address, port);
+    if (got < 0) return got === -EAGAIN ? -EAGAIN : got;
+    this.boundAddress = address;
+    this.boundPort = port;
+    this.local = { address, port: got };
+    this.ports.insert(this);
+    return 0;
+  }
+
+  /** A port, when there is none yet: inet_autobind(). */
+  private autobind(): number {
+    if (this.local !== null) return 0;
+    const port = this.ports.free(this, this.boundAddress);
+    if (port < 0) return port;
+    this.local = { address: this.boundAddress, port };
+    this.ports.insert(this);
+    return 0;
+  }
+
+  connect(address: IpAddress | null, port: number): number {
+    if (address === null) {
+      this.disconnect();
+      return 0;
+    }
+    const r = this.autobind();
+    if (r < 0) return r;
+    this.ports.remove(this);
+    const before = { local: this.local, remote: this.remote };
+    if (this.remote !== null) this.local = { address: this.boundAddress, port: this.local!.port };
+    this.remote = null;
+    const path = this.connectNames(address, port);
+    if (typeof path === 'number') {
+      this.local = before.local;
+      this.remote = before.remote;
+    }
+    this.ports.insert(this);
+    return typeof path === 'number' ? path : 0;
+  }
+
+  /** __udp_disconnect(): the port that was not asked for goes too. */
+  private disconnect(): void {
+    if (this.remote === null) return;
+    this.ports.remove(this);
+    const { port } = this.local!;
+    this.remote = null;
+    this.path = null;
+    this.local = null;
+    if (this.boundPort === 0 && this.boundAddress.isAny) return;
+    this.local = { address: this.boundAddress, port };
+    this.ports.insert(this);
+  }
+
+  send(from: ByteSource, info: DatagramInfo, _flags: number): number {
+    if (this.sendShut) return -EPIPE;
+    const length = from.remaining;
+    if (length > MOST_LENGTH) return -EMSGSIZE;
+    const pending = this.takeError();
+    if (pending !== 0) return -pending;
+    let dst = info.address;
+    let { port } = info;
+    if (dst === null) {
+      if (this.remote === null) return -EDESTADDRREQ;
+      dst = this.remote.address;
+      port = this.remote.port;
+    } else {
+      if (port === 0) return -EINVAL;
+      if (dst.isAny) dst = dst.isV4 ? LOOPBACK_V4 : LOOPBACK_V6;
+    }
+    let r = this.autobind();
+    if (r < 0) return r;
+    const path = this.pathTo(dst, info);
+    if (typeof path === 'number') return path;
+    if (info.local !== null && !info.local.isAny && !this.stack.addresses.isLocal(info.local))
+      return -EADDRNOTAVAIL;
+    const packet = new Packet();
+    r = this.shape(packet, path, length, info.segment > 0 ? info.segment : this.options.segment);
+    if (r < 0) return r === -EMSGSIZE ? this.tooLarge(path, port) : r;
+    const dontFragment = r === 1;
+    const bytes = this.gather(from);
+    if (bytes === undefined) return -EFAULT;
+    packet.append(bytes);
+    putUdp(packet.view, packet.push(UDP_SIZE), this.local!.port, port, UDP_SIZE + length);
+    if (path.dst.isV4 && this.options.noCheck !== 0) packet.sum = SUM_GOOD;
+    this.dress(packet, path, info);
+    const { stack } = this;
+    r = stack.outputTo(packet, path, IPPROTO_UDP, dontFragment, this.loops(path));
+    const counters = path.dst.isV4 ? stack.counters.udp : stack.counters.udp6;
+    if (r < 0) {
+      counters.SndbufErrors++;
+      if (r !== -EMSGSIZE) r = 0;
+    } else counters.OutDatagrams++;
+    stack.flush();
+    return r < 0 ? r : length;
+  }
+
+  /** Sizes: 1 when it may not be fragmented, 0 when it may; -EMSGSIZE, -EINVAL. */
+  private shape(packet: Packet, path: NetPath, length: number, segment: number): number {
+    const isV4 = path.dst.isV4;
+    const headers = (isV4 ? 20 : 40) + UDP_SIZE;
+    if (length + UDP_SIZE > MOST_LENGTH || (isV4 && length + headers > MOST_LENGTH)) return -EMSGSIZE;
+    if (segment > 0 && length > segment) {
+      if (segment + headers > path.mtu || length > segment * MOST_SEGMENTS) return -EINVAL;
+      packet.segment = segment;
+      return this.options.dontFragment(isV4, true) ? 1 : 0;
+    }
+    const fits = length + headers <= path.mtu;
+    const dontFragment = this.options.dontFragment(isV4, fits);
+    return dontFragment && !fits ? -EMSGSIZE : dontFragment ? 1 : 0;
+  }
+
+  /** A datagram that was found to be ours. `shared` when others get it too. */
+  hear(packet: Packet, sourcePort: number, shared: boolean): boolean {
+    const isV4 = packet.dst.isV4;
+    const { options } = this;
+    if (packet.ttl < (isV4 ? options.minTtl : options.minHops)) return true;
+    const at = packet.l4 + UDP_SIZE;
+    if (packet.segment === 0 || options.gro !== 0)
+      return this.enqueue(
+        new Received(shared ? clonePacket(packet) : packet, at, sourcePort, packet.segment),
+      );
+    return this.hearSegments(packet, at, sourcePort);
+  }
+
+  /** A large datagram, and a reader who wants those of the wire: udp_rcv_segment(). */
+  private hearSegments(packet: Packet, at: number, sourcePort: number): boolean {
+    const all = packet.bytes().subarray(at - packet.start);
+    let heard = true;
+    for (let from = 0; from < all.length; from += packet.segment) {
+      const piece = clonePacket(packet);
+      piece.end = at;
+      piece.parts.length = 0;
+      piece.length = 0;
+      piece.segment = 0;
+      piece.append(all.subarray(from, Math.min(all.length, from + packet.segment)));
+      if (!this.enqueue(new Received(piece, at, sourcePort, 0))) heard = false;
+    }
+    return heard;
+  }
+
+  /** An ICMP error about a datagram of ours. */
+  failed(report: PathError): void {
+    this.reported(report, report.quoted.getUint16(UDP_DESTINATION), UDP_SIZE);
+  }
+
+  override close(): void {
+    if (this.closed) return;
+    this.ports.remove(this);
+    super.close();
+    this.local = null;
+    this.remote = null;
+  }
+}

@@ -1,0 +1,103 @@
+// UdpProtocol: datagrams and errors that come in, and who gets them.
+
+import {
+  ICMP_DEST_UNREACH,
+  ICMP_PORT_UNREACH,
+  ICMPV6_DEST_UNREACH,
+  ICMPV6_PORT_UNREACH,
+  IPPROTO_UDP,
+  RTN_BROADCAST,
+} from '../../abi/index.ts';
+import { sendIcmpError } from '../ip/icmp_error.ts';
+import type { Packet } from '../packet.ts';
+import { SUM_UNCHECKED } from '../packet.ts';
+import type { Stack } from '../stack.ts';
+import type { PathError, Transport } from '../transport.ts';
+import { transportSum } from '../wire/checksum.ts';
+import { trimPacket } from '../wire/clone.ts';
+import { checkUdp, UDP_DESTINATION, UDP_SOURCE, UDP_SUM } from '../wire/udp.ts';
+import { UdpEndpoint } from './endpoint.ts';
+import { openScore, PortTable } from './ports.ts';
+
+export class UdpProtocol implements Transport {
+  readonly ports: PortTable;
+  private readonly stack: Stack;
+
+  constructor(stack: Stack) {
+    this.stack = stack;
+    this.ports = new PortTable(stack.random, stack.sysctl);
+  }
+
+  /** A new endpoint. */
+  open(isV6: boolean): UdpEndpoint {
+    return new UdpEndpoint(this.stack, this.ports, isV6);
+  }
+
+  input(packet: Packet): void {
+    const { stack } = this;
+    const { view, l4, dst, src } = packet;
+    const isV4 = dst.isV4;
+    const counters = isV4 ? stack.counters.udp : stack.counters.udp6;
+    const total = packet.end - l4 + packet.length;
+    const length = checkUdp(view, l4, packet.end - l4, total);
+    if (length < 0 && packet.segment === 0) {
+      counters.InErrors++;
+      return;
+    }
+    if (length >= 0 && length < total && packet.segment === 0) trimPacket(packet, l4 - packet.start + length);
+    if (packet.sum === SUM_UNCHECKED) {
+      // None at all is allowed to IPv4 alone: RFC 8200, section 8.1.
+      const none = view.getUint16(l4 + UDP_SUM) === 0;
+      if (none ? !isV4 : transportSum(packet, l4, IPPROTO_UDP) !== 0) {
+        counters.InCsumErrors++;
+        counters.InErrors++;
+        return;
+      }
+    }
+    const sourcePort = view.getUint16(l4 + UDP_SOURCE);
+    const port = view.getUint16(l4 + UDP_DESTINATION);
+    if (dst.isMulticast || (isV4 && stack.addresses.kind(dst) === RTN_BROADCAST)) {
+      this.inputToMany(packet, port, sourcePort);
+      return;
+    }
+    const e = this.ports.find(dst, port, src, sourcePort, packet.ifindex);
+    if (e !== undefined) {
+      if (e.hear(packet, sourcePort, false)) counters.InDatagrams++;
+      else {
+        counters.RcvbufErrors++;
+        counters.InErrors++;
+      }
+      return;
+    }
+    counters.NoPorts++;
+    if (isV4) sendIcmpError(stack, packet, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
+    else sendIcmpError(stack, packet, ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH, 0);
+  }
+
+  /** To a group or a broadcast address: everybody who listens gets it. */
+  private inputToMany(packet: Packet, port: number, sourcePort: number): void {
+    const { src, dst } = packet;
+    const isV4 = dst.isV4;
+    const counters = isV4 ? this.stack.counters.udp : this.stack.counters.udp6;
+    let heard = false;
+    for (const e of [...this.ports.listeners(port)]) {
+      const { options, remote } = e;
+      if (openScore(e, dst, packet.ifindex) < 0) continue;
+      if (remote !== null && (remote.port !== sourcePort || !remote.address.equals(src))) continue;
+      const otherwise = (isV4 ? options.mcastAll : options.mcastAll6) !== 0;
+      if (dst.isMulticast && !e.memberships.hears(dst, src, packet.ifindex, otherwise)) continue;
+      heard = true;
+      if (e.hear(packet, sourcePort, true)) counters.InDatagrams++;
+      else counters.RcvbufErrors++;
+    }
+    if (!heard) counters.IgnoredMulti++;
+  }
+
+  /** An ICMP error: about what the endpoint at the quoted source port sent. */
+  error(report: PathError): void {
+    if (report.quoted.byteLength < 8) return;
+    const { src, dst, quoted } = report;
+    const e = this.ports.find(src, quoted.getUint16(UDP_SOURCE), dst, quoted.getUint16(UDP_DESTINATION), 0);
+    e?.failed(report);
+  }
+}
