@@ -7,11 +7,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-// Many tests wait, and Node's own choice is one file less at a time than there are cpus: on two, a single one. Tests of the
+// Many tests wait, and Node's own choice is one file less at a time than there are cpus: on two, a single one. With three
+// a host whose cpus others use too gives the suite its part. Tests of the
 // platforms come first and alone: with hundreds of threads that compute, or with signals without end, they take both cpus
 // from whatever runs beside them, and some ask how soon a hostile guest's thread is given up.
 const isAlone = (file) => file.includes('/sentry/platform/');
-const FILES_AT_ONCE = Math.max(2, availableParallelism() - 1);
+const FILES_AT_ONCE = Math.max(3, availableParallelism() - 1);
 
 const out = process.env.VEDETTE_OUT ?? 'dist';
 const options = process.argv.slice(2).filter((arg) => arg.startsWith('--'));

@@ -2,6 +2,7 @@
 // out of what is bound and back. Whatever it opens, it is nothing that lies outside; and nothing outside is changed by it.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   lstatSync,
@@ -196,6 +197,8 @@ describe('out of a bound directory', needs('inside', 'gcc'), () => {
     swapper.stdout.setEncoding('latin1').on('data', (text: string) => {
       last = text.trim().split('\n').at(-1) ?? last;
     });
+    // On a busy host the attacker may be done before the first swap.
+    await once(swapper.stdout, 'data');
     const flags = ['--rootfs', root, '--bind', `${src}:/bound`, '--cwd', '/'];
     const r = await runInside(['/bin/attacker', String(TRIES), String(SECONDS)], {
       flags,

@@ -11,7 +11,7 @@ import { hostAffinity } from '../host/cpus.ts';
 import { hostHardLimit, hostLimit } from '../host/limits.ts';
 import { hostCall } from '../host/syscall.ts';
 import { bytesToString, toText } from '../sentry/base/bytes.ts';
-import { Limits, NR_OPEN_MAX } from '../sentry/kernel/task/limits.ts';
+import { Limits, NR_OPEN_MAX } from '../sentry/kernel/task/rlimits.ts';
 import type { Task } from '../sentry/kernel/task/task.ts';
 import { NOTE_NAME, parseNote } from './note.ts';
 

@@ -6,7 +6,7 @@
 //   take(n)    counts; the object keeps the Account that comes back, for it may outlive its maker's uid
 //   give(a, n) when it goes
 //
-// A user has a share of what the others leave over, as with places for threads (kernel/task/limit.ts): whoever fills all
+// A user has a share of what the others leave over, as with places for threads (kernel/task/task_limit.ts): whoever fills all
 // that he may have fails alone. take() itself does not fail: what comes in small steps is looked at once in a while.
 
 /** Root's part of what others leave over, and everybody else's. */

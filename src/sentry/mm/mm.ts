@@ -54,7 +54,7 @@ export class MemoryManager implements UserMemory, MappingOwner {
   readonly as: AddressSpace;
   /** Tasks that use it. */
   refs = 1;
-  /** Threads of the host that tasks have left behind in the stub, and who answers for them (kernel/task/limit.ts). */
+  /** Threads of the host that tasks have left behind in the stub, and who answers for them (kernel/task/task_limit.ts). */
   spare = 0;
   spareOwner: unknown = null;
   private readonly payer: Account = kernelMemory.take(MM_BYTES);

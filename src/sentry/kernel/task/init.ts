@@ -9,7 +9,7 @@ import type { FsContext } from '../../vfs/fscontext.ts';
 import type { Kernel } from '../kernel.ts';
 import { SignalHandlers } from '../signal/state.ts';
 import { setEntryRegisters } from './entry.ts';
-import { defaultLimits, type Limits } from './limits.ts';
+import { defaultLimits, type Limits } from './rlimits.ts';
 import { Task } from './task.ts';
 import { ThreadGroup } from './threadgroup.ts';
 

@@ -7,7 +7,7 @@ import type { VfsContext } from '../../vfs/context.ts';
 import type { File } from '../../vfs/file.ts';
 import type { Kernel } from '../kernel.ts';
 import type { ArgStrings } from './arg_strings.ts';
-import type { Limits } from './limits.ts';
+import type { Limits } from './rlimits.ts';
 
 /**
  * From loadProgram: the file is a program, but its image cannot be built. On Linux the old program is gone by then, so

@@ -6,7 +6,7 @@ import type { AddressSpace } from '../../platform/platform.ts';
 import { FdTable } from '../../vfs/fdtable.ts';
 import type { Kernel } from '../kernel.ts';
 import { SignalHandlers } from '../signal/state.ts';
-import { defaultLimits } from './limits.ts';
+import { defaultLimits } from './rlimits.ts';
 import type { Task } from './task.ts';
 
 /** An address space that no thread can enter. */

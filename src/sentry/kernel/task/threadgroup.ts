@@ -10,7 +10,7 @@ import { PendingSignals, type SignalHandlers } from '../signal/state.ts';
 import { CpuLimit } from '../time/cpu_limit.ts';
 import { IntervalTimers } from '../time/itimer.ts';
 import type { PosixTimer } from '../time/posix_timer.ts';
-import type { Limits } from './limits.ts';
+import type { Limits } from './rlimits.ts';
 import type { ProcessGroup, Session } from './session.ts';
 import type { Task } from './task.ts';
 import { Usage } from './usage.ts';

@@ -3,9 +3,9 @@
 import { Account, kernelMemory, ROOT_SHARE, USER_SHARE } from '../../base/charge.ts';
 import { SIGNAL_BYTES } from '../signal/siginfo.ts';
 import { GroupShare, MAX_GROUPS } from './group_share.ts';
-import type { TaskLimit } from './limit.ts';
 import type { ProcessGroup } from './session.ts';
 import type { Task } from './task.ts';
+import type { TaskLimit } from './task_limit.ts';
 import type { ThreadGroup } from './threadgroup.ts';
 
 export class UserCount extends Account {

@@ -13,7 +13,7 @@ import {
 } from '../../../abi/process/resource.ts';
 import { SYS_getrlimit, SYS_prlimit64, SYS_setrlimit } from '../../../abi/syscall.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
-import { type Limits, NR_OPEN_MAX } from '../../kernel/task/limits.ts';
+import { type Limits, NR_OPEN_MAX } from '../../kernel/task/rlimits.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import { PID, RESOURCE, STRUCT } from '../kinds.ts';
 import { sys } from '../row.ts';

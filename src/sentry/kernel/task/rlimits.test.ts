@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RLIMIT_AS, RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_STACK } from '../../../abi/process/resource.ts';
-import { defaultLimits } from './limits.ts';
+import { defaultLimits } from './rlimits.ts';
 
 test('default limits are those of a Linux login', () => {
   const l = defaultLimits();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { MemoryManager } from '../../mm/mm.ts';
 import { GroupShare, MAX_GROUPS } from './group_share.ts';
-import { TaskLimit } from './limit.ts';
+import { TaskLimit } from './task_limit.ts';
 import { UserTable } from './users.ts';
 
 function limitOf(max: number): { limit: TaskLimit; users: UserTable; share: (uid: number) => GroupShare } {
