@@ -6,12 +6,9 @@ import { countUnsupported } from '../../base/log.ts';
 import { MQ_LIMITS } from '../../kernel/ipc/namespace.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { PID_MAX } from '../../kernel/task/pids.ts';
-<<<<<<< HEAD
+import { NR_OPEN_MAX } from '../../kernel/task/rlimits.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import type { VfsContext } from '../../vfs/context.ts';
-=======
-import { NR_OPEN_MAX } from '../../kernel/task/rlimits.ts';
->>>>>>> net-tcp
 import type { FileSystem } from '../../vfs/filesystem.ts';
 import { TextFileInode } from '../../vfs/synthetic.ts';
 import { ENTROPY_BITS } from '../dev/random.ts';

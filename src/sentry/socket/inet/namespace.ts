@@ -2,26 +2,22 @@
 
 import type { IpAddress } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
+import type { NetSysctl } from '../../../net/sysctl.ts';
 import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { InodeLike, Links, LinkView } from './links.ts';
 import type { Outside } from './outside.ts';
-import type { InetSysctl } from './sysctl.ts';
 
 /** What sockets ask of a stack. */
 export interface SocketStack extends Links {
   /** `payer` pays for what it holds. */
   stream(family: number, payer: Account, uid: number): StreamEndpoint | number;
-  datagram(
-    family: number,
-    type: number,
-    protocol: number,
-    payer: Account,
-    uid: number,
-  ): DatagramEndpoint | number;
+  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number;
+  /** Connections that are over but rest: TIME-WAIT. */
+  timeWaits(): Iterable<Waiting>;
   /** Delivers what a call has sent to this machine itself: whoever calls an endpoint calls this afterwards. */
   flush(): void;
-  readonly net: InetSysctl;
+  readonly net: NetSysctl;
   readonly tcp: TcpSysctl;
   /** Does a route lead there? */
   reaches(address: IpAddress): boolean;
@@ -31,6 +27,15 @@ export interface SocketStack extends Links {
   addressOf(index: number): number;
   /** Nobody has the namespace any more: no timer stays. */
   end(): void;
+}
+
+/** A connection in TIME-WAIT, which has no socket any more. */
+export interface Waiting {
+  readonly v6: boolean;
+  readonly local: IpAddress;
+  readonly localPort: number;
+  readonly remote: IpAddress;
+  readonly remotePort: number;
 }
 
 /** A socket as tables show it. */
@@ -95,7 +100,7 @@ export class InetNamespace {
   }
 
   /** /proc/sys/net. */
-  get net(): InetSysctl {
+  get net(): NetSysctl {
     return this.stack.net;
   }
 

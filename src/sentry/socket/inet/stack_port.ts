@@ -1,32 +1,30 @@
-// LoopStack: the stack of a namespace with nothing but a loopback interface. A packet for an address of ours goes straight back to
-// its transport; no other address can be reached. Transports write no IP header, and nobody reads one here.
+// StackPort: what sockets ask of a namespace's stack (net/stack.ts, net/tcp/), in their words, and who pays for it.
 
-import { EAFNOSUPPORT, EINVAL, ENETUNREACH, EOPNOTSUPP } from '../../../abi/errno.ts';
-import { ARPHRD_LOOPBACK, IFF_LOOPBACK, IFF_LOWER_UP, IFF_RUNNING, IFF_UP } from '../../../abi/net/if.ts';
-import { AF_INET6 } from '../../../abi/net/socket.ts';
+import { EADDRNOTAVAIL, EINVAL, ENODEV } from '../../../abi/errno.ts';
+import { IPPROTO_TCP, IPPROTO_UDP } from '../../../abi/net/in.ts';
+import { AF_INET6, SOCK_RAW } from '../../../abi/net/socket.ts';
 import { randomWord } from '../../../host/random.ts';
-import { type IpAddress, LOOPBACK_V4, LOOPBACK_V6 } from '../../../net/address.ts';
+import { ANY_V4, ANY_V6, type IpAddress } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
+import { InterfaceAddress } from '../../../net/ip/addresses.ts';
+import type { Link } from '../../../net/link/link.ts';
 import type { NetMemory } from '../../../net/memory.ts';
-import { type Packet, SUM_GOOD } from '../../../net/packet.ts';
-import type { Flow, NetworkLayer, Path } from '../../../net/path.ts';
+import { Stack } from '../../../net/stack.ts';
+import type { NetSysctl } from '../../../net/sysctl.ts';
 import { TcpProtocol } from '../../../net/tcp/protocol.ts';
 import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import type { NetClock } from '../../../net/time.ts';
 import type { NetRandom } from '../../../net/transport.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
-import { countUnsupported } from '../../base/log.ts';
-import type { AddressView, LinkCounters, LinkView } from './links.ts';
-import type { SocketStack } from './namespace.ts';
-import { InetSysctl } from './sysctl.ts';
+import type { AddressView, LinkView } from './links.ts';
+import type { SocketStack, Waiting } from './namespace.ts';
 
-const LO = 1;
-const LO_MTU = 65536;
-const LO_QUEUE = 1000;
-const NO_ADDRESSES: readonly AddressView[] = [];
+const LEAST_MTU = 68;
+const MOST_LOOP_MTU = 65536;
+const IFA_F_PERMANENT = 0x80;
 
-/** The account of whoever pays, as net/ sees it: what a connection holds is its socket's. */
-export class ChargedMemory implements NetMemory {
+/** The account of whoever pays, as net/ sees it. */
+class ChargedMemory implements NetMemory {
   private readonly payer: Account;
 
   constructor(payer: Account) {
@@ -47,97 +45,73 @@ export class ChargedMemory implements NetMemory {
 }
 
 /** The host's getrandom(2). */
-export const hostRandom: NetRandom = { u32: randomWord };
+const hostRandom: NetRandom = { u32: randomWord };
 
-class LoopCounters implements LinkCounters {
-  rxBytes = 0;
-  rxPackets = 0;
-  readonly rxErrors = 0;
-  rxDropped = 0;
-  readonly txErrors = 0;
-  readonly txDropped = 0;
+/** A link with its addresses. */
+class PortLink implements LinkView {
+  private readonly link: Link;
+  private readonly stack: Stack;
 
-  get txBytes(): number {
-    return this.rxBytes;
+  constructor(stack: Stack, link: Link) {
+    this.stack = stack;
+    this.link = link;
   }
 
-  get txPackets(): number {
-    return this.rxPackets;
-  }
-}
-
-/** `lo`, down at first and without addresses then, as in a new namespace. */
-class Loopback implements LinkView {
-  readonly ifindex = LO;
-  readonly name = 'lo';
-  mtu: number = LO_MTU;
-  flags: number = IFF_LOOPBACK;
-  readonly hardwareType = ARPHRD_LOOPBACK;
-  readonly hardwareAddress: Uint8Array = new Uint8Array(6);
-  queueLength: number = LO_QUEUE;
-  addresses: readonly AddressView[] = NO_ADDRESSES;
-  readonly counters: LoopCounters = new LoopCounters();
-
-  get up(): boolean {
-    return (this.flags & IFF_UP) !== 0;
-  }
-}
-
-class LoopLayer implements NetworkLayer {
-  generation = 1;
-  readonly lo: Loopback = new Loopback();
-  tcp: TcpProtocol | null = null;
-
-  isLocal(a: IpAddress): boolean {
-    return (
-      this.lo.up &&
-      this.lo.addresses.some((own) => own.address.equals(a) || (a.isV4 && a.inPrefix(own.address, own.bits)))
-    );
+  get ifindex(): number {
+    return this.link.ifindex;
   }
 
-  route(flow: Flow): Path | number {
-    const { dst, src } = flow;
-    if (!this.isLocal(dst)) return -ENETUNREACH;
-    if (!src.isAny && !this.isLocal(src)) return -EINVAL;
-    return {
-      // The address that is asked for answers: connections to 127.0.0.2 come from there, too.
-      src: src.isAny ? dst : src,
-      dst,
-      ifindex: LO,
-      mtu: this.lo.mtu,
-      local: true,
-      broadcast: false,
-      gso: LO_MTU,
-      generation: this.generation,
-    };
+  get name(): string {
+    return this.link.name;
   }
 
-  output(packet: Packet, path: Path, protocol: number, _dontFragment: boolean): number {
-    const { counters } = this.lo;
-    packet.src = path.src;
-    packet.dst = path.dst;
-    packet.protocol = protocol;
-    packet.l4 = packet.start;
-    packet.sum = SUM_GOOD;
-    packet.ifindex = LO;
-    counters.rxPackets++;
-    counters.rxBytes += packet.size;
-    if (!this.lo.up) counters.rxDropped++;
-    else this.tcp!.input(packet);
-    return 0;
+  get mtu(): number {
+    return this.link.mtu;
+  }
+
+  get flags(): number {
+    return this.link.flags;
+  }
+
+  get hardwareType(): number {
+    return this.link.hardware;
+  }
+
+  get hardwareAddress(): Uint8Array {
+    return this.link.address;
+  }
+
+  get queueLength(): number {
+    return this.link.txQueueLength;
+  }
+
+  get counters(): Link['counters'] {
+    return this.link.counters;
+  }
+
+  get addresses(): readonly AddressView[] {
+    const all: AddressView[] = [];
+    for (const a of this.stack.addresses.all)
+      if (a.ifindex === this.link.ifindex)
+        all.push({ address: a.address, bits: a.prefix, broadcast: a.broadcast });
+    return all;
   }
 }
 
-export class LoopStack implements SocketStack {
-  private readonly layer: LoopLayer = new LoopLayer();
-  private readonly protocol: TcpProtocol;
-  readonly links: readonly LinkView[];
-  readonly net: InetSysctl = new InetSysctl();
+export class StackPort implements SocketStack {
+  readonly stack: Stack;
+  readonly protocol: TcpProtocol;
 
+  /** `payer` pays for what no socket of its own has: datagrams that wait, neighbours, fragments. */
   constructor(clock: NetClock, payer: Account) {
-    this.protocol = new TcpProtocol(this.layer, clock, hostRandom, new ChargedMemory(payer));
-    this.layer.tcp = this.protocol;
-    this.links = [this.layer.lo];
+    const memory = new ChargedMemory(payer);
+    this.stack = new Stack(clock, hostRandom, memory);
+    this.protocol = new TcpProtocol(this.stack, clock, hostRandom, memory);
+    this.stack.transports[IPPROTO_TCP] = this.protocol;
+  }
+
+  get net(): NetSysctl {
+    return this.stack.sysctl;
   }
 
   get tcp(): TcpSysctl {
@@ -148,73 +122,95 @@ export class LoopStack implements SocketStack {
     return this.protocol.open(family === AF_INET6, new ChargedMemory(payer), uid);
   }
 
-  datagram(_family: number, _type: number, protocol: number): DatagramEndpoint | number {
-    countUnsupported(`datagrams of protocol ${protocol}`);
-    return -EAFNOSUPPORT;
+  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number {
+    const v6 = family === AF_INET6;
+    if (type === SOCK_RAW) return this.stack.raw.open(v6, protocol);
+    return protocol === IPPROTO_UDP ? this.stack.udp.open(v6) : this.stack.ping.open(v6);
   }
 
-  flush(): void {}
+  flush(): void {
+    this.stack.flush();
+  }
 
   end(): void {
-    this.setUp(LO, false);
+    for (const link of this.stack.links.values()) this.stack.setUp(link, false);
   }
 
   reaches(address: IpAddress): boolean {
-    return this.isLocal(address);
+    const src = address.isV4 ? ANY_V4 : ANY_V6;
+    return typeof this.stack.route({ src, dst: address, ifindex: 0, tos: 0, mark: 0, uid: 0 }) !== 'number';
   }
 
   isLocal(address: IpAddress): boolean {
-    return this.layer.isLocal(address);
+    return this.stack.addresses.isLocal(address);
   }
 
-  linkOfAddress(address: IpAddress): number {
-    return this.isLocal(address) ? LO : 0;
+  *timeWaits(): Iterable<Waiting> {
+    yield* this.protocol.timeWaiting();
   }
 
-  addressOf(index: number): number {
-    const first = this.linkByIndex(index)?.addresses.find((a) => a.address.isV4);
-    return first === undefined ? 0 : first.address.w3;
+  get links(): readonly LinkView[] {
+    return [...this.stack.links.values()].map((link) => new PortLink(this.stack, link));
   }
 
   linkByIndex(index: number): LinkView | null {
-    return index === LO ? this.layer.lo : null;
+    const link = this.stack.link(index);
+    return link === null ? null : new PortLink(this.stack, link);
   }
 
   linkByName(name: string): LinkView | null {
-    return name === 'lo' ? this.layer.lo : null;
+    const link = this.stack.linkByName(name);
+    return link === null ? null : new PortLink(this.stack, link);
   }
 
-  setUp(_index: number, up: boolean): number {
-    const { lo } = this.layer;
-    const bits = IFF_UP | IFF_RUNNING | IFF_LOWER_UP;
-    lo.flags = up ? lo.flags | bits : lo.flags & ~bits;
-    if (up && lo.addresses.length === 0)
-      lo.addresses = [
-        { address: LOOPBACK_V4, bits: 8, broadcast: null },
-        { address: LOOPBACK_V6, bits: 128, broadcast: null },
-      ];
-    this.layer.generation++;
+  linkOfAddress(address: IpAddress): number {
+    const own = this.stack.addresses.get(address);
+    if (own !== undefined) return own.ifindex;
+    return this.isLocal(address) ? this.stack.loopback.ifindex : 0;
+  }
+
+  addressOf(index: number): number {
+    const first = this.stack.addresses.all.find((a) => a.ifindex === index && a.address.isV4);
+    return first === undefined ? 0 : first.address.w3;
+  }
+
+  setUp(index: number, up: boolean): number {
+    const link = this.stack.link(index);
+    if (link === null) return -ENODEV;
+    this.stack.setUp(link, up);
     return 0;
   }
 
-  setMtu(_index: number, mtu: number): number {
-    if (mtu < 0 || mtu > LO_MTU) return -EINVAL;
-    this.layer.lo.mtu = mtu;
-    this.layer.generation++;
+  setMtu(index: number, mtu: number): number {
+    const link = this.stack.link(index);
+    if (link === null) return -ENODEV;
+    if (mtu > MOST_LOOP_MTU || mtu < (link === this.stack.loopback ? 0 : LEAST_MTU)) return -EINVAL;
+    link.mtu = mtu;
+    this.stack.routes.generation++;
     return 0;
   }
 
-  setQueueLength(_index: number, length: number): number {
-    this.layer.lo.queueLength = length;
+  setQueueLength(index: number, length: number): number {
+    const link = this.stack.link(index);
+    if (link === null) return -ENODEV;
+    link.txQueueLength = length;
     return 0;
   }
 
-  setAddress(_index: number, _address: IpAddress | null, _bits: number): number {
-    countUnsupported('SIOCSIFADDR');
-    return -EOPNOTSUPP;
+  setAddress(index: number, address: IpAddress | null, bits: number): number {
+    const { stack } = this;
+    const link = stack.link(index);
+    if (link === null) return -ENODEV;
+    const first = stack.addresses.all.find((a) => a.ifindex === index && a.address.isV4);
+    if (first !== undefined) stack.removeAddress(first);
+    else if (address === null) return -EADDRNOTAVAIL;
+    if (address === null) return 0;
+    const isLoop = link === stack.loopback;
+    const broadcast = isLoop || bits > 30 ? null : address.masked(bits, true);
+    return stack.addAddress(new InterfaceAddress(address, bits, index, IFA_F_PERMANENT, broadcast));
   }
 }
 
 export function makeStack(clock: NetClock, payer: Account): SocketStack {
-  return new LoopStack(clock, payer);
+  return new StackPort(clock, payer);
 }
