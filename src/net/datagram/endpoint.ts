@@ -5,11 +5,16 @@ import {
   EADDRNOTAVAIL,
   EAGAIN,
   EFAULT,
+  EHOSTUNREACH,
   EINVAL,
   EMSGSIZE,
   ENETUNREACH,
   ENOPROTOOPT,
   ENOTCONN,
+  ICMP_DEST_UNREACH,
+  ICMP_PARAMETERPROB,
+  ICMPV6_DEST_UNREACH,
+  ICMPV6_PARAMPROB,
   IP_MTU,
   IPPROTO_IP,
   IPPROTO_IPV6,
@@ -28,6 +33,7 @@ import {
   RTN_UNICAST,
   SHUT_RD,
   SHUT_WR,
+  SO_EE_ORIGIN_ICMP6,
   SO_EE_ORIGIN_LOCAL,
 } from '../../abi/index.ts';
 import type { IpAddress } from '../address.ts';
@@ -267,13 +273,9 @@ export abstract class DatagramBase implements DatagramEndpoint {
   protected reported(report: PathError, port: number, dataAt: number): void {
     const isV4 = report.dst.isV4;
     const wants = this.options.wantsErrors(isV4);
-    let { fatal } = report;
-    if (report.errno === EMSGSIZE) {
-      if (!this.options.obeysPmtu(isV4)) return;
-      fatal = true;
-    }
+    if (report.errno === EMSGSIZE && !this.options.obeysPmtu(isV4)) return;
     if (wants) this.queueError(report, port, dataAt, report.offender);
-    else if (!fatal || this.remote === null) return;
+    else if (this.remote === null || !isHard(report)) return;
     this.pendingError = report.errno;
     this.owner?.endpointReady(POLLERR);
   }
@@ -412,6 +414,21 @@ export abstract class DatagramBase implements DatagramEndpoint {
     return (path.dst.isV4 ? this.options.mcastLoop : this.options.mcastLoop6) !== 0;
   }
 }
+
+/** Is it told to those who did not ask for errors: the fatal ones of icmp_err_convert and icmpv6_err_convert. */
+function isHard(report: PathError): boolean {
+  const { type, code, errno } = report;
+  if (errno === EMSGSIZE) return true;
+  if (report.origin === SO_EE_ORIGIN_ICMP6)
+    return (
+      type === ICMPV6_PARAMPROB ||
+      (type === ICMPV6_DEST_UNREACH && errno !== ENETUNREACH && errno !== EHOSTUNREACH)
+    );
+  return type === ICMP_PARAMETERPROB || (type === ICMP_DEST_UNREACH && ((HARD_CODES >>> code) & 1) === 1);
+}
+
+/** Codes 2 to 4, 6 to 10, and 13 to 15. */
+const HARD_CODES = 0b1110_0111_1101_1100;
 
 const NOTHING = new DataView(new ArrayBuffer(0));
 

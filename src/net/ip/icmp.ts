@@ -39,7 +39,7 @@ import { ANY_V4, ANY_V6 } from '../address.ts';
 import { Packet, SUM_UNCHECKED } from '../packet.ts';
 import type { Stack } from '../stack.ts';
 import { sumPacket, transportSum } from '../wire/checksum.ts';
-import { slicePayload } from '../wire/clone.ts';
+import { pullPacket, slicePayload } from '../wire/clone.ts';
 import type { Quoted } from '../wire/icmp.ts';
 import { ICMP_MTU, ICMP_SIZE, ICMPV6_MTU, quotedIpv4, quotedIpv6 } from '../wire/icmp.ts';
 import { inputMld } from './groups.ts';
@@ -47,35 +47,35 @@ import { inputNdp } from './ndp.ts';
 import { findPath } from './path.ts';
 import { IPV6_LEAST_MTU } from './pmtu.ts';
 
-/** What icmp_err_convert says of the codes of ICMP_DEST_UNREACH: [errno, fatal]. */
-const UNREACHABLE: readonly (readonly [number, boolean])[] = [
-  [ENETUNREACH, false],
-  [EHOSTUNREACH, false],
-  [ENOPROTOOPT, true],
-  [ECONNREFUSED, true],
-  [EMSGSIZE, false],
-  [EOPNOTSUPP, false],
-  [ENETUNREACH, true],
-  [EHOSTDOWN, true],
-  [ENONET, true],
-  [ENETUNREACH, true],
-  [EHOSTUNREACH, true],
-  [ENETUNREACH, false],
-  [EHOSTUNREACH, false],
-  [EHOSTUNREACH, true],
-  [EHOSTUNREACH, true],
-  [EHOSTUNREACH, true],
+/** What icmp_err_convert says of the codes of ICMP_DEST_UNREACH. */
+const UNREACHABLE: readonly number[] = [
+  ENETUNREACH,
+  EHOSTUNREACH,
+  ENOPROTOOPT,
+  ECONNREFUSED,
+  EMSGSIZE,
+  EOPNOTSUPP,
+  ENETUNREACH,
+  EHOSTDOWN,
+  ENONET,
+  ENETUNREACH,
+  EHOSTUNREACH,
+  ENETUNREACH,
+  EHOSTUNREACH,
+  EHOSTUNREACH,
+  EHOSTUNREACH,
+  EHOSTUNREACH,
 ];
 
 /** The same of ICMPv6: icmpv6_err_convert(). */
-const UNREACHABLE6: readonly (readonly [number, boolean])[] = [
-  [ENETUNREACH, false],
-  [EACCES, true],
-  [EHOSTUNREACH, false],
-  [EHOSTUNREACH, false],
-  [ECONNREFUSED, true],
-  [EACCES, true],
-  [EACCES, true],
+const UNREACHABLE6: readonly number[] = [
+  ENETUNREACH,
+  EACCES,
+  EHOSTUNREACH,
+  EHOSTUNREACH,
+  ECONNREFUSED,
+  EACCES,
+  EACCES,
 ];
 
 /** ICMP at packet.l4. */
@@ -146,6 +146,8 @@ function count(stack: Stack, isV4: boolean, type: number): void {
   counters.outType[type]!++;
 }
 
+/** Of an error, this much is read. */
+const MOST_MESSAGE = 1280;
 const DAY_MS = 86_400_000;
 
 /** ICMP_TIMESTAMP (RFC 792): ms since midnight; ours is not the time of day, which the high bit says. */
@@ -173,46 +175,53 @@ function answerTimestamp(stack: Stack, packet: Packet): void {
   stack.output(reply, path, IPPROTO_ICMP, false);
 }
 
+/** What is quoted may lie in parts, where it did not come from a wire. */
+function pullMessage(packet: Packet): void {
+  const size = packet.end - packet.l4 + packet.length;
+  if (packet.length > 0) pullPacket(packet, packet.l4, Math.min(size, MOST_MESSAGE));
+}
+
 /** An error: about a packet of ours, if its quotation is to be believed. */
 function inputError(stack: Stack, packet: Packet, type: number, code: number): void {
+  pullMessage(packet);
   const { head, view, l4, end } = packet;
   const quoted = quotedIpv4(head, view, l4 + ICMP_SIZE, end);
   if (quoted === undefined) {
     stack.counters.icmp.InErrors++;
     return;
   }
-  let [errno, fatal] = [EPROTO, false];
+  let errno = EPROTO;
   let mtu = 0;
   if (type === ICMP_DEST_UNREACH) {
-    [errno, fatal] = UNREACHABLE[code] ?? [EHOSTUNREACH, true];
+    errno = UNREACHABLE[code] ?? EHOSTUNREACH;
     if (code === ICMP_FRAG_NEEDED) {
       if (stack.sysctl.ipNoPmtuDisc) return;
       // Routers before RFC 1191 tell none: half of what was sent is a guess that ends.
       mtu = view.getUint16(l4 + ICMP_MTU) || Math.max(68, (view.getUint16(l4 + ICMP_SIZE + 2) >>> 1) & ~7);
       mtu = Math.max(mtu, stack.sysctl.minPmtu);
     }
-  } else if (type === ICMP_TIME_EXCEEDED) [errno, fatal] = [EHOSTUNREACH, false];
-  else if (type === ICMP_PARAMETERPROB) [errno, fatal] = [EPROTO, true];
-  else return;
-  tell(stack, packet, quoted, errno, fatal, SO_EE_ORIGIN_ICMP, type, code, mtu);
+  } else if (type === ICMP_TIME_EXCEEDED) errno = EHOSTUNREACH;
+  else if (type !== ICMP_PARAMETERPROB) return;
+  tell(stack, packet, quoted, errno, SO_EE_ORIGIN_ICMP, type, code, mtu);
 }
 
 function inputError6(stack: Stack, packet: Packet, type: number, code: number): void {
+  pullMessage(packet);
   const { head, view, l4, end } = packet;
   const quoted = quotedIpv6(head, view, l4 + ICMP_SIZE, end);
   if (quoted === undefined) {
     stack.counters.icmp6.InErrors++;
     return;
   }
-  let [errno, fatal] = [EPROTO, true];
+  let errno = EPROTO;
   let mtu = 0;
-  if (type === ICMPV6_DEST_UNREACH) [errno, fatal] = UNREACHABLE6[code] ?? [EPROTO, true];
+  if (type === ICMPV6_DEST_UNREACH) errno = UNREACHABLE6[code] ?? EPROTO;
   else if (type === ICMPV6_PKT_TOOBIG) {
-    [errno, fatal] = [EMSGSIZE, false];
+    errno = EMSGSIZE;
     // RFC 8201, section 4: below the least there is nothing to believe.
     mtu = Math.max(view.getUint32(l4 + ICMPV6_MTU), IPV6_LEAST_MTU);
-  } else if (type === ICMPV6_TIME_EXCEED) [errno, fatal] = [EHOSTUNREACH, false];
-  tell(stack, packet, quoted, errno, fatal, SO_EE_ORIGIN_ICMP6, type, code, mtu);
+  } else if (type === ICMPV6_TIME_EXCEED) errno = EHOSTUNREACH;
+  tell(stack, packet, quoted, errno, SO_EE_ORIGIN_ICMP6, type, code, mtu);
 }
 
 function tell(
@@ -220,7 +229,6 @@ function tell(
   packet: Packet,
   quoted: Quoted,
   errno: number,
-  fatal: boolean,
   origin: number,
   type: number,
   code: number,
@@ -230,7 +238,7 @@ function tell(
   if (mtu > 0) stack.pmtus.learn(quoted.dst, mtu, stack.sysctl.mtuExpiresS * 1e9);
   const report = {
     errno,
-    fatal,
+    fatal: errno !== EMSGSIZE,
     origin,
     type,
     code,
@@ -266,8 +274,10 @@ export function inputIcmpv6(stack: Stack, packet: Packet): void {
     if (!stack.sysctl.icmp6EchoIgnoreAll) answerEcho(stack, packet, ICMPV6_ECHO_REPLY);
   } else if (type === ICMPV6_ECHO_REPLY) stack.ping.input(packet);
   else if (type >= ICMPV6_MGM_QUERY && type <= 132) inputMld(stack, packet);
-  else if (type >= 133 && type <= 137) inputNdp(stack, packet);
-  else if (type <= ICMPV6_ERRMSG_MAX) {
+  else if (type >= 133 && type <= 137) {
+    pullMessage(packet);
+    inputNdp(stack, packet);
+  } else if (type <= ICMPV6_ERRMSG_MAX) {
     if (type >= ICMPV6_DEST_UNREACH && type <= ICMPV6_PARAMPROB)
       inputError6(stack, packet, type, view.getUint8(l4 + 1));
   }
