@@ -112,6 +112,8 @@ export class InetDatagram extends InetSocket {
     if (r < 0) return r;
     const { port } = told;
     const to = orLoopback(told.address);
+    r = this.takePort();
+    if (r < 0) return r;
     if (this.leaves(to)) {
       const far = this.openFar();
       if (typeof far === 'number') return far;
@@ -185,6 +187,8 @@ export class InetDatagram extends InetSocket {
       }
     }
     if (info.address === null && this.endpoint.remote === null) return -EDESTADDRREQ;
+    const bad = this.takePort();
+    if (bad < 0) return bad;
     if (msg.controlLen > 0) {
       const r = readControl(ctx, this, msg, info);
       if (r < 0) return r;

@@ -1,7 +1,15 @@
 // InetSocket: what AF_INET and AF_INET6 sockets of all types share: names, the endpoint and which world it belongs to, options.
 
-import { EACCES, EAFNOSUPPORT, EINVAL, ENETUNREACH, ENODEV, ENOTCONN } from '../../../abi/errno.ts';
-import { IPPROTO_IPV6, IPV6_V6ONLY } from '../../../abi/net/in.ts';
+import {
+  EACCES,
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+  EINVAL,
+  ENETUNREACH,
+  ENODEV,
+  ENOTCONN,
+} from '../../../abi/errno.ts';
+import { IP_BIND_ADDRESS_NO_PORT, IPPROTO_IP, IPPROTO_IPV6, IPV6_V6ONLY } from '../../../abi/net/in.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -42,6 +50,7 @@ export abstract class InetSocket extends SocketFile implements EndpointOwner, In
   /** A port was asked for by bind(2): it stays when the connection is dissolved. */
   boundPort = 0;
   boundAddress: IpAddress | null = null;
+  private portLess = false;
 
   constructor(
     ctx: VfsContext,
@@ -100,11 +109,24 @@ export abstract class InetSocket extends SocketFile implements EndpointOwner, In
       if (scope === 0 && this.boundDevice === 0) return -EINVAL;
       if (scope !== 0 && this.bindToDevice(scope) < 0) return -ENODEV;
     }
-    const r = this.endpoint.bind(address, port);
-    if (r < 0) return r;
+    if (port === 0 && ipOption(this, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT) !== 0) {
+      if (!address.isAny && !this.ns.isLocal(address)) return -EADDRNOTAVAIL;
+      this.portLess = true;
+    } else {
+      const r = this.endpoint.bind(address, port);
+      if (r < 0) return r;
+    }
     this.boundAddress = address;
     this.boundPort = port;
     return 0;
+  }
+
+  /** IP_BIND_ADDRESS_NO_PORT: before it connects or sends, a socket gets the port that bind(2) left open. */
+  protected takePort(): number {
+    if (!this.portLess) return 0;
+    const r = this.endpoint.bind(this.boundAddress!, 0);
+    if (r === 0) this.portLess = false;
+    return r;
   }
 
   /** Raw sockets and pings have none that need a privilege. */
@@ -152,7 +174,12 @@ export abstract class InetSocket extends SocketFile implements EndpointOwner, In
 
   override getsockname(addr: SockAddr): number {
     const name = this.endpoint.local;
-    writeName(addr, this.family, name === null ? null : name.address, name === null ? 0 : name.port);
+    writeName(
+      addr,
+      this.family,
+      name === null ? this.boundAddress : name.address,
+      name === null ? 0 : name.port,
+    );
     return 0;
   }
 

@@ -13,13 +13,9 @@ import type { Outside } from './outside.ts';
 export interface SocketStack extends Links {
   /** `payer` pays for what it holds. */
   stream(family: number, payer: Account, uid: number): StreamEndpoint | number;
-  datagram(
-    family: number,
-    type: number,
-    protocol: number,
-    payer: Account,
-    uid: number,
-  ): DatagramEndpoint | number;
+  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number;
+  /** Connections that are over but rest: TIME-WAIT. */
+  timeWaits(): Iterable<Waiting>;
   /** Delivers what a call has sent to this machine itself: whoever calls an endpoint calls this afterwards. */
   flush(): void;
   readonly net: NetSysctl;
@@ -32,6 +28,15 @@ export interface SocketStack extends Links {
   addressOf(index: number): number;
   /** Nobody has the namespace any more: no timer stays. */
   end(): void;
+}
+
+/** A connection in TIME-WAIT, which has no socket any more. */
+export interface Waiting {
+  readonly v6: boolean;
+  readonly local: IpAddress;
+  readonly localPort: number;
+  readonly remote: IpAddress;
+  readonly remotePort: number;
 }
 
 /** A socket as tables show it. */

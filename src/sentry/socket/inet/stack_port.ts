@@ -1,8 +1,8 @@
-// KernelStack: a namespace's stack with TCP, as sockets, ioctls and tables see it.
+// StackPort: what sockets ask of a namespace's stack (net/stack.ts, net/tcp/), in their words, and who pays for it.
 
 import { EADDRNOTAVAIL, EINVAL, ENODEV } from '../../../abi/errno.ts';
-import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from '../../../abi/net/in.ts';
-import { AF_INET6, SOCK_DGRAM } from '../../../abi/net/socket.ts';
+import { IPPROTO_TCP, IPPROTO_UDP } from '../../../abi/net/in.ts';
+import { AF_INET6, SOCK_RAW } from '../../../abi/net/socket.ts';
 import { randomWord } from '../../../host/random.ts';
 import { ANY_V4, ANY_V6, type IpAddress } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
@@ -16,14 +16,15 @@ import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import type { NetClock } from '../../../net/time.ts';
 import type { NetRandom } from '../../../net/transport.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
-import type { AddressView, LinkCounters, LinkView } from './links.ts';
-import type { SocketStack } from './namespace.ts';
+import type { AddressView, LinkView } from './links.ts';
+import type { SocketStack, Waiting } from './namespace.ts';
 
 const LEAST_MTU = 68;
-const MOST_MTU = 65536;
+const MOST_LOOP_MTU = 65536;
+const IFA_F_PERMANENT = 0x80;
 
-/** The account of whoever pays, as net/ sees it: what a connection holds is its socket's. */
-export class ChargedMemory implements NetMemory {
+/** The account of whoever pays, as net/ sees it. */
+class ChargedMemory implements NetMemory {
   private readonly payer: Account;
 
   constructor(payer: Account) {
@@ -44,11 +45,11 @@ export class ChargedMemory implements NetMemory {
 }
 
 /** The host's getrandom(2). */
-export const hostRandom: NetRandom = { u32: randomWord };
+const hostRandom: NetRandom = { u32: randomWord };
 
-/** An interface of the stack as others look at it. */
-class InterfaceView implements LinkView {
-  readonly link: Link;
+/** A link with its addresses. */
+class PortLink implements LinkView {
+  private readonly link: Link;
   private readonly stack: Stack;
 
   constructor(stack: Stack, link: Link) {
@@ -59,40 +60,49 @@ class InterfaceView implements LinkView {
   get ifindex(): number {
     return this.link.ifindex;
   }
+
   get name(): string {
     return this.link.name;
   }
+
   get mtu(): number {
     return this.link.mtu;
   }
+
   get flags(): number {
     return this.link.flags;
   }
+
   get hardwareType(): number {
     return this.link.hardware;
   }
+
   get hardwareAddress(): Uint8Array {
     return this.link.address;
   }
+
   get queueLength(): number {
     return this.link.txQueueLength;
   }
-  get counters(): LinkCounters {
+
+  get counters(): Link['counters'] {
     return this.link.counters;
   }
+
   get addresses(): readonly AddressView[] {
-    return this.stack.addresses.all
-      .filter((a) => a.ifindex === this.link.ifindex)
-      .map((a) => ({ address: a.address, bits: a.prefix, broadcast: a.broadcast }));
+    const all: AddressView[] = [];
+    for (const a of this.stack.addresses.all)
+      if (a.ifindex === this.link.ifindex)
+        all.push({ address: a.address, bits: a.prefix, broadcast: a.broadcast });
+    return all;
   }
 }
 
-export class KernelStack implements SocketStack {
+export class StackPort implements SocketStack {
   readonly stack: Stack;
-  private readonly protocol: TcpProtocol;
-  /** One for each interface, made when first looked at. */
-  private readonly views: Map<Link, InterfaceView> = new Map();
+  readonly protocol: TcpProtocol;
 
+  /** `payer` pays for what no socket of its own has: datagrams that wait, neighbours, fragments. */
   constructor(clock: NetClock, payer: Account) {
     const memory = new ChargedMemory(payer);
     this.stack = new Stack(clock, hostRandom, memory);
@@ -114,9 +124,8 @@ export class KernelStack implements SocketStack {
 
   datagram(family: number, type: number, protocol: number): DatagramEndpoint | number {
     const v6 = family === AF_INET6;
-    if (type !== SOCK_DGRAM) return this.stack.raw.open(v6, protocol);
-    if (protocol === IPPROTO_UDP) return this.stack.udp.open(v6);
-    return protocol === (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP) ? this.stack.ping.open(v6) : -EINVAL;
+    if (type === SOCK_RAW) return this.stack.raw.open(v6, protocol);
+    return protocol === IPPROTO_UDP ? this.stack.udp.open(v6) : this.stack.ping.open(v6);
   }
 
   flush(): void {
@@ -136,36 +145,33 @@ export class KernelStack implements SocketStack {
     return this.stack.addresses.isLocal(address);
   }
 
-  linkOfAddress(address: IpAddress): number {
-    return this.stack.addresses.get(address)?.ifindex ?? 0;
-  }
-
-  addressOf(index: number): number {
-    for (const a of this.stack.addresses.all) if (a.ifindex === index && a.address.isV4) return a.address.w3;
-    return 0;
+  *timeWaits(): Iterable<Waiting> {
+    yield* this.protocol.timeWaiting();
   }
 
   get links(): readonly LinkView[] {
-    return [...this.stack.links.values()].map((link) => this.view(link));
-  }
-
-  private view(link: Link): InterfaceView {
-    let view = this.views.get(link);
-    if (view === undefined) {
-      view = new InterfaceView(this.stack, link);
-      this.views.set(link, view);
-    }
-    return view;
+    return [...this.stack.links.values()].map((link) => new PortLink(this.stack, link));
   }
 
   linkByIndex(index: number): LinkView | null {
     const link = this.stack.link(index);
-    return link === null ? null : this.view(link);
+    return link === null ? null : new PortLink(this.stack, link);
   }
 
   linkByName(name: string): LinkView | null {
     const link = this.stack.linkByName(name);
-    return link === null ? null : this.view(link);
+    return link === null ? null : new PortLink(this.stack, link);
+  }
+
+  linkOfAddress(address: IpAddress): number {
+    const own = this.stack.addresses.get(address);
+    if (own !== undefined) return own.ifindex;
+    return this.isLocal(address) ? this.stack.loopback.ifindex : 0;
+  }
+
+  addressOf(index: number): number {
+    const first = this.stack.addresses.all.find((a) => a.ifindex === index && a.address.isV4);
+    return first === undefined ? 0 : first.address.w3;
   }
 
   setUp(index: number, up: boolean): number {
@@ -178,7 +184,7 @@ export class KernelStack implements SocketStack {
   setMtu(index: number, mtu: number): number {
     const link = this.stack.link(index);
     if (link === null) return -ENODEV;
-    if (mtu < (link === this.stack.loopback ? 0 : LEAST_MTU) || mtu > MOST_MTU) return -EINVAL;
+    if (mtu > MOST_LOOP_MTU || mtu < (link === this.stack.loopback ? 0 : LEAST_MTU)) return -EINVAL;
     link.mtu = mtu;
     this.stack.routes.generation++;
     return 0;
@@ -192,18 +198,19 @@ export class KernelStack implements SocketStack {
   }
 
   setAddress(index: number, address: IpAddress | null, bits: number): number {
-    const { addresses } = this.stack;
-    const old = addresses.all.find((a) => a.ifindex === index && a.address.isV4);
-    if (address === null && old === undefined) return -EADDRNOTAVAIL;
-    if (old !== undefined) this.stack.removeAddress(old);
-    if (address === null) return 0;
-    const link = this.stack.link(index);
+    const { stack } = this;
+    const link = stack.link(index);
     if (link === null) return -ENODEV;
-    const broadcast = bits < 31 && link !== this.stack.loopback ? address.masked(bits, true) : null;
-    return this.stack.addAddress(new InterfaceAddress(address, bits, index, 0, broadcast, null, link.name));
+    const first = stack.addresses.all.find((a) => a.ifindex === index && a.address.isV4);
+    if (first !== undefined) stack.removeAddress(first);
+    else if (address === null) return -EADDRNOTAVAIL;
+    if (address === null) return 0;
+    const isLoop = link === stack.loopback;
+    const broadcast = isLoop || bits > 30 ? null : address.masked(bits, true);
+    return stack.addAddress(new InterfaceAddress(address, bits, index, IFA_F_PERMANENT, broadcast));
   }
 }
 
-export function makeStack(clock: NetClock, payer: Account): KernelStack {
-  return new KernelStack(clock, payer);
+export function makeStack(clock: NetClock, payer: Account): StackPort {
+  return new StackPort(clock, payer);
 }

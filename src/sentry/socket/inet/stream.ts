@@ -144,6 +144,8 @@ export class InetStream extends InetSocket {
     if (r < 0) return r;
     const { port } = told;
     const to = orLoopback(told.address);
+    r = this.takePort();
+    if (r < 0) return r;
     if (this.leaves(to)) {
       r = this.moveOut();
       if (r < 0) return r;
@@ -190,6 +192,8 @@ export class InetStream extends InetSocket {
     if (this.socketState !== SS_UNCONNECTED) return -EINVAL;
     // A negative backlog is a huge one: it is compared as unsigned.
     const most = this.ns.tcp.somaxconn;
+    const r = this.takePort();
+    if (r < 0) return r;
     return this.endpoint.listen(backlog < 0 || backlog > most ? most : backlog);
   }
 

@@ -3,7 +3,7 @@
 import { IFF_UP } from '../../../abi/net/if.ts';
 import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from '../../../abi/net/in.ts';
 import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../../../abi/net/socket.ts';
-import { TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT } from '../../../abi/net/tcp.ts';
+import { TCP_CLOSE, TCP_LISTEN } from '../../../abi/net/tcp.ts';
 import { ANY_V4, ANY_V6, type IpAddress } from '../../../net/address.ts';
 import type { InetMember, InetNamespace } from './namespace.ts';
 
@@ -44,8 +44,6 @@ function tcpTail(s: InetMember): string {
   switch (s.shownState) {
     case TCP_LISTEN:
       return ` ${s.refs} 0000000000000000 100 0 0 10 0`;
-    case TCP_TIME_WAIT:
-      return ` ${s.refs} 0000000000000000`;
   }
   return ` ${s.refs} 0000000000000000 20 4 0 10 -1`;
 }
@@ -69,6 +67,19 @@ function* rows(ns: InetNamespace, family: number, type: number, protocol: number
       const line = `${String(n++).padStart(5)}: ${commonText(s)} ${s.refs} 0000000000000000 0`;
       yield `${v6 ? line : line.padEnd(UDP_WIDTH)}\n`;
     }
+  }
+  if (type === SOCK_STREAM) yield* waiting(ns, family, n);
+}
+
+/** Those in TIME-WAIT have neither owner nor inode. */
+function* waiting(ns: InetNamespace, family: number, first: number): Iterable<string> {
+  const v6 = family === AF_INET6;
+  let n = first;
+  for (const w of ns.stack.timeWaits()) {
+    if (w.v6 !== v6) continue;
+    const names = `${addressText(w.local, v6)}:${hex(w.localPort, 4)} ${addressText(w.remote, v6)}:${hex(w.remotePort, 4)}`;
+    const line = `${String(n++).padStart(4)}: ${names} 06 00000000:00000000 03:00000000 00000000     0        0 0 3 0000000000000000`;
+    yield `${v6 ? line : line.padEnd(TCP_WIDTH)}\n`;
   }
 }
 
