@@ -41,6 +41,34 @@ function written(value: string, form: Form): Buffer {
   return Buffer.from(form === 'json' ? JSON.stringify(value).slice(1, -1) : value);
 }
 
+/** The ways in which servers write back what they were sent. */
+function likelyForms(value: string): Buffer[] {
+  // Headers are bytes; many servers take them for Latin-1 and write them in UTF-8.
+  const misread = Buffer.from(value).toString('latin1');
+  const texts = [value, misread].flatMap((text) => [
+    text,
+    JSON.stringify(text).slice(1, -1),
+    // JSON in ASCII alone, as Python writes it.
+    JSON.stringify(text)
+      .slice(1, -1)
+      .replace(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`),
+    text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[c] ?? '&quot;'),
+    text.replace(/[&<>"']/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;' })[c] ?? '&#39;'),
+  ]);
+  const percent = written(value, 'percent').toString();
+  // Forms that browsers and others leave less escaped, or write `+` for a space (URL Standard 5.1).
+  texts.push(
+    percent,
+    encodeURIComponent(value),
+    percent.replaceAll('%20', '+'),
+    new URLSearchParams([['', value]]).toString().slice(1),
+  );
+  texts.push(percent.replace(/%[0-9A-F]{2}/g, (hex) => hex.toLowerCase()));
+  const found = texts.map((text) => Buffer.from(text));
+  if (/^[\0-\xff]*$/.test(value)) found.push(Buffer.from(value, 'latin1'));
+  return found.filter((form) => form.length >= LEAST_VALUE_BYTES);
+}
+
 function masksOf(set: PatternSet): PatternSet {
   return new PatternSet(set.patterns.map(({ find }) => ({ find, put: Buffer.alloc(find.length, '*') })));
 }
@@ -164,10 +192,10 @@ export class HostSecrets {
     const seen = new Set<string>();
     const patterns: Pattern[] = [];
     for (const s of this.own)
-      for (const form of ['raw', 'percent', 'json'] as const) {
-        const find = written(s.value, form);
-        if (seen.has(find.toString('latin1'))) continue;
-        seen.add(find.toString('latin1'));
+      for (const find of likelyForms(s.value)) {
+        const key = find.toString('latin1');
+        if (seen.has(key)) continue;
+        seen.add(key);
         patterns.push({ find, put: Buffer.from(s.placeholder) });
       }
     const encoded = this.own.map((s) => ({
