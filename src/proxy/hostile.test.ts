@@ -116,9 +116,13 @@ describe('hostile peers', () => {
     test(`refused: ${name}`, async () => {
       received = '';
       const got = await say(text, { name: 'a.test', server: raw });
-      // One refusal, or several; no answer of the server.
-      assert.match(got, /^HTTP\/1\.1 4\d\d /, JSON.stringify(got.slice(0, 300)));
-      assert.ok(!got.includes(' 200 '), got.slice(0, 500));
+      // One refusal, or several; the end alone when the request was under way. No answer of the server.
+      assert.match(
+        got,
+        name === 'a chunk size that is none' ? /^$/ : /^HTTP\/1\.1 4\d\d /,
+        JSON.stringify(got.slice(0, 300)),
+      );
+      assert.ok(!got.includes('1.1 200 '), got.slice(0, 500));
       assert.equal(received.includes('/admin'), false, received);
     });
 
@@ -161,15 +165,16 @@ describe('hostile peers', () => {
       '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
     ];
     let state = 12_345;
-    for (let i = 0; i < 200; i++) {
+    const rounds: Promise<unknown>[] = [];
+    for (let i = 0; i < 250; i++) {
       const noise = Buffer.alloc(300);
       for (let j = 0; j < noise.length; j++)
         noise[j] = (state = (state * 1_103_515_245 + 12_345) & 0x7fffffff) >>> 16;
       const socket = proxy.open({ name: 'a.test', server: good });
       socket.end(Buffer.concat([Buffer.from(heads[i % heads.length]!, 'latin1'), noise]));
-      await Promise.race([readAll(socket), sleep(2000)]);
-      socket.destroy();
+      rounds.push(Promise.race([readAll(socket), sleep(3000)]).then(() => socket.destroy()));
     }
+    await Promise.all(rounds);
   });
 
   test('slow heads are given up: of a request, of a second one, of a hello, of nothing', async () => {

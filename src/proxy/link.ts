@@ -8,6 +8,9 @@ import type { HostSecrets } from './secrets.ts';
 /** Text of the guest in the log, bounded. */
 const LOG_CHARS = 1024;
 
+/** Headers that a request may have; their bytes are bounded by the parsers. */
+const MOST_HEADERS = 200;
+
 /** RFC 9110 7.6.1 and what goes with it: these are for one hop only. Framing is written anew by the other side's writer. */
 const HOP_BY_HOP = new Set([
   'connection',
@@ -125,6 +128,7 @@ export class Link {
   }
 
   private decide(head: Head): Judged {
+    if (head.headers.length > 2 * MOST_HEADERS) return { refused: `more than ${MOST_HEADERS} headers` };
     const wrong = this.wrongHost(head);
     if (wrong !== null) return { refused: wrong };
     if (head.method === 'CONNECT') return { refused: 'no tunnels through this connection' };

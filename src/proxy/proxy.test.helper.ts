@@ -218,7 +218,11 @@ export const pythonHas = (module: string): boolean =>
 export async function readAll(socket: Socket): Promise<string> {
   let text = '';
   socket.on('data', (b) => (text += b.toString('latin1')));
+  socket.on('error', () => {});
   if (!socket.readableEnded && !socket.destroyed)
-    await Promise.race([once(socket, 'end'), once(socket, 'close')]);
+    await new Promise((done) => {
+      socket.once('end', done);
+      socket.once('close', done);
+    });
   return text;
 }
