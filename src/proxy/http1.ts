@@ -289,6 +289,11 @@ export class Http1 {
       if (wantsContinue && !res.headersSent) res.writeContinue();
     });
     up.on('response', (answer) => this.answer(req, res, answer));
+    // Nobody asked for another protocol; without a listener Node.js would end the connection without a word.
+    up.on('upgrade', (_, peer) => {
+      peer.destroy();
+      this.tell(req, res, 502, 'the server changed the protocol unasked');
+    });
     up.on('error', () =>
       this.tell(req, res, 502, 'the server closed the connection or sent what cannot be read'),
     );

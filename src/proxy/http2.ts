@@ -172,13 +172,17 @@ export class Http2 {
     up.on('continue', () => {
       if (!stream.headersSent && !stream.destroyed) stream.additionalHeaders({ ':status': 100 });
     });
-    up.on('response', (h, flags) => this.answer(stream, asked, up, h, flags));
+    let answered = false;
+    up.on('response', (h, flags) => {
+      answered = true;
+      this.answer(stream, asked, up, h, flags);
+    });
     up.on('error', () => {
       if (!stream.headersSent) this.tell(stream, 502, 'the server reset the stream or closed the connection');
       else stream.close(up.rstCode === NO_ERROR ? INTERNAL_ERROR : up.rstCode);
     });
     up.on('close', () => {
-      if (stream.headersSent || stream.destroyed) return;
+      if (answered || stream.headersSent || stream.destroyed) return;
       this.tell(stream, 502, 'the server closed the stream without an answer');
     });
     stream.on('close', () => {

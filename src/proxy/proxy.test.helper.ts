@@ -1,5 +1,5 @@
 // Stands in for the relay: listens on loopback and hands each connection to a proxy process, by socketpairs as the relay does.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, Socket } from 'node:net';
@@ -59,13 +59,15 @@ export class TestProxy {
   private readonly listeners: Server[] = [];
   private readonly sockets = new Set<Socket>();
   private nextId = 1;
+  private stopped = false;
 
-  private constructor(env: NodeJS.ProcessEnv) {
+  private constructor(options: SpawnOptions) {
     const c = socketPair() as [number, number];
     const d = socketPair() as [number, number];
     this.process = spawn(process.execPath, [join(import.meta.dirname, 'main.js')], {
       stdio: ['ignore', 'ignore', 'pipe', c[1], d[1]],
-      env,
+      env: {},
+      ...options,
     });
     this.process.stderr!.on('data', (b) => {
       this.stderr += b;
@@ -81,8 +83,8 @@ export class TestProxy {
     this.control.on('error', () => {});
   }
 
-  static async start(config: Partial<Configure> = {}, env = process.env): Promise<TestProxy> {
-    const p = new TestProxy(env);
+  static async start(config: Partial<Configure> = {}, options: SpawnOptions = {}): Promise<TestProxy> {
+    const p = new TestProxy(options);
     cleanup(() => p.stop());
     p.control.write(
       frame({
@@ -177,6 +179,8 @@ export class TestProxy {
   }
 
   async stop(): Promise<void> {
+    if (this.stopped) return;
+    this.stopped = true;
     for (const server of this.listeners) server.close();
     for (const socket of this.sockets) socket.destroy();
     this.control.destroy();
