@@ -295,6 +295,31 @@ describe('hostile peers', () => {
       }
     });
 
+  test('a WebSocket lives longer than heads may take, and lets no secret in', async () => {
+    received = '';
+    const before = answerWith;
+    answerWith = (socket) => {
+      if (!received.endsWith('\r\n\r\n')) return;
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+      socket.write('[the-value-');
+      setTimeout(() => socket.write('of-t]'), 100);
+      setTimeout(() => socket.end('last'), 3500);
+    };
+    try {
+      const socket = proxy.open({ name: 's.test', server: raw });
+      socket.write(
+        'GET /ws HTTP/1.1\r\nHost: s.test\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n',
+      );
+      const drip = setInterval(() => socket.write('frame'), 200);
+      const got = await readAll(socket);
+      clearInterval(drip);
+      assert.match(got, /^HTTP\/1\.1 101 [\s\S]*\r\n\r\n\[\*{14}\]last$/);
+      assert.ok(received.includes('frameframe'));
+    } finally {
+      answerWith = before;
+    }
+  });
+
   test('a decompression bomb streams', async () => {
     const { gzipSync } = await import('node:zlib');
     const bomb = gzipSync(Buffer.alloc(200_000_000));

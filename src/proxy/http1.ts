@@ -159,6 +159,8 @@ export class Http1 {
       return;
     }
     this.upgraded = true;
+    // It is open for as long as the connection is.
+    this.open++;
     const up = this.ask(req.method!, judged.path, [
       ...judged.headers,
       'Connection',

@@ -13,9 +13,9 @@ test('after the lock-down the process can compute, and do nothing else', () => {
     import { promisify } from 'node:util';
     const tries = {
       open: () => fs.openSync('/etc/passwd'),
-      write: () => fs.openSync('/tmp/never', 'w'),
-      unlink: () => fs.unlinkSync('/tmp/never'),
-      mkdir: () => fs.mkdirSync('/tmp/never'),
+      write: () => fs.openSync('/tmp/vedette-never-${process.pid}', 'w'),
+      unlink: () => fs.unlinkSync('/tmp/vedette-never-${process.pid}'),
+      mkdir: () => fs.mkdirSync('/tmp/vedette-never-${process.pid}'),
       spawn: () => { const r = spawnSync('/bin/true'); if (r.error) throw r.error; if (r.status !== 0) throw new Error('status'); },
       listen: () => new Promise((done, fail) => { const s = net.createServer().listen(0, done); s.on('error', fail); s.unref(); }),
       connect: () => new Promise((done, fail) => net.connect({ host: '127.0.0.1', port: 1 }).on('connect', done).on('error', fail)),
@@ -27,7 +27,7 @@ test('after the lock-down the process can compute, and do nothing else', () => {
       return out;
     };
     const before = await all();
-    try { fs.rmdirSync('/tmp/never'); } catch {}
+    try { fs.rmdirSync('/tmp/vedette-never-${process.pid}'); } catch {}
     hideMemory();
     lockDown();
     const after = await all();

@@ -64,7 +64,7 @@ export class TestProxy {
   private constructor(options: SpawnOptions) {
     const c = socketPair() as [number, number];
     const d = socketPair() as [number, number];
-    this.process = spawn(process.execPath, [join(import.meta.dirname, 'main.js')], {
+    this.process = spawn(process.execPath, [join(import.meta.dirname, '../../proxy.cjs')], {
       stdio: ['ignore', 'ignore', 'pipe', c[1], d[1]],
       env: {},
       ...options,
