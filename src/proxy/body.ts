@@ -150,7 +150,11 @@ export function pump(
   source.on('data', take);
 }
 
-/** Reads a body whole. What comes is null when it broke off or was refused (filter.refused). */
+/** Bytes of all bodies that are kept whole, of all connections: many small ones are much, too. */
+const MOST_HELD = 128 << 20;
+let heldBytes = 0;
+
+/** Reads a body whole; it is held until `endWith`. What comes is null when it broke off, was refused (filter.refused) or is too much. */
 export function collect(
   source: Readable,
   filter: Filter,
@@ -160,23 +164,38 @@ export function collect(
   const parts: Buffer[] = [];
   let size = 0;
   let over = false;
-  const finish = (body: Buffer | null): void => {
+  const finish = (whole: boolean): void => {
     if (over) return;
     over = true;
-    done(body);
+    if (!whole) heldBytes -= size;
+    done(whole ? Buffer.concat(parts) : null);
+  };
+  const take = (bytes: Buffer): void => {
+    size += bytes.length;
+    heldBytes += bytes.length;
+    // A length was told and holds for what came in; these bounds are for what a replacement adds, and for all together.
+    if (filter.refused || size > mostBytes || heldBytes > MOST_HELD) finish(false);
+    else parts.push(bytes);
   };
   source.on('data', (chunk: Buffer) => {
-    if (over) return;
-    const out = filter.push(chunk);
-    // Each byte that came in is bounded by the length that was told; what a replacement adds is bounded by this.
-    if (filter.refused || (size += out.length) > mostBytes) finish(null);
-    else parts.push(out);
+    if (!over) take(filter.push(chunk));
   });
   source.on('end', () => {
-    if (over) return;
-    parts.push(filter.end());
-    finish(filter.refused ? null : Buffer.concat(parts));
+    if (!over) take(filter.end());
+    finish(true);
   });
-  source.on('error', () => finish(null));
-  source.on('close', () => finish(null));
+  source.on('error', () => finish(false));
+  source.on('close', () => finish(false));
+}
+
+/** Writes a collected body to its end, and lets it go when that is over; `to` is null when nobody wants it any more. */
+export function endWith(to: Writable | null, body: Buffer): void {
+  if (to === null || to.destroyed) {
+    heldBytes -= body.length;
+    return;
+  }
+  to.once('close', () => {
+    heldBytes -= body.length;
+  });
+  to.end(body);
 }

@@ -10,7 +10,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { answerPlan, collect, pump, requestPlan, withoutCoding } from './body.ts';
+import { answerPlan, collect, endWith, pump, requestPlan, withoutCoding } from './body.ts';
 import { headerValue, headerValues, type Judged, type Link } from './link.ts';
 import { Replacer } from './replacer.ts';
 
@@ -132,11 +132,12 @@ export class Http1 {
     if (wantsContinue) res.writeContinue();
     collect(req, plan.filter!, this.mostWhole(), (body) => {
       if (body === null) {
-        if (!plan.filter!.refused) return this.tell(req, res, 400, 'the body broke off, or became too large');
+        if (!plan.filter!.refused)
+          return this.tell(req, res, 400, 'the body broke off, or there is no room for it');
         this.foreign(req);
         return this.tell(req, res, 403, 'a secret in the body is not for this host');
       }
-      this.send(req, res, judged, body.length, false)?.end(body);
+      endWith(this.send(req, res, judged, body.length, false), body);
     });
   }
 
@@ -384,8 +385,8 @@ export class Http1 {
       collect(source, plan.filter!, this.mostWhole(), (body) => {
         if (body === null) {
           answer.destroy();
-          this.tell(req, res, 502, 'the answer broke off');
-        } else if (begin(['Content-Length', String(body.length)])) res.end(body);
+          this.tell(req, res, 502, 'the answer broke off, or there is no room for it');
+        } else endWith(begin(['Content-Length', String(body.length)]) ? res : null, body);
       });
       return;
     }

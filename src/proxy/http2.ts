@@ -12,7 +12,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import { answerPlan, collect, pump, requestPlan, withoutCoding } from './body.ts';
+import { answerPlan, collect, endWith, pump, requestPlan, withoutCoding } from './body.ts';
 import { headerValue, type Judged, type Link } from './link.ts';
 
 const MOST_STREAMS = 100;
@@ -132,11 +132,11 @@ export class Http2 {
       return;
     }
     collect(stream, plan.filter!, this.link.limits.bodyBytes * 4, (body) => {
-      if (body !== null) this.send(stream, headers, judged, false, body.length)?.end(body);
+      if (body !== null) endWith(this.send(stream, headers, judged, false, body.length), body);
       else if (plan.filter!.refused) {
         this.foreign(method);
         this.tell(stream, 403, 'a secret in the body is not for this host');
-      } else this.tell(stream, 400, 'the body broke off, or became too large');
+      } else this.tell(stream, 400, 'the body broke off, or there is no room for it');
     });
   }
 
@@ -245,10 +245,9 @@ export class Http2 {
       begin(true);
     } else if (plan.whole)
       collect(source, plan.filter!, this.link.limits.bodyBytes * 4, (body) => {
-        if (stream.destroyed) return;
-        if (body === null) return this.tell(stream, 502, 'the answer broke off');
+        if (body === null) return this.tell(stream, 502, 'the answer broke off, or there is no room for it');
         headers['content-length'] = body.length;
-        if (begin(false)) stream.end(body);
+        endWith(!stream.destroyed && begin(false) ? stream : null, body);
       });
     else if (begin(false))
       pump(source, stream, plan.filter, (failure) => {
