@@ -78,7 +78,7 @@ export class FlowTable<T> {
     const hash = this.hash.flow(local, localPort, remote, remotePort);
     const i = hash & (this.buckets.length - 1);
     let before: Entry<T> | null = null;
-    for (let e = this.buckets[i]!; e !== null; before = e, e = e.next) {
+    for (let e: Entry<T> | null = this.buckets[i]!; e !== null; before = e, e = e.next) {
       if (e.value !== value) continue;
       if (before === null) this.buckets[i] = e.next;
       else before.next = e.next;
@@ -92,7 +92,8 @@ export class FlowTable<T> {
   private resize(size: number): void {
     const old = this.buckets;
     this.buckets = new Array(size).fill(null);
-    for (let e of old)
+    for (const head of old) {
+      let e: Entry<T> | null = head;
       while (e !== null) {
         const next: Entry<T> | null = e.next;
         const i = e.hash & (size - 1);
@@ -100,6 +101,7 @@ export class FlowTable<T> {
         this.buckets[i] = e;
         e = next;
       }
+    }
   }
 
   *values(): Generator<T> {

@@ -66,7 +66,7 @@ export function syncMss(tcb: Tcb): void {
 
 /** Payload of a full segment now: SACK blocks take room. */
 export function currentMss(tcb: Tcb): number {
-  const n = tcb.early.count;
+  const n = tcb.sackOk ? tcb.early.count + (tcb.dsackPending ? 1 : 0) : 0;
   if (n === 0) return tcb.mss;
   return tcb.mss - sackSpace(Math.min(n, tcb.timestamps ? 3 : 4));
 }
@@ -143,7 +143,7 @@ export function sendSegment(
   if (nBlocks > 0) putSack(view, o, blocks, nBlocks);
   if (length > 0) {
     tcb.buffer.show(packet, distance(seq, tcb.bufSeq), length);
-    const mss = currentMss(tcb);
+    const mss = tcb.mss - sackSpace(nBlocks);
     if (length > mss) packet.segment = mss;
     tcb.dataSegsOut++;
     tcb.bytesSent += length;
