@@ -3,7 +3,7 @@
 
 import { IPPROTO_TCP, POLLIN, POLLRDNORM, TCP_CLOSE, TCP_SYN_RECV } from '../../abi/index.ts';
 import type { IpAddress } from '../address.ts';
-import { Packet } from '../packet.ts';
+import type { Packet } from '../packet.ts';
 import type { Path } from '../path.ts';
 import type { NetTimerTarget } from '../time.ts';
 import { NetTimer } from '../time.ts';
@@ -16,7 +16,7 @@ import { ACK, ECE, HEADER_SIZE, putHeader, RST, SYN } from './segment.ts';
 import { advance, distance } from './seq.ts';
 import type { TcpHost } from './tcb.ts';
 import { Tcb } from './tcb.ts';
-import { pathMss, sendBare } from './transmit.ts';
+import { emptyPacket, pathMss, sendBare } from './transmit.ts';
 
 /** What a request, and a connection that nobody accepted, is charged. */
 export const REQUEST_BYTES = 512;
@@ -181,7 +181,7 @@ export class Listener {
   private put(request: SynRequest, iss: number, tsValue: number): void {
     const { options } = this.tcb;
     const { path } = request;
-    const packet = new Packet();
+    const packet = emptyPacket();
     const size = HEADER_SIZE + synSpace(request.sack, request.timestamps, request.sndShift >= 0);
     const at = packet.push(size);
     packet.l4 = at;
