@@ -202,13 +202,14 @@ export class Script implements NetworkLayer {
   }
 
   /** A passive open, with these options in the peer's SYN; the endpoint that accept gave. */
-  accepted(syn: Told = {}, listening: (l: TcpEndpoint) => void = () => {}): TcpEndpoint {
+  accepted(syn: Told = {}, listening: (l: TcpEndpoint) => void = () => {}, rttNs = 0): TcpEndpoint {
     const listener = this.tcp.open(false);
     listening(listener);
     assert.equal(listener.bind(ADDRESS[0], OUR_PORT), 0);
     assert.equal(listener.listen(4), 0);
     this.inject({ flags: 'S', mss: 1460, ...syn });
     this.expect({ flags: 'SA', ack: 1 });
+    this.pass(rttNs);
     this.inject({ flags: 'A', seq: 1, ack: 1, ...(syn.ts ? { ts: syn.ts } : {}) });
     const endpoint = listener.accept();
     assert.ok(typeof endpoint !== 'number', `accept: ${endpoint}`);

@@ -254,7 +254,7 @@ export function sendRange(
   const dataEnd = after(end, tcb.bufEnd) ? tcb.bufEnd : end;
   const length = distance(dataEnd, seq);
   let flags = after(end, tcb.bufEnd) ? FIN : 0;
-  if (push) flags |= PSH;
+  if (push && length > 0) flags |= PSH;
   return sendSegment(tcb, seq, Math.max(0, length), flags, fresh, nowNs);
 }
 
