@@ -73,6 +73,8 @@ export interface EndpointHost extends ListenHost {
   takePort(tcb: Tcb, address: IpAddress, port: number): number;
   /** A port for a connection to tcb.remote, and its place in the table. */
   takeFlow(tcb: Tcb, nowNs: number): number;
+  /** A connection that no socket has; false when there are too many (tcp_max_orphans). */
+  addOrphan(tcb: Tcb): boolean;
   addListener(listener: Listener): void;
   removeListener(listener: Listener): void;
 }
@@ -119,7 +121,7 @@ export class TcpEndpoint implements StreamEndpoint {
   /** bind(2). */
   bind(address: IpAddress, port: number): number {
     const { tcb } = this;
-    if (tcb.state !== TCP_CLOSE || tcb.localPort !== 0) return -EINVAL;
+    if (tcb.state !== TCP_CLOSE || tcb.hasPort) return -EINVAL;
     if (!address.isAny && !tcb.options.freebind && !tcb.options.transparent) {
       if (address.isMulticast || address.isBroadcast) return -EADDRNOTAVAIL;
       const path = this.route(address, address);
@@ -170,6 +172,7 @@ export class TcpEndpoint implements StreamEndpoint {
     const { tcb, host } = this;
     const { sysctl } = host;
     let address = to;
+    if (!tcb.boundAddress) tcb.local = tcb.v6 ? ANY_V6 : ANY_V4;
     if (address.isAny) address = address.isV4 ? LOOPBACK_V4 : LOOPBACK_V6;
     if (address.isMulticast || address.isBroadcast) return -ENETUNREACH;
     if (tcb.v6 && tcb.options.v6only && address.isV4) return -ENETUNREACH;
@@ -195,9 +198,7 @@ export class TcpEndpoint implements StreamEndpoint {
     tcb.bufSeq = tcb.nxt;
     tcb.shutdown = 0;
     tcb.error = 0;
-    tcb.finReceived = false;
-    tcb.retransmits = 0;
-    tcb.backoff = 0;
+    tcb.startAnew();
     tcb.advMss = Math.min(pathMss(path), tcb.options.maxSeg || 65535, 65535);
     tcb.peerMss = tcb.advMss;
     syncMss(tcb);
@@ -223,7 +224,7 @@ export class TcpEndpoint implements StreamEndpoint {
       this.listener.backlog = most;
       return 0;
     }
-    const r = host.takePort(tcb, tcb.local, tcb.localPort);
+    const r = host.takePort(tcb, tcb.local, tcb.hasPort ? tcb.localPort : 0);
     if (r < 0) return -EADDRINUSE;
     setState(tcb, TCP_LISTEN);
     this.listener = new Listener(host, tcb, most);
@@ -416,6 +417,7 @@ export class TcpEndpoint implements StreamEndpoint {
       abort(tcb, 0, now);
     } else if (state === TCP_FIN_WAIT2) finWait2(tcb, now);
     else queueFin(tcb, now);
+    if (tcb.state !== TCP_CLOSE && !host.addOrphan(tcb)) abort(tcb, 0, now);
     if (lingerNs > 0) this.linger(lingerNs, now);
     host.leave();
   }

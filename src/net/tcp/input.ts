@@ -258,7 +258,6 @@ export function peerSyn(tcb: Tcb, seg: Segment, nowNs: number, asked: boolean): 
   tcb.rcvWup = tcb.rcvNxt;
   tcb.tuneSeq = tcb.rcvNxt;
   tcb.tuneNs = nowNs;
-  tcb.tuneSpace = tcb.rcvWnd;
   // RFC 9293, section 3.7.1: without the option the default.
   tcb.peerMss = o.mss > 0 ? Math.max(o.mss, sysctl.tcp_min_snd_mss) : tcb.remote.isV4 ? 536 : 1220;
   tcb.timestamps = asked && o.hasTimestamps && sysctl.tcp_timestamps !== 0;
@@ -309,6 +308,8 @@ export function established(tcb: Tcb, seg: Segment, nowNs: number): void {
   tcb.lastAckRecvNs = nowNs;
   tcb.rcvMss = Math.min(tcb.advMss, 536);
   if (tcb.path?.local === true) tcb.rcvMss = tcb.advMss;
+  // Less than the window, so that a peer that fills it makes it grow.
+  tcb.tuneSpace = Math.min(tcb.rcvWnd >> 1, 10 * tcb.advMss);
   growSendBuffer(tcb);
   armKeepAlive(tcb, nowNs);
 }

@@ -196,6 +196,47 @@ test('a port in TIME-WAIT: SO_REUSEADDR binds it, a newer SYN opens the connecti
   assert.notEqual(typeof again.accept(), 'number');
 });
 
+test('a socket may connect again after it was refused', () => {
+  const s = new Script();
+  const e = s.tcp.open(false);
+  for (let i = 0; i < 2; i++) {
+    s.iss = null;
+    assert.equal(e.connect(ADDRESS[1], PEER_PORT), -abi.EINPROGRESS);
+    s.expect({ flags: 'S' });
+    s.inject({ flags: 'RA', ack: 1 });
+    assert.equal(e.connect(ADDRESS[1], PEER_PORT), -abi.ECONNREFUSED);
+  }
+  assert.equal(e.bind(ADDRESS[0], 4000), 0);
+  s.iss = null;
+  assert.equal(e.connect(ADDRESS[1], PEER_PORT), -abi.EINPROGRESS);
+  s.expect({ flags: 'S' });
+  assert.equal(s.ourPort, 4000);
+  s.inject({ flags: 'SA', ack: 1 });
+  assert.equal(e.connect(ADDRESS[1], PEER_PORT), 0);
+});
+
+test('connections that no socket has are bounded and charged', () => {
+  const s = new Script();
+  s.tcp.sysctl.tcp_max_orphans = 1;
+  const reuse = (l: TcpEndpoint): void => void l.setOption(abi.SOL_SOCKET, abi.SO_REUSEADDR, 1);
+  const a = s.accepted({}, reuse);
+  a.close(-1);
+  s.expect({ flags: 'FA' });
+  assert.equal(s.tcp.orphans, 1);
+  assert.equal(s.memory.used, 4096);
+  s.peerPort++;
+  s.iss = null;
+  const b = s.accepted({}, reuse);
+  b.close(-1);
+  s.expect({ flags: 'FA' });
+  s.expect({ flags: 'RA' });
+  assert.equal(b.state, abi.TCP_CLOSE);
+  assert.equal(s.tcp.connections, 1);
+  s.pass(2000e9);
+  assert.equal(s.tcp.orphans, 0);
+  assert.equal(s.memory.used, 0);
+});
+
 test('SO_LINGER: the owner hears when all is sent, or when the time is over', () => {
   for (const lost of [false, true]) {
     const pair = new Pair({ delayNs: 1e6 });

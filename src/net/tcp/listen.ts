@@ -18,8 +18,9 @@ import type { TcpHost } from './tcb.ts';
 import { Tcb } from './tcb.ts';
 import { emptyPacket, pathMss, sendBare } from './transmit.ts';
 
-/** What a request, and a connection that nobody accepted, is charged. */
+/** What a request is charged; what a connection that no socket has is. */
 export const REQUEST_BYTES = 512;
+export const CONNECTION_BYTES = 4096;
 /** MSS values that a cookie can carry (RFC 4987, section 3.6). */
 const COOKIE_MSS = [536, 1300, 1440, 1460];
 const COOKIE_PERIOD_NS = 64e9;
@@ -307,7 +308,7 @@ export class Listener {
   /** The connection, from what the handshake agreed on; it goes to those that wait for accept. */
   private open(request: SynRequest, seg: Segment, nowNs: number): void {
     const { host, tcb } = this;
-    if (!tcb.memory.fits(REQUEST_BYTES)) return;
+    if (!tcb.memory.fits(CONNECTION_BYTES)) return;
     const child = new Tcb(host, tcb.v6, tcb.memory, tcb.uid);
     Object.assign(child.options, tcb.options);
     child.cc = tcb.cc;
@@ -327,7 +328,6 @@ export class Listener {
     child.rcvWup = child.rcvNxt;
     child.rcvWnd = request.window;
     child.tuneSeq = child.rcvNxt;
-    child.tuneSpace = request.window;
     child.tuneNs = nowNs;
     child.peerMss = request.mss;
     child.advMss = pathMss(request.path);
@@ -345,14 +345,14 @@ export class Listener {
     child.deliveredNs = request.sentNs;
     child.retransmits = request.retries;
     host.addChild(child);
-    tcb.memory.take(REQUEST_BYTES);
+    tcb.memory.take(CONNECTION_BYTES);
     this.ready.push(child);
     host.counters.PassiveOpens++;
     segmentArrived(child, seg, nowNs);
     if (child.state === TCP_SYN_RECV) {
       // It was not the third segment after all.
       this.ready.pop();
-      tcb.memory.give(REQUEST_BYTES);
+      tcb.memory.give(CONNECTION_BYTES);
       child.orphan = true;
       child.state = TCP_CLOSE;
       child.clearTimers();
@@ -365,7 +365,7 @@ export class Listener {
   /** The next one for accept(2). */
   next(): Tcb | undefined {
     const tcb = this.ready.shift();
-    if (tcb !== undefined) this.tcb.memory.give(REQUEST_BYTES);
+    if (tcb !== undefined) this.tcb.memory.give(CONNECTION_BYTES);
     return tcb;
   }
 
@@ -397,7 +397,7 @@ export class Listener {
   close(): Tcb[] {
     for (const request of [...this.pending]) this.drop(request);
     const rest = this.ready.splice(0);
-    this.tcb.memory.give(rest.length * REQUEST_BYTES);
+    this.tcb.memory.give(rest.length * CONNECTION_BYTES);
     return rest;
   }
 

@@ -27,7 +27,7 @@ import { KeyedHash } from './hash.ts';
 import { segmentArrived } from './input.ts';
 import { fail } from './life.ts';
 import type { Listener } from './listen.ts';
-import { SynRequest } from './listen.ts';
+import { CONNECTION_BYTES, SynRequest } from './listen.ts';
 import { PortTable } from './ports.ts';
 import { retransmit } from './recovery.ts';
 import { ACK, RST, SEGMENT_BAD_SUM, SEGMENT_OK, Segment, SYN } from './segment.ts';
@@ -62,6 +62,7 @@ export class TcpProtocol implements Transport, EndpointHost, NetTimerTarget {
   private waits: TimeWait[] = [];
   private firstWait = 0;
   timeWaits = 0;
+  orphans = 0;
   private readonly waitTimer: NetTimer = new NetTimer(this);
   private busy = 0;
   private waiting: Packet[] = [];
@@ -413,9 +414,22 @@ export class TcpProtocol implements Transport, EndpointHost, NetTimerTarget {
     this.havePort(tcb);
   }
 
+  addOrphan(tcb: Tcb): boolean {
+    if (this.orphans >= this.sysctl.tcp_max_orphans || !tcb.memory.fits(CONNECTION_BYTES)) return false;
+    tcb.counted = true;
+    this.orphans++;
+    tcb.memory.take(CONNECTION_BYTES);
+    return true;
+  }
+
   // Ends.
 
   ended(tcb: Tcb, timeWaitNs: number): void {
+    if (tcb.counted) {
+      tcb.counted = false;
+      this.orphans--;
+      tcb.memory.give(CONNECTION_BYTES);
+    }
     if (tcb.hashed) {
       tcb.hashed = false;
       this.flows.delete(tcb.local, tcb.localPort, tcb.remote, tcb.remotePort, tcb);

@@ -86,6 +86,24 @@ test('a path of 64 KiB packets', () => {
   exchange({ mtu: 65536, gso: 65536, local: true }, 3e6, 3e6);
 });
 
+test('the receive buffer grows with what is read in a round trip', () => {
+  // 60 ms, windows of 64 KiB would make 10 MB take a minute.
+  const pair = new Pair({ delayNs: 30e6, gso: 65536, rate: 125e6, seed: 77 });
+  const [a, b] = pair.connected();
+  const out = new Bytes(10e6);
+  const got = new Bytes(10e6);
+  const begin = pair.clock.nowNs;
+  const all = pair.until(
+    () => got.remaining === 0,
+    begin + 5e9,
+    () => {
+      while (a.send(out, 0) > 0);
+      while (b.receive(got, 0, 0) > 0);
+    },
+  );
+  assert.ok(all, `${got.at} bytes in 5 s, receive buffer ${b.tcb.options.rcvBuf}`);
+});
+
 test('over links that lose, double and reorder', () => {
   exchange({ delayNs: 10e6, loss: 0.05, seed: 3 }, 300_000, 1000);
   exchange({ delayNs: 10e6, loss: 0.05, seed: 4, gso: 65536 }, 300_000, 300_000);

@@ -21,6 +21,7 @@ export class TcpSysctl {
   tcp_orphan_retries = 8;
   tcp_max_syn_backlog = 1024;
   tcp_max_tw_buckets = 16384;
+  tcp_max_orphans = 8192;
   tcp_syncookies = 1;
   tcp_abort_on_overflow = 0;
   tcp_timestamps = 1;

@@ -132,6 +132,8 @@ export class Tcb {
   /** It is in the table of connections; it is among its port's owners. */
   hashed = false;
   hasPort = false;
+  /** Counted among those that no socket has. */
+  counted = false;
 
   // Sending (snd.ts).
   iss = 0;
@@ -160,8 +162,8 @@ export class Tcb {
 
   // Congestion and loss (recovery.ts, rack.ts).
   readonly board = new Scoreboard();
-  readonly rtt = new RttEstimator();
-  readonly cong = new CongestionState();
+  rtt = new RttEstimator();
+  cong = new CongestionState();
   cc: CongestionControl = CUBIC;
   /** TCP_CA_*. */
   caState = 0;
@@ -280,6 +282,27 @@ export class Tcb {
     this.options.rcvBuf = host.sysctl.tcp_rmem[1];
     const name = host.sysctl.tcp_congestion_control;
     this.cc = CONGESTION_CONTROLS.find((cc) => cc.name === name) ?? CUBIC;
+  }
+
+  /** A socket whose last connection ended makes another. */
+  startAnew(): void {
+    this.finReceived = false;
+    this.urgent = URGENT_NONE;
+    this.urgentPending = false;
+    this.more = false;
+    this.retransmits = 0;
+    this.retransmitNs = 0;
+    this.retransmitTs = 0;
+    this.backoff = 0;
+    this.probesOut = 0;
+    this.caState = 0;
+    this.dupAcks = 0;
+    this.tlpPending = false;
+    this.rackSentNs = 0;
+    this.ecnEcho = false;
+    this.softError = 0;
+    this.cong = new CongestionState();
+    this.rtt = new RttEstimator();
   }
 
   /** NetTimerTarget. */

@@ -102,7 +102,8 @@ function send(tcb: Tcb, packet: Packet, tos: number): number {
   tcb.segsOut++;
   tcb.host.counters.OutSegs++;
   if (path === null) return -ENETUNREACH;
-  const r = tcb.host.layer.output(packet, path, IPPROTO_TCP, true);
+  // IP_PMTUDISC_DONT.
+  const r = tcb.host.layer.output(packet, path, IPPROTO_TCP, options.mtuDiscover !== 0);
   if (r === -EMSGSIZE) {
     // The path shrank: the retransmission is made for the new one.
     tcb.path = null;
