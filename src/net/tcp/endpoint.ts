@@ -16,7 +16,6 @@ import {
   MSG_MORE,
   MSG_OOB,
   MSG_PEEK,
-  MSG_TRUNC,
   POLLERR,
   POLLHUP,
   POLLIN,
@@ -48,22 +47,15 @@ import { finWait2, queueFin } from './input.ts';
 import { abort, finish, purgeReceive, setState } from './life.ts';
 import type { ListenHost } from './listen.ts';
 import { Listener } from './listen.ts';
-import { tuneBuffer, windowGrew, windowOf, windowShift } from './rcv.ts';
+import { windowOf, windowShift } from './rcv.ts';
+import { afterRead, readable, receiveStream, receiveUrgent, takeError, unreadBytes } from './reading.ts';
 import { writable } from './recovery.ts';
-import { advance, before, distance } from './seq.ts';
+import { advance, distance } from './seq.ts';
 import { push } from './snd.ts';
 import { getTcpOption, setCongestion, setTcpOption } from './sockopt.ts';
 import type { Tcb } from './tcb.ts';
-import {
-  MODE_RTO,
-  RCV_SHUTDOWN,
-  SEND_SHUTDOWN,
-  SHUTDOWN_MASK,
-  URGENT_NONE,
-  URGENT_READ,
-  URGENT_VALID,
-} from './tcb.ts';
-import { pathMss, sendAck, sendSyn, syncMss } from './transmit.ts';
+import { MODE_RTO, RCV_SHUTDOWN, SEND_SHUTDOWN, SHUTDOWN_MASK, URGENT_NONE, URGENT_VALID } from './tcb.ts';
+import { pathMss, sendSyn, syncMss } from './transmit.ts';
 
 /** What endpoints need of their protocol. Between enter and leave, segments that come in wait. */
 export interface EndpointHost extends ListenHost {
@@ -277,90 +269,15 @@ export class TcpEndpoint implements StreamEndpoint {
 
   /** recv(2). */
   receive(to: ByteSink, flags: number, skip: number): number {
-    const { tcb } = this;
+    const { tcb, host } = this;
     if (tcb.state === TCP_LISTEN) return -ENOTCONN;
-    if (flags & MSG_OOB) return this.receiveUrgent(to, flags);
-    const peek = (flags & MSG_PEEK) !== 0;
-    let done = 0;
-    let at = peek ? skip : 0;
-    let failed = 0;
-    while (to.remaining > 0 || flags & MSG_TRUNC) {
-      let want = Math.min(to.remaining, tcb.queue.length - at);
-      if (tcb.urgent !== URGENT_NONE) {
-        const mark = distance(tcb.urgentSeq, advance(tcb.copied, at));
-        if (mark === 0 && done > 0) break;
-        if (mark === 0 && tcb.queue.length > at && !tcb.options.oobInline) {
-          // The urgent byte is not part of the stream.
-          if (peek) at++;
-          else this.drop(1);
-          continue;
-        }
-        if (mark > 0 && mark < want) want = mark;
-      }
-      if (want <= 0) break;
-      let n = want;
-      if (flags & MSG_TRUNC && !peek) this.drop(want);
-      else if (peek) n = tcb.queue.peek(to, want, at);
-      else {
-        n = tcb.queue.take(to, want);
-        if (n > 0) this.read(n);
-      }
-      if (n <= 0) {
-        failed = n < 0 ? n : -EFAULT;
-        break;
-      }
-      done += n;
-      at += peek ? n : 0;
-      if (n < want || (flags & MSG_TRUNC && !peek)) break;
-    }
-    if (!peek && done > 0) this.afterRead();
-    if (done > 0) return done;
-    if (failed < 0) return failed;
-    if (to.remaining === 0) return 0;
-    if (tcb.finReceived && tcb.queue.length <= at) return 0;
-    if (tcb.error !== 0) return -this.takeError();
-    if (tcb.shutdown & RCV_SHUTDOWN) return 0;
-    return tcb.state === TCP_CLOSE ? -ENOTCONN : -EAGAIN;
-  }
-
-  private drop(n: number): void {
-    this.tcb.queue.skip(n);
-    this.read(n);
-  }
-
-  /** n bytes have left the queue. */
-  private read(n: number): void {
-    const { tcb } = this;
-    tcb.discharge(n);
-    tcb.copied = advance(tcb.copied, n);
-    if (tcb.urgent !== URGENT_NONE && before(tcb.urgentSeq, tcb.copied)) tcb.urgent = URGENT_NONE;
-  }
-
-  /** The window opens, and the peer may have to hear of it. */
-  private afterRead(): void {
-    const { tcb } = this;
-    const open = tcb.state === TCP_ESTABLISHED || tcb.state === TCP_FIN_WAIT1 || tcb.state === TCP_FIN_WAIT2;
-    if (!open) return;
-    const now = this.host.enter();
-    tuneBuffer(tcb, now);
-    const due = tcb.ackPending && distance(tcb.rcvNxt, tcb.rcvWup) > tcb.rcvMss;
-    if (due || windowGrew(tcb)) sendAck(tcb, now);
-    this.host.leave();
-  }
-
-  /** MSG_OOB, as tcp(7) tells. */
-  private receiveUrgent(to: ByteSink, flags: number): number {
-    const { tcb } = this;
-    if (tcb.options.oobInline || tcb.urgent === URGENT_NONE || tcb.urgent === URGENT_READ) return -EINVAL;
-    if (tcb.urgent === URGENT_VALID) {
-      if (to.remaining === 0) return 0;
-      const n = to.put(new Uint8Array([tcb.urgentByte]), 0, 1);
-      if (n < 1) return n < 0 ? n : -EFAULT;
-      if (!(flags & MSG_PEEK)) tcb.urgent = URGENT_READ;
-      return 1;
-    }
-    if (tcb.state === TCP_CLOSE || tcb.shutdown & RCV_SHUTDOWN) return 0;
-    return -EAGAIN;
+    if (flags & MSG_OOB) return receiveUrgent(tcb, to, flags);
+    const r = receiveStream(tcb, to, flags, skip);
+    if (r <= 0 || flags & MSG_PEEK) return r;
+    const now = host.enter();
+    afterRead(tcb, now);
+    host.leave();
+    return r;
   }
 
   /** shutdown(2). */
@@ -444,7 +361,7 @@ export class TcpEndpoint implements StreamEndpoint {
     if (tcb.orphan) return tcb.lingering ? 0 : mask | POLLHUP;
     if (shutdown & RCV_SHUTDOWN) mask |= POLLIN | POLLRDNORM | POLLRDHUP;
     if (state !== TCP_SYN_SENT && state !== TCP_SYN_RECV) {
-      if (this.readable()) mask |= POLLIN | POLLRDNORM;
+      if (readable(tcb)) mask |= POLLIN | POLLRDNORM;
       if (shutdown & SEND_SHUTDOWN || writable(tcb)) mask |= POLLOUT | POLLWRNORM;
       if (tcb.urgent === URGENT_VALID) mask |= POLLPRI;
     }
@@ -452,32 +369,13 @@ export class TcpEndpoint implements StreamEndpoint {
     return mask;
   }
 
-  private readable(): boolean {
-    const { tcb } = this;
-    const n = tcb.queue.length;
-    if (n === 0) return false;
-    let target = tcb.options.rcvLowat;
-    if (tcb.urgent !== URGENT_NONE && tcb.urgentSeq === tcb.copied && !tcb.options.oobInline) target++;
-    // Never ask for more than the window lets come.
-    return n >= target || n >= windowOf(tcb.options.rcvBuf);
-  }
-
   takeError(): number {
-    const { tcb } = this;
-    const e = tcb.error;
-    tcb.error = 0;
-    return e;
+    return takeError(this.tcb);
   }
 
   /** SIOCINQ: tcp(7). */
   get unread(): number {
-    const { tcb } = this;
-    if (tcb.state === TCP_SYN_SENT || tcb.state === TCP_SYN_RECV) return 0;
-    const n = tcb.queue.length;
-    if (tcb.urgent === URGENT_NONE || tcb.options.oobInline) return n;
-    const mark = distance(tcb.urgentSeq, tcb.copied);
-    if (mark < 0 || mark >= n) return n;
-    return mark === 0 ? n - 1 : mark;
+    return unreadBytes(this.tcb);
   }
 
   get unacknowledged(): number {
