@@ -7,8 +7,6 @@ import type { TcpEndpoint } from './endpoint.ts';
 import { ADDRESS, Bytes, hear, pattern, say } from './pair.test.helper.ts';
 import { PEER_PORT, Script } from './script.test.helper.ts';
 
-const { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM } = abi;
-
 /** 1000 bytes n times. */
 function send(e: TcpEndpoint, n: number): void {
   assert.equal(e.send(new Bytes(pattern(n)), 0), n);

@@ -25,7 +25,9 @@ export const IPV6_HEADER = 40;
 
 /** Largest payload of a path's packets, without TCP options (RFC 6691). */
 export function pathMss(path: Path): number {
-  return Math.max(48, path.mtu - (path.dst.isV4 ? IPV4_HEADER : IPV6_HEADER) - HEADER_SIZE);
+  // An IPv4 packet has 65535 bytes at most, whatever the link would take (RFC 791, section 3.1).
+  if (path.dst.isV4) return Math.max(48, Math.min(path.mtu, 65535) - IPV4_HEADER - HEADER_SIZE);
+  return Math.max(48, path.mtu - IPV6_HEADER - HEADER_SIZE);
 }
 
 const blocks = new Int32Array(8);
