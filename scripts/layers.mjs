@@ -92,7 +92,18 @@ const LAYERS = {
     'src/sentry/syscalls/kinds.ts',
     'src/sentry/syscalls/arg_text.ts',
   ],
-  'src/runtime': ['src/abi', 'src/asm', 'src/elf', 'src/host', 'src/net', 'src/gofer', 'src/sentry'],
+  // Decisions alone: the SDK shares them.
+  'src/runtime/policy': ['src/abi', 'src/net'],
+  'src/runtime': [
+    'src/abi',
+    'src/asm',
+    'src/elf',
+    'src/host',
+    'src/net',
+    'src/gofer',
+    'src/sentry',
+    'src/runtime/policy',
+  ],
   'src/sdk': ['src'],
   'src/cli': ['src'],
 };
