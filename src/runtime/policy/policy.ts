@@ -81,6 +81,19 @@ export class Policy {
     return no(`the host is not allowed; fix: --allow ${HOST_NAME}:${port}`);
   }
 
+  /** May an address of the host's own be reached? As the host, or by a rule about addresses that holds it. */
+  judgeOwn(protocol: Protocol, address: IpAddress, port: number): Verdict {
+    for (const rule of this.rules)
+      if (
+        rule.name === null &&
+        (rule.is === null || rule.action === 'deny') &&
+        matchesPort(rule, protocol, port) &&
+        matchesAddress(rule, address)
+      )
+        return rule.action === 'allow' ? yes(rule.text) : no(rule.text);
+    return this.judgeHost(protocol, port);
+  }
+
   /** What a rule says of the address, ports aside; null when it is not about it. */
   private apply(rule: Rule, address: IpAddress, names: readonly string[]): Verdict | null {
     if (rule.name === null) {
