@@ -38,7 +38,10 @@ export class DnsStream implements HostPollTarget {
   private read(): void {
     const n = hostReceive(this.fd, LENGTH + QUESTION_MOST - this.input.length, 0);
     if (n === -EAGAIN) return;
-    if (n <= 0) return this.close();
+    if (n <= 0) {
+      this.close();
+      return;
+    }
     this.input = Buffer.concat([this.input, transfer.u8.subarray(0, n)]);
     this.next();
   }
@@ -47,7 +50,10 @@ export class DnsStream implements HostPollTarget {
   private next(): void {
     if (this.input.length < LENGTH) return;
     const len = (this.input[0]! << 8) | this.input[1]!;
-    if (len > QUESTION_MOST) return this.close();
+    if (len > QUESTION_MOST) {
+      this.close();
+      return;
+    }
     if (this.input.length < LENGTH + len) return;
     const question = this.input.slice(LENGTH, LENGTH + len);
     this.input = this.input.slice(LENGTH + len);
@@ -69,7 +75,10 @@ export class DnsStream implements HostPollTarget {
     transfer.u8.set(out);
     const n = hostSend(this.fd, 0, out.length, 0);
     if (n === -EAGAIN) return;
-    if (n < 0) return this.close();
+    if (n < 0) {
+      this.close();
+      return;
+    }
     this.output = n === out.length ? null : out.slice(n);
     if (this.output !== null) return;
     this.poller.modify(this.fd, EPOLLIN);

@@ -102,7 +102,10 @@ export class Lookup implements HostPollTarget, TimerTarget {
 
   onHostReady(): void {
     if (!this.sent) {
-      if (!this.send()) return this.start();
+      if (!this.send()) {
+        this.start();
+        return;
+      }
       this.sent = true;
       this.poller.modify(this.fd, EPOLLIN);
       return;
@@ -115,17 +118,26 @@ export class Lookup implements HostPollTarget, TimerTarget {
     for (;;) {
       const n = hostReceive(this.fd, TCP_MOST, 0);
       if (n === -EAGAIN) return;
-      if (n < 0) return this.start();
+      if (n < 0) {
+        this.start();
+        return;
+      }
       // What is no answer to this question is somebody's guess: the true one may still come.
       const answer = readAnswer(transfer.u8.slice(0, n), this.question, this.id);
-      if (answer !== null) return this.finish(answer);
+      if (answer !== null) {
+        this.finish(answer);
+        return;
+      }
     }
   }
 
   private readStream(): void {
     const n = hostReceive(this.fd, LENGTH + TCP_MOST - this.input.length, 0);
     if (n === -EAGAIN) return;
-    if (n <= 0) return this.start();
+    if (n <= 0) {
+      this.start();
+      return;
+    }
     this.input = Buffer.concat([this.input, transfer.u8.subarray(0, n)]);
     if (this.input.length < LENGTH) return;
     const len = (this.input[0]! << 8) | this.input[1]!;

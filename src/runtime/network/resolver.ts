@@ -3,7 +3,7 @@
 
 import { ENOBUFS } from '../../abi/errno.ts';
 import type { HostPoller } from '../../host/poller.ts';
-import { hostClose, hostStreamPair } from '../../host/socket.ts';
+import { hostStreamPair } from '../../host/socket.ts';
 import { type IpAddress, LOOPBACK_V4, LOOPBACK_V6 } from '../../net/address.ts';
 import type { Name } from '../../net/endpoint.ts';
 import type { TimeSource } from '../../sentry/base/time.ts';
@@ -113,16 +113,27 @@ export class Resolver implements LookupOwner, DnsStreamOwner {
       asker.stream?.close();
       return;
     }
-    if ('rcode' in q) return this.reply(asker, writeRefusal(q.id, q.rcode));
+    if ('rcode' in q) {
+      this.reply(asker, writeRefusal(q.id, q.rcode));
+      return;
+    }
     const name = nameText(q.name);
     const own = ownAddresses(name);
     const verdict =
       own !== null && name !== HOST_NAME ? { allowed: true, why: 'local' } : this.policy.judgeName(name);
     this.log.write({ event: 'dns', allowed: verdict.allowed, rule: verdict.why, name, type: q.type });
-    if (!verdict.allowed) return this.fail(asker, q, RCODE_REFUSED);
-    if (own !== null) return this.reply(asker, ownFlags(this.write(asker, q, ownAnswer(q, own))));
-    if (this.servers.length === 0 || this.pending.size >= MOST_LOOKUPS)
-      return this.fail(asker, q, RCODE_FAILED);
+    if (!verdict.allowed) {
+      this.fail(asker, q, RCODE_REFUSED);
+      return;
+    }
+    if (own !== null) {
+      this.reply(asker, ownFlags(this.write(asker, q, ownAnswer(q, own))));
+      return;
+    }
+    if (this.servers.length === 0 || this.pending.size >= MOST_LOOKUPS) {
+      this.fail(asker, q, RCODE_FAILED);
+      return;
+    }
     const lookup = new Lookup(this, this.poller, this.time, this.servers, q, asker.stream !== null);
     this.pending.set(lookup, asker);
     lookup.start();
@@ -140,7 +151,10 @@ export class Resolver implements LookupOwner, DnsStreamOwner {
     const asker = this.pending.get(lookup)!;
     this.pending.delete(lookup);
     const q = lookup.question;
-    if (answer === null) return this.fail(asker, q, RCODE_FAILED);
+    if (answer === null) {
+      this.fail(asker, q, RCODE_FAILED);
+      return;
+    }
     const addresses = q.type === TYPE_A || q.type === TYPE_AAAA;
     this.reply(asker, this.write(asker, q, addresses ? this.filtered(q, answer) : answer));
   }
