@@ -54,6 +54,7 @@ const LAYERS = {
     'src/sentry/vfs',
     'src/sentry/fs',
     'src/sentry/socket',
+    'src/net',
   ],
   'src/sentry/fs/proc': [
     'src/sentry/fs',

@@ -21,12 +21,14 @@ import {
   type Platform,
 } from '../platform/platform.ts';
 import { ORIG_RAX, R8, R9, R10, RAX, RDI, RDX, RSI } from '../platform/regs.ts';
+import type { InetNamespace } from '../socket/inet/namespace.ts';
 import { UnixNamespace } from '../socket/unix/namespace.ts';
 import type { MemFs } from '../vfs/mem/mem_fs.ts';
 import { BLOCKED, EXITED, NO_RESULT } from './block.ts';
 import { FutexTable } from './futex/futex.ts';
 import { IpcNamespace } from './ipc/namespace.ts';
 import { MemoryGuard } from './memory_guard.ts';
+import { firstNetwork } from './namespace/net.ts';
 import { UtsNames } from './namespace/uts.ts';
 import { PROFILE_FAULT, PROFILE_HOST_EVENTS, PROFILE_OTHER, PROFILE_WAIT, type Profile } from './profile.ts';
 import { Heartbeat } from './sched/heartbeat.ts';
@@ -82,6 +84,8 @@ export class Kernel {
   /** The first UTS and IPC namespaces. */
   readonly uts: UtsNames = new UtsNames();
   readonly ipc: IpcNamespace = new IpcNamespace();
+  /** The first network namespace: its loopback is up. */
+  readonly net: InetNamespace;
   /** AF_UNIX: abstract names, /proc/net/unix. */
   readonly unix: UnixNamespace = new UnixNamespace();
   /** Holds memfds; made with the first. */
@@ -137,6 +141,7 @@ export class Kernel {
     this.memfile = memfile;
     this.table = table;
     this.time = new Timekeeper();
+    this.net = firstNetwork(this.time);
     this.heartbeat = new Heartbeat(this);
     this.pids = new PidTable();
     this.shares = new UserShares(this);

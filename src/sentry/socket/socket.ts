@@ -100,6 +100,11 @@ export abstract class SocketFile extends File {
     return -EAGAIN;
   }
 
+  /** What connect(2) says when its time is over: SO_SNDTIMEO in socket(7). */
+  get connectTimedOut(): number {
+    return -EAGAIN;
+  }
+
   /** True when this send or receive must not wait. */
   mustNotWait(flags: number): boolean {
     return this.nonblocking || (flags & MSG_DONTWAIT) !== 0;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { test } from 'node:test';
+import type { InetNamespace } from '../../socket/inet/namespace.ts';
 import { cpuinfoText } from './cpuinfo.ts';
 import { cpuList, cpuMask, escapeOctal, hex64, kb } from './format.ts';
 import { NetTables } from './net.ts';
@@ -66,9 +67,10 @@ test('net tables have the headings of the host', () => {
     } catch {
       continue;
     }
-    const ours = tables.text(name);
+    const ours = tables.text(name) as string;
     assert.equal(ours, native.slice(0, ours.length), name);
   }
   tables.register('unix', () => 'row\n');
-  assert.match(tables.text('unix'), /Path\nrow\n$/);
+  const ns = {} as InetNamespace;
+  assert.match(tables.text('unix', ns) as string, /Path\nrow\n$/);
 });

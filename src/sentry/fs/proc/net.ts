@@ -1,5 +1,14 @@
-// /proc/PID/net: tables of the network namespace. Sockets register the rows of their protocol; what nobody serves has
-// its heading and no rows.
+// /proc/PID/net: tables of the process's network namespace. What nobody serves has its heading and no rows.
+
+import { ENOENT } from '../../../abi/errno.ts';
+import type { InetNamespace } from '../../socket/inet/namespace.ts';
+import { INET_TABLES, type NetTable } from '../../socket/inet/tables.ts';
+import type { VfsContext } from '../../vfs/context.ts';
+import { DT_REG } from '../../vfs/dirent.ts';
+import type { FileSystem } from '../../vfs/filesystem.ts';
+import type { Inode } from '../../vfs/inode.ts';
+import type { SyntheticEntry, Text } from '../../vfs/synthetic.ts';
+import { PidDirInode, PidFileInode, type Target } from './pid_inode.ts';
 
 const PADDED_HEADING =
   '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
@@ -36,14 +45,8 @@ export class NetTables {
     ['if_inet6', ''],
     ['dev_mcast', ''],
     ['igmp', 'Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n'],
-    [
-      'sockstat',
-      'sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n',
-    ],
-    [
-      'sockstat6',
-      'TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse 0\nFRAG6: inuse 0 memory 0\n',
-    ],
+    ['sockstat', ''],
+    ['sockstat6', ''],
     [
       'protocols',
       'protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi br ha uh gp em\n',
@@ -54,19 +57,66 @@ export class NetTables {
     ['snmp6', ''],
     ['netstat', ''],
   ]);
-  private readonly rows: Map<string, () => string> = new Map();
+  private readonly rows: Map<string, NetTable> = new Map(INET_TABLES);
+
+  has(name: string): boolean {
+    return this.headings.has(name);
+  }
 
   get names(): Iterable<string> {
     return this.headings.keys();
   }
 
   /** Serves the rows of a table; `heading` replaces the one that stands for an absent protocol. */
-  register(name: string, rows: () => string, heading?: string): void {
+  register(name: string, rows: NetTable, heading?: string): void {
     if (heading !== undefined) this.headings.set(name, heading);
     this.rows.set(name, rows);
   }
 
-  text(name: string): string {
-    return (this.headings.get(name) ?? '') + (this.rows.get(name)?.() ?? '');
+  /** The heading alone, without a namespace. */
+  text(name: string, ns: InetNamespace | null = null): Text {
+    const heading = this.headings.get(name) ?? '';
+    const rows = this.rows.get(name);
+    if (rows === undefined || ns === null) return heading;
+    const all = rows(ns);
+    return typeof all === 'string' ? heading + all : headed(heading, all);
+  }
+}
+
+function* headed(heading: string, rows: Iterable<string>): Iterable<string> {
+  yield heading;
+  yield* rows;
+}
+
+/** The directory, whose files are made as somebody looks at them. */
+export class NetDir extends PidDirInode {
+  private readonly tables: NetTables;
+  private readonly files: Map<string, Inode> = new Map();
+
+  constructor(fs: FileSystem, target: Target, tables: NetTables) {
+    super(fs, target);
+    this.tables = tables;
+  }
+
+  private fileOf(name: string): Inode {
+    let file = this.files.get(name);
+    if (file === undefined) {
+      const { tables } = this;
+      file = new PidFileInode(this.fs, this.target, {
+        name,
+        mode: 0o444,
+        read: (t) => tables.text(name, t.net),
+      });
+      this.files.set(name, file);
+    }
+    return file;
+  }
+
+  override lookup(_ctx: VfsContext, name: string): Inode | number {
+    return this.tables.has(name) ? this.fileOf(name) : -ENOENT;
+  }
+
+  override *entries(): Iterable<SyntheticEntry> {
+    for (const name of this.tables.names) yield { name, ino: this.fileOf(name).ino, type: DT_REG };
   }
 }

@@ -10,17 +10,16 @@ import type { FileSystem } from '../../vfs/filesystem.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { Path } from '../../vfs/path.ts';
 import { MAY_WRITE } from '../../vfs/permission.ts';
-import { type SyntheticEntry, TextFileInode } from '../../vfs/synthetic.ts';
+import type { SyntheticEntry } from '../../vfs/synthetic.ts';
 import { FdDir, FdInfoDir } from './fd_dir.ts';
 import { MemFile } from './mem_file.ts';
 import { mountinfoText, mountsText, mountstatsText } from './mounts.ts';
-import type { NetTables } from './net.ts';
+import { NetDir, type NetTables } from './net.ts';
 import { NsDir } from './ns.ts';
 import { isGone, PidDirInode, type PidFile, PidFileInode, PidLinkInode, Target } from './pid_inode.ts';
 import { mapsText, smapsRollupText, smapsText } from './pid_maps.ts';
 import { statmText, statText, statusText } from './pid_status.ts';
 import * as P from './pid_text.ts';
-import { ProcStaticDir } from './proc_dir.ts';
 
 const ID_MAP = '         0          0 4294967295\n';
 const NO_AUDIT_ID = '4294967295';
@@ -117,7 +116,7 @@ class ExeLink extends PlaceLink {
 class ThreadDir extends PidDirInode {
   protected readonly table: Map<string, Inode> = new Map();
 
-  constructor(fs: FileSystem, target: Target, net: Inode) {
+  constructor(fs: FileSystem, target: Target, net: NetTables) {
     super(fs, target);
     this.table.set('cwd', new PlaceLink(fs, target, (t) => t.fs.cwd));
     this.table.set('exe', new ExeLink(fs, target));
@@ -125,7 +124,7 @@ class ThreadDir extends PidDirInode {
     this.table.set('fd', new FdDir(fs, target));
     this.table.set('fdinfo', new FdInfoDir(fs, target));
     this.table.set('ns', new NsDir(fs, target));
-    this.table.set('net', net);
+    this.table.set('net', new NetDir(fs, target, net));
     for (const f of COMMON) this.table.set(f.name, new PidFileInode(fs, target, f));
     this.nlink = 2 + [...this.table.values()].filter((i) => (i.mode & S_IFMT) === S_IFDIR).length;
   }
@@ -147,10 +146,10 @@ class ThreadDir extends PidDirInode {
 
 /** /proc/PID/task. */
 class TaskListDir extends PidDirInode {
-  private readonly net: Inode;
+  private readonly net: NetTables;
   private readonly dirs: WeakMap<Task, ThreadDir> = new WeakMap();
 
-  constructor(fs: FileSystem, target: Target, net: Inode) {
+  constructor(fs: FileSystem, target: Target, net: NetTables) {
     super(fs, target);
     this.net = net;
   }
@@ -190,7 +189,7 @@ class TaskListDir extends PidDirInode {
 
 /** /proc/PID. */
 export class ProcessDir extends ThreadDir {
-  constructor(fs: FileSystem, task: Task, net: Inode) {
+  constructor(fs: FileSystem, task: Task, net: NetTables) {
     const target = new Target(task, true);
     super(fs, target, net);
     this.table.set('task', new TaskListDir(fs, target, net));
@@ -202,11 +201,4 @@ export class ProcessDir extends ThreadDir {
 /** A process id as a name of /proc, or -1. */
 export function parsePid(name: string): number {
   return /^[1-9][0-9]{0,9}$/.test(name) ? Number(name) : -1;
-}
-
-/** The net directory, the same for all: there is one network namespace. */
-export function netDir(fs: FileSystem, tables: NetTables): ProcStaticDir {
-  const dir = new ProcStaticDir(fs);
-  for (const name of tables.names) dir.add(name, new TextFileInode(fs, 0o444, () => tables.text(name)));
-  return dir;
 }

@@ -18,7 +18,7 @@ import {
 } from '../../vfs/synthetic.ts';
 import { cpuinfoText, prepareCpuinfo } from './cpuinfo.ts';
 import { NetTables } from './net.ts';
-import { netDir, ProcessDir, parsePid } from './pid_dir.ts';
+import { ProcessDir, parsePid } from './pid_dir.ts';
 import { ProcDirInode, ProcStaticDir } from './proc_dir.ts';
 import { fillSysctls, randomUuid } from './sysctl.ts';
 import * as S from './system.ts';
@@ -56,7 +56,7 @@ class ProcRoot extends ProcDirInode {
   private dirOf(t: Task): ProcessDir {
     let d = this.dirs.get(t);
     if (d === undefined) {
-      d = new ProcessDir(this.proc, t, this.proc.net);
+      d = new ProcessDir(this.proc, t, this.proc.netTables);
       this.dirs.set(t, d);
     }
     return d;
@@ -97,7 +97,6 @@ export interface ProcOptions {
 export class ProcFs extends SyntheticFs {
   /** Tables of /proc/net: socket layers register theirs. */
   readonly netTables: NetTables = new NetTables();
-  readonly net: ProcStaticDir;
   /** kernel.random.boot_id. */
   readonly bootId: string = randomUuid();
 
@@ -105,7 +104,6 @@ export class ProcFs extends SyntheticFs {
     super('proc', PROC_SUPER_MAGIC);
     prepareCpuinfo();
     const root = new ProcRoot(this, kernel);
-    this.net = netDir(this, this.netTables);
     this.netTables.register('unix', () => kernel.unix.procRows());
     const text = (name: string, read: () => Text, mode = 0o444): void => {
       root.fixed.set(name, new TextFileInode(this, mode, read));

@@ -264,6 +264,7 @@ function abandon(t: Task, child: Task, group: ThreadGroup): void {
   child.mm.release();
   if (hasThread) taskLimit.leave(child.mm, child.share);
   child.leaveSemUndo();
+  child.enterNet(t.kernel.net);
   child.fs.unref();
   if (--child.fds.refs === 0) child.fds.closeAll(t);
   if (group !== t.group) {
@@ -335,6 +336,7 @@ function copyThreadState(t: Task, child: Task, req: CloneRequest): void {
   }
   child.uts = t.uts;
   child.ipc = t.ipc;
+  child.enterNet(t.net);
   newNamespaces(child, f);
   inheritSeccomp(t, child);
   child.personality = t.personality;

@@ -61,6 +61,7 @@ export function exitTask(t: Task, status: number): number {
   releaseVforkParent(t);
   t.leaveSemUndo();
   if (--t.fds.refs === 0) t.fds.closeAll(t);
+  t.enterNet(k.net);
   t.fs.unref();
   const cpuNs = t.ctx.cpuTimeNs();
   t.state = TASK_DEAD;

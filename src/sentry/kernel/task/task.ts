@@ -7,6 +7,7 @@ import { Timer, type TimerTarget, type TimeSource } from '../../base/time.ts';
 import { Waiter, type WaitQueue, type Wakeable } from '../../base/wait.ts';
 import type { MemoryManager } from '../../mm/mm.ts';
 import type { Context } from '../../platform/platform.ts';
+import type { InetNamespace } from '../../socket/inet/namespace.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { FdTable } from '../../vfs/fdtable.ts';
 import type { File } from '../../vfs/file.ts';
@@ -89,6 +90,7 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
   /** Namespaces. */
   uts: UtsNames;
   ipc: IpcNamespace;
+  net: InetNamespace;
   /** wait status once dead (exit code << 8 or signal). */
   exitStatus = 0;
   /** The parent of a vfork child waits here until the child execs or exits. */
@@ -120,6 +122,7 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
     this.signals = new TaskSignals();
     this.uts = kernel.uts;
     this.ipc = kernel.ipc;
+    this.net = kernel.net.hold();
     this.share = kernel.users.shareFor(cred.uid, share);
     this.user = this.share.user;
     kernel.users.enter(this.share);
@@ -264,6 +267,13 @@ export class Task implements VfsContext, Wakeable, TimerTarget {
     if (queue === null) return -EAGAIN;
     this.watch(queue, events);
     return this.park();
+  }
+
+  /** Belongs to another network namespace from now on: the first one again at its end. */
+  enterNet(ns: InetNamespace): void {
+    ns.hold();
+    this.net.drop();
+    this.net = ns;
   }
 
   /** Takes back what SEM_UNDO operations did, unless other threads share the list: exit, unshare. */

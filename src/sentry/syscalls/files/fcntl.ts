@@ -8,6 +8,7 @@ import {
   EFAULT,
   EINVAL,
   EMFILE,
+  ENOTTY,
   EOVERFLOW,
   EPERM,
   ERESTARTSYS,
@@ -78,6 +79,8 @@ import { countUnsupported } from '../../base/log.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import { BLOCKED } from '../../kernel/block.ts';
 import type { Task } from '../../kernel/task/task.ts';
+import { interfaceIoctl } from '../../socket/inet/if_ioctl.ts';
+import { SocketFile } from '../../socket/socket.ts';
 import type { File } from '../../vfs/file.ts';
 import { beginWait, endWait, LOCK_EOF, locksOf, recordWait } from '../../vfs/locks.ts';
 import { ownerOrCapable } from '../../vfs/permission.ts';
@@ -339,7 +342,10 @@ function ioctl(t: Task, fd: number, cmd: number, arg: number): number {
       return t.mem.copyOutExact(arg, scratch, 0, 8);
     }
   }
-  return f.ioctl(t, cmd >>> 0, arg);
+  const r = f.ioctl(t, cmd >>> 0, arg);
+  // Sockets of all families answer about interfaces, those of the caller's namespace when they have none: netdevice(7).
+  if (r !== -ENOTTY || !(f instanceof SocketFile)) return r;
+  return interfaceIoctl(t, t.net.stack, f.family, cmd >>> 0, arg);
 }
 
 const CMD = ONE_OF('cmd', [

@@ -58,9 +58,10 @@ import {
 } from '../../../abi/syscall.ts';
 import { failed } from '../../base/errno.ts';
 import { SCRATCH_SIZE, scratch, scratchView } from '../../base/scratch.ts';
-import { BLOCKED } from '../../kernel/block.ts';
+import { BLOCKED, type Parked } from '../../kernel/block.ts';
 import { anyHold, awaitHold } from '../../kernel/task/holds.ts';
 import type { Task } from '../../kernel/task/task.ts';
+import { InetStream } from '../../socket/inet/stream.ts';
 import type { File } from '../../vfs/file.ts';
 import { openAt } from '../../vfs/open.ts';
 import { pathArg, targetOf } from '../file_args.ts';
@@ -190,7 +191,48 @@ function openat2(t: Task, dirfd: number, path: number, howAddr: number, size: nu
 
 /** Implements close(2). */
 function close(t: Task, fd: number): number {
-  return t.fds.close(t, fd);
+  if (t.call.state instanceof LingerClose) return lingerOn(t, t.call.state);
+  const file = t.fds.get(fd);
+  return file instanceof InetStream && file.refs === 1 && file.lingerNs > 0
+    ? closeLingering(t, fd, file)
+    : t.fds.close(t, fd);
+}
+
+/** A close(2) whose descriptor is gone and which waits for what the socket has sent: SO_LINGER in socket(7). */
+class LingerClose implements Parked {
+  readonly socket: InetStream;
+
+  constructor(socket: InetStream) {
+    this.socket = socket;
+  }
+
+  abandon(): void {
+    this.socket.unref();
+  }
+}
+
+function closeLingering(t: Task, fd: number, socket: InetStream): number {
+  socket.ref();
+  const r = t.fds.close(t, fd);
+  if (r < 0 || !socket.beginLinger()) {
+    socket.unref();
+    return r;
+  }
+  const record = new LingerClose(socket);
+  t.call.state = record;
+  return lingerOn(t, record);
+}
+
+/** The endpoint says POLLHUP when its time is over, too. A signal ends the wait, and the close is done all the same. */
+function lingerOn(t: Task, record: LingerClose): number {
+  const { socket } = record;
+  if ((socket.poll() & POLLHUP) === 0) {
+    const r = t.block(socket.waiters, POLLHUP);
+    if (r === BLOCKED) return r;
+  }
+  t.call.state = null;
+  socket.unref();
+  return 0;
 }
 
 /** Implements close_range(2). */

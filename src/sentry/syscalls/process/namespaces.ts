@@ -19,6 +19,7 @@ import {
 } from '../../../abi/process/sched.ts';
 import { SYS_setns, SYS_unshare } from '../../../abi/syscall.ts';
 import { countUnsupported } from '../../base/log.ts';
+import { NetNsFile } from '../../fs/proc/ns.ts';
 import { checkNamespaces, newNamespaces } from '../../kernel/namespace/namespaces.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import { FD, FLAGS, HEX } from '../kinds.ts';
@@ -59,9 +60,16 @@ function unshare(t: Task, flagsArg: number): number {
   return 0;
 }
 
-/** Implements setns(2): there are no files of namespaces to join. */
+/** Implements setns(2), for network namespaces. */
 function setns(t: Task, fd: number, nstype: number): number {
-  if (t.file(fd) === null) return -EBADF;
+  const file = t.file(fd);
+  if (file === null) return -EBADF;
+  if (file instanceof NetNsFile) {
+    if (nstype !== 0 && nstype !== CLONE_NEWNET) return -EINVAL;
+    if (!t.cred.capable(CAP_SYS_ADMIN)) return -EPERM;
+    t.enterNet(file.net);
+    return 0;
+  }
   if ((nstype & ~NAMESPACES) !== 0) return -EINVAL;
   countUnsupported('setns');
   return t.cred.capable(CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
@@ -81,6 +89,6 @@ const CLONE_FLAGS = FLAGS('flags', [
 ]);
 
 export const rows = [
-  sys(SYS_unshare, [CLONE_FLAGS], unshare, 'of the namespaces, UTS and IPC'),
-  sys(SYS_setns, [FD, HEX], setns, 'not: EINVAL, no namespace files'),
+  sys(SYS_unshare, [CLONE_FLAGS], unshare, 'of the namespaces, UTS, IPC and network'),
+  sys(SYS_setns, [FD, HEX], setns, 'network namespaces, by their files'),
 ];

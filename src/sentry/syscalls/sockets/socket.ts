@@ -1,6 +1,6 @@
 // socket(2), socketpair(2), bind(2), listen(2), accept(2), connect(2), names, shutdown(2), options.
 
-import { EAFNOSUPPORT, EAGAIN, EFAULT, EINVAL } from '../../../abi/errno.ts';
+import { EAFNOSUPPORT, EAGAIN, EFAULT, EINVAL, EOPNOTSUPP } from '../../../abi/errno.ts';
 import { O_NONBLOCK } from '../../../abi/fs/fcntl.ts';
 import {
   AF_INET,
@@ -40,6 +40,7 @@ import { countUnsupported } from '../../base/log.ts';
 import { SCRATCH_SIZE, scratch, scratchView } from '../../base/scratch.ts';
 import type { ArgKind } from '../../kernel/syscall_table.ts';
 import type { Task } from '../../kernel/task/task.ts';
+import { createInet } from '../../socket/inet/create.ts';
 import type { SocketFile } from '../../socket/socket.ts';
 import { installNew } from '../install.ts';
 import { ADDR, FD, IN_BUF, INT, ONE_OF, SOCKET_LEVEL, SOCKET_OPTION, STRUCT, UINT } from '../kinds.ts';
@@ -70,9 +71,13 @@ function noFamily(family: number): number {
 function socket(t: Task, family: number, type: number, protocol: number): number {
   const kind = typeOf(type);
   if (kind < 0) return kind;
-  if (family !== AF_UNIX) return noFamily(family);
   // SOCK_NONBLOCK is O_NONBLOCK on x86-64.
-  const sock = t.kernel.unix.create(t, kind, protocol, type & SOCK_NONBLOCK);
+  const flags = type & SOCK_NONBLOCK;
+  let sock: SocketFile | number;
+  if (family === AF_UNIX) sock = t.kernel.unix.create(t, kind, protocol, flags);
+  else if (family === AF_INET || family === AF_INET6)
+    sock = createInet(t, t.net, family, kind, protocol, flags);
+  else return noFamily(family);
   return typeof sock === 'number' ? sock : installNew(t, sock, (type & SOCK_CLOEXEC) !== 0);
 }
 
@@ -80,6 +85,13 @@ function socket(t: Task, family: number, type: number, protocol: number): number
 function socketpair(t: Task, family: number, type: number, protocol: number, fdsAddr: number): number {
   const kind = typeOf(type);
   if (kind < 0) return kind;
+  if (family === AF_INET || family === AF_INET6) {
+    // A socket of the kind is looked for first, and then has no pairs.
+    const sock = createInet(t, t.net, family, kind, protocol, 0);
+    if (typeof sock === 'number') return sock;
+    sock.unref();
+    return -EOPNOTSUPP;
+  }
   if (family !== AF_UNIX) return noFamily(family);
   const pair = t.kernel.unix.createPair(t, kind, protocol, type & SOCK_NONBLOCK);
   if (typeof pair === 'number') return pair;
@@ -130,7 +142,8 @@ function connect(t: Task, fd: number, addr: number, len: number): number {
   if (bad < 0) return bad;
   const r = sock.connect(t, sockaddr);
   if (r !== -EAGAIN || sock.nonblocking) return r;
-  return waitFor(t, fd, sock, sock.options.sndTimeoutNs);
+  const w = waitFor(t, fd, sock, sock.options.sndTimeoutNs);
+  return w === -EAGAIN ? sock.connectTimedOut : w;
 }
 
 /** Implements accept4(2). */
@@ -255,7 +268,7 @@ const SOCKADDR = STRUCT('struct sockaddr');
 const SOCKADDR_OUT = STRUCT('struct sockaddr', true);
 const LEN_PTR = STRUCT('socklen_t', true);
 const ACCEPT_FLAGS = UINT;
-const FAMILIES = 'AF_UNIX only';
+const FAMILIES = 'AF_UNIX, AF_INET, AF_INET6';
 
 export const rows = [
   sys(SYS_socket, [FAMILY, TYPE, INT], socket, FAMILIES),

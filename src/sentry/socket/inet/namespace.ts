@@ -1,0 +1,119 @@
+// InetNamespace: what the Internet sockets of one network namespace share: its stack, the way out, settings, the list of sockets.
+
+import type { IpAddress } from '../../../net/address.ts';
+import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
+import { type Account, kernelMemory } from '../../base/charge.ts';
+import type { InodeLike, Links, LinkView } from './links.ts';
+import type { Outside } from './outside.ts';
+import { InetSysctl } from './sysctl.ts';
+
+/** What sockets ask of a stack. */
+export interface SocketStack extends Links {
+  stream(family: number): StreamEndpoint | number;
+  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number;
+  /** Does a route lead there? */
+  reaches(address: IpAddress): boolean;
+  /** An address of an interface. */
+  isLocal(address: IpAddress): boolean;
+  /** The first IPv4 address of an interface; 0 for none. */
+  addressOf(index: number): number;
+  /** Nobody has the namespace any more: no timer stays. */
+  end(): void;
+  /** ip_default_ttl. */
+  readonly defaultTtl: number;
+}
+
+/** A socket as tables show it. */
+export interface InetMember {
+  readonly family: number;
+  readonly type: number;
+  readonly protocol: number;
+  readonly inode: InodeLike;
+  readonly refs: number;
+  /** TCP_ESTABLISHED, ...: of datagrams, TCP_CLOSE until they are connected. */
+  readonly shownState: number;
+  readonly endpoint: {
+    readonly local: { readonly address: IpAddress; readonly port: number } | null;
+    readonly remote: { readonly address: IpAddress; readonly port: number } | null;
+  };
+  readonly sendQueue: number;
+  readonly receiveQueue: number;
+}
+
+/** Namespaces that were made: SO_NETNS_COOKIE, and the number that /proc/PID/ns/net shows. */
+let made = 0;
+
+export class InetNamespace {
+  readonly stack: SocketStack;
+  readonly sysctl: InetSysctl = new InetSysctl();
+  outside: Outside | null = null;
+  /** Every socket that is not closed: /proc/net. */
+  readonly sockets: Set<InetMember> = new Set();
+  /** SO_NETNS_COOKIE. */
+  readonly cookie: number = ++made;
+  private lastCookie = 0;
+
+  /** Threads, sockets and descriptors that have it. */
+  private users = 0;
+  private payer: Account | null = null;
+  private bytes = 0;
+
+  constructor(stack: SocketStack) {
+    this.stack = stack;
+  }
+
+  /** Who pays for it until the last user has let it go. */
+  onEnd(payer: Account, bytes: number): void {
+    this.payer = payer;
+    this.bytes = bytes;
+  }
+
+  hold(): this {
+    this.users++;
+    return this;
+  }
+
+  drop(): void {
+    if (--this.users > 0 || this.payer === null) return;
+    this.stack.end();
+    kernelMemory.give(this.payer, this.bytes);
+    this.payer = null;
+  }
+
+  /** SO_COOKIE of a new socket. */
+  nextCookie(): number {
+    return ++this.lastCookie;
+  }
+
+  stream(family: number): StreamEndpoint | number {
+    return this.stack.stream(family);
+  }
+
+  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number {
+    return this.stack.datagram(family, type, protocol);
+  }
+
+  reaches(address: IpAddress): boolean {
+    return this.stack.reaches(address);
+  }
+
+  isLocal(address: IpAddress): boolean {
+    return this.stack.isLocal(address);
+  }
+
+  addressOf(index: number): number {
+    return this.stack.addressOf(index);
+  }
+
+  linkByIndex(index: number): LinkView | null {
+    return this.stack.linkByIndex(index);
+  }
+
+  linkByName(name: string): LinkView | null {
+    return this.stack.linkByName(name);
+  }
+
+  linkOfAddress(address: IpAddress): number {
+    return this.stack.linkOfAddress(address);
+  }
+}

@@ -1,0 +1,218 @@
+// SOL_SOCKET options as Internet sockets have them beyond what all have: socket(7). Those that an endpoint must know are told on.
+
+import { EINVAL, ENODEV, EOPNOTSUPP, EPERM } from '../../../abi/errno.ts';
+import { IFNAMSIZ } from '../../../abi/net/if.ts';
+import {
+  SO_BINDTODEVICE,
+  SO_BINDTOIFINDEX,
+  SO_BROADCAST,
+  SO_BUSY_POLL,
+  SO_COOKIE,
+  SO_DONTROUTE,
+  SO_INCOMING_CPU,
+  SO_INCOMING_NAPI_ID,
+  SO_KEEPALIVE,
+  SO_LOCK_FILTER,
+  SO_MARK,
+  SO_MAX_PACING_RATE,
+  SO_NETNS_COOKIE,
+  SO_NO_CHECK,
+  SO_OOBINLINE,
+  SO_PEEK_OFF,
+  SO_PEERCRED,
+  SO_PRIORITY,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_RCVLOWAT,
+  SO_REUSEADDR,
+  SO_REUSEPORT,
+  SO_RXQ_OVFL,
+  SO_SELECT_ERR_QUEUE,
+  SO_SNDBUF,
+  SO_SNDBUFFORCE,
+  SO_TIMESTAMP_NEW,
+  SO_TIMESTAMP_OLD,
+  SO_TIMESTAMPING_NEW,
+  SO_TIMESTAMPING_OLD,
+  SO_TIMESTAMPNS_NEW,
+  SO_TIMESTAMPNS_OLD,
+  SO_ZEROCOPY,
+  SOCK_RAW,
+  SOCK_STREAM,
+  SOL_SOCKET,
+} from '../../../abi/net/socket.ts';
+import { CAP_NET_RAW } from '../../../abi/process/capability.ts';
+import { putU64 } from '../../../abi/u64.ts';
+import { bytesToString } from '../../base/bytes.ts';
+import { scratch, scratchView } from '../../base/scratch.ts';
+import type { VfsContext } from '../../vfs/context.ts';
+import {
+  getSocketOption,
+  type OptionsOf,
+  putIntOption,
+  type SocketOptions,
+  setSocketOption,
+} from '../options.ts';
+import { type IpOptionsOf, tellOption } from './ip_options.ts';
+
+/** What these options need of a socket. */
+export interface SoOptionsOf extends OptionsOf, IpOptionsOf {
+  readonly options: SocketOptions;
+  readonly type: number;
+  readonly protocol: number;
+  boundDevice: number;
+  peekOff: number;
+  stamp: number;
+  bindToDevice(index: number): number;
+}
+
+/** What of an option that was set an endpoint hears; -1 for those that are the socket's alone. */
+function toldValue(o: SocketOptions, name: number): number {
+  switch (name) {
+    case SO_REUSEADDR:
+    case SO_REUSEPORT:
+    case SO_BROADCAST:
+    case SO_KEEPALIVE:
+    case SO_OOBINLINE:
+    case SO_DONTROUTE:
+      return (o.bits >>> name) & 1;
+    case SO_SNDBUF:
+    case SO_SNDBUFFORCE:
+      return o.sndbuf;
+    case SO_RCVBUF:
+    case SO_RCVBUFFORCE:
+      return o.rcvbuf;
+    case SO_RCVLOWAT:
+      return o.rcvlowat;
+    case SO_PRIORITY:
+      return o.priority;
+    case SO_MARK:
+      return o.mark;
+  }
+  return -1;
+}
+
+/** SOL_SOCKET of setsockopt(2) for Internet sockets. */
+export function setInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: number, len: number): number {
+  if (name === SO_BINDTODEVICE) return setDevice(ctx, s, len);
+  const value = len >= 4 ? scratchView.getInt32(0, true) : 0;
+  switch (name) {
+    case SO_BINDTOIFINDEX:
+      if (len < 4) return -EINVAL;
+      if (value < 0) return -EINVAL;
+      return mayRebind(ctx, s) ? rebind(s, value) : -EPERM;
+    case SO_TIMESTAMP_OLD:
+    case SO_TIMESTAMP_NEW:
+    case SO_TIMESTAMPNS_OLD:
+    case SO_TIMESTAMPNS_NEW:
+      if (len < 4) return -EINVAL;
+      s.stamp = value !== 0 ? name : 0;
+      return 0;
+    case SO_TIMESTAMPING_OLD:
+    case SO_TIMESTAMPING_NEW:
+    case SO_ZEROCOPY:
+    case SO_LOCK_FILTER:
+      if (len < 4) return -EINVAL;
+      if (value === 0) return 0;
+      break;
+    case SO_PEEK_OFF:
+      if (len < 4) return -EINVAL;
+      if (s.type === SOCK_RAW) return -EOPNOTSUPP;
+      s.peekOff = value < 0 ? -1 : value;
+      return 0;
+    case SO_NO_CHECK:
+    case SO_RXQ_OVFL:
+    case SO_SELECT_ERR_QUEUE:
+    case SO_BUSY_POLL:
+    case SO_MAX_PACING_RATE:
+    case SO_INCOMING_CPU:
+      if (len < 4) return -EINVAL;
+      s.set.set(SOL_SOCKET * 256 + name, value);
+      return 0;
+  }
+  const r = setSocketOption(ctx, s, name, len);
+  if (r < 0) return r;
+  const told = toldValue(s.options, name);
+  if (told < 0) return 0;
+  const as = name === SO_SNDBUFFORCE ? SO_SNDBUF : name === SO_RCVBUFFORCE ? SO_RCVBUF : name;
+  return tellOption(s, SOL_SOCKET, as, told, true);
+}
+
+/** SOL_SOCKET of getsockopt(2) for Internet sockets. */
+export function getInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: number, len: number): number {
+  switch (name) {
+    case SO_BINDTODEVICE: {
+      const link = s.boundDevice === 0 ? null : s.ns.linkByIndex(s.boundDevice);
+      if (link === null) return 0;
+      if (len < IFNAMSIZ) return -EINVAL;
+      for (let i = 0; i < link.name.length; i++) scratch[i] = link.name.charCodeAt(i);
+      scratch[link.name.length] = 0;
+      return link.name.length + 1;
+    }
+    case SO_BINDTOIFINDEX:
+      return putIntOption(s.boundDevice, len);
+    case SO_TIMESTAMP_OLD:
+    case SO_TIMESTAMP_NEW:
+    case SO_TIMESTAMPNS_OLD:
+    case SO_TIMESTAMPNS_NEW:
+      return putIntOption(s.stamp === name ? 1 : 0, len);
+    case SO_TIMESTAMPING_OLD:
+    case SO_TIMESTAMPING_NEW:
+    case SO_ZEROCOPY:
+    case SO_LOCK_FILTER:
+    case SO_INCOMING_NAPI_ID:
+      return putIntOption(0, len);
+    case SO_PEEK_OFF:
+      return s.type === SOCK_RAW ? -EOPNOTSUPP : putIntOption(s.peekOff, len);
+    case SO_INCOMING_CPU:
+      return putIntOption(s.set.get(SOL_SOCKET * 256 + name) ?? -1, len);
+    case SO_NO_CHECK:
+    case SO_RXQ_OVFL:
+    case SO_SELECT_ERR_QUEUE:
+    case SO_BUSY_POLL:
+      return putIntOption(s.set.get(SOL_SOCKET * 256 + name) ?? 0, len);
+    case SO_MAX_PACING_RATE:
+      return putIntOption(s.set.get(SOL_SOCKET * 256 + name) ?? -1, len);
+    case SO_COOKIE:
+      if (len < 8) return -EINVAL;
+      putU64(scratchView, 0, s.cookie);
+      return 8;
+    case SO_NETNS_COOKIE:
+      if (len !== 8) return -EINVAL;
+      putU64(scratchView, 0, s.ns.cookie);
+      return 8;
+    case SO_PEERCRED:
+      scratchView.setInt32(0, 0, true);
+      scratchView.setInt32(4, -1, true);
+      scratchView.setInt32(8, -1, true);
+      return Math.min(12, len);
+    case SO_SNDBUF:
+    case SO_RCVBUF:
+      // The protocol tunes the buffers of a stream as long as nobody has set them.
+      if (s.type === SOCK_STREAM && s.endpoint.getOption(SOL_SOCKET, name) === 0)
+        return putIntOption(s.endpoint.optionValue, len);
+      break;
+  }
+  return getSocketOption(ctx, s, name, len);
+}
+
+/** sock_bindtoindex(): another device than the one that it is bound to takes a privilege. */
+function mayRebind(ctx: VfsContext, s: SoOptionsOf): boolean {
+  return s.boundDevice === 0 || ctx.cred.capable(CAP_NET_RAW);
+}
+
+function rebind(s: SoOptionsOf, index: number): number {
+  s.boundDevice = 0;
+  return s.bindToDevice(index);
+}
+
+/** SO_BINDTODEVICE: a name, none for any device. */
+function setDevice(ctx: VfsContext, s: SoOptionsOf, len: number): number {
+  let n = 0;
+  while (n < Math.min(len, IFNAMSIZ - 1) && scratch[n] !== 0) n++;
+  const name = bytesToString(scratch, 0, n);
+  const link = name === '' ? null : s.ns.linkByName(name);
+  if (name !== '' && link === null) return -ENODEV;
+  if (!mayRebind(ctx, s)) return -EPERM;
+  return rebind(s, link === null ? 0 : link.ifindex);
+}

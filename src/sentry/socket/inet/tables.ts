@@ -1,0 +1,144 @@
+// The rows of /proc/net about sockets and interfaces: proc_net(5), in the formats of tcp4_seq_show() and its like.
+
+import { IFF_UP } from '../../../abi/net/if.ts';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from '../../../abi/net/in.ts';
+import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../../../abi/net/socket.ts';
+import { TCP_CLOSE, TCP_LISTEN, TCP_TIME_WAIT } from '../../../abi/net/tcp.ts';
+import { ANY_V4, ANY_V6, type IpAddress } from '../../../net/address.ts';
+import type { InetMember, InetNamespace } from './namespace.ts';
+
+const TCP_WIDTH = 149;
+const UDP_WIDTH = 127;
+
+function hex(n: number, width: number): string {
+  return (n >>> 0).toString(16).toUpperCase().padStart(width, '0');
+}
+
+/** Words of an address as the machine's own order has them in memory. */
+function swapped(word: number): number {
+  return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
+}
+
+function addressText(a: IpAddress, v6: boolean): string {
+  if (!v6) return hex(swapped(a.w3), 8);
+  return hex(swapped(a.w0), 8) + hex(swapped(a.w1), 8) + hex(swapped(a.w2), 8) + hex(swapped(a.w3), 8);
+}
+
+function nameText(s: InetMember, name: InetMember['endpoint']['local'], port: number): string {
+  const v6 = s.family === AF_INET6;
+  const a = name === null ? (v6 ? ANY_V6 : ANY_V4) : name.address;
+  return `${addressText(a, v6)}:${hex(name === null ? port : name.port, 4)}`;
+}
+
+/** "local remote st tx:rx tr:when retrnsmt uid timeout inode". */
+function commonText(s: InetMember): string {
+  const { local, remote } = s.endpoint;
+  // A raw socket has its protocol where others have a port.
+  const port = s.type === SOCK_RAW ? s.protocol : 0;
+  const listens = s.shownState === TCP_LISTEN && s.type === SOCK_STREAM;
+  const queues = `${hex(listens ? 0 : s.sendQueue, 8)}:${hex(s.receiveQueue, 8)}`;
+  return `${nameText(s, local, port)} ${nameText(s, remote, 0)} ${hex(s.shownState, 2)} ${queues} 00:00000000 00000000 ${String(s.inode.uid).padStart(5)} ${'0'.padStart(8)} ${s.inode.ino}`;
+}
+
+function tcpTail(s: InetMember): string {
+  switch (s.shownState) {
+    case TCP_LISTEN:
+      return ` ${s.refs} 0000000000000000 100 0 0 10 0`;
+    case TCP_TIME_WAIT:
+      return ` ${s.refs} 0000000000000000`;
+  }
+  return ` ${s.refs} 0000000000000000 20 4 0 10 -1`;
+}
+
+/** Sockets that tables list: those that have a name. */
+function listed(s: InetMember): boolean {
+  if (s.type === SOCK_RAW) return true;
+  return s.endpoint.local !== null && (s.type !== SOCK_STREAM || s.shownState !== TCP_CLOSE);
+}
+
+function* rows(ns: InetNamespace, family: number, type: number, protocol: number): Iterable<string> {
+  let n = 0;
+  for (const s of ns.sockets) {
+    if (s.family !== family || !listed(s)) continue;
+    if (type === SOCK_RAW ? s.type !== SOCK_RAW : s.type === SOCK_RAW || s.protocol !== protocol) continue;
+    const v6 = family === AF_INET6;
+    if (protocol === IPPROTO_TCP && type === SOCK_STREAM) {
+      const line = `${String(n++).padStart(4)}: ${commonText(s)}${tcpTail(s)}`;
+      yield `${v6 ? line : line.padEnd(TCP_WIDTH)}\n`;
+    } else {
+      const line = `${String(n++).padStart(5)}: ${commonText(s)} ${s.refs} 0000000000000000 0`;
+      yield `${v6 ? line : line.padEnd(UDP_WIDTH)}\n`;
+    }
+  }
+}
+
+function count(ns: InetNamespace, family: number, type: number, protocol: number): number {
+  let n = 0;
+  for (const s of ns.sockets)
+    if (s.family === family && s.type === type && (type === SOCK_RAW || s.protocol === protocol)) n++;
+  return n;
+}
+
+function sockstat(ns: InetNamespace): string {
+  const tcp = count(ns, AF_INET, SOCK_STREAM, IPPROTO_TCP);
+  const udp = count(ns, AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+  return (
+    `sockets: used ${ns.sockets.size}\nTCP: inuse ${tcp} orphan 0 tw 0 alloc ${tcp} mem 0\nUDP: inuse ${udp} mem 0\n` +
+    `UDPLITE: inuse 0\nRAW: inuse ${count(ns, AF_INET, SOCK_RAW, 0)}\nFRAG: inuse 0 memory 0\n`
+  );
+}
+
+function sockstat6(ns: InetNamespace): string {
+  return (
+    `TCP6: inuse ${count(ns, AF_INET6, SOCK_STREAM, IPPROTO_TCP)}\nUDP6: inuse ${count(ns, AF_INET6, SOCK_DGRAM, IPPROTO_UDP)}\n` +
+    `UDPLITE6: inuse 0\nRAW6: inuse ${count(ns, AF_INET6, SOCK_RAW, 0)}\nFRAG6: inuse 0 memory 0\n`
+  );
+}
+
+/** dev_seq_printf_stats(). */
+function dev(ns: InetNamespace): string {
+  let out = '';
+  for (const l of ns.stack.links) {
+    const c = l.counters;
+    const num = (n: number, width: number): string => String(n).padStart(width);
+    out += `${l.name.padStart(6)}: ${num(c.rxBytes, 7)} ${num(c.rxPackets, 7)} ${num(c.rxErrors, 4)} ${num(c.rxDropped, 4)} ${num(0, 4)} ${num(0, 5)} ${num(0, 10)} ${num(0, 9)} `;
+    out += `${num(c.txBytes, 8)} ${num(c.txPackets, 7)} ${num(c.txErrors, 4)} ${num(c.txDropped, 4)} ${num(0, 4)} ${num(0, 5)} ${num(0, 7)} ${num(0, 10)}\n`;
+  }
+  return out;
+}
+
+/** if6_seq_show(): address, index, prefix, scope, flags, name. */
+function ifInet6(ns: InetNamespace): string {
+  let out = '';
+  for (const l of ns.stack.links) {
+    if ((l.flags & IFF_UP) === 0) continue;
+    for (const { address, bits } of l.addresses) {
+      if (address.isV4) continue;
+      const scope = address.isLoopback ? 0x10 : address.isLinkLocal ? 0x20 : 0;
+      const text = [address.w0, address.w1, address.w2, address.w3]
+        .map((w) => hex(w, 8).toLowerCase())
+        .join('');
+      const byte = (n: number): string => n.toString(16).padStart(2, '0');
+      out += `${text} ${byte(l.ifindex)} ${byte(bits)} ${byte(scope)} 80 ${l.name.padStart(8)}\n`;
+    }
+  }
+  return out;
+}
+
+/** A table of sockets or interfaces of a namespace; undefined when its rows are nobody's here. */
+export type NetTable = (ns: InetNamespace) => string | Iterable<string>;
+
+export const INET_TABLES: ReadonlyMap<string, NetTable> = new Map<string, NetTable>([
+  ['tcp', (ns) => rows(ns, AF_INET, SOCK_STREAM, IPPROTO_TCP)],
+  ['tcp6', (ns) => rows(ns, AF_INET6, SOCK_STREAM, IPPROTO_TCP)],
+  ['udp', (ns) => rows(ns, AF_INET, SOCK_DGRAM, IPPROTO_UDP)],
+  ['udp6', (ns) => rows(ns, AF_INET6, SOCK_DGRAM, IPPROTO_UDP)],
+  ['icmp', (ns) => rows(ns, AF_INET, SOCK_DGRAM, IPPROTO_ICMP)],
+  ['icmp6', (ns) => rows(ns, AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6)],
+  ['raw', (ns) => rows(ns, AF_INET, SOCK_RAW, 0)],
+  ['raw6', (ns) => rows(ns, AF_INET6, SOCK_RAW, 0)],
+  ['sockstat', sockstat],
+  ['sockstat6', sockstat6],
+  ['dev', dev],
+  ['if_inet6', ifInet6],
+]);
