@@ -53,7 +53,7 @@ const IDLE_NS = 60e9;
 /** Endpoints on the sandbox's own stack. */
 export interface Inside {
   stream(family: number): StreamEndpoint | number;
-  datagram(family: number, protocol: number): DatagramEndpoint | number;
+  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number;
 }
 
 const at = new HostAddress();
@@ -261,7 +261,7 @@ export class PublishedDatagram implements HostPollTarget {
     const known = this.peers.get(key);
     if (known !== undefined) return known;
     this.forget(this.peers.size >= MOST_PEERS);
-    const inner = this.inside.datagram(AF_INET, IPPROTO_UDP);
+    const inner = this.inside.datagram(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
     if (typeof inner === 'number') return null;
     inner.bind(GATEWAY_V4, 0);
     if (inner.connect(OWN_V4, this.to.guestPort) < 0) {

@@ -44,7 +44,8 @@ export interface InetMember {
 let made = 0;
 
 export class InetNamespace {
-  readonly stack: SocketStack;
+  /** The runtime may put the host's in place of it before anything runs. */
+  stack: SocketStack;
   readonly sysctl: InetSysctl = new InetSysctl();
   outside: Outside | null = null;
   /** Every socket that is not closed: /proc/net. */

@@ -1,0 +1,73 @@
+// HostStack: --network=host: every socket of the first namespace is one of the host's. Its interfaces are shown as the host has them, and
+// nothing of them can be changed.
+
+import { EPERM, EPROTONOSUPPORT } from '../../../abi/errno.ts';
+import { SOCK_DGRAM } from '../../../abi/net/socket.ts';
+import { type IpAddress, ipv4 } from '../../../net/address.ts';
+import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
+import type { LinkView } from '../inet/links.ts';
+import type { SocketStack } from '../inet/namespace.ts';
+import { RelayOutside } from './outside.ts';
+import type { Relays } from './relays.ts';
+
+export class HostStack implements SocketStack {
+  readonly links: readonly LinkView[];
+  readonly defaultTtl = 64;
+  private readonly out: RelayOutside;
+
+  constructor(relays: Relays, links: readonly LinkView[]) {
+    this.out = new RelayOutside(relays);
+    this.links = links;
+  }
+
+  stream(family: number): StreamEndpoint {
+    return this.out.stream(family);
+  }
+
+  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number {
+    return type === SOCK_DGRAM ? this.out.datagram(family, protocol) : -EPROTONOSUPPORT;
+  }
+
+  reaches(): boolean {
+    return true;
+  }
+
+  linkByIndex(index: number): LinkView | null {
+    return this.links.find((link) => link.ifindex === index) ?? null;
+  }
+
+  linkByName(name: string): LinkView | null {
+    return this.links.find((link) => link.name === name) ?? null;
+  }
+
+  linkOfAddress(address: IpAddress): number {
+    return this.links.find((link) => link.addresses.some((a) => a.address.equals(address)))?.ifindex ?? 0;
+  }
+
+  isLocal(address: IpAddress): boolean {
+    return this.linkOfAddress(address) !== 0;
+  }
+
+  addressOf(index: number): number {
+    const first = this.linkByIndex(index)?.addresses.find((a) => a.address.isV4);
+    return first === undefined ? ipv4(0).w3 : first.address.w3;
+  }
+
+  setUp(): number {
+    return -EPERM;
+  }
+
+  setMtu(): number {
+    return -EPERM;
+  }
+
+  setQueueLength(): number {
+    return -EPERM;
+  }
+
+  setAddress(): number {
+    return -EPERM;
+  }
+
+  end(): void {}
+}
