@@ -1,9 +1,12 @@
 // The network of a sandbox, made from its options: gate, resolver, way out, ports.
 
 import { networkInterfaces } from 'node:os';
+import { EAFNOSUPPORT } from '../../abi/errno.ts';
+import { AF_INET } from '../../abi/net/socket.ts';
 import type { HostPoller } from '../../host/poller.ts';
 import { randomWord } from '../../host/random.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
+import { BareStack } from '../../sentry/socket/host/bare_stack.ts';
 import { HostStack } from '../../sentry/socket/host/host_stack.ts';
 import { RelayOutside } from '../../sentry/socket/host/outside.ts';
 import { Relays } from '../../sentry/socket/host/relays.ts';
@@ -54,6 +57,9 @@ export function setUpNetwork(kernel: Kernel, poller: HostPoller, ctx: BootContex
   const gate = new UserGate(policy, names, kernel.time, log, resolver, ownAddresses(), randomWord());
   const relays = new Relays(poller, kernel.time, gate);
   kernel.net.outside = new RelayOutside(relays);
+  // Until net/ has a stack.
+  if (kernel.net.stream(AF_INET) === -EAFNOSUPPORT)
+    kernel.net.stack = new BareStack(relays, kernel.net.stack.links);
   for (const p of o.publish) {
     if (p.protocol === 'tcp') new PublishedStream(relays, kernel.time, log, kernel.net, p);
     else new PublishedDatagram(poller, kernel.time, kernel.net, p);
