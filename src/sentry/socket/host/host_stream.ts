@@ -1,7 +1,16 @@
 // HostStream: a TCP connection, or a listener, that is one of the host's: tcp(7). Nothing waits here: what the host's socket does not take is
 // -EAGAIN, so that back pressure is the host's own, and so are half-close and resets.
 
-import { EAGAIN, EINPROGRESS, EINVAL, EISCONN, ENOBUFS, ENOTCONN, EOPNOTSUPP } from '../../../abi/errno.ts';
+import {
+  EAGAIN,
+  ECONNABORTED,
+  EINPROGRESS,
+  EINVAL,
+  EISCONN,
+  ENOBUFS,
+  ENOTCONN,
+  EOPNOTSUPP,
+} from '../../../abi/errno.ts';
 import { POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../../abi/events/poll.ts';
 import { FIONREAD, SIOCATMARK, SIOCOUTQ } from '../../../abi/ioctl.ts';
 import { IPPROTO_TCP } from '../../../abi/net/in.ts';
