@@ -58,5 +58,6 @@ export const microUnits: readonly Unit[] = [
     'thread_create_join',
     'futex_pingpong',
   ]),
+  group('network', ['tcp_pingpong', 'tcp_stream_64k', 'tcp_connect_close', 'udp_pingpong']),
   group('processes', ['fork_exit_wait', 'fork_exec_wait', 'vfork_exec_wait']),
 ];

@@ -12,7 +12,7 @@ export interface Programs {
 }
 
 const SOURCES = {
-  micro: ['main', 'calls', 'files', 'memory', 'waits', 'processes'],
+  micro: ['main', 'calls', 'files', 'memory', 'waits', 'network', 'processes'],
   repeat: ['repeat'],
   ptraceFloor: ['ptrace_floor'],
   floors: ['floors'],

@@ -18,7 +18,7 @@ char work_dir[4096];
 char self_path[4096];
 static const char *current = "start";
 
-static const struct bench *const groups[] = {call_cases, file_cases, memory_cases, wait_cases, process_cases};
+static const struct bench *const groups[] = {call_cases, file_cases, memory_cases, wait_cases, network_cases, process_cases};
 
 void die(const char *what) {
   fprintf(stderr, "%s: %s: %s\n", current, what, strerror(errno));

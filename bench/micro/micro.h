@@ -11,7 +11,7 @@ struct bench {
 };
 
 /** Each ends with a row without a name. */
-extern const struct bench call_cases[], file_cases[], memory_cases[], wait_cases[], process_cases[];
+extern const struct bench call_cases[], file_cases[], memory_cases[], wait_cases[], network_cases[], process_cases[];
 
 /** A folder that is the program's own, and the program itself. */
 extern char work_dir[4096];

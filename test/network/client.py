@@ -131,6 +131,7 @@ def flags():
     time.sleep(0.2)
     print('peek', s.recv(3, socket.MSG_PEEK), s.recv(6, socket.MSG_PEEK))
     print('waitall', s.recv(6, socket.MSG_WAITALL))
+    s.settimeout(None)
     print('dontwait', error(lambda: s.recv(1, socket.MSG_DONTWAIT)))
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     print('nodelay', s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
@@ -163,7 +164,9 @@ def edges():
     s.send(b'more!')
     print('edge', len(e.poll(5)), s.recv(3))
     s.shutdown(socket.SHUT_WR)
-    print('end', len(e.poll(5)), s.recv(100), s.recv(100))
+    print('end', len(e.poll(5)))
+    s.setblocking(True)
+    print(rest(s))
 
 
 def datagrams():

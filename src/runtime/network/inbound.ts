@@ -36,6 +36,7 @@ import {
   type EndpointOwner,
   type StreamEndpoint,
 } from '../../net/endpoint.ts';
+import { type Account, kernelMemory } from '../../sentry/base/charge.ts';
 import { Timer, type TimerTarget, type TimeSource } from '../../sentry/base/time.ts';
 import { HostStream } from '../../sentry/socket/host/host_stream.ts';
 import type { Relays } from '../../sentry/socket/host/relays.ts';
@@ -52,8 +53,14 @@ const IDLE_NS = 60e9;
 
 /** Endpoints on the sandbox's own stack. */
 export interface Inside {
-  stream(family: number): StreamEndpoint | number;
-  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number;
+  stream(family: number, payer: Account, uid: number): StreamEndpoint | number;
+  datagram(
+    family: number,
+    type: number,
+    protocol: number,
+    payer: Account,
+    uid: number,
+  ): DatagramEndpoint | number;
 }
 
 const at = new HostAddress();
@@ -123,7 +130,7 @@ export class PublishedStream implements HostPollTarget, SpliceOwner {
       return false;
     }
     const outer = HostStream.connected(this.relays, AF_INET, fd, from);
-    const inner = this.inside.stream(AF_INET);
+    const inner = this.inside.stream(AF_INET, kernelMemory.current, 0);
     if (typeof inner === 'number') {
       outer.close(0);
       return false;
@@ -261,7 +268,7 @@ export class PublishedDatagram implements HostPollTarget {
     const known = this.peers.get(key);
     if (known !== undefined) return known;
     this.forget(this.peers.size >= MOST_PEERS);
-    const inner = this.inside.datagram(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+    const inner = this.inside.datagram(AF_INET, SOCK_DGRAM, IPPROTO_UDP, kernelMemory.current, 0);
     if (typeof inner === 'number') return null;
     inner.bind(GATEWAY_V4, 0);
     if (inner.connect(OWN_V4, this.to.guestPort) < 0) {

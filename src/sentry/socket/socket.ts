@@ -100,8 +100,13 @@ export abstract class SocketFile extends File {
     return -EAGAIN;
   }
 
-  /** What connect(2) says when its time is over: SO_SNDTIMEO in socket(7). */
-  get connectTimedOut(): number {
+  /** A connect(2) is under way. */
+  get connecting(): boolean {
+    return false;
+  }
+
+  /** What connect(2) says when its time is over (SO_SNDTIMEO in socket(7)); `already`: it found one under way. */
+  connectTimedOut(_already: boolean): number {
     return -EAGAIN;
   }
 

@@ -7,10 +7,13 @@ import { MQ_LIMITS } from '../../kernel/ipc/namespace.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { NR_OPEN_MAX } from '../../kernel/task/limits.ts';
 import { PID_MAX } from '../../kernel/task/pids.ts';
+import type { Task } from '../../kernel/task/task.ts';
+import type { VfsContext } from '../../vfs/context.ts';
 import type { FileSystem } from '../../vfs/filesystem.ts';
 import { TextFileInode } from '../../vfs/synthetic.ts';
 import { ENTROPY_BITS } from '../dev/random.ts';
 import { PIPE_MAX_SIZE } from '../pipe/pipe.ts';
+import { NET_SYSCTLS } from './net_sysctl.ts';
 import { ProcStaticDir } from './proc_dir.ts';
 
 /** __NEW_UTS_LEN. */
@@ -183,38 +186,6 @@ function table(k: Kernel, bootId: string): Sysctl[] {
     fixed('fs/mqueue/msgsize_max', 8192),
     fixed('fs/mqueue/msgsize_default', 8192),
     fixed('fs/mqueue/queues_max', 256),
-    fixed('net/core/somaxconn', 4096),
-    fixed('net/core/rmem_default', 212992),
-    fixed('net/core/rmem_max', 212992),
-    fixed('net/core/wmem_default', 212992),
-    fixed('net/core/wmem_max', 212992),
-    fixed('net/core/optmem_max', 131072),
-    fixed('net/core/netdev_max_backlog', 1000),
-    fixed('net/ipv4/ip_forward', 0),
-    fixed('net/ipv4/ip_default_ttl', 64),
-    fixed('net/ipv4/ip_local_port_range', '32768\t60999'),
-    fixed('net/ipv4/ip_unprivileged_port_start', 1024),
-    fixed('net/ipv4/ping_group_range', '1\t0'),
-    fixed('net/ipv4/tcp_available_congestion_control', 'reno cubic'),
-    fixed('net/ipv4/tcp_allowed_congestion_control', 'reno cubic'),
-    fixed('net/ipv4/tcp_congestion_control', 'cubic'),
-    fixed('net/ipv4/tcp_fin_timeout', 60),
-    fixed('net/ipv4/tcp_keepalive_time', 7200),
-    fixed('net/ipv4/tcp_keepalive_intvl', 75),
-    fixed('net/ipv4/tcp_keepalive_probes', 9),
-    fixed('net/ipv4/tcp_max_syn_backlog', 4096),
-    fixed('net/ipv4/tcp_rmem', '4096\t131072\t6291456'),
-    fixed('net/ipv4/tcp_wmem', '4096\t16384\t4194304'),
-    fixed('net/ipv4/tcp_mem', '289095\t385462\t578190'),
-    fixed('net/ipv4/tcp_sack', 1),
-    fixed('net/ipv4/tcp_syncookies', 1),
-    fixed('net/ipv4/tcp_syn_retries', 6),
-    fixed('net/ipv4/tcp_timestamps', 1),
-    fixed('net/ipv4/tcp_tw_reuse', 2),
-    fixed('net/ipv4/tcp_window_scaling', 1),
-    fixed('net/ipv6/conf/all/disable_ipv6', 0),
-    fixed('net/ipv6/conf/default/disable_ipv6', 0),
-    fixed('net/unix/max_dgram_qlen', 512),
     fixed('dev/tty/legacy_tiocsti', 0),
   ];
 }
@@ -227,13 +198,10 @@ const READ_ONLY =
 
 /** Builds the tree under `root` (/proc/sys). */
 export function fillSysctls(fs: FileSystem, root: ProcStaticDir, k: Kernel, bootId: string): void {
+  fillNetSysctls(fs, root);
   for (const ctl of table(k, bootId)) {
     const parts = ctl.path.split('/');
-    let dir = root;
-    for (const part of parts.slice(0, -1)) {
-      const there = dir.table.get(part);
-      dir = there instanceof ProcStaticDir ? there : dir.add(part, new ProcStaticDir(fs));
-    }
+    const dir = dirOf(fs, root, parts.slice(0, -1));
     const mode = READ_ONLY.test(ctl.path) ? 0o444 : ROOT_ONLY.has(ctl.path) ? 0o600 : 0o644;
     const write = (_ctx: unknown, data: string): number => {
       if (ctl.set === undefined) {
@@ -245,4 +213,33 @@ export function fillSysctls(fs: FileSystem, root: ProcStaticDir, k: Kernel, boot
     };
     dir.add(parts[parts.length - 1]!, new TextFileInode(fs, mode, () => `${ctl.get()}\n`, write));
   }
+}
+
+/** The same for /proc/sys/net, whose values are the reader's network namespace's. */
+function fillNetSysctls(fs: FileSystem, root: ProcStaticDir): void {
+  for (const ctl of NET_SYSCTLS) {
+    const parts = ctl.path.split('/');
+    const dir = dirOf(fs, root, ['net', ...parts.slice(0, -1)]);
+    const mode = READ_ONLY.test(ctl.path) ? 0o444 : 0o644;
+    const write = (ctx: VfsContext, data: string): number => {
+      if (ctl.set === undefined) {
+        countUnsupported(`write to /proc/sys/net/${ctl.path}`);
+        return -EPERM;
+      }
+      const r = ctl.set((ctx as Task).net, data.trim());
+      return r < 0 ? r : data.length;
+    };
+    const read = (ctx: VfsContext): string => `${ctl.get((ctx as Task).net)}\n`;
+    dir.add(parts[parts.length - 1]!, new TextFileInode(fs, mode, read, write));
+  }
+}
+
+/** The directory at a path, made with those above it. */
+function dirOf(fs: FileSystem, root: ProcStaticDir, path: readonly string[]): ProcStaticDir {
+  let dir = root;
+  for (const part of path) {
+    const there = dir.table.get(part);
+    dir = there instanceof ProcStaticDir ? there : dir.add(part, new ProcStaticDir(fs));
+  }
+  return dir;
 }

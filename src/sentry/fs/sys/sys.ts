@@ -72,7 +72,7 @@ function fillRoot(tree: TreeBuilder, numCpu: number): void {
   tree.dir('bus/cpu');
   // Container tools mount cgroups here.
   tree.dir('fs/cgroup');
-  tree.dir('class/net');
+  fillLoopback(tree);
   fillCpus(tree, numCpu);
   tree.file('kernel/mm/transparent_hugepage/enabled', 'always madvise [never]', 0o644);
   tree.file('kernel/mm/transparent_hugepage/defrag', 'always defer defer+madvise madvise [never]', 0o644);
@@ -86,6 +86,30 @@ function fillRoot(tree: TreeBuilder, numCpu: number): void {
   tree.file('kernel/uevent_seqnum', '0');
   tree.file('kernel/profiling', '0');
   tree.file('power/state', '');
+}
+
+/** The first network namespace's only interface, which is up; /proc/net/dev has its counters. */
+function fillLoopback(tree: TreeBuilder): void {
+  const at = 'devices/virtual/net/lo';
+  tree.file(`${at}/addr_assign_type`, '0');
+  tree.file(`${at}/addr_len`, '6');
+  tree.file(`${at}/address`, '00:00:00:00:00:00');
+  tree.file(`${at}/broadcast`, '00:00:00:00:00:00');
+  tree.file(`${at}/carrier`, '1');
+  tree.file(`${at}/dev_id`, '0x0');
+  tree.file(`${at}/dev_port`, '0');
+  tree.file(`${at}/dormant`, '0');
+  tree.file(`${at}/flags`, '0x9');
+  tree.file(`${at}/ifindex`, '1');
+  tree.file(`${at}/iflink`, '1');
+  tree.file(`${at}/link_mode`, '0');
+  tree.file(`${at}/mtu`, '65536');
+  tree.file(`${at}/operstate`, 'unknown');
+  tree.file(`${at}/tx_queue_len`, '1000');
+  tree.file(`${at}/type`, '772');
+  tree.file(`${at}/uevent`, 'INTERFACE=lo\nIFINDEX=1');
+  tree.link('class/net/lo', '../../devices/virtual/net/lo');
+  tree.link(`${at}/subsystem`, '../../../../class/net');
 }
 
 function fillCpus(tree: TreeBuilder, n: number): void {

@@ -5,17 +5,23 @@ import { EPERM, EPROTONOSUPPORT } from '../../../abi/errno.ts';
 import { SOCK_DGRAM } from '../../../abi/net/socket.ts';
 import { type IpAddress, ipv4 } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
+import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import type { LinkView } from '../inet/links.ts';
 import type { SocketStack } from '../inet/namespace.ts';
+import type { InetSysctl } from '../inet/sysctl.ts';
 import { RelayOutside } from './outside.ts';
 import type { Relays } from './relays.ts';
 
 export class HostStack implements SocketStack {
   readonly links: readonly LinkView[];
-  readonly defaultTtl = 64;
+  readonly net: InetSysctl;
+  readonly tcp: TcpSysctl;
   private readonly out: RelayOutside;
 
-  constructor(relays: Relays, links: readonly LinkView[]) {
+  /** `settings`: those of the stack in whose place it is. */
+  constructor(relays: Relays, links: readonly LinkView[], settings: SocketStack) {
+    this.net = settings.net;
+    this.tcp = settings.tcp;
     this.out = new RelayOutside(relays);
     this.links = links;
   }
@@ -68,6 +74,10 @@ export class HostStack implements SocketStack {
   setAddress(): number {
     return -EPERM;
   }
+
+  flush(): void {}
+
+  addLocal(): void {}
 
   end(): void {}
 }

@@ -11,6 +11,7 @@ import {
 } from '../../../abi/net/in.ts';
 import { AF_INET6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../../../abi/net/socket.ts';
 import { CAP_NET_RAW } from '../../../abi/process/capability.ts';
+import { kernelMemory } from '../../base/charge.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { InetDatagram } from './datagram.ts';
 import type { InetSocket } from './inet.ts';
@@ -31,7 +32,7 @@ export function createInet(
   switch (type) {
     case SOCK_STREAM: {
       if (protocol !== IPPROTO_IP && protocol !== IPPROTO_TCP) return -EPROTONOSUPPORT;
-      const ep = ns.stream(family);
+      const ep = ns.stack.stream(family, kernelMemory.current, ctx.cred.fsuid);
       return typeof ep === 'number' ? ep : new InetStream(ctx, ns, family, ep, false, flags);
     }
     case SOCK_DGRAM: {
@@ -55,13 +56,13 @@ function datagram(
   protocol: number,
   flags: number,
 ): InetSocket | number {
-  const ep = ns.datagram(family, type, protocol);
+  const ep = ns.stack.datagram(family, type, protocol, kernelMemory.current, ctx.cred.fsuid);
   return typeof ep === 'number' ? ep : new InetDatagram(ctx, ns, family, type, protocol, ep, flags);
 }
 
 /** ping_init_sock(): one of the caller's groups is in ping_group_range. */
 function mayPing(ctx: VfsContext, ns: InetNamespace): boolean {
-  const { pingFirst, pingLast } = ns.sysctl;
-  const within = (gid: number): boolean => gid >= pingFirst && gid <= pingLast;
+  const { pingGroupLow, pingGroupHigh } = ns.net;
+  const within = (gid: number): boolean => gid >= pingGroupLow && gid <= pingGroupHigh;
   return within(ctx.cred.egid) || ctx.cred.groups.some(within);
 }

@@ -91,7 +91,7 @@ export abstract class InetSocket extends SocketFile implements EndpointOwner, In
     if (
       this.hasPorts &&
       port !== 0 &&
-      port < this.ns.sysctl.unprivilegedPortStart &&
+      port < this.ns.net.unprivilegedPortStart &&
       !ctx.cred.capable(CAP_NET_BIND_SERVICE)
     )
       return -EACCES;

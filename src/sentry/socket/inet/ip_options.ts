@@ -227,7 +227,7 @@ export function getIpOption(s: IpOptionsOf, level: number, name: number, len: nu
     return -ENOPROTOOPT;
   }
   let v = ipOption(s, level, name);
-  if (v === -1 && name === (v4 ? IP_TTL : IPV6_UNICAST_HOPS)) v = s.ns.stack.defaultTtl;
+  if (v === -1 && name === (v4 ? IP_TTL : IPV6_UNICAST_HOPS)) v = s.ns.net.defaultTtl;
   return v4 ? putShort(v, len) : putIntOption(v, len);
 }
 

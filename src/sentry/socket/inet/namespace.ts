@@ -2,25 +2,37 @@
 
 import type { IpAddress } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
+import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { InodeLike, Links, LinkView } from './links.ts';
 import type { Outside } from './outside.ts';
-import { InetSysctl } from './sysctl.ts';
+import type { InetSysctl } from './sysctl.ts';
 
 /** What sockets ask of a stack. */
 export interface SocketStack extends Links {
-  stream(family: number): StreamEndpoint | number;
-  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number;
+  /** `payer` pays for what it holds. */
+  stream(family: number, payer: Account, uid: number): StreamEndpoint | number;
+  datagram(
+    family: number,
+    type: number,
+    protocol: number,
+    payer: Account,
+    uid: number,
+  ): DatagramEndpoint | number;
+  /** Delivers what a call has sent to this machine itself. */
+  flush(): void;
+  readonly net: InetSysctl;
+  readonly tcp: TcpSysctl;
   /** Does a route lead there? */
   reaches(address: IpAddress): boolean;
   /** An address of an interface. */
   isLocal(address: IpAddress): boolean;
   /** The first IPv4 address of an interface; 0 for none. */
   addressOf(index: number): number;
+  /** Answers for an address beside those of its interfaces. */
+  addLocal(address: IpAddress): void;
   /** Nobody has the namespace any more: no timer stays. */
   end(): void;
-  /** ip_default_ttl. */
-  readonly defaultTtl: number;
 }
 
 /** A socket as tables show it. */
@@ -46,7 +58,6 @@ let made = 0;
 export class InetNamespace {
   /** The runtime may put the host's in place of it before anything runs. */
   stack: SocketStack;
-  readonly sysctl: InetSysctl = new InetSysctl();
   outside: Outside | null = null;
   /** Every socket that is not closed: /proc/net. */
   readonly sockets: Set<InetMember> = new Set();
@@ -86,12 +97,13 @@ export class InetNamespace {
     return ++this.lastCookie;
   }
 
-  stream(family: number): StreamEndpoint | number {
-    return this.stack.stream(family);
+  /** /proc/sys/net. */
+  get net(): InetSysctl {
+    return this.stack.net;
   }
 
-  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number {
-    return this.stack.datagram(family, type, protocol);
+  get tcp(): TcpSysctl {
+    return this.stack.tcp;
   }
 
   reaches(address: IpAddress): boolean {

@@ -92,6 +92,10 @@ function toldValue(o: SocketOptions, name: number): number {
   return -1;
 }
 
+function isBuffer(name: number): boolean {
+  return name === SO_SNDBUF || name === SO_RCVBUF || name === SO_SNDBUFFORCE || name === SO_RCVBUFFORCE;
+}
+
 /** SOL_SOCKET of setsockopt(2) for Internet sockets. */
 export function setInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: number, len: number): number {
   if (name === SO_BINDTODEVICE) return setDevice(ctx, s, len);
@@ -134,6 +138,7 @@ export function setInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: numbe
   if (r < 0) return r;
   const told = toldValue(s.options, name);
   if (told < 0) return 0;
+  if (s.type === SOCK_STREAM && isBuffer(name)) return tellOption(s, SOL_SOCKET, name, value, false);
   const as = name === SO_SNDBUFFORCE ? SO_SNDBUF : name === SO_RCVBUFFORCE ? SO_RCVBUF : name;
   return tellOption(s, SOL_SOCKET, as, told, true);
 }

@@ -3,7 +3,6 @@
 import {
   EAGAIN,
   EALREADY,
-  ECONNABORTED,
   EINPROGRESS,
   EINVAL,
   EISCONN,
@@ -32,6 +31,7 @@ import {
 } from '../../../abi/net/socket.ts';
 import { TCP_CLOSE, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../../../abi/net/tcp.ts';
 import { SIGPIPE } from '../../../abi/signal/signal.ts';
+import type { IpAddress } from '../../../net/address.ts';
 import type { StreamEndpoint } from '../../../net/endpoint.ts';
 import type { Io } from '../../base/io.ts';
 import { countUnsupported } from '../../base/log.ts';
@@ -62,6 +62,9 @@ const NS_PER_SEC = 1e9;
 export class InetStream extends InetSocket {
   endpoint: StreamEndpoint;
   private socketState = SS_UNCONNECTED;
+  /** Where connect(2) goes: the call that asks how it went needs no address. */
+  private wanted: IpAddress | null = null;
+  private wantedPort = 0;
   /** close(2) waits for what was sent: the endpoint is closed already. */
   private lingering = false;
 
@@ -103,28 +106,33 @@ export class InetStream extends InetSocket {
   override connect(_ctx: VfsContext, addr: SockAddr): number {
     if (addr.len < 2) return -EINVAL;
     if (addr.family === AF_UNSPEC) return this.disconnect();
-    let r = -EALREADY;
     if (this.socketState === SS_CONNECTED) return -EISCONN;
+    let r = -EALREADY;
     if (this.socketState === SS_UNCONNECTED) {
       if (this.listening) return -EISCONN;
       r = this.begin(addr);
       if (r < 0 && r !== -EINPROGRESS) return r;
-      this.socketState = SS_CONNECTING;
+      this.socketState = r === 0 ? SS_CONNECTED : SS_CONNECTING;
+      // How it went is told by a later call, also when it is known already.
+      if (r === 0 || this.nonblocking) return r;
     }
     const { state } = this.endpoint;
     if (state === TCP_SYN_SENT || state === TCP_SYN_RECV)
       return this.nonblocking ? r : this.again(this.waiters, CONNECT_EVENTS);
-    if (state === TCP_CLOSE) {
-      this.socketState = SS_UNCONNECTED;
-      return -(this.takeError() || ECONNABORTED);
-    }
-    this.socketState = SS_CONNECTED;
-    return 0;
+    r = this.endpoint.connect(this.wanted!, this.wantedPort);
+    if (r === -EINPROGRESS || r === -EALREADY)
+      return this.nonblocking ? r : this.again(this.waiters, CONNECT_EVENTS);
+    this.socketState = r === 0 || r === -EISCONN ? SS_CONNECTED : SS_UNCONNECTED;
+    return r === -EISCONN ? 0 : r;
   }
 
   /** A connect(2) whose SO_SNDTIMEO is over: the connection is still being made. */
-  override get connectTimedOut(): number {
-    return -EINPROGRESS;
+  override connectTimedOut(already: boolean): number {
+    return already ? -EALREADY : -EINPROGRESS;
+  }
+
+  override get connecting(): boolean {
+    return this.socketState === SS_CONNECTING;
   }
 
   /** tcp_v4_connect(), tcp_v6_connect(). */
@@ -140,6 +148,8 @@ export class InetStream extends InetSocket {
       r = this.moveOut();
       if (r < 0) return r;
     }
+    this.wanted = to;
+    this.wantedPort = port;
     return this.endpoint.connect(to, port);
   }
 
@@ -163,7 +173,7 @@ export class InetStream extends InetSocket {
 
   /** connect(2) to AF_UNSPEC: tcp_disconnect(). */
   private disconnect(): number {
-    const next = this.ns.stream(this.family);
+    const next = this.ns.stack.stream(this.family, this.payer, this.inode.uid);
     if (typeof next === 'number') return next;
     this.socketState = SS_UNCONNECTED;
     this.error = 0;
@@ -176,7 +186,7 @@ export class InetStream extends InetSocket {
   override listen(_ctx: VfsContext, backlog: number): number {
     if (this.socketState !== SS_UNCONNECTED) return -EINVAL;
     // A negative backlog is a huge one: it is compared as unsigned.
-    const most = this.ns.sysctl.somaxconn;
+    const most = this.ns.tcp.somaxconn;
     return this.endpoint.listen(backlog < 0 || backlog > most ? most : backlog);
   }
 

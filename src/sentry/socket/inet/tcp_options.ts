@@ -19,6 +19,7 @@ import { scratch, scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { putIntOption } from '../options.ts';
 import { type IpOptionsOf, tellOption } from './ip_options.ts';
+import { CONGESTION_CONTROLS } from './sysctl.ts';
 
 /** TCP_CA_NAME_MAX. */
 const NAME_MAX = 16;
@@ -40,7 +41,7 @@ export function setTcpOption(ctx: VfsContext, s: TcpOptionsOf, name: number, len
     case TCP_CONGESTION: {
       if (len < 1) return -EINVAL;
       const wanted = nameIn(len, NAME_MAX - 1);
-      if (!s.ns.sysctl.congestionControls.includes(wanted)) return -ENOENT;
+      if (!CONGESTION_CONTROLS.includes(wanted)) return -ENOENT;
       s.endpoint.congestion = wanted;
       return 0;
     }

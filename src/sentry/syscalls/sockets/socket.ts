@@ -140,10 +140,12 @@ function connect(t: Task, fd: number, addr: number, len: number): number {
   if (typeof sock === 'number') return sock;
   const bad = copyInAddr(t, sockaddr, addr, len);
   if (bad < 0) return bad;
+  const already = t.call.active ? t.call.a === 1 : sock.connecting;
   const r = sock.connect(t, sockaddr);
   if (r !== -EAGAIN || sock.nonblocking) return r;
+  t.call.a = already ? 1 : 0;
   const w = waitFor(t, fd, sock, sock.options.sndTimeoutNs);
-  return w === -EAGAIN ? sock.connectTimedOut : w;
+  return w === -EAGAIN ? sock.connectTimedOut(already) : w;
 }
 
 /** Implements accept4(2). */
