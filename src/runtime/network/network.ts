@@ -41,8 +41,8 @@ function openLog(file: string | null): NetworkLog {
 export function setUpNetwork(kernel: Kernel, poller: HostPoller, ctx: BootContext, o: NetworkOptions): void {
   if (o.mode === 'none') return;
   // Who may ping is the host's to say: a socket inside is one of its own.
-  kernel.net.stack.net.pingFirst = 0;
-  kernel.net.stack.net.pingLast = 0x7fffffff;
+  kernel.net.stack.net.pingGroupLow = 0;
+  kernel.net.stack.net.pingGroupHigh = 0x7fffffff;
   const log = openLog(o.log);
   const policy = new Policy(o.rules, o.otherwise);
   if (o.mode === 'host') {
