@@ -1,7 +1,8 @@
 # What a program sees of the network: each part prints lines that are the same natively and inside.
-import errno, hashlib, select, socket, struct, sys, time
+import errno, hashlib, os, select, socket, struct, sys, time
 
-HOST, PORT, HOST6 = '9.9.9.2', 7000, '2600:9::2'
+HOST, PORT, HOST6 = (os.environ.get('TO') or '9.9.9.2 7000 2600:9::2').split()
+PORT = int(PORT)
 
 
 def connect(line, host=HOST):

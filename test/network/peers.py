@@ -242,6 +242,12 @@ def start(f, *a):
     threading.Thread(target=f, args=a, daemon=True).start()
 
 
+if sys.argv[1:] == ['anywhere']:  # a server of this machine, or of a sandbox
+    start(tcp, socket.AF_INET, '', 7000)
+    start(udp, socket.AF_INET, '', 7001)
+    time.sleep(0.2)
+    print('ready', flush=True)
+    threading.Event().wait()
 for address in (WEB, OTHER, '9.9.9.9', PRIVATE, METADATA):
     start(ThreadingHTTPServer((address, 80), Http).serve_forever)
 start(V6((WEB6, 80), Http).serve_forever)

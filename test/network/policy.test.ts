@@ -61,6 +61,18 @@ s.serve_forever()`,
     assert.deepEqual(lines, ['allowed']);
   });
 
+  test('and with everything allowed the attacker does find its way', async () => {
+    const lines = await got(
+      [PYTHON, join(folder, 'attacker.py')],
+      ['--allow', 'host.vedette.internal', '--allow', 'all', '--allow', '*'],
+    );
+    for (const way of [
+      ...[`address ${OTHER}`, `mapped ${PRIVATE}`, `ping ${METADATA}`, 'name other.example'],
+      ...['dns at 9.9.9.53', 'asked for text.example', 'host by name', 'host 10.0.2.2'],
+    ])
+      assert.ok(lines.includes(`got ${way}`), `${way}: ${lines.join(', ')}`);
+  });
+
   test('without rules: public addresses alone', async () => {
     assert.deepEqual(
       await got(
