@@ -58,12 +58,11 @@ export function setUpNetwork(kernel: Kernel, poller: HostPoller, ctx: BootContex
   const gate = new UserGate(policy, names, kernel.time, log, resolver, ownAddresses(), randomWord());
   const relays = new Relays(poller, kernel.time, gate);
   kernel.net.outside = new RelayOutside(relays);
-  const stack = new UserStack(kernel.net.stack, relays, [
+  const addresses = [
     { address: OWN_V4, bits: NET_V4_BITS, broadcast: OWN_V4.masked(NET_V4_BITS, true) },
     { address: OWN_V6, bits: NET_V6_BITS, broadcast: null },
-  ]);
-  // Who comes in with -p comes from there.
-  stack.addLocal(GATEWAY_V4);
+  ];
+  const stack = new UserStack(kernel.net.stack, relays, addresses, GATEWAY_V4);
   kernel.net.stack = stack;
   for (const p of o.publish) {
     if (p.protocol === 'tcp') new PublishedStream(relays, kernel.time, log, stack, p);

@@ -3,7 +3,7 @@
 
 import {
   EAGAIN,
-  ECONNABORTED,
+  EALREADY,
   EINPROGRESS,
   EINVAL,
   EISCONN,
@@ -26,14 +26,7 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
 } from '../../../abi/net/socket.ts';
-import {
-  TCP_CLOSE,
-  TCP_CONGESTION,
-  TCP_ESTABLISHED,
-  TCP_INFO,
-  TCP_LISTEN,
-  TCP_SYN_SENT,
-} from '../../../abi/net/tcp.ts';
+import { TCP_CLOSE, TCP_CONGESTION, TCP_ESTABLISHED, TCP_INFO, TCP_LISTEN } from '../../../abi/net/tcp.ts';
 import type { HostPollTarget } from '../../../host/poller.ts';
 import {
   HostAddress,
@@ -92,8 +85,8 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
   private listening = false;
   /** The other end is ours. */
   private service = false;
-  /** A connection was begun, and nobody has asked about it. */
-  private begun = false;
+  /** A connection was begun, and no call has told how it went. */
+  private connecting = false;
   private readonly options: RelayOptions;
   /** As programs inside know them; null: the host's own, or none. */
   private localName: Name | null = null;
@@ -116,15 +109,6 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
     if (this.fd < 0) return TCP_CLOSE;
     if (this.listening) return TCP_LISTEN;
     if (this.service) return TCP_ESTABLISHED;
-    // A call that begins a connection never sees how it went (its socket is locked meanwhile), however near the peer is.
-    if (this.begun) {
-      this.begun = false;
-      return TCP_SYN_SENT;
-    }
-    return this.hostState;
-  }
-
-  private get hostState(): number {
     return hostGetOption(this.fd, IPPROTO_TCP, TCP_INFO, 8) > 0 ? optionBytes[0]! : TCP_CLOSE;
   }
 
@@ -180,9 +164,15 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
 
   connect(address: IpAddress, port: number): number {
     if (this.listening || (this.remoteName !== null && this.service)) return -EISCONN;
-    // Under way, or done: the host says which. After a failure it may be tried again, also elsewhere.
-    if (this.remoteName !== null && this.fd >= 0 && this.hostState !== TCP_CLOSE)
-      return hostConnect(this.fd, this.hostFamily, at.set(this.target!, this.remoteName.port));
+    // Under way, or over: the host says which, and how it went.
+    if (this.connecting) {
+      const r = hostConnect(this.fd, this.hostFamily, at.set(this.target!, this.remoteName!.port));
+      if (r === -EALREADY || r === -EINPROGRESS) return r;
+      this.connecting = false;
+      if (r < 0 && r !== -EISCONN) this.remoteName = null;
+      return r;
+    }
+    if (this.remoteName !== null && this.state !== TCP_CLOSE) return -EISCONN;
     const { gate } = this.relays;
     const way = gate.decide(IPPROTO_TCP, address, port);
     if (way < 0) return way;
@@ -193,14 +183,11 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
     let r = this.open(family);
     if (r < 0) return r;
     r = hostConnect(this.fd, family, at.set(target, port));
-    // The first call after a failure that was told already only ends that.
-    if (r === -ECONNABORTED && this.remoteName !== null)
-      r = hostConnect(this.fd, family, at.set(target, port));
     if (r < 0 && r !== -EINPROGRESS) return r;
     this.target = target;
     this.named(address, port);
     if (r < 0) {
-      this.begun = true;
+      this.connecting = true;
       this.watch();
     }
     return r;

@@ -112,9 +112,11 @@ export class UserStack implements SocketStack {
   private readonly inner: SocketStack;
   private readonly relays: Relays;
   private readonly way: LinkView;
+  private readonly gateway: IpAddress;
 
-  /** `addresses`: the sandbox's own towards the world. */
-  constructor(inner: SocketStack, relays: Relays, addresses: readonly AddressView[]) {
+  /** `addresses`: the sandbox's own towards the world. `gateway`: who comes in with -p comes from there. */
+  constructor(inner: SocketStack, relays: Relays, addresses: readonly AddressView[], gateway: IpAddress) {
+    this.gateway = gateway;
     this.inner = inner;
     this.relays = relays;
     this.way = {
@@ -130,6 +132,7 @@ export class UserStack implements SocketStack {
     };
     this.links = [...inner.links, this.way];
     for (const a of addresses) inner.addLocal(a.address);
+    inner.addLocal(gateway);
   }
 
   get net(): InetSysctl {
@@ -160,7 +163,8 @@ export class UserStack implements SocketStack {
   }
 
   reaches(address: IpAddress): boolean {
-    return this.inner.reaches(address);
+    // Whoever goes there goes to the host.
+    return !address.equals(this.gateway) && this.inner.reaches(address);
   }
 
   isLocal(address: IpAddress): boolean {
