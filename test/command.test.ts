@@ -143,7 +143,7 @@ describe('mistakes name the fix', { concurrency: 2 }, () => {
     same(['help', 'do'], ['do', '--help']);
     same(['help', 'doctor'], ['doctor', '-h']);
     same(['version'], ['--version']);
-    assert.match(run(['help', 'do']).stdout, /There is no network inside/);
+    assert.match(run(['help', 'do']).stdout, /Without --network there is no network inside but loopback/);
   });
 });
 
