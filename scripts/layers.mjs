@@ -94,6 +94,8 @@ const LAYERS = {
     'src/sentry/syscalls/kinds.ts',
     'src/sentry/syscalls/arg_text.ts',
   ],
+  // Decisions alone: the SDK shares them.
+  'src/runtime/policy': ['src/abi', 'src/net'],
   'src/runtime': [
     'src/abi',
     'src/asm',
@@ -103,6 +105,7 @@ const LAYERS = {
     'src/gofer',
     'src/proxy',
     'src/sentry',
+    'src/runtime/policy',
   ],
   'src/sdk': ['src'],
   'src/cli': ['src'],

@@ -86,7 +86,7 @@ describe('mistakes name the fix', { concurrency: 2 }, () => {
     refuses(['do', '-m', '99999g', 'true'], /--memory 99999g: this machine has \d+m; fix: --memory \d+m/);
     refuses(['do', '-m', 'lots', 'true'], /not a size/);
     refuses(['do', '--cpus', '0', 'true'], /--cpus 0: .*fix: a number from 1 to 9999/);
-    refuses(['do', '--network', 'host', 'true'], /--network host: .*fix: one of: none/);
+    refuses(['do', '--network', 'bridge', 'true'], /--network bridge: .*fix: one of: none, user, host/);
     refuses(['do', '--platform', 'kvm', 'true'], /fix: --platform auto/);
     refuses(['do', '--platform', 'x', 'true'], /fix: one of: auto, systrap, ptrace/);
     refuses(['do', '--clock', 'x', 'true'], /fix: one of: auto, tsc/);
@@ -143,7 +143,7 @@ describe('mistakes name the fix', { concurrency: 2 }, () => {
     same(['help', 'do'], ['do', '--help']);
     same(['help', 'doctor'], ['doctor', '-h']);
     same(['version'], ['--version']);
-    assert.match(run(['help', 'do']).stdout, /There is no network inside/);
+    assert.match(run(['help', 'do']).stdout, /Without --network there is no network inside but loopback/);
   });
 });
 

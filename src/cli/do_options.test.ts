@@ -105,3 +105,46 @@ test('options of a whole command', () => {
       new RegExp(`${option}: the value is empty`),
     );
 });
+
+test('flags of the network', () => {
+  const options = (flags: Record<string, unknown>) => doOptions(['true'], flags).network;
+  assert.equal(options({}).mode, 'none');
+  const rules = options({
+    network: 'user',
+    deny: [{ action: 'deny', text: 'b.example', order: 1 }],
+    allow: [{ action: 'allow', text: '*.example:443', order: 2 }],
+    publish: ['8080:80', '0.0.0.0:53:5353/udp'],
+    dns: ['[2001:db8::53]:5353', '192.0.2.53'],
+  });
+  assert.deepEqual(
+    rules.rules.map((rule) => rule.text),
+    ['b.example', '*.example:443'],
+  );
+  assert.deepEqual(
+    rules.publish.map((p) => `${p.address} ${p.hostPort} ${p.guestPort} ${p.protocol}`),
+    ['127.0.0.1 8080 80 tcp', '0.0.0.0 53 5353 udp'],
+  );
+  assert.deepEqual(
+    rules.dns.map((name) => `${name.address} ${name.port}`),
+    ['2001:db8::53 5353', '192.0.2.53 53'],
+  );
+  const refuses = (flags: Record<string, unknown>, message: RegExp) =>
+    assert.throws(() => options(flags), message);
+  refuses(
+    { publish: ['80:80'] },
+    /^StartError: -p: there is no network; fix: --network=user$|-p: there is no network; fix/,
+  );
+  refuses({ network: 'user', publish: ['80'] }, /-p 80: not understood; fix: did you mean -p 80:80\?/);
+  refuses({ network: 'user', publish: ['0:80'] }, /0 is no port; fix/);
+  refuses(
+    { network: 'user', allow: [{ action: 'allow', text: 'a.*.b', order: 1 }] },
+    /--allow a\.\*\.b: .*; fix/,
+  );
+  refuses({ network: 'user', dns: ['name'] }, /--dns name: no address; fix/);
+  refuses({ network: 'user', policy: '/nonexistent/file' }, /--policy .*ENOENT; fix/);
+  refuses({ network: 'host', publish: ['80:80'] }, /-p: with --network=host .*; fix/);
+  refuses(
+    { network: 'host', allow: [{ action: 'allow', text: 'a.b', order: 1 }] },
+    /names are known with --network=user alone/,
+  );
+});

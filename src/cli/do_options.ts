@@ -17,6 +17,7 @@ import {
 import type { readAccess } from './access.ts';
 import { callerEnv } from './caller.ts';
 import { parseMount, splitPlain } from './mount_flag.ts';
+import { networkOptions } from './network_flags.ts';
 
 type Flags = Record<string, unknown>;
 
@@ -223,7 +224,7 @@ export function doOptions(
     patchCalls: flags.patchCalls !== false,
     // Tests set the variable for all that they start.
     fsgsbase: text('fsgsbase') ?? process.env.VEDETTE_FSGSBASE ?? 'auto',
-    network: 'none',
+    network: networkOptions(flags, hostFile),
     strace: strace === null || strace === '-' ? strace : hostFile(strace),
     profile: profile === null || profile === '-' ? profile : hostFile(profile),
     diff: diff === null || diff === '-' ? diff : hostFile(diff),

@@ -2,12 +2,12 @@
 
 import type { Command, Option } from 'commander';
 import {
+  ABOUT_NETWORK,
   COMPLETION_EXAMPLES,
   DO_EXAMPLES,
   DOCTOR_STATUSES,
   EXAMPLES,
   type Example,
-  NO_NETWORK,
   STATUSES,
   WHAT_IT_READS,
 } from './usage.ts';
@@ -59,7 +59,7 @@ export function manPage(program: Command, version: string): string {
       '.PP',
       plain(WHAT_IT_READS),
       '.PP',
-      plain(NO_NETWORK),
+      plain(ABOUT_NETWORK),
     ),
     section('COMMANDS', ...commands.map((c) => item(`.B ${c.name()}`, c.description()))),
     section('FLAGS OF DO', flags(run)),

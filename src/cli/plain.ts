@@ -6,6 +6,7 @@ const TEXT_FLAGS: ReadonlyMap<string, string> = new Map([
   ['cwd', 'cwd'],
   ['hostname', 'hostname'],
   ['memory', 'memory'],
+  ['network', 'network'],
   ['platform', 'platform'],
   ['rootfs', 'rootfs'],
   ['user', 'user'],

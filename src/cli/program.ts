@@ -6,13 +6,14 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { callerWords } from './caller.ts';
 import { complaint } from './complaints.ts';
 import type { MountFlag } from './do_options.ts';
+import type { RuleFlag } from './network_flags.ts';
 import {
+  ABOUT_NETWORK,
   COMPLETION_EXAMPLES,
   DO_EXAMPLES,
   DOCTOR_STATUSES,
   EXAMPLES,
   exampleText,
-  NO_NETWORK,
   SHELLS,
   statusText,
   WHAT_IT_READS,
@@ -24,6 +25,7 @@ const STATUS_USAGE = 125;
 const MOST_TASKS = 4194304;
 
 let mountFlags = 0;
+let ruleFlags = 0;
 
 /** The version of this package. */
 export function version(): string {
@@ -38,6 +40,11 @@ function list(value: string, before: string[]): string[] {
 /** One of a kind of mounts; those of all kinds are mounted in the order given. */
 function mountFlag(option: MountFlag['option']): (value: string, before: MountFlag[]) => MountFlag[] {
   return (text, before) => [...before, { option, text, order: ++mountFlags }];
+}
+
+/** One of the rules of the network, in the order given. */
+function ruleFlag(action: RuleFlag['action']): (value: string, before: RuleFlag[]) => RuleFlag[] {
+  return (text, before) => [...before, { action, text, order: ++ruleFlags }];
 }
 
 function count(value: string): number {
@@ -151,10 +158,41 @@ export function makeProgram(
         .default(undefined, 'auto'),
     )
     .addOption(
-      new Option('--network <mode>', 'network of the sandbox: this version has none')
-        .choices(['none'])
+      new Option(
+        '--network <mode>',
+        'none (loopback alone), user (outbound through this machine, to public addresses unless rules say otherwise), host (that of this machine)',
+      )
+        .choices(['none', 'user', 'host'])
         .default('none'),
     )
+    .addOption(
+      new Option(
+        '--allow <what>',
+        'NAME[@CIDR], *.NAME, CIDR, or public, private, all; with [:PORTS][/PROTOCOL]; nothing else is reached then',
+      )
+        .argParser(ruleFlag('allow'))
+        .default([], 'public addresses'),
+    )
+    .addOption(
+      new Option('--deny <what>', 'the same, refused; of --allow and --deny the first that matches counts')
+        .argParser(ruleFlag('deny'))
+        .default([], 'all else'),
+    )
+    .option('--policy <file>', 'rules from a file of JSON, after those of --allow and --deny')
+    .addOption(
+      new Option(
+        '-p, --publish <[ADDR:]PORT:PORT>',
+        'connections to a port of this machine go to a port inside; /udp for datagrams; without ADDR, 127.0.0.1',
+      )
+        .argParser(list)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--dns <addr>', 'resolver to ask in place of those of this machine')
+        .argParser(list)
+        .default([], "this machine's"),
+    )
+    .option('--network-log <file>', 'append what was allowed and denied, as lines of JSON')
     .option('--strace [file]', 'trace system calls, to stderr or to a file (--strace=FILE)')
     .option('--diff [file]', 'at the end, list files that were added, changed or deleted (--diff=FILE)')
     .option('--profile [file]', 'say where the time went, on stderr or in a file (--profile=FILE)')
@@ -173,7 +211,7 @@ export function makeProgram(
     )
     .addHelpText(
       'after',
-      `\n${exampleText(DO_EXAMPLES)}\n\n${WHAT_IT_READS}\n\n${NO_NETWORK}\n\n${statusText()}`,
+      `\n${exampleText(DO_EXAMPLES)}\n\n${WHAT_IT_READS}\n\n${ABOUT_NETWORK}\n\n${statusText()}`,
     )
     .action(runDo);
 

@@ -20,6 +20,9 @@ export const DO_EXAMPLES: readonly Example[] = [
     'vedette do --access=code --diff -- ./install.sh',
     'code that nobody has read: no keys, and what it changed',
   ],
+  ['vedette do --network=user -- curl https://example.com', 'with a way out to public addresses'],
+  ["vedette do --network=user --allow '*.npmjs.org:443' -- npm install", 'these names and nothing else'],
+  ['vedette do --network=user -p 8080:80 -- nginx', 'port 8080 of this machine is port 80 inside'],
   ['vedette do --strace=trace.txt -- true', 'write every system call to a file'],
 ];
 
@@ -35,8 +38,8 @@ export const SHELLS: readonly string[] = ['bash', 'zsh', 'fish'];
 export const WHAT_IT_READS =
   'The program can read every file that you can read, and has your variables, unless --access=code, --hide or\n--rootfs say otherwise. It changes no file of this machine but through --bind.';
 
-export const NO_NETWORK =
-  'There is no network inside, not even loopback: sockets are of the Unix family, and programs that ask\nfor others get EAFNOSUPPORT.';
+export const ABOUT_NETWORK =
+  'Without --network there is no network inside but loopback. --network=user reaches public addresses and\nneeds no privilege; this machine is host.vedette.internal inside, for who is allowed that name.';
 
 export const STATUSES: readonly (readonly [status: string, meaning: string])[] = [
   ['N', "the program's own"],

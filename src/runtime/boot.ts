@@ -36,6 +36,7 @@ import { HostSignals, type SignalTarget } from './host_signals.ts';
 import { HostStop } from './host_stop.ts';
 import { handOn } from './inherited.ts';
 import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
+import { setUpNetwork } from './network/network.ts';
 import { type SandboxOptions, STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
 import { createPlatform } from './platforms.ts';
 import { bugReport, describeKernel } from './report.ts';
@@ -96,6 +97,10 @@ export class Loader implements SignalTarget {
     );
     const { hostname } = o;
     if (hostname !== null) this.step('host name', () => nameHost(this.kernel, this.ctx, hostname));
+    if (o.network.mode !== 'none')
+      this.step(`network ${o.network.mode}`, () =>
+        setUpNetwork(this.kernel, this.poller, this.ctx, o.network),
+      );
     this.init = this.step('first program', () => this.makeInit());
     this.step(
       'host signals',

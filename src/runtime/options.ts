@@ -1,6 +1,7 @@
 // What a sandbox is made from. The command line and the SDK fill it in; boot.ts builds it.
 
 import type { Inherited } from './inherited.ts';
+import type { NetworkOptions } from './network/options.ts';
 
 /** A directory or file of the host that the guest sees at another place. */
 export interface MountOption {
@@ -19,9 +20,6 @@ export interface PassedFd {
   /** Somebody asked for it: it is an error when it cannot be had. */
   readonly asked: boolean;
 }
-
-/** Network of the sandbox: only `none` exists so far. */
-export type NetworkMode = 'none';
 
 /** What `clock` may be. */
 export const CLOCK_NAMES: readonly string[] = ['auto', 'tsc', 'vdso', 'call'];
@@ -57,7 +55,7 @@ export interface SandboxOptions {
   readonly fsgsbase: string;
   /** How guests read clocks: 'auto', 'tsc', 'vdso' or 'call' (kernel/time/clock_way.ts). */
   readonly clock: string;
-  readonly network: NetworkMode;
+  readonly network: NetworkOptions;
   /** Trace of system calls: null for none, '-' for stderr, else a file of the host. */
   readonly strace: string | null;
   /** Report of where the kernel's time went: null for none, '-' for stderr, else a file of the host. */

@@ -39,7 +39,20 @@ export interface DoOptions {
   /** false: system call instructions in the program stay as they are. */
   readonly patchCalls?: boolean;
   readonly fsgsbase?: 'auto' | 'on' | 'off';
-  readonly network?: 'none';
+  /** none, user (through this machine, to public addresses unless rules say otherwise) or host. */
+  readonly network?: 'none' | 'user' | 'host';
+  /** What is refused, asked before `allow`: NAME, *.NAME, CIDR, public, private, all; with [:PORTS][/PROTOCOL]. */
+  readonly deny?: readonly string[];
+  /** What may be reached; nothing else is then. */
+  readonly allow?: readonly string[];
+  /** A file of JSON with rules. */
+  readonly policy?: string;
+  /** Ports of this machine that lead to ports inside: [ADDR:]HOST:GUEST[/udp]. */
+  readonly publish?: readonly string[];
+  /** Resolvers to ask: ADDR or ADDR:PORT. */
+  readonly dns?: readonly string[];
+  /** A file to which decisions are appended. */
+  readonly networkLog?: string;
   /** Trace of system calls: true for stderr, or a file. */
   readonly strace?: boolean | string;
   /** Report of where the time went: true for stderr, or a file. */
@@ -96,6 +109,12 @@ export const KINDS: Readonly<Record<keyof DoOptions, Kind>> = {
   patchCalls: 'not',
   fsgsbase: 'text',
   network: 'text',
+  deny: 'list',
+  allow: 'list',
+  policy: 'text',
+  publish: 'list',
+  dns: 'list',
+  networkLog: 'text',
   strace: 'file',
   profile: 'file',
   diff: 'file',

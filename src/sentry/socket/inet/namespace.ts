@@ -26,6 +26,8 @@ export interface SocketStack extends Links {
   isLocal(address: IpAddress): boolean;
   /** The first IPv4 address of an interface; 0 for none. */
   addressOf(index: number): number;
+  /** Answers for an address beside those of its interfaces. */
+  addLocal(address: IpAddress): void;
   /** Nobody has the namespace any more: no timer stays. */
   end(): void;
 }
@@ -60,7 +62,8 @@ export interface InetMember {
 let made = 0;
 
 export class InetNamespace {
-  readonly stack: SocketStack;
+  /** The runtime may put the host's in place of it before anything runs. */
+  stack: SocketStack;
   outside: Outside | null = null;
   /** AF_NETLINK, AF_PACKET: by AF_*. */
   readonly families: Map<number, SocketFamily> = new Map();

@@ -174,6 +174,14 @@ export class StackPort implements SocketStack {
     return first === undefined ? 0 : first.address.w3;
   }
 
+  addLocal(address: IpAddress): void {
+    const bits = address.isV4 ? 32 : 128;
+    const lo = this.stack.loopback;
+    this.stack.addAddress(
+      new InterfaceAddress(address, bits, lo.ifindex, IFA_F_PERMANENT, null, null, lo.name),
+    );
+  }
+
   setUp(index: number, up: boolean): number {
     const link = this.stack.link(index);
     if (link === null) return -ENODEV;

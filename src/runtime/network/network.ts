@@ -1,0 +1,73 @@
+// The network of a sandbox, made from its options: gate, resolver, way out, ports.
+
+import { networkInterfaces } from 'node:os';
+import type { HostPoller } from '../../host/poller.ts';
+import { randomWord } from '../../host/random.ts';
+import type { Kernel } from '../../sentry/kernel/kernel.ts';
+import { HostStack } from '../../sentry/socket/host/host_stack.ts';
+import { RelayOutside } from '../../sentry/socket/host/outside.ts';
+import { Relays } from '../../sentry/socket/host/relays.ts';
+import { UserStack } from '../../sentry/socket/host/user_stack.ts';
+import type { StackPort } from '../../sentry/socket/inet/stack_port.ts';
+import type { BootContext } from '../boot_context.ts';
+import { STATUS_USAGE, StartError } from '../options.ts';
+import { NameTable } from '../policy/names.ts';
+import { Policy } from '../policy/policy.ts';
+import { DNS_V4, GATEWAY_V4, NET_V4_BITS, NET_V6_BITS, OWN_V4, OWN_V6 } from './addresses.ts';
+import { HostGate } from './host_gate.ts';
+import { hostLinks } from './host_links.ts';
+import { PublishedDatagram, PublishedStream } from './inbound.ts';
+import { NetworkLog } from './network_log.ts';
+import type { NetworkOptions } from './options.ts';
+import { hostResolvers, writeResolvConf } from './resolv_conf.ts';
+import { Resolver } from './resolver.ts';
+import { UserGate } from './user_gate.ts';
+
+/** Addresses of the host's interfaces that others may call public. */
+function ownAddresses(): Set<string> {
+  const all = Object.values(networkInterfaces()).flatMap((some) => some ?? []);
+  return new Set(all.map((a) => a.address));
+}
+
+function openLog(file: string | null): NetworkLog {
+  try {
+    return new NetworkLog(file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StartError(`--network-log ${file}: ${code}; fix: a file that can be written`, STATUS_USAGE);
+  }
+}
+
+/** Gives the first namespace its way out. Throws StartError for what the caller can put right. */
+export function setUpNetwork(kernel: Kernel, poller: HostPoller, ctx: BootContext, o: NetworkOptions): void {
+  if (o.mode === 'none') return;
+  // Who may ping is the host's to say: a socket inside is one of its own.
+  kernel.net.stack.net.pingGroupLow = 0;
+  kernel.net.stack.net.pingGroupHigh = 0x7fffffff;
+  const log = openLog(o.log);
+  const policy = new Policy(o.rules, o.otherwise);
+  if (o.mode === 'host') {
+    const asked = o.rules.length > 0 || o.otherwise !== undefined;
+    const relays = new Relays(poller, kernel.time, new HostGate(asked ? policy : null, log));
+    kernel.net.stack = new HostStack(relays, hostLinks(), kernel.net.stack);
+    return;
+  }
+  const { servers, search } = hostResolvers();
+  const names = new NameTable();
+  const asks = o.dns.length > 0 ? o.dns : servers;
+  const resolver = new Resolver(poller, kernel.time, policy, names, log, asks);
+  const gate = new UserGate(policy, names, kernel.time, log, resolver, ownAddresses(), randomWord());
+  const relays = new Relays(poller, kernel.time, gate);
+  kernel.net.outside = new RelayOutside(relays);
+  const addresses = [
+    { address: OWN_V4, bits: NET_V4_BITS, broadcast: OWN_V4.masked(NET_V4_BITS, true) },
+    { address: OWN_V6, bits: NET_V6_BITS, broadcast: null },
+  ];
+  const stack = new UserStack(kernel.net.stack as StackPort, addresses, GATEWAY_V4);
+  kernel.net.stack = stack;
+  for (const p of o.publish) {
+    if (p.protocol === 'tcp') new PublishedStream(relays, kernel.time, log, stack, p);
+    else new PublishedDatagram(poller, kernel.time, stack, p);
+  }
+  writeResolvConf(ctx, DNS_V4.toString(), search);
+}

@@ -1,0 +1,30 @@
+// What a sandbox's network is made from.
+
+import type { Name } from '../../net/endpoint.ts';
+import type { Default } from '../policy/policy.ts';
+import type { Rule } from '../policy/rule.ts';
+import type { Publish } from './publish.ts';
+
+export const NETWORK_MODES: readonly string[] = ['none', 'user', 'host'];
+
+export interface NetworkOptions {
+  readonly mode: 'none' | 'user' | 'host';
+  /** In the order in which they are asked. */
+  readonly rules: readonly Rule[];
+  /** What no rule is about; undefined: as the rules suggest. */
+  readonly otherwise: Default | undefined;
+  readonly publish: readonly Publish[];
+  /** Resolvers to ask; empty for the host's. */
+  readonly dns: readonly Name[];
+  /** A file of the host for every decision; null for none. */
+  readonly log: string | null;
+}
+
+export const NO_NETWORK: NetworkOptions = {
+  mode: 'none',
+  rules: [],
+  otherwise: undefined,
+  publish: [],
+  dns: [],
+  log: null,
+};

@@ -1,0 +1,85 @@
+// HostStack: --network=host: every socket of the first namespace is one of the host's. Its interfaces are shown as the host has them, and
+// nothing of them can be changed.
+
+import { EPERM, EPROTONOSUPPORT } from '../../../abi/errno.ts';
+import { SOCK_DGRAM } from '../../../abi/net/socket.ts';
+import { type IpAddress, ipv4 } from '../../../net/address.ts';
+import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
+import type { NetSysctl } from '../../../net/sysctl.ts';
+import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
+import type { LinkView } from '../inet/links.ts';
+import type { SocketStack, Waiting } from '../inet/namespace.ts';
+import { RelayOutside } from './outside.ts';
+import type { Relays } from './relays.ts';
+
+export class HostStack implements SocketStack {
+  readonly links: readonly LinkView[];
+  readonly net: NetSysctl;
+  readonly tcp: TcpSysctl;
+  private readonly out: RelayOutside;
+
+  /** `settings`: those of the stack in whose place it is. */
+  constructor(relays: Relays, links: readonly LinkView[], settings: SocketStack) {
+    this.net = settings.net;
+    this.tcp = settings.tcp;
+    this.out = new RelayOutside(relays);
+    this.links = links;
+  }
+
+  stream(family: number): StreamEndpoint {
+    return this.out.stream(family);
+  }
+
+  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number {
+    return type === SOCK_DGRAM ? this.out.datagram(family, protocol) : -EPROTONOSUPPORT;
+  }
+
+  reaches(): boolean {
+    return true;
+  }
+
+  linkByIndex(index: number): LinkView | null {
+    return this.links.find((link) => link.ifindex === index) ?? null;
+  }
+
+  linkByName(name: string): LinkView | null {
+    return this.links.find((link) => link.name === name) ?? null;
+  }
+
+  linkOfAddress(address: IpAddress): number {
+    return this.links.find((link) => link.addresses.some((a) => a.address.equals(address)))?.ifindex ?? 0;
+  }
+
+  isLocal(address: IpAddress): boolean {
+    return this.linkOfAddress(address) !== 0;
+  }
+
+  addressOf(index: number): number {
+    const first = this.linkByIndex(index)?.addresses.find((a) => a.address.isV4);
+    return first === undefined ? ipv4(0).w3 : first.address.w3;
+  }
+
+  setUp(): number {
+    return -EPERM;
+  }
+
+  setMtu(): number {
+    return -EPERM;
+  }
+
+  setQueueLength(): number {
+    return -EPERM;
+  }
+
+  setAddress(): number {
+    return -EPERM;
+  }
+
+  flush(): void {}
+
+  addLocal(): void {}
+
+  *timeWaits(): Iterable<Waiting> {}
+
+  end(): void {}
+}
