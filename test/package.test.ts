@@ -63,6 +63,7 @@ describe('package', () => {
       'dist/command.cjs',
       'dist/commander.LICENSE',
       'dist/kernel.cjs',
+      'dist/proxy.cjs',
       'dist/sdk.cjs',
       'dist/sdk.d.cts',
       'dist/vedette',
