@@ -15,6 +15,8 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/msg.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
@@ -562,10 +564,68 @@ static int churns(int rounds) {
   return 0;
 }
 
+static struct sockaddr_in loopback(int port) {
+  return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+}
+static int port_of(int fd) {
+  struct sockaddr_in a;
+  socklen_t len = sizeof a;
+  return getsockname(fd, (void *)&a, &len) == 0 ? a.sin_port : 0;
+}
+static void inet_sockets(void) {
+  most_files();
+  for (int i = 0; i < 1000000; i++)
+    if (socket(AF_INET, i & 1 ? SOCK_STREAM : SOCK_DGRAM, 0) < 0) refused();
+  done();
+}
+// Connections whose buffers are full both ways.
+static void inet_streams(void) {
+  static char buf[65536];
+  most_files();
+  struct sockaddr_in a = loopback(0);
+  int l = socket(AF_INET, SOCK_STREAM, 0);
+  if (l < 0 || bind(l, (void *)&a, sizeof a) < 0 || listen(l, 100) < 0) refused();
+  a.sin_port = port_of(l);
+  for (int i = 0; i < 100000; i++) {
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0 || connect(fd, (void *)&a, sizeof a) < 0) refused();
+    int other = accept(l, 0, 0);
+    if (other < 0) refused();
+    while (send(fd, buf, sizeof buf, MSG_DONTWAIT) > 0) {}
+    if (errno != EAGAIN) refused();
+    while (send(other, buf, sizeof buf, MSG_DONTWAIT) > 0) {}
+    if (errno != EAGAIN) refused();
+  }
+  done();
+}
+static void inet_datagrams(void) {
+  static char buf[60000];
+  most_files();
+  for (int i = 0; i < 100000; i++) {
+    struct sockaddr_in a = loopback(0);
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (fd < 0 || bind(fd, (void *)&a, sizeof a) < 0) refused();
+    a.sin_port = port_of(fd);
+    for (int k = 0; k < 8; k++)
+      if (sendto(fd, buf, sizeof buf, MSG_DONTWAIT, (void *)&a, sizeof a) < 0 && errno != EAGAIN) refused();
+  }
+  done();
+}
+static void network_namespaces(void) {
+  most_files();
+  for (int i = 0; i < 1000000; i++)
+    if (unshare(CLONE_NEWNET) < 0 || open("/proc/self/ns/net", O_RDONLY) < 0) refused();
+  done();
+}
+
 int main(int argc, char **argv) {
   if (argc == 3) return strcmp(argv[1], "cuts") == 0 ? cuts(atoi(argv[2])) : churns(atoi(argv[2]));
   if (argc > 3) return beside(atof(argv[1]), atoi(argv[2]), argv + 3);
   if (strcmp(argv[1], "fd_tables") == 0) fd_tables();
+  if (strcmp(argv[1], "inet_sockets") == 0) inet_sockets();
+  if (strcmp(argv[1], "inet_streams") == 0) inet_streams();
+  if (strcmp(argv[1], "inet_datagrams") == 0) inet_datagrams();
+  if (strcmp(argv[1], "network_namespaces") == 0) network_namespaces();
   if (strcmp(argv[1], "undo_lists") == 0) undo_lists();
   if (strcmp(argv[1], "proc_texts") == 0) proc_texts();
   if (strcmp(argv[1], "poll_sets") == 0) poll_sets();

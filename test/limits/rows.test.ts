@@ -29,6 +29,10 @@ const SHORT = [
 ];
 /** Bombs of rows.c; all others are of test/fuzz/bombs.c. */
 const OWN = [
+  'inet_sockets',
+  'inet_streams',
+  'inet_datagrams',
+  'network_namespaces',
   'fd_tables',
   'undo_lists',
   'proc_texts',

@@ -2,7 +2,7 @@
 
 import { NETLINK_ROUTE, NETLINK_SOCK_DIAG } from '../../../abi/net/netlink.ts';
 import { AF_NETLINK, AF_PACKET } from '../../../abi/net/socket.ts';
-import { type Account, kernelMemory } from '../../base/charge.ts';
+import { Account, kernelMemory, USER_SHARE } from '../../base/charge.ts';
 import { InetNamespace } from '../../socket/inet/namespace.ts';
 import { makeStack } from '../../socket/inet/stack_port.ts';
 import { SockDiagProtocol } from '../../socket/netlink/diag.ts';
@@ -27,9 +27,12 @@ function network(time: Timekeeper, unix: UnixNamespace, payer: Account): InetNam
   return ns;
 }
 
-/** The kernel's own, whose loopback is up: programs that nobody has set up a network for talk to each other. */
+/**
+ * The kernel's own, whose loopback is up: programs that nobody has set up a network for talk to each other. Datagrams that wait,
+ * fragments and neighbours have no user: all of them together may have as much as one user.
+ */
 export function firstNetwork(time: Timekeeper, unix: UnixNamespace): InetNamespace {
-  const ns = network(time, unix, kernelMemory.current);
+  const ns = network(time, unix, new Account(USER_SHARE));
   ns.stack.setUp(ns.stack.linkByName('lo')!.ifindex, true);
   return ns;
 }
