@@ -24,6 +24,7 @@ import { ANY_V4, ANY_V6 } from '../address.ts';
 import { Packet } from '../packet.ts';
 import type { Stack } from '../stack.ts';
 import type { PathError } from '../transport.ts';
+import { finishSum } from '../wire/checksum.ts';
 import { ICMP_SIZE } from '../wire/icmp.ts';
 import { IPV4_FRAGMENT, IPV4_OFFSET_MASK, IPV4_SIZE } from '../wire/ipv4.ts';
 import { FRAGMENT, HeaderWalk, IPV6_SIZE } from '../wire/ipv6.ts';
@@ -141,6 +142,7 @@ export function sendIcmpError(stack: Stack, about: Packet, type: number, code: n
 
 /** The first bytes of a packet from its network header on, copied. */
 function quote(about: Packet, most: number): Uint8Array {
+  if (about.l4 > about.l3) finishSum(about);
   const inHead = about.end - about.l3;
   const quoted = new Uint8Array(Math.min(most, inHead + about.length));
   quoted.set(about.head.subarray(about.l3, about.l3 + Math.min(inHead, quoted.length)));

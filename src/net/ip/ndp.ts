@@ -37,7 +37,8 @@ function send(stack: Stack, link: Link, packet: Packet, src: IpAddress, dst: IpA
   icmp6.OutMsgs++;
   icmp6.outType[type]!++;
   const path = new NetPath(src, dst, link, dst, 0, link.mtu, stack.pmtus, stack.generation);
-  stack.output(packet, path, IPPROTO_ICMPV6, false);
+  // Not to ourselves: our own question about an address would look like that of another who has it.
+  stack.outputTo(packet, path, IPPROTO_ICMPV6, false, false);
 }
 
 /** Asks for the address of `target`; at `mac` alone when it is known and may be stale. */

@@ -1,9 +1,12 @@
 // A device around another that writes what passes as a capture file: pcap with nanoseconds, little-endian, readable by tshark.
 
+import { getIpv4, getIpv6 } from '../address.ts';
 import { Packet, SUM_MISSING } from '../packet.ts';
 import type { NetClock } from '../time.ts';
 import { finishSum } from '../wire/checksum.ts';
-import { copyFields } from '../wire/clone.ts';
+import { ETHERNET_SIZE } from '../wire/ethernet.ts';
+import { IPV4_DST, IPV4_PROTOCOL, IPV4_SIZE, IPV4_SRC } from '../wire/ipv4.ts';
+import { HeaderWalk, IPV6_DST, IPV6_SIZE, IPV6_SRC, WALK_GOOD } from '../wire/ipv6.ts';
 import type { LinkDevice, PacketSink } from './link.ts';
 
 /** Where a capture goes. The bytes are the sink's to keep. */
@@ -11,6 +14,7 @@ export interface PcapSink {
   write(bytes: Uint8Array): void;
 }
 
+const walk = new HeaderWalk();
 const MAGIC_NS = 0xa1b23c4d;
 const MOST_BYTES = 262144;
 /** LINKTYPE_ETHERNET and LINKTYPE_RAW. */
@@ -22,11 +26,13 @@ export class PcapWriter {
   private readonly clock: NetClock;
   /** What to add to the monotonic clock for the time of day. */
   private readonly epochNs: number;
+  private readonly ethernet: boolean;
 
   constructor(sink: PcapSink, clock: NetClock, epochNs: number, ethernet: boolean) {
     this.sink = sink;
     this.clock = clock;
     this.epochNs = epochNs;
+    this.ethernet = ethernet;
     const view = new DataView(new ArrayBuffer(24));
     view.setUint32(0, MAGIC_NS, true);
     view.setUint16(4, 2, true);
@@ -36,17 +42,31 @@ export class PcapWriter {
     sink.write(new Uint8Array(view.buffer));
   }
 
+  /** Fills in the checksum, whoever left it out: what came in from a device was not looked at yet. */
+  private finish(bytes: Uint8Array): void {
+    const packet = new Packet(bytes, 0);
+    const { view } = packet;
+    const l3 = this.ethernet ? ETHERNET_SIZE : 0;
+    if (bytes.length < l3 + IPV4_SIZE) return;
+    packet.l3 = l3;
+    if (view.getUint8(l3) >>> 4 === 4) {
+      packet.protocol = view.getUint8(l3 + IPV4_PROTOCOL);
+      packet.l4 = l3 + (view.getUint8(l3) & 0xf) * 4;
+      packet.src = getIpv4(view, l3 + IPV4_SRC);
+      packet.dst = getIpv4(view, l3 + IPV4_DST);
+    } else if (bytes.length >= l3 + IPV6_SIZE && walk.walk(view, l3, bytes.length) === WALK_GOOD) {
+      packet.protocol = walk.protocol;
+      packet.l4 = walk.at;
+      packet.src = getIpv6(view, l3 + IPV6_SRC);
+      packet.dst = getIpv6(view, l3 + IPV6_DST);
+    } else return;
+    finishSum(packet);
+  }
+
   /** Writes one packet as it would look on a wire: with its checksum. */
   write(packet: Packet): void {
-    let bytes = packet.bytes();
-    if (packet.sum === SUM_MISSING && packet.l4 >= packet.start) {
-      const whole = new Packet(bytes, 0);
-      copyFields(whole, packet);
-      whole.l3 -= packet.start;
-      whole.l4 -= packet.start;
-      if (whole.l4 > 0) finishSum(whole);
-      bytes = whole.head;
-    }
+    const bytes = packet.bytes();
+    if (packet.sum === SUM_MISSING) this.finish(bytes);
     const size = Math.min(bytes.length, MOST_BYTES);
     const record = new Uint8Array(16 + size);
     const view = new DataView(record.buffer);
