@@ -199,15 +199,19 @@ export abstract class DatagramBase implements DatagramEndpoint {
 
   /** The bytes of one datagram; undefined when its memory faults. */
   protected gather(from: ByteSource): Uint8Array | undefined {
-    const length = from.remaining;
-    const bytes = new Uint8Array(length);
-    let done = 0;
-    while (done < length) {
-      const n = from.take(bytes, done, length - done);
-      if (n <= 0) return undefined;
+    const bytes = new Uint8Array(from.remaining);
+    return this.fill(from, bytes, 0) ? bytes : undefined;
+  }
+
+  /** Fills into[at..] from the source; false when its memory faults. */
+  protected fill(from: ByteSource, into: Uint8Array, at: number): boolean {
+    let done = at;
+    while (done < into.length) {
+      const n = from.take(into, done, into.length - done);
+      if (n <= 0) return false;
       done += n;
     }
-    return bytes;
+    return true;
   }
 
   /** A datagram for this endpoint: false when there is no room. */

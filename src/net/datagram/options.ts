@@ -4,7 +4,6 @@ import {
   EINVAL,
   ENOPROTOOPT,
   ICMP_FILTER,
-  ICMPV6_FILTER,
   IP_FREEBIND,
   IP_HDRINCL,
   IP_MINTTL,
@@ -177,9 +176,6 @@ const FIELDS: ReadonlyMap<number, Field> = new Map<number, Field>(
     ] as const
   ).map(([level, name, field]) => [level * 256 + name, field] as const),
 );
-
-/** The eight words of an ICMPv6 filter (RFC 3542, section 3.2) come one by one, as options from this name on. */
-export const ICMPV6_FILTER_WORD: number = 0x100 * ICMPV6_FILTER;
 
 /** -ENOPROTOOPT for those that no endpoint has, or that would do nothing (UDP_CORK). */
 export function setDatagramOption(o: DatagramOptions, level: number, name: number, value: number): number {
