@@ -168,7 +168,9 @@ export class OverlayDir extends OverlayInode {
     const at = direct ? name : this.fs.workName();
     const made = make(dir, at, own);
     if (failed(made)) return made;
-    const inode = this.fs.inodeOf(null, made, null, this, name);
+    // A file that stands for something else is that from the first moment on.
+    const stands = (made.mode & S_IFMT) !== type;
+    const inode = this.fs.inodeOf(null, made, stands ? mark : null, this, name);
     // A whiteout is there because the lower layer has something to hide.
     r = inode.born(this, top !== null && type === S_IFDIR ? { ...mark, opaque: true } : mark);
     if (r === 0 && !direct) r = this.put(at, made, name, top === null ? null : top.inode);

@@ -24,6 +24,8 @@ const zeros: Uint8Array = new Uint8Array(BLOCK);
 
 export class OverlayFileInode extends OverlayInode {
   private content: OverlayContent | null = null;
+  /** Keeps the layer's file there that was copied up when its last name was gone. */
+  private keeper: File | null = null;
 
   protected override copy(name: string, size: number): Inode | number {
     const { mounter, work } = this.fs;
@@ -78,6 +80,21 @@ export class OverlayFileInode extends OverlayInode {
     if (this.content === null) this.content = new OverlayContent(source);
     else this.content.become(source);
     return this.content;
+  }
+
+  protected override copyNameless(name: string, made: Inode): number {
+    const file = made.open(this.fs.mounter, O_RDWR);
+    if (failed(file)) return file;
+    const r = super.copyNameless(name, made);
+    if (r < 0) file.unref();
+    else this.keeper = file;
+    return r;
+  }
+
+  override evict(): void {
+    super.evict();
+    this.keeper?.unref();
+    this.keeper = null;
   }
 
   override copyUp(size?: number): number {

@@ -175,7 +175,7 @@ export abstract class OverlayInode extends Inode {
   }
 
   /** What was removed while somebody has it open needs no place. */
-  private copyNameless(name: string, made: Inode): number {
+  protected copyNameless(name: string, made: Inode): number {
     return this.fs.work.unlink(this.fs.mounter, name, made);
   }
 

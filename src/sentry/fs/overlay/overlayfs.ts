@@ -68,7 +68,7 @@ export class OverlayFs extends FileSystem {
     return new OverlayFs(mounter, lower, upper, mark, work);
   }
 
-  override get root(): Inode {
+  override get root(): OverlayDir {
     return this.top;
   }
 
