@@ -248,6 +248,25 @@ r = os.open('fifo', os.O_RDWR); os.write(r, b'x'); print(os.read(r, 5))
     ]);
   });
 
+  test('a thousand things at random', needs('python3'), async () => {
+    const script = `
+import errno, os, random, sys
+rnd = random.Random(int(sys.argv[1])); names = [a + b for a in ('', 'dir/', 'dir/sub/', 'gone/', 'empty/', 'n/') for b in ('file', 'other', 'a', 'x', 'sub')] + ['dir', 'gone', 'empty', 'n', 'link', 'prog']
+def put(p):
+    with open(p, rnd.choice('wa')) as f: f.write('%d\\n' % rnd.randrange(1000))
+def get(p):
+    with open(p) as f: print(f.read().split())
+ops = [(put, 1), (get, 1), (os.unlink, 1), (os.rmdir, 1), (os.mkdir, 1), (os.mkdir, 1), (os.rename, 2), (os.rename, 2), (os.link, 2), (lambda p: os.symlink('dir/a', p), 1), (lambda p: print(sorted(os.listdir(p))), 1),
+    (lambda p: os.truncate(p, 3), 1), (lambda p: os.chmod(p, rnd.choice((0o600, 0o4755, 0o1777, 0o700))), 1), (lambda p: os.lchown(p, rnd.randrange(5), 5), 1), (os.readlink, 1)]
+for i in range(500):
+    f, n = rnd.choice(ops); args = [rnd.choice(names) for _ in range(n)]
+    try: f(*args); print(i, *args, 'ok')
+    except OSError as e: print(i, *args, errno.errorcode[e.errno])
+`;
+    const run = (seed: number) => `python3 -c "$(cat <<'END'\n${script}\nEND\n)" ${seed}; ${SHOW} true`;
+    for (const seed of [1, 2, 3]) await same([run(seed), `${SHOW} true`, run(seed + 100), SHOW]);
+  });
+
   test('root inside, an ordinary user outside', needs('setpriv'), async () => {
     const dir = await same(
       [
