@@ -1,7 +1,7 @@
 // Directories of the union: names of the upper layer hide those of the lower one, and whiteouts in the upper one hide them
 // without showing anything. Every change is one rename or link in the upper layer, made ready in the work directory.
 
-import { EIO, ENOENT, ENOMEM, ENOTDIR, ENOTEMPTY, EXDEV } from '../../../abi/errno.ts';
+import { EIO, ENOENT, ENOMEM, ENOSPC, ENOTDIR, ENOTEMPTY, EXDEV } from '../../../abi/errno.ts';
 import { O_RDONLY } from '../../../abi/fs/fcntl.ts';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../../../abi/fs/fs.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/fs/stat.ts';
@@ -16,7 +16,7 @@ import { initOwner } from '../../vfs/permission.ts';
 import { clear, type Listed, namesOf, unused } from './layers.ts';
 import { hostMode, type Mark, readMark, WHITEOUT, writeMark } from './marks.ts';
 import { OverlayInode, type OverlayWorld } from './overlay_inode.ts';
-import { makeLink, OverlaySpecial } from './overlay_special.ts';
+import { makeLink, OverlaySpecial, SPECIAL_BYTES } from './overlay_special.ts';
 
 /** A name of a listing, beside its text. */
 const LISTED_BYTES = 160;
@@ -201,6 +201,7 @@ export class OverlayDir extends OverlayInode {
     const { mounter } = this.fs;
     const mark = this.birthMark(ctx, mode, rdev);
     const regular = (mode & S_IFMT) === S_IFREG;
+    if (!regular && !kernelMemory.fits(SPECIAL_BYTES)) return -ENOSPC;
     const first = S_IFREG | (regular ? hostMode(mark.mode) : 0o600);
     const made = this.make(name, mark, (dir, at) => dir.create(mounter, at, first, 0));
     if (made instanceof OverlaySpecial) made.keep();
