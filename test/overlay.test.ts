@@ -296,6 +296,39 @@ describe('across runs', needs('inside'), () => {
     return runs.map((r) => r.stdout);
   }
 
+  test('mappings go on with what is written', needs('python3'), async () => {
+    const dir = newTree();
+    const script = `
+import mmap, os
+f = open('file', 'rb'); shown = mmap.mmap(f.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ); own = mmap.mmap(f.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
+own[5:6] = b'+'; print(shown[:], own[:])
+w = open('file', 'r+b'); w.write(b'UPPER'); w.flush(); print(shown[:], own[5:6])
+m = mmap.mmap(w.fileno(), 0); m[0:1] = b'M'; print(shown[:], f.read())
+`;
+    const out = await runs(dir, [`python3 -c "$(cat <<'END'\n${script}\nEND\n)"`, 'cat file']);
+    assert.equal(out[0], "b'lower\\n' b'lower+'\nb'UPPER\\n' b'+'\nb'MPPER\\n' b'MPPER\\n'\n");
+    assert.equal(out[1], 'MPPER\n');
+  });
+
+  test('a big file with holes is copied up with them', async () => {
+    const dir = newTree();
+    const big = join(dir, 'lower/big');
+    const make = `truncate -s 1T ${big}; for at in 0 4097 3000000 900000000000; do printf data$at | dd of=${big} bs=1 seek=$at conv=notrunc status=none; done
+      head -c 3000001 /dev/urandom > ${dir}/lower/noise`;
+    assert.equal(spawnSync('sh', ['-c', make]).status, 0);
+    const look =
+      'for at in 0 4097 3000000 900000000000; do dd if=big bs=1 skip=$at count=5 status=none; done; stat -c %s big; [ $(stat -c %b big) -lt 100 ] && echo sparse';
+    const out = await runs(dir, [
+      `echo x >> big; echo x >> noise; ${look}`,
+      `${look}; head -c 3000001 noise | md5sum; stat -c %s noise`,
+    ]);
+    assert.equal(out[0], 'data0data4data3data91099511627778\nsparse\n');
+    const sum = spawnSync('md5sum', [join(dir, 'lower/noise')])
+      .stdout.toString()
+      .slice(0, 32);
+    assert.equal(out[1], `${out[0]}${sum}  -\n3000003\n`);
+  });
+
   test('a git repository, made in one run and used in the next', needs('git'), async () => {
     const git =
       'export GIT_CONFIG_GLOBAL=/dev/null; git() { command git -c user.name=n -c user.email=e "$@"; };';
@@ -352,7 +385,7 @@ describe('across runs', needs('inside'), () => {
     // Each line is acknowledged when its file is complete; copies up, renames and removals go on all the time.
     const script = `i=0; while :; do i=$((i+1)); echo $i > tmp.$i; mv tmp.$i n.$i; echo $i >> file; rm -f dir/a; echo $i > dir/a; mkdir -p d.$i/s; echo $i; done`;
     let seen = 0;
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 3; round++) {
       const words = insideWords(dir, [], []);
       const child = spawn(words[0]!, [...words.slice(1), 'sh', '-c', script.replace('i=0', `i=${seen}`)], {
         stdio: ['ignore', 'pipe', 'inherit'],
@@ -362,11 +395,11 @@ describe('across runs', needs('inside'), () => {
         text += chunk.toString();
       });
       const end = Date.now() + LIMIT_MS;
-      while (text.split('\n').length < 30 + 17 * round && Date.now() < end) await sleep(5);
+      while (text.split('\n').length < 20 + 17 * round && Date.now() < end) await sleep(5);
       child.kill('SIGKILL');
       await new Promise((done) => child.on('close', done));
       const lines = text.split('\n').slice(0, -1);
-      assert.ok(lines.length >= 29, 'it wrote nothing');
+      assert.ok(lines.length >= 19, 'it wrote nothing');
       seen = Number(lines.at(-1));
       const check = `python3 -c "
 import os

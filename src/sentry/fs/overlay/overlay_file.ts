@@ -2,25 +2,19 @@
 // sees what others write, which Linux's overlayfs does for reads as well. It is copied up at the first write, not at open(2), so that
 // truncation at open copies nothing.
 
-import { EIO } from '../../../abi/errno.ts';
 import { O_ACCMODE, O_RDONLY, O_RDWR } from '../../../abi/fs/fcntl.ts';
 import { SEEK_DATA, SEEK_END, SEEK_HOLE } from '../../../abi/fs/fs.ts';
 import { S_IFREG } from '../../../abi/fs/stat.ts';
 import { MAP_SHARED, PROT_READ } from '../../../abi/memory/mman.ts';
 import { failed } from '../../base/errno.ts';
-import { type Io, KernelIo } from '../../base/io.ts';
+import type { Io } from '../../base/io.ts';
 import type { Mappable } from '../../memfile/mappable.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { File } from '../../vfs/file.ts';
 import type { Inode } from '../../vfs/inode.ts';
+import { copyBytes } from './copy.ts';
 import { OverlayContent } from './overlay_content.ts';
 import { OverlayInode } from './overlay_inode.ts';
-
-/** What one step of a copy moves, and the unit in which zeros are left out. */
-const COPY_BYTES = 1 << 20;
-const BLOCK = 4096;
-let copyBuffer: Uint8Array | null = null;
-const zeros: Uint8Array = new Uint8Array(BLOCK);
 
 export class OverlayFileInode extends OverlayInode {
   private content: OverlayContent | null = null;
@@ -51,12 +45,7 @@ export class OverlayFileInode extends OverlayInode {
     const from = size === 0 ? null : this.lower!.open(mounter, O_RDONLY);
     let r = typeof from === 'number' ? from : 0;
     if (from instanceof File) {
-      const buffer = (copyBuffer ??= new Uint8Array(COPY_BYTES));
-      for (let at = 0; at < size && r >= 0; at += COPY_BYTES) {
-        const want = Math.min(COPY_BYTES, size - at);
-        r = from.pread(mounter, new KernelIo(buffer, 0, want), at);
-        if (r >= 0) r = r < want ? -EIO : writeData(mounter, out, buffer, want, at);
-      }
+      r = copyBytes(mounter, from, out, size);
       from.unref();
     }
     if (r >= 0) r = to.truncate(mounter, size);
@@ -133,31 +122,6 @@ export class OverlayFileInode extends OverlayInode {
     this.absorb();
     return r;
   }
-}
-
-/** Writes what is not zero of `len` bytes to `at`. */
-function writeData(ctx: VfsContext, out: File, bytes: Uint8Array, len: number, at: number): number {
-  const whole = Buffer.from(bytes.buffer, bytes.byteOffset, len);
-  const isZero = (i: number) => {
-    const n = Math.min(BLOCK, len - i);
-    return whole.compare(zeros, 0, n, i, i + n) === 0;
-  };
-  for (let i = 0; i < len; ) {
-    if (isZero(i)) {
-      i += BLOCK;
-      continue;
-    }
-    let end = i + BLOCK;
-    while (end < len && !isZero(end)) end += BLOCK;
-    end = Math.min(end, len);
-    const io = new KernelIo(bytes, i, end - i);
-    while (io.remaining > 0) {
-      const n = out.pwrite(ctx, io, at + end - io.remaining);
-      if (n <= 0) return n < 0 ? n : -EIO;
-    }
-    i = end;
-  }
-  return 0;
 }
 
 export class OverlayFile extends File {
