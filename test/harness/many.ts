@@ -10,9 +10,25 @@ const LIMIT_MS = 540_000;
 /** Processes that the host ends after their parent: they get a moment. */
 const SETTLE_MS = 5000;
 
+/** Runs its words on a terminal of their own and presses the key when they say "up": kill(2) would be no key, and reach the first program alone. */
+const KEY = `
+import os, pty, sys
+pid, fd = pty.fork()
+if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
+seen = b''
+while b'up' not in seen: seen += os.read(fd, 1000)
+os.write(fd, bytes([3]))
+try:
+    while os.read(fd, 1000): pass
+except OSError: pass
+print('ended by', os.waitpid(pid, 0)[1] & 127)
+`;
+
 interface Kind {
   readonly name: string;
   readonly flags?: (i: number) => string[];
+  /** Starts the command; the command's words follow. */
+  readonly through?: string[];
   readonly argv: string[];
   readonly input?: string;
   /** Sent to the process group when it has said "up". */
@@ -43,7 +59,12 @@ const KINDS: readonly Kind[] = [
     signal: 'SIGKILL',
     ends: 'up\n:SIGKILL',
   },
-  { name: 'Ctrl-C', argv: ['sh', '-c', 'echo up; sleep 1000 | cat'], signal: 'SIGINT', ends: 'up\n:SIGINT' },
+  {
+    name: 'Ctrl-C',
+    through: ['python3', '-c', KEY],
+    argv: ['sh', '-c', 'echo up; sleep 1000 | cat'],
+    ends: 'ended by 2\n:0',
+  },
   {
     name: 'what is kept',
     flags: (i) => ['--overlay', `/tmp/kept/${i}`],
@@ -68,8 +89,11 @@ interface Ended {
 }
 
 function start(kind: Kind, i: number): Ended {
-  const words = ['do', ...(kind.flags?.(i) ?? []), '--', ...kind.argv];
-  const child = spawn(join(distDir, 'vedette'), words, { detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  const words = [...(kind.through ?? []), join(distDir, 'vedette'), 'do', ...(kind.flags?.(i) ?? []), '--'];
+  const child = spawn(words[0]!, [...words.slice(1), ...kind.argv], {
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   let text = '';
   let errors = '';
   child.stdin!.on('error', () => {});
