@@ -30,7 +30,8 @@ export async function runDo(command: readonly string[], flags: Record<string, un
     if (options.profile !== null && options.profile !== '-')
       reports!.makeReportFile('--profile', options.profile);
     const stopSampling = options.cpuProfile === null ? null : reports!.startCpuProfile(options.cpuProfile);
-    const loader = new Loader(options, tracer);
+    const overlay = options.overlay === null ? null : await import('../runtime/overlay.ts');
+    const loader = new Loader(options, tracer, overlay?.openLayer ?? null);
     if (options.profile !== null)
       loader.kernel.profile = new (await import('../sentry/kernel/profile.ts')).Profile();
     const diff =

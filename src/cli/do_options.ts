@@ -219,6 +219,7 @@ export function doOptions(
     tmpfs: [...access.tmpfs, ...many('tmpfs').map(parseTmpfs)],
     hidden: access.hide,
     rootfs: hostFile(text('rootfs') ?? '/'),
+    overlay: text('overlay') === null ? null : hostFile(text('overlay')!),
     platform: text('platform') ?? 'auto',
     clock,
     patchCalls: flags.patchCalls !== false,

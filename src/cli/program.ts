@@ -80,7 +80,9 @@ export function makeProgram(
 
   program
     .command('do')
-    .description('run a program with the files of this machine; what it writes reaches only those of --bind')
+    .description(
+      'run a program with the files of this machine; what it writes reaches only those of --bind and --overlay',
+    )
     .usage('[flags] -- CMD [ARGS...]')
     .argument('<command...>', 'program and arguments')
     .passThroughOptions()
@@ -141,6 +143,10 @@ export function makeProgram(
       new Option('--tmpfs <DST>', 'mount an empty file system in memory').argParser(list).default([], 'none'),
     )
     .option('--rootfs <dir>', 'directory of this machine that becomes /', '/')
+    .option(
+      '--overlay <dir>',
+      'keep what is written to / in a directory of this machine: the next run with it goes on from there',
+    )
     .option(
       '--platform <name>',
       'how guest code is run: auto (systrap where the host allows it), systrap, ptrace',

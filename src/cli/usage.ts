@@ -17,6 +17,10 @@ export const DO_EXAMPLES: readonly Example[] = [
   ['vedette do --mount ./src:/src:ro -- ls /src', 'show a directory of the host inside'],
   ['vedette do --bind .:/work --cwd /work -- make', 'work in this directory: what is made stays there'],
   [
+    'vedette do --overlay ./box -- ./configure',
+    'keep what is written, for the next run with --overlay ./box',
+  ],
+  [
     'vedette do --access=code --diff -- ./install.sh',
     'code that nobody has read: no keys, and what it changed',
   ],
@@ -36,7 +40,7 @@ export const COMPLETION_EXAMPLES: readonly Example[] = [
 export const SHELLS: readonly string[] = ['bash', 'zsh', 'fish'];
 
 export const WHAT_IT_READS =
-  'The program can read every file that you can read, and has your variables, unless --access=code, --hide or\n--rootfs say otherwise. It changes no file of this machine but through --bind.';
+  'The program can read every file that you can read, and has your variables, unless --access=code, --hide or\n--rootfs say otherwise. It changes no file of this machine but through --bind and --overlay.';
 
 export const ABOUT_NETWORK =
   'Without --network there is no network inside but loopback. --network=user reaches public addresses and\nneeds no privilege; this machine is host.vedette.internal inside, for who is allowed that name.';

@@ -38,6 +38,7 @@ import { handOn } from './inherited.ts';
 import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
 import { setUpNetwork } from './network/network.ts';
 import { type SandboxOptions, STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
+import type { openLayer as OpenLayer } from './overlay.ts';
 import { createPlatform } from './platforms.ts';
 import { bugReport, describeKernel } from './report.ts';
 import { accessOf, Stdio } from './stdio.ts';
@@ -50,6 +51,8 @@ export class Loader implements SignalTarget {
   readonly options: SandboxOptions;
   private readonly debugLog: DebugLog | null;
   private readonly tracer: SyscallTracer | null;
+  /** What --overlay needs, when it is asked for. */
+  private readonly openLayer: typeof OpenLayer | null;
   private memfile!: MemoryFile;
   private poller!: HostPoller;
   private platform!: Platform;
@@ -58,16 +61,21 @@ export class Loader implements SignalTarget {
   ns!: MountNamespace;
   private devpts!: Devpts;
   private terminals: Terminals | null = null;
-  private binds: readonly BindFs[] = [];
+  private binds: BindFs[] = [];
   private stdio!: Stdio;
   private init!: Task;
   private stepNumber = 0;
   private stopStatus = -1;
 
   /** Builds everything up to the first program, `tracer` watching. Throws StartError for what the caller can put right. */
-  constructor(options: SandboxOptions, tracer: SyscallTracer | null = null) {
+  constructor(
+    options: SandboxOptions,
+    tracer: SyscallTracer | null = null,
+    openLayer: typeof OpenLayer | null = null,
+  ) {
     this.options = options;
     this.tracer = tracer;
+    this.openLayer = openLayer;
     this.debugLog = options.debugLog === null ? null : new DebugLog(options.debugLog, 'do');
     try {
       this.build();
@@ -89,11 +97,21 @@ export class Loader implements SignalTarget {
     this.step('timers', () => new HostTimer(this.poller, this.kernel.time));
     this.ctx = new BootContext(credFor(0, 0), this.kernel.time);
     this.step('vdso', () => this.makeVdso());
-    const hidden = o.hidden.length === 0 ? NOTHING_HIDDEN : new HiddenFiles(o.hidden);
-    this.ns = this.step(`root ${o.rootfs}`, () => mountRoot(this.kernel, this.ctx, o.rootfs, hidden));
+    const given = o.hidden.length === 0 ? NOTHING_HIDDEN : new HiddenFiles(o.hidden);
+    const layer = o.overlay === null ? null : this.openLayer!(o.overlay, o.rootfs, given);
+    const hidden = layer === null ? given : new HiddenFiles([...o.hidden, layer.path]);
+    this.ns = this.step(`root ${o.rootfs}`, () =>
+      mountRoot(
+        this.kernel,
+        this.ctx,
+        o.rootfs,
+        hidden,
+        layer === null ? undefined : (lower) => layer.over(this.kernel, this.ctx, lower, this.binds),
+      ),
+    );
     this.devpts = this.step('kernel file systems', () => mountKernelFs(this.kernel, this.ctx, this.ns));
-    this.binds = this.step('mounts', () =>
-      mountExtra(this.kernel, this.ctx, this.ns, o.tmpfs, o.mounts, hidden),
+    this.step('mounts', () =>
+      mountExtra(this.kernel, this.ctx, this.ns, o.tmpfs, o.mounts, hidden, this.binds),
     );
     const { hostname } = o;
     if (hostname !== null) this.step('host name', () => nameHost(this.kernel, this.ctx, hostname));
@@ -221,8 +239,7 @@ export class Loader implements SignalTarget {
     // No program runs any more that could write to a mapped file.
     for (const fs of this.binds) {
       const r = fs.writeBack();
-      if (r < 0)
-        process.stderr.write(`vedette: --bind: a mapped file could not be written: ${errnoName(-r)}\n`);
+      if (r < 0) process.stderr.write(`vedette: a mapped file could not be written: ${errnoName(-r)}\n`);
     }
     this.binds = [];
     this.debugLog?.close();

@@ -1,6 +1,8 @@
 // --diff: what a run has changed of the files that it saw, printed when the sandbox ends. Loaded only when asked for.
 
 import { writeFileSync, writeSync } from 'node:fs';
+import { layerChanges } from '../sentry/fs/overlay/changes.ts';
+import { OverlayFs } from '../sentry/fs/overlay/overlayfs.ts';
 import { type Change, changesOf } from '../sentry/fs/rootfs/changes.ts';
 import { HostRootFs } from '../sentry/fs/rootfs/rootfs.ts';
 import { pathString } from '../sentry/vfs/dpath.ts';
@@ -11,10 +13,15 @@ import { STATUS_USAGE, StartError } from './options.ts';
 
 /** One file system over the host, and where it is mounted. */
 interface Overlay {
-  readonly fs: HostRootFs;
+  readonly fs: HostRootFs | OverlayFs;
   readonly at: string;
   /** What starting the sandbox changed already: directories for mounts. */
   readonly before: ReadonlySet<string>;
+}
+
+/** Of an overlay that is kept: all that it holds against the host's tree, also from earlier runs. */
+function changes(fs: HostRootFs | OverlayFs): readonly Change[] {
+  return fs instanceof OverlayFs ? layerChanges(fs) : changesOf(fs);
 }
 
 const key = ({ kind, path }: Change) => kind + path;
@@ -44,10 +51,11 @@ export class DiffReport {
     for (const m of ns.mounts) {
       const { fs } = m;
       // A mount of a file shows one entry of a tree of its own.
-      if (!(fs instanceof HostRootFs) || seen.has(fs) || m.root.inode !== fs.root) continue;
+      if (!(fs instanceof HostRootFs || fs instanceof OverlayFs) || seen.has(fs) || m.root.inode !== fs.root)
+        continue;
       seen.add(fs);
       const at = m === root.mount ? '' : pathString(new Path(m, m.root), root);
-      this.overlays.push({ fs, at, before: new Set(changesOf(fs).map(key)) });
+      this.overlays.push({ fs, at, before: new Set(fs instanceof OverlayFs ? [] : changesOf(fs).map(key)) });
     }
     if (target !== '-') this.put('');
   }
@@ -56,7 +64,7 @@ export class DiffReport {
   write(): void {
     const lines: string[] = [];
     for (const { fs, at, before } of this.overlays)
-      for (const change of changesOf(fs)) {
+      for (const change of changes(fs)) {
         if (before.has(key(change))) continue;
         lines.push(`${change.kind} ${shown(at !== '' && change.path === '/' ? at : at + change.path)}\n`);
       }

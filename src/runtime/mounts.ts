@@ -92,15 +92,16 @@ function mountAt(
   if (r < 0) throw refusedTarget(option, r);
 }
 
-/** Mounts the root and makes paths work for `ctx`. Throws StartError when the directory cannot be used. */
+/** Mounts the root, as `over` has it, and makes paths work for `ctx`. Throws StartError when the directory cannot be used. */
 export function mountRoot(
   kernel: Kernel,
   ctx: BootContext,
   rootfs: string,
   hidden: HiddenFiles,
+  over: (lower: FileSystem) => FileSystem = (lower) => lower,
 ): MountNamespace {
   if (!isHostDirectory('--rootfs', rootfs)) throw refusedPath('--rootfs', rootfs, 'ENOTDIR');
-  const fs = hostTree(kernel, '--rootfs', rootfs, rootfs, hidden);
+  const fs = over(hostTree(kernel, '--rootfs', rootfs, rootfs, hidden));
   const ns = new MountNamespace(newMount(fs, 'rootfs', MS_RELATIME));
   ctx.setRoot(namespaceRoot(ns));
   return ns;
@@ -127,7 +128,7 @@ export function mountKernelFs(kernel: Kernel, ctx: BootContext, ns: MountNamespa
   return devpts;
 }
 
-/** What --tmpfs asks for, then --mount and --bind in the order given; the file systems that write to the host. */
+/** What --tmpfs asks for, then --mount and --bind in the order given. Those that write to the host go to `binds`. */
 export function mountExtra(
   kernel: Kernel,
   ctx: BootContext,
@@ -135,7 +136,8 @@ export function mountExtra(
   tmpfs: readonly string[],
   mounts: readonly MountOption[],
   hidden: HiddenFiles,
-): BindFs[] {
+  binds: BindFs[],
+): void {
   for (const path of tmpfs)
     mountAt(
       ns,
@@ -145,9 +147,7 @@ export function mountExtra(
       MS_NOSUID | MS_NODEV | MS_RELATIME,
       `--tmpfs ${path}`,
     );
-  const binds: BindFs[] = [];
   for (const m of mounts) mountHostPath(kernel, ctx, ns, m, hidden, binds);
-  return binds;
 }
 
 /** Shows a file or directory of the host at a place that is made when it does not exist. */

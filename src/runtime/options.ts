@@ -48,6 +48,8 @@ export interface SandboxOptions {
   readonly tmpfs: readonly string[];
   /** Directory of the host that becomes the root, read-only below an in-memory layer that takes all changes. */
   readonly rootfs: string;
+  /** Directory of the host that keeps what is written to the root, for this run and later ones; null for memory. */
+  readonly overlay: string | null;
   readonly platform: string;
   /** Platforms that can may rewrite system call instructions to jumps. */
   readonly patchCalls: boolean;

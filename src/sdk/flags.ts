@@ -32,6 +32,8 @@ export interface DoOptions {
   readonly tmpfs?: readonly string[];
   /** Directory of this machine that becomes /. */
   readonly rootfs?: string;
+  /** Directory of this machine that keeps what is written to /: the next run with it goes on from there. */
+  readonly overlay?: string;
   /** auto, systrap or ptrace. */
   readonly platform?: string;
   /** auto, tsc, vdso or call. */
@@ -104,6 +106,7 @@ export const KINDS: Readonly<Record<keyof DoOptions, Kind>> = {
   bind: 'list',
   tmpfs: 'list',
   rootfs: 'text',
+  overlay: 'text',
   platform: 'text',
   clock: 'text',
   patchCalls: 'not',

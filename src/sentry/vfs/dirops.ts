@@ -357,8 +357,13 @@ function renamed(
     if (target !== null) forgetChildren(dst);
     dropDentry(dst);
   }
+  // What is exchanged loses its place before it gets the other one: it must not be forgotten in between.
+  if (exchange) target!.aliases++;
   moveDentry(src, toDir, toName);
-  if (exchange) moveDentry(dst, fromDir, fromName);
+  if (exchange) {
+    moveDentry(dst, fromDir, fromName);
+    target!.aliases--;
+  }
   const from = fromDir.inode!;
   const to = toDir.inode!;
   const cookie = moveCookie();

@@ -1,0 +1,222 @@
+// Regular files of the union. An open file goes on with the upper object as soon as there is one: who had it open for reading
+// sees what others write, which Linux's overlayfs does for reads as well. It is copied up at the first write, not at open(2), so that
+// truncation at open copies nothing.
+
+import { O_ACCMODE, O_RDONLY, O_RDWR } from '../../../abi/fs/fcntl.ts';
+import { SEEK_DATA, SEEK_END, SEEK_HOLE } from '../../../abi/fs/fs.ts';
+import { S_IFREG } from '../../../abi/fs/stat.ts';
+import { MAP_SHARED, PROT_READ } from '../../../abi/memory/mman.ts';
+import { failed } from '../../base/errno.ts';
+import type { Io } from '../../base/io.ts';
+import type { Mappable } from '../../memfile/mappable.ts';
+import type { VfsContext } from '../../vfs/context.ts';
+import { File } from '../../vfs/file.ts';
+import type { Inode } from '../../vfs/inode.ts';
+import { copyBytes } from './copy.ts';
+import { OverlayContent } from './overlay_content.ts';
+import { OverlayInode } from './overlay_inode.ts';
+
+export class OverlayFileInode extends OverlayInode {
+  private content: OverlayContent | null = null;
+  /** Keeps the layer's file there that was copied up when its last name was gone. */
+  private keeper: File | null = null;
+
+  protected override copy(name: string, size: number): Inode | number {
+    const { mounter, work } = this.fs;
+    const made = work.create(mounter, name, S_IFREG | 0o600, 0);
+    if (failed(made)) return made;
+    // Held, so that it is not forgotten between two descriptors.
+    made.aliases++;
+    const r = this.copyContent(made, Math.min(size, this.lower!.size));
+    made.aliases--;
+    if (r < 0) {
+      work.unlink(mounter, name, made);
+      made.forget();
+      return r;
+    }
+    return made;
+  }
+
+  /** The first `size` bytes; what is zero stays a hole. */
+  private copyContent(to: Inode, size: number): number {
+    const { mounter } = this.fs;
+    const out = to.open(mounter, O_RDWR);
+    if (failed(out)) return out;
+    const from = size === 0 ? null : this.lower!.open(mounter, O_RDONLY);
+    let r = typeof from === 'number' ? from : 0;
+    if (from instanceof File) {
+      r = copyBytes(mounter, from, out, size);
+      from.unref();
+    }
+    if (r >= 0) r = to.truncate(mounter, size);
+    out.unref();
+    return Math.min(r, 0);
+  }
+
+  override open(ctx: VfsContext, flags: number): File | number {
+    const real = this.openReal(ctx, flags);
+    return failed(real) ? real : new OverlayFile(this, flags, real);
+  }
+
+  /** Opens the layer's file; the lower one for reading alone. */
+  openReal(ctx: VfsContext, flags: number): File | number {
+    if (this.upper === null) return this.lower!.open(ctx, (flags & ~O_ACCMODE) | O_RDONLY);
+    return this.upper.open(this.fs.mounter, flags);
+  }
+
+  /** The content for mappings, from the layer's `source`. */
+  mapped(source: Mappable): Mappable {
+    if (this.content === null) this.content = new OverlayContent(source);
+    else this.content.become(source);
+    return this.content;
+  }
+
+  protected override copyNameless(name: string, made: Inode): number {
+    const file = made.open(this.fs.mounter, O_RDWR);
+    if (failed(file)) return file;
+    const r = super.copyNameless(name, made);
+    if (r < 0) file.unref();
+    else this.keeper = file;
+    return r;
+  }
+
+  override evict(): void {
+    super.evict();
+    this.keeper?.unref();
+    this.keeper = null;
+  }
+
+  override copyUp(size?: number): number {
+    const before = this.upper;
+    const r = super.copyUp(size);
+    if (before === null && this.upper !== null && this.content?.mapped) return this.moveMappings();
+    return r;
+  }
+
+  /** Who has the lower file mapped sees the upper one from now on. */
+  private moveMappings(): number {
+    const { mounter } = this.fs;
+    const file = this.upper!.open(mounter, O_RDWR);
+    if (failed(file)) return file;
+    const source = file.mmap(mounter, PROT_READ, MAP_SHARED);
+    if (typeof source !== 'number') this.content!.become(source);
+    file.unref();
+    return typeof source === 'number' ? source : 0;
+  }
+
+  override truncate(ctx: VfsContext, size: number): number {
+    let r = this.copyUp(size);
+    if (r < 0) return r;
+    // The layer asks the caller's limits.
+    r = this.upper!.truncate(ctx, size);
+    if (r === 0) this.dropPrivs(ctx);
+    this.absorb();
+    return r;
+  }
+
+  override fallocate(ctx: VfsContext, mode: number, off: number, len: number, done: number): number {
+    let r = this.copyUp();
+    if (r < 0) return r;
+    r = this.upper!.fallocate(ctx, mode, off, len, done);
+    if (r > 0) this.dropPrivs(ctx);
+    this.absorb();
+    return r;
+  }
+}
+
+export class OverlayFile extends File {
+  private readonly file: OverlayFileInode;
+  private real: File;
+
+  constructor(inode: OverlayFileInode, flags: number, real: File) {
+    super(inode, flags);
+    this.file = inode;
+    this.real = real;
+  }
+
+  protected override release(): void {
+    this.real.unref();
+  }
+
+  override get seekable(): boolean {
+    return true;
+  }
+
+  /** The layer's file, which is the upper one once there is one: 0 or -errno. */
+  private follow(ctx: VfsContext): number {
+    if (this.real.inode !== this.file.real) {
+      const now = this.file.openReal(ctx, this.flags);
+      if (failed(now)) return now;
+      this.real.unref();
+      this.real = now;
+    }
+    this.real.flags = this.flags;
+    return 0;
+  }
+
+  /** The same before a change. */
+  private change(ctx: VfsContext): number {
+    const r = this.file.copyUp();
+    return r < 0 ? r : this.follow(ctx);
+  }
+
+  override pread(ctx: VfsContext, io: Io, off: number): number {
+    if (this.real.inode !== this.file.real) {
+      const r = this.follow(ctx);
+      if (r < 0) return r;
+    }
+    return this.real.pread(ctx, io, off);
+  }
+
+  override write(ctx: VfsContext, io: Io): number {
+    const r = this.change(ctx);
+    if (r < 0) return r;
+    this.real.pos = this.pos;
+    const n = this.real.write(ctx, io);
+    this.pos = this.real.pos;
+    return this.wrote(ctx, n);
+  }
+
+  override pwrite(ctx: VfsContext, io: Io, off: number): number {
+    const r = this.change(ctx);
+    return r < 0 ? r : this.wrote(ctx, this.real.pwrite(ctx, io, off));
+  }
+
+  private wrote(ctx: VfsContext, n: number): number {
+    if (n > 0) {
+      this.file.dropPrivs(ctx);
+      this.file.size = this.real.inode.size;
+    }
+    return n;
+  }
+
+  override flush(ctx: VfsContext): number {
+    const r = this.real.flush(ctx);
+    const f = super.flush(ctx);
+    return r < 0 ? r : f;
+  }
+
+  override lseek(ctx: VfsContext, off: number, whence: number): number {
+    if (whence === SEEK_END) this.file.refresh(ctx);
+    if (whence !== SEEK_DATA && whence !== SEEK_HOLE) return super.lseek(ctx, off, whence);
+    const r = this.follow(ctx);
+    if (r < 0) return r;
+    const to = this.real.lseek(ctx, off, whence);
+    if (to >= 0) this.pos = to;
+    return to;
+  }
+
+  override mmap(ctx: VfsContext, prot: number, flags: number): Mappable | number {
+    const shared = (flags & MAP_SHARED) !== 0 && this.writable;
+    const r = shared ? this.change(ctx) : this.follow(ctx);
+    if (r < 0) return r;
+    if (shared) this.file.dropPrivs(ctx);
+    const source = this.real.mmap(ctx, prot, flags);
+    return typeof source === 'number' ? source : this.file.mapped(source);
+  }
+
+  override fsync(ctx: VfsContext): number {
+    const r = this.follow(ctx);
+    return r < 0 ? r : this.real.fsync(ctx);
+  }
+}
