@@ -193,8 +193,13 @@ export class InetDatagram extends InetSocket {
       const r = readControl(ctx, this, msg, info);
       if (r < 0) return r;
     }
-    const n = ep.send(io, info, flags & MSG_MORE);
+    let n = ep.send(io, info, flags & MSG_MORE);
     this.ns.flush();
+    if (n === -EAGAIN) {
+      // Who was given something has made room.
+      n = ep.send(io, info, flags & MSG_MORE);
+      if (n >= 0) this.ns.flush();
+    }
     return n === -EAGAIN ? this.again(this.waiters, WRITE_EVENTS | POLLERR) : n;
   }
 

@@ -244,6 +244,11 @@ export class InetStream extends InetSocket {
     else {
       r = this.endpoint.send(io, flags & (MSG_OOB | MSG_MORE));
       this.ns.flush();
+      if (r === -EAGAIN) {
+        // Who was given something has made room.
+        r = this.endpoint.send(io, flags & (MSG_OOB | MSG_MORE));
+        if (r > 0) this.ns.flush();
+      }
     }
     if (r >= 0) return r;
     if (r === -EAGAIN) return this.again(this.waiters, WRITE_EVENTS | POLLHUP | POLLERR);
@@ -277,8 +282,10 @@ export class InetStream extends InetSocket {
       )
         return this.again(this.waiters, RECEIVE_EVENTS);
     }
-    const n = ep.receive(io, flags & (MSG_PEEK | MSG_TRUNC), skip);
+    // What is on its way to us comes first: told of it between this and the wait, nobody would hear.
     this.ns.flush();
+    const n = ep.receive(io, flags & (MSG_PEEK | MSG_TRUNC), skip);
+    if (n > 0) this.ns.flush();
     if (n === -EAGAIN) return this.again(this.waiters, RECEIVE_EVENTS);
     if (n > 0 && this.peekOff >= 0) this.peekOff = peek ? this.peekOff + n : Math.max(0, this.peekOff - n);
     return n;
