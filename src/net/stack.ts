@@ -1,14 +1,11 @@
 // Stack: all of one network namespace. It holds the tables and the interfaces; what happens to packets is in ip/ and in the transports,
 // each of which gets the stack as argument.
 
+import { EEXIST, EINVAL, ENODEV } from '../abi/errno.ts';
+import { IFF_LOOPBACK, IFF_MULTICAST } from '../abi/net/if.ts';
 import {
-  EEXIST,
-  EINVAL,
-  ENODEV,
   IFA_F_NOPREFIXROUTE,
   IFA_F_PERMANENT,
-  IFF_LOOPBACK,
-  IFF_MULTICAST,
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
   RT_TABLE_LOCAL,
@@ -17,7 +14,7 @@ import {
   RTN_MULTICAST,
   RTN_UNICAST,
   RTPROT_KERNEL,
-} from '../abi/index.ts';
+} from '../abi/net/rtnetlink.ts';
 import { IpAddress, LOOPBACK_V4, LOOPBACK_V6 } from './address.ts';
 import { NetCounters } from './counters.ts';
 import { AddressTable, InterfaceAddress } from './ip/addresses.ts';

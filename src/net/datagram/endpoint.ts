@@ -11,16 +11,8 @@ import {
   ENETUNREACH,
   ENOPROTOOPT,
   ENOTCONN,
-  ICMP_DEST_UNREACH,
-  ICMP_PARAMETERPROB,
-  ICMPV6_DEST_UNREACH,
-  ICMPV6_PARAMPROB,
-  IP_MTU,
-  IPPROTO_IP,
-  IPPROTO_IPV6,
-  IPV6_MTU,
-  MSG_ERRQUEUE,
-  MSG_PEEK,
+} from '../../abi/errno.ts';
+import {
   POLLERR,
   POLLHUP,
   POLLIN,
@@ -29,13 +21,17 @@ import {
   POLLRDNORM,
   POLLWRBAND,
   POLLWRNORM,
-  RTN_BROADCAST,
-  RTN_UNICAST,
-  SHUT_RD,
-  SHUT_WR,
-  SO_EE_ORIGIN_ICMP6,
-  SO_EE_ORIGIN_LOCAL,
-} from '../../abi/index.ts';
+} from '../../abi/events/poll.ts';
+import { SO_EE_ORIGIN_ICMP6, SO_EE_ORIGIN_LOCAL } from '../../abi/net/errqueue.ts';
+import {
+  ICMP_DEST_UNREACH,
+  ICMP_PARAMETERPROB,
+  ICMPV6_DEST_UNREACH,
+  ICMPV6_PARAMPROB,
+} from '../../abi/net/icmp.ts';
+import { IP_MTU, IPPROTO_IP, IPPROTO_IPV6, IPV6_MTU } from '../../abi/net/in.ts';
+import { RTN_BROADCAST, RTN_UNICAST } from '../../abi/net/rtnetlink.ts';
+import { MSG_ERRQUEUE, MSG_PEEK, SHUT_RD, SHUT_WR } from '../../abi/net/socket.ts';
 import type { IpAddress } from '../address.ts';
 import { ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6 } from '../address.ts';
 import type {

@@ -1,6 +1,6 @@
 // The groups of one endpoint: IP_ADD_MEMBERSHIP and its like in ip(7) and ipv6(7). With sources, only those are heard.
 
-import { EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENODEV } from '../../abi/index.ts';
+import { EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENODEV } from '../../abi/errno.ts';
 import type { IpAddress } from '../address.ts';
 import { ANY_V4, ANY_V6 } from '../address.ts';
 import type { Link } from '../link/link.ts';

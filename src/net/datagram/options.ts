@@ -1,9 +1,8 @@
 // Options of endpoints for datagrams: socket(7), ip(7), ipv6(7), udp(7). Which values are allowed the socket has looked at.
 
+import { EINVAL, ENOPROTOOPT } from '../../abi/errno.ts';
+import { ICMP_FILTER } from '../../abi/net/icmp.ts';
 import {
-  EINVAL,
-  ENOPROTOOPT,
-  ICMP_FILTER,
   IP_FREEBIND,
   IP_HDRINCL,
   IP_MINTTL,
@@ -39,6 +38,8 @@ import {
   IPV6_UNICAST_HOPS,
   IPV6_UNICAST_IF,
   IPV6_V6ONLY,
+} from '../../abi/net/in.ts';
+import {
   SO_BINDTODEVICE,
   SO_BINDTOIFINDEX,
   SO_BROADCAST,
@@ -51,12 +52,8 @@ import {
   SO_SNDBUF,
   SOL_RAW,
   SOL_SOCKET,
-  UDP_CORK,
-  UDP_GRO,
-  UDP_NO_CHECK6_RX,
-  UDP_NO_CHECK6_TX,
-  UDP_SEGMENT,
-} from '../../abi/index.ts';
+} from '../../abi/net/socket.ts';
+import { UDP_CORK, UDP_GRO, UDP_NO_CHECK6_RX, UDP_NO_CHECK6_TX, UDP_SEGMENT } from '../../abi/net/tcp.ts';
 
 /** Kept by name: [level, option] of each is in OPTION_FIELDS. */
 export class DatagramOptions {

@@ -1,8 +1,7 @@
 // The addresses of a stack's interfaces, and what kind of address one is to this stack: ip-address(8).
 
+import { EADDRNOTAVAIL, EEXIST } from '../../abi/errno.ts';
 import {
-  EADDRNOTAVAIL,
-  EEXIST,
   IFA_F_DADFAILED,
   IFA_F_DEPRECATED,
   IFA_F_TENTATIVE,
@@ -13,7 +12,7 @@ import {
   RTN_LOCAL,
   RTN_MULTICAST,
   RTN_UNICAST,
-} from '../../abi/index.ts';
+} from '../../abi/net/rtnetlink.ts';
 import type { IpAddress } from '../address.ts';
 import { AddressMap } from './address_map.ts';
 

@@ -1,6 +1,7 @@
 // ARP (RFC 826; RFC 5227 for the rest): asks, answers, and learns from both.
 
-import { ARPOP_REPLY, ARPOP_REQUEST, ETH_P_ARP, RTN_LOCAL } from '../../abi/index.ts';
+import { ARPOP_REPLY, ARPOP_REQUEST, ETH_P_ARP } from '../../abi/net/if.ts';
+import { RTN_LOCAL } from '../../abi/net/rtnetlink.ts';
 import type { IpAddress } from '../address.ts';
 import { ANY_V4, getIpv4 } from '../address.ts';
 import type { Link } from '../link/link.ts';

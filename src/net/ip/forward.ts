@@ -1,8 +1,7 @@
 // Forwarding: packets that are somebody else's, one hop on (RFC 1812, section 5; RFC 8200, section 3).
 
+import { EHOSTUNREACH, EMSGSIZE } from '../../abi/errno.ts';
 import {
-  EHOSTUNREACH,
-  EMSGSIZE,
   ICMP_DEST_UNREACH,
   ICMP_FRAG_NEEDED,
   ICMP_HOST_UNREACH,
@@ -12,7 +11,7 @@ import {
   ICMPV6_NOROUTE,
   ICMPV6_PKT_TOOBIG,
   ICMPV6_TIME_EXCEED,
-} from '../../abi/index.ts';
+} from '../../abi/net/icmp.ts';
 import { transportHeaderSize } from '../link/gso.ts';
 import type { Packet } from '../packet.ts';
 import type { Stack } from '../stack.ts';

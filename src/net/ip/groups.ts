@@ -1,13 +1,9 @@
 // Groups that this stack is a member of, and how routers are told: IGMPv2 and v3 (RFC 2236, RFC 3376), MLDv1 and v2 (RFC 2710,
 // RFC 3810). Sources are the sockets' own business: to routers we are members for all of them.
 
-import {
-  ENOBUFS,
-  ICMPV6_MGM_QUERY,
-  ICMPV6_MLD2_REPORT,
-  IPPROTO_ICMPV6,
-  IPPROTO_IGMP,
-} from '../../abi/index.ts';
+import { ENOBUFS } from '../../abi/errno.ts';
+import { ICMPV6_MGM_QUERY, ICMPV6_MLD2_REPORT } from '../../abi/net/icmp.ts';
+import { IPPROTO_ICMPV6, IPPROTO_IGMP } from '../../abi/net/in.ts';
 import { ANY_V4, ANY_V6, IpAddress, ipv4, parseAddress } from '../address.ts';
 import type { Link } from '../link/link.ts';
 import { Packet, SUM_GOOD, SUM_UNCHECKED } from '../packet.ts';

@@ -11,6 +11,9 @@ import {
   ENOPROTOOPT,
   EOPNOTSUPP,
   EPROTO,
+} from '../../abi/errno.ts';
+import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } from '../../abi/net/errqueue.ts';
+import {
   ICMP_DEST_UNREACH,
   ICMP_ECHO,
   ICMP_ECHOREPLY,
@@ -28,13 +31,9 @@ import {
   ICMPV6_PARAMPROB,
   ICMPV6_PKT_TOOBIG,
   ICMPV6_TIME_EXCEED,
-  IPPROTO_ICMP,
-  IPPROTO_ICMPV6,
-  RTN_BROADCAST,
-  RTN_LOCAL,
-  SO_EE_ORIGIN_ICMP,
-  SO_EE_ORIGIN_ICMP6,
-} from '../../abi/index.ts';
+} from '../../abi/net/icmp.ts';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../../abi/net/in.ts';
+import { RTN_BROADCAST, RTN_LOCAL } from '../../abi/net/rtnetlink.ts';
 import { ANY_V4, ANY_V6 } from '../address.ts';
 import { Packet, SUM_UNCHECKED } from '../packet.ts';
 import type { Stack } from '../stack.ts';

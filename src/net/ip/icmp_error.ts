@@ -1,6 +1,7 @@
 // ICMP errors that we send (RFC 1122, section 3.2.2; RFC 4443, section 2.4): never about errors, groups or broadcasts, and not
 // too many of them.
 
+import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } from '../../abi/net/errqueue.ts';
 import {
   ICMP_DEST_UNREACH,
   ICMP_ECHO,
@@ -13,12 +14,9 @@ import {
   ICMPV6_PARAMPROB,
   ICMPV6_PKT_TOOBIG,
   ICMPV6_UNK_OPTION,
-  IPPROTO_ICMP,
-  IPPROTO_ICMPV6,
-  RTN_LOCAL,
-  SO_EE_ORIGIN_ICMP,
-  SO_EE_ORIGIN_ICMP6,
-} from '../../abi/index.ts';
+} from '../../abi/net/icmp.ts';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../../abi/net/in.ts';
+import { RTN_LOCAL } from '../../abi/net/rtnetlink.ts';
 import type { IpAddress } from '../address.ts';
 import { ANY_V4, ANY_V6 } from '../address.ts';
 import { Packet } from '../packet.ts';

@@ -1,23 +1,15 @@
 // What comes in: checked, put together, and then ours, somebody else's, or nobody's.
 
 import {
-  ETH_P_ARP,
-  ETH_P_IP,
-  ETH_P_IPV6,
   ICMP_DEST_UNREACH,
   ICMP_PARAMETERPROB,
   ICMP_PROT_UNREACH,
   ICMPV6_PARAMPROB,
   ICMPV6_UNK_NEXTHDR,
-  IFF_LOOPBACK,
-  IFF_PROMISC,
-  IPPROTO_ICMP,
-  IPPROTO_ICMPV6,
-  IPPROTO_IGMP,
-  RTN_BROADCAST,
-  RTN_LOCAL,
-  RTN_MULTICAST,
-} from '../../abi/index.ts';
+} from '../../abi/net/icmp.ts';
+import { ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, IFF_LOOPBACK, IFF_PROMISC } from '../../abi/net/if.ts';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IGMP } from '../../abi/net/in.ts';
+import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from '../../abi/net/rtnetlink.ts';
 import type { IpAddress } from '../address.ts';
 import { getIpv4, getIpv6 } from '../address.ts';
 import type { Link } from '../link/link.ts';

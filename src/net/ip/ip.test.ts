@@ -3,21 +3,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { ECONNREFUSED, EHOSTUNREACH, EMSGSIZE, ENETUNREACH } from '../../abi/errno.ts';
+import { IP_RECVERR, IP_TTL, IPPROTO_ICMP, IPPROTO_IP } from '../../abi/net/in.ts';
 import {
-  ECONNREFUSED,
-  EHOSTUNREACH,
-  EMSGSIZE,
-  ENETUNREACH,
   IFA_F_TENTATIVE,
-  IP_RECVERR,
-  IP_TTL,
-  IPPROTO_ICMP,
-  IPPROTO_IP,
   NUD_FAILED,
   NUD_REACHABLE,
   NUD_STALE,
   RTN_UNREACHABLE,
-} from '../../abi/index.ts';
+} from '../../abi/net/rtnetlink.ts';
 import { ANY_V4, ANY_V6, LOOPBACK_V4, parseAddress } from '../address.ts';
 import { channelPair } from '../link/channel.ts';
 import { ImpairedDevice, Impairment } from '../link/impair.ts';

@@ -1,7 +1,7 @@
 // Neighbours: hardware addresses of those on the same link, found and kept as RFC 4861, section 7.3 says, for IPv4 too.
 
+import { EHOSTUNREACH } from '../../abi/errno.ts';
 import {
-  EHOSTUNREACH,
   NUD_DELAY,
   NUD_FAILED,
   NUD_INCOMPLETE,
@@ -11,7 +11,7 @@ import {
   NUD_PROBE,
   NUD_REACHABLE,
   NUD_STALE,
-} from '../../abi/index.ts';
+} from '../../abi/net/rtnetlink.ts';
 import type { IpAddress } from '../address.ts';
 import type { Link } from '../link/link.ts';
 import type { Packet } from '../packet.ts';

@@ -1,6 +1,7 @@
 // Sending: writes the network header, fragments what is too large, and hands it to loopback, a neighbour or a group.
 
-import { EMSGSIZE, ENOBUFS, ETH_P_IP, ETH_P_IPV6 } from '../../abi/index.ts';
+import { EMSGSIZE, ENOBUFS } from '../../abi/errno.ts';
+import { ETH_P_IP, ETH_P_IPV6 } from '../../abi/net/if.ts';
 import type { IpAddress } from '../address.ts';
 import type { Link } from '../link/link.ts';
 import type { Packet } from '../packet.ts';

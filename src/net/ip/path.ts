@@ -1,13 +1,7 @@
 // NetPath: the answer of the routing tables, with what output needs: link, next hop and, once it was found, the neighbour.
 
-import {
-  EHOSTUNREACH,
-  ENETUNREACH,
-  ENODEV,
-  RTN_BROADCAST,
-  RTN_LOCAL,
-  RTN_MULTICAST,
-} from '../../abi/index.ts';
+import { EHOSTUNREACH, ENETUNREACH, ENODEV } from '../../abi/errno.ts';
+import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from '../../abi/net/rtnetlink.ts';
 import type { IpAddress } from '../address.ts';
 import { ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6 } from '../address.ts';
 import type { Link } from '../link/link.ts';

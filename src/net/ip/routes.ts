@@ -10,6 +10,8 @@ import {
   ENOBUFS,
   ENOENT,
   ESRCH,
+} from '../../abi/errno.ts';
+import {
   FR_ACT_BLACKHOLE,
   FR_ACT_PROHIBIT,
   FR_ACT_TO_TBL,
@@ -24,7 +26,7 @@ import {
   RTN_UNICAST,
   RTN_UNREACHABLE,
   RTPROT_BOOT,
-} from '../../abi/index.ts';
+} from '../../abi/net/rtnetlink.ts';
 import type { IpAddress } from '../address.ts';
 import type { Flow } from '../path.ts';
 

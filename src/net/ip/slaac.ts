@@ -7,7 +7,7 @@ import {
   IFA_F_PERMANENT,
   IFA_F_TENTATIVE,
   RTPROT_RA,
-} from '../../abi/index.ts';
+} from '../../abi/net/rtnetlink.ts';
 import { ANY_V6, IpAddress } from '../address.ts';
 import type { Link } from '../link/link.ts';
 import type { Packet } from '../packet.ts';

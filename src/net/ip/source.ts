@@ -1,6 +1,6 @@
 // Which of our addresses a packet to somebody comes from: fib_select's way for IPv4, RFC 6724 section 5 for IPv6.
 
-import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from '../../abi/index.ts';
+import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from '../../abi/net/rtnetlink.ts';
 import type { IpAddress } from '../address.ts';
 import { parseAddress } from '../address.ts';
 import type { InterfaceAddress } from './addresses.ts';

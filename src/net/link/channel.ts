@@ -1,6 +1,6 @@
 // Two devices in memory, each of which is the other's wire: veth(4), and tests.
 
-import { ENETDOWN } from '../../abi/index.ts';
+import { ENETDOWN } from '../../abi/errno.ts';
 import type { Packet } from '../packet.ts';
 import type { NetClock } from '../time.ts';
 import type { LinkDevice, PacketSink } from './link.ts';

@@ -3,7 +3,8 @@
 //
 //   0: flags   1: type   2: header length   4: segment size   6: where to sum from   8: where to put the sum   (10: buffers)
 
-import { EAGAIN, EMSGSIZE, IPPROTO_TCP } from '../../abi/index.ts';
+import { EAGAIN, EMSGSIZE } from '../../abi/errno.ts';
+import { IPPROTO_TCP } from '../../abi/net/in.ts';
 import { Packet, SUM_GOOD, SUM_MISSING, SUM_UNCHECKED } from '../packet.ts';
 import { fold, pseudoSum, sumOffset } from '../wire/checksum.ts';
 import { transportHeaderSize } from './gso.ts';

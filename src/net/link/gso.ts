@@ -1,6 +1,6 @@
 // Splitting a large packet into those that go on the wire: TCP segments with their sequence numbers, UDP datagrams of one send.
 
-import { IPPROTO_TCP, IPPROTO_UDP } from '../../abi/index.ts';
+import { IPPROTO_TCP, IPPROTO_UDP } from '../../abi/net/in.ts';
 import { Packet, SUM_MISSING } from '../packet.ts';
 import { copyFields, slicePayload } from '../wire/clone.ts';
 import { IPV4_ID, IPV4_LENGTH, sealIpv4 } from '../wire/ipv4.ts';

@@ -1,7 +1,7 @@
 // A device around another that treats packets as bad networks do (tc-netem(8)): loses, duplicates, reorders, delays, corrupts,
 // and limits the rate. Both directions have settings of their own.
 
-import { ENOBUFS } from '../../abi/index.ts';
+import { ENOBUFS } from '../../abi/errno.ts';
 import { Packet } from '../packet.ts';
 import type { NetClock, NetTimerTarget } from '../time.ts';
 import { NetTimer } from '../time.ts';

@@ -1,6 +1,7 @@
 // Link: one interface of a stack, and the device behind it.
 
-import { ARPHRD_ETHER, ENETDOWN, IFF_LOWER_UP, IFF_RUNNING, IFF_UP } from '../../abi/index.ts';
+import { ENETDOWN } from '../../abi/errno.ts';
+import { ARPHRD_ETHER, IFF_LOWER_UP, IFF_RUNNING, IFF_UP } from '../../abi/net/if.ts';
 import type { Packet } from '../packet.ts';
 import { finishSum } from '../wire/checksum.ts';
 import { ZERO_MAC } from '../wire/ethernet.ts';

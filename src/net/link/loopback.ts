@@ -1,6 +1,6 @@
 // The loopback device: what goes in comes out, uncopied, large and without checksums.
 
-import { ARPHRD_LOOPBACK, IFF_LOOPBACK } from '../../abi/index.ts';
+import { ARPHRD_LOOPBACK, IFF_LOOPBACK } from '../../abi/net/if.ts';
 import type { Packet } from '../packet.ts';
 import type { NetClock } from '../time.ts';
 import type { LinkDevice, PacketSink } from './link.ts';

@@ -1,7 +1,7 @@
 // DeliveryQueue: packets on their way in memory. Whoever sends is in the middle of something; so packets wait here until its
 // stack is flushed, or for a timer that is due at once, and are delivered one after the other, never one inside the other.
 
-import { ENOBUFS } from '../../abi/index.ts';
+import { ENOBUFS } from '../../abi/errno.ts';
 import type { Packet } from '../packet.ts';
 import type { NetClock, NetTimerTarget } from '../time.ts';
 import { NetTimer } from '../time.ts';

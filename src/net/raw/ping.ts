@@ -1,18 +1,8 @@
 // Ping sockets (icmp(7), ping_group_range): datagrams of ICMP echoes, each endpoint with an id of its own.
 
-import {
-  EADDRINUSE,
-  EAGAIN,
-  EDESTADDRREQ,
-  EFAULT,
-  EINVAL,
-  EMSGSIZE,
-  EPIPE,
-  ICMP_ECHO,
-  ICMPV6_ECHO_REQUEST,
-  IPPROTO_ICMP,
-  IPPROTO_ICMPV6,
-} from '../../abi/index.ts';
+import { EADDRINUSE, EAGAIN, EDESTADDRREQ, EFAULT, EINVAL, EMSGSIZE, EPIPE } from '../../abi/errno.ts';
+import { ICMP_ECHO, ICMPV6_ECHO_REQUEST } from '../../abi/net/icmp.ts';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../../abi/net/in.ts';
 import type { IpAddress } from '../address.ts';
 import { DatagramBase, Received } from '../datagram/endpoint.ts';
 import type { ByteSource, DatagramInfo } from '../endpoint.ts';

@@ -1,15 +1,7 @@
 // Raw endpoints (raw(7)): packets of one protocol, IPv4's with their IP header, IPv6's without.
 
-import {
-  EDESTADDRREQ,
-  EFAULT,
-  EINVAL,
-  EMSGSIZE,
-  EPIPE,
-  IPPROTO_ICMP,
-  IPPROTO_ICMPV6,
-  IPPROTO_RAW,
-} from '../../abi/index.ts';
+import { EDESTADDRREQ, EFAULT, EINVAL, EMSGSIZE, EPIPE } from '../../abi/errno.ts';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_RAW } from '../../abi/net/in.ts';
 import type { IpAddress } from '../address.ts';
 import { getIpv4 } from '../address.ts';
 import { DatagramBase, Received } from '../datagram/endpoint.ts';

@@ -1,6 +1,6 @@
 // The seam for packet(7): who sees what links carry, both ways, and sends frames of its own.
 
-import { ETH_P_IP, ETH_P_IPV6, IFF_LOOPBACK } from '../../abi/index.ts';
+import { ETH_P_IP, ETH_P_IPV6, IFF_LOOPBACK } from '../../abi/net/if.ts';
 import type { Link } from '../link/link.ts';
 import { Packet, SUM_GOOD } from '../packet.ts';
 import { ETHERNET_SIZE } from '../wire/ethernet.ts';

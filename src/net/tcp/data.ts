@@ -1,18 +1,14 @@
 // Payload that came: in order to the program, early to the side, urgent bytes marked; and the acknowledgment for it.
 
+import { POLLHUP, POLLIN, POLLPRI, POLLRDHUP, POLLRDNORM } from '../../abi/events/poll.ts';
 import {
-  POLLHUP,
-  POLLIN,
-  POLLPRI,
-  POLLRDHUP,
-  POLLRDNORM,
   TCP_CLOSE_WAIT,
   TCP_CLOSING,
   TCP_ESTABLISHED,
   TCP_FIN_WAIT1,
   TCP_FIN_WAIT2,
   TCP_SYN_RECV,
-} from '../../abi/index.ts';
+} from '../../abi/net/tcp.ts';
 import { ecnReceived } from './ecn.ts';
 import { setState } from './life.ts';
 import { enterQuickAck, estimateMss, measureRoundTrip, mustAckNow, toldWindow } from './rcv.ts';

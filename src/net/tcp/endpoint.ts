@@ -13,9 +13,8 @@ import {
   ENETUNREACH,
   ENOTCONN,
   EPIPE,
-  MSG_MORE,
-  MSG_OOB,
-  MSG_PEEK,
+} from '../../abi/errno.ts';
+import {
   POLLERR,
   POLLHUP,
   POLLIN,
@@ -24,9 +23,9 @@ import {
   POLLRDHUP,
   POLLRDNORM,
   POLLWRNORM,
-  SHUT_RD,
-  SHUT_RDWR,
-  SHUT_WR,
+} from '../../abi/events/poll.ts';
+import { MSG_MORE, MSG_OOB, MSG_PEEK, SHUT_RD, SHUT_RDWR, SHUT_WR } from '../../abi/net/socket.ts';
+import {
   TCP_CLOSE,
   TCP_CLOSE_WAIT,
   TCP_CLOSING,
@@ -37,7 +36,7 @@ import {
   TCP_LISTEN,
   TCP_SYN_RECV,
   TCP_SYN_SENT,
-} from '../../abi/index.ts';
+} from '../../abi/net/tcp.ts';
 import type { IpAddress } from '../address.ts';
 import { ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6 } from '../address.ts';
 import type { ByteSink, ByteSource, EndpointOwner, Name, StreamEndpoint } from '../endpoint.ts';

@@ -1,11 +1,7 @@
 // A segment arrives at a connection: RFC 9293, section 3.10.7, in its order, with RFC 5961 and RFC 7323.
 
+import { POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/events/poll.ts';
 import {
-  POLLHUP,
-  POLLIN,
-  POLLOUT,
-  POLLRDNORM,
-  POLLWRNORM,
   TCP_CLOSE,
   TCP_CLOSE_WAIT,
   TCP_CLOSING,
@@ -15,7 +11,7 @@ import {
   TCP_LAST_ACK,
   TCP_SYN_RECV,
   TCP_SYN_SENT,
-} from '../../abi/index.ts';
+} from '../../abi/net/tcp.ts';
 import { answerInvalid, challenge } from './challenge.ts';
 import { acknowledgeLater, duplicate, receiveData } from './data.ts';
 import { ecnAccepts } from './ecn.ts';

@@ -1,9 +1,7 @@
 // How connections end: in order, by an error, and what they give back.
 
+import { ECONNREFUSED, ECONNRESET, EPIPE } from '../../abi/errno.ts';
 import {
-  ECONNREFUSED,
-  ECONNRESET,
-  EPIPE,
   POLLERR,
   POLLHUP,
   POLLIN,
@@ -11,12 +9,8 @@ import {
   POLLRDHUP,
   POLLRDNORM,
   POLLWRNORM,
-  TCP_CLOSE,
-  TCP_CLOSE_WAIT,
-  TCP_ESTABLISHED,
-  TCP_SYN_RECV,
-  TCP_SYN_SENT,
-} from '../../abi/index.ts';
+} from '../../abi/events/poll.ts';
+import { TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_SYN_RECV, TCP_SYN_SENT } from '../../abi/net/tcp.ts';
 import { before } from './seq.ts';
 import type { Tcb } from './tcb.ts';
 import { SHUTDOWN_MASK } from './tcb.ts';

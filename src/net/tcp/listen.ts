@@ -1,7 +1,9 @@
 // Listening: requests that wait for the third segment of their handshake, in a bounded queue, SYN cookies behind that (RFC 4987), and
 // connections that wait for accept(2). A request costs a small record; a connection is made when the peer has shown that it is there.
 
-import { IPPROTO_TCP, POLLIN, POLLRDNORM, TCP_CLOSE, TCP_SYN_RECV } from '../../abi/index.ts';
+import { POLLIN, POLLRDNORM } from '../../abi/events/poll.ts';
+import { IPPROTO_TCP } from '../../abi/net/in.ts';
+import { TCP_CLOSE, TCP_SYN_RECV } from '../../abi/net/tcp.ts';
 import type { IpAddress } from '../address.ts';
 import type { Packet } from '../packet.ts';
 import type { Path } from '../path.ts';

@@ -1,7 +1,8 @@
 // Ports: who has which, who may share one (socket(7): SO_REUSEADDR, SO_REUSEPORT; inet_csk_bind_conflict's rules), and which is free
 // (RFC 6056, section 3.3.3: an offset from a keyed hash, then in steps).
 
-import { EADDRINUSE, TCP_LISTEN } from '../../abi/index.ts';
+import { EADDRINUSE } from '../../abi/errno.ts';
+import { TCP_LISTEN } from '../../abi/net/tcp.ts';
 import type { IpAddress } from '../address.ts';
 import type { NetRandom } from '../transport.ts';
 import { Tcb } from './tcb.ts';

@@ -2,16 +2,8 @@
 // those that ended. Segments that come in while a call or another segment is being handled wait for its end: a link that hands
 // them over at once, such as loopback, makes nothing run within something else.
 
-import {
-  EADDRINUSE,
-  EADDRNOTAVAIL,
-  EMSGSIZE,
-  TCP_CA_Loss,
-  TCP_CLOSE,
-  TCP_LISTEN,
-  TCP_SYN_RECV,
-  TCP_SYN_SENT,
-} from '../../abi/index.ts';
+import { EADDRINUSE, EADDRNOTAVAIL, EMSGSIZE } from '../../abi/errno.ts';
+import { TCP_CA_Loss, TCP_CLOSE, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../../abi/net/tcp.ts';
 import type { IpAddress } from '../address.ts';
 import type { NetMemory } from '../memory.ts';
 import { UNLIMITED } from '../memory.ts';

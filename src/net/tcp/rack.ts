@@ -1,6 +1,6 @@
 // RACK-TLP (RFC 8985): a segment is lost when one sent later was delivered and more than a reordering window has passed.
 
-import { TCP_CA_Recovery } from '../../abi/index.ts';
+import { TCP_CA_Recovery } from '../../abi/net/tcp.ts';
 import type { AckResult, Sent } from './sack.ts';
 import { LOST, RETRANSMITTED, SACKED } from './sack.ts';
 import { after } from './seq.ts';

@@ -1,7 +1,7 @@
 // ByteQueue: received bytes as views of the packets that brought them, nothing copied; small ones are gathered, so that a peer
 // which sends single bytes cannot make us keep a packet's buffer for each. OutOfOrder: pieces that wait for those before them.
 
-import { EFAULT } from '../../abi/index.ts';
+import { EFAULT } from '../../abi/errno.ts';
 import type { ByteSink } from '../endpoint.ts';
 import { after, before, distance } from './seq.ts';
 

@@ -1,19 +1,15 @@
 // What a program reads: the stream up to the urgent mark, the urgent byte (tcp(7)), and what the peer hears of the room that this makes.
 
+import { EAGAIN, EFAULT, EINVAL, ENOTCONN } from '../../abi/errno.ts';
+import { MSG_PEEK, MSG_TRUNC } from '../../abi/net/socket.ts';
 import {
-  EAGAIN,
-  EFAULT,
-  EINVAL,
-  ENOTCONN,
-  MSG_PEEK,
-  MSG_TRUNC,
   TCP_CLOSE,
   TCP_ESTABLISHED,
   TCP_FIN_WAIT1,
   TCP_FIN_WAIT2,
   TCP_SYN_RECV,
   TCP_SYN_SENT,
-} from '../../abi/index.ts';
+} from '../../abi/net/tcp.ts';
 import type { ByteSink } from '../endpoint.ts';
 import { tuneBuffer, windowGrew, windowOf } from './rcv.ts';
 import { advance, before, distance } from './seq.ts';

@@ -1,15 +1,8 @@
 // Acknowledgments: what they free, how they move the windows, and how losses are found and repaired (RFC 5681, RFC 6675, RFC 6582,
 // RFC 8985, RFC 6937, RFC 3522).
 
-import {
-  POLLOUT,
-  POLLWRNORM,
-  TCP_CA_CWR,
-  TCP_CA_Disorder,
-  TCP_CA_Loss,
-  TCP_CA_Open,
-  TCP_CA_Recovery,
-} from '../../abi/index.ts';
+import { POLLOUT, POLLWRNORM } from '../../abi/events/poll.ts';
+import { TCP_CA_CWR, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Open, TCP_CA_Recovery } from '../../abi/net/tcp.ts';
 import { hystart } from './cubic.ts';
 import { ecnEchoed } from './ecn.ts';
 import { rackDetect, rackRecovered, rackUpdate } from './rack.ts';

@@ -3,7 +3,7 @@
 //    0: source port   2: destination port   4: sequence   8: acknowledgment
 //   12: data offset (4 bits), flags (12)   14: window   16: checksum   18: urgent pointer   20: options
 
-import { IPPROTO_TCP } from '../../abi/index.ts';
+import { IPPROTO_TCP } from '../../abi/net/in.ts';
 import type { Packet } from '../packet.ts';
 import { SUM_UNCHECKED } from '../packet.ts';
 import { segmentSum } from './checksum.ts';

@@ -1,7 +1,7 @@
 // SendBuffer: the bytes between the oldest that is not acknowledged and the newest that the program gave, in chunks of at
 // most 64 KiB. Segments are views of chunks, so bytes are written once and never moved: a chunk only grows at its end.
 
-import { EFAULT } from '../../abi/index.ts';
+import { EFAULT } from '../../abi/errno.ts';
 import type { ByteSource } from '../endpoint.ts';
 import type { Packet } from '../packet.ts';
 

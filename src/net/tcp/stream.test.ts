@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { SHUT_WR } from '../../abi/index.ts';
+import { SHUT_WR } from '../../abi/net/socket.ts';
 import type { TcpEndpoint } from './endpoint.ts';
 import type { LinkOptions } from './pair.test.helper.ts';
 import { Bytes, hear, Pair, pattern, say } from './pair.test.helper.ts';

@@ -1,7 +1,7 @@
 // Tcb: all that is known of one connection, or of a socket that is none yet (RFC 9293, section 3.3.1). Plain fields; what is done
 // with them is in the files named after the mechanisms.
 
-import { TCP_CLOSE } from '../../abi/index.ts';
+import { TCP_CLOSE } from '../../abi/net/tcp.ts';
 import type { IpAddress } from '../address.ts';
 import { ANY_V4, ANY_V6 } from '../address.ts';
 import type { EndpointOwner } from '../endpoint.ts';

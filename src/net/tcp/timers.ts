@@ -1,7 +1,9 @@
 // What happens when time has passed: retransmission (RFC 6298), loss probe (RFC 8985), persist (RFC 9293, section 3.8.6.1), delayed
 // ACK, keep-alive (section 3.8.4), FIN-WAIT-2, user timeout (RFC 5482), linger. An idle connection has none of them armed but keep-alive.
 
-import { ETIMEDOUT, POLLHUP, TCP_CLOSE, TCP_FIN_WAIT2, TCP_SYN_RECV, TCP_SYN_SENT } from '../../abi/index.ts';
+import { ETIMEDOUT } from '../../abi/errno.ts';
+import { POLLHUP } from '../../abi/events/poll.ts';
+import { TCP_CLOSE, TCP_FIN_WAIT2, TCP_SYN_RECV, TCP_SYN_SENT } from '../../abi/net/tcp.ts';
 import { abort, fail, finish } from './life.ts';
 import { enterLoss, reorderTimeout, retransmitFirst, retransmitLast } from './recovery.ts';
 import { backedOff, RTO_MAX_NS, RTO_MIN_NS } from './rto.ts';

@@ -1,6 +1,8 @@
 // One segment out: its header, its options, its place on the path. When and what to send is decided in snd.ts and recovery.ts.
 
-import { EMSGSIZE, ENETUNREACH, IPPROTO_TCP, TCP_SYN_SENT } from '../../abi/index.ts';
+import { EMSGSIZE, ENETUNREACH } from '../../abi/errno.ts';
+import { IPPROTO_TCP } from '../../abi/net/in.ts';
+import { TCP_SYN_SENT } from '../../abi/net/tcp.ts';
 import type { IpAddress } from '../address.ts';
 import { HEAD_SIZE, Packet } from '../packet.ts';
 import type { Path } from '../path.ts';

@@ -1,7 +1,7 @@
 // Who has which port: bind conflicts as udp_lib_lport_inuse() has them, ports that nobody can foretell, and the search for who
 // hears a datagram: connected before bound to an address before bound to none.
 
-import { EADDRINUSE, EAGAIN } from '../../abi/index.ts';
+import { EADDRINUSE, EAGAIN } from '../../abi/errno.ts';
 import type { IpAddress } from '../address.ts';
 import type { NetSysctl } from '../sysctl.ts';
 import type { NetRandom } from '../transport.ts';

@@ -5,9 +5,9 @@ import {
   ICMP_PORT_UNREACH,
   ICMPV6_DEST_UNREACH,
   ICMPV6_PORT_UNREACH,
-  IPPROTO_UDP,
-  RTN_BROADCAST,
-} from '../../abi/index.ts';
+} from '../../abi/net/icmp.ts';
+import { IPPROTO_UDP } from '../../abi/net/in.ts';
+import { RTN_BROADCAST } from '../../abi/net/rtnetlink.ts';
 import { sendIcmpError } from '../ip/icmp_error.ts';
 import type { Packet } from '../packet.ts';
 import { SUM_UNCHECKED } from '../packet.ts';

@@ -13,6 +13,9 @@ import {
   EINVAL,
   EMSGSIZE,
   ENETUNREACH,
+} from '../../abi/errno.ts';
+import { POLLERR, POLLIN } from '../../abi/events/poll.ts';
+import {
   IP_MTU_DISCOVER,
   IP_PMTUDISC_DO,
   IP_RECVERR,
@@ -20,18 +23,17 @@ import {
   IPPROTO_IPV6,
   IPPROTO_UDP,
   IPV6_V6ONLY,
+} from '../../abi/net/in.ts';
+import {
   MSG_ERRQUEUE,
   MSG_PEEK,
-  POLLERR,
-  POLLIN,
   SO_BROADCAST,
   SO_RCVBUF,
   SO_REUSEADDR,
   SO_REUSEPORT,
   SOL_SOCKET,
-  UDP_GRO,
-  UDP_SEGMENT,
-} from '../../abi/index.ts';
+} from '../../abi/net/socket.ts';
+import { UDP_GRO, UDP_SEGMENT } from '../../abi/net/tcp.ts';
 import { ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6, parseAddress } from '../address.ts';
 import {
   CountedMemory,

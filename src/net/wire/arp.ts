@@ -2,7 +2,7 @@
 //
 //   0: hardware type   2: protocol   4: sizes   6: operation   8: sender MAC   14: sender IP   18: target MAC   24: target IP
 
-import { ARPHRD_ETHER, ETH_P_IP } from '../../abi/index.ts';
+import { ARPHRD_ETHER, ETH_P_IP } from '../../abi/net/if.ts';
 import type { IpAddress } from '../address.ts';
 import { MAC_SIZE } from './ethernet.ts';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { IPPROTO_TCP, IPPROTO_UDP } from '../../abi/index.ts';
+import { IPPROTO_TCP, IPPROTO_UDP } from '../../abi/net/in.ts';
 import { ipv4, LOOPBACK_V6, parseAddress } from '../address.ts';
 import { fragmentIpv4, fragmentIpv6 } from '../ip/fragment.ts';
 import { splitPacket } from '../link/gso.ts';
