@@ -28,6 +28,22 @@ SUBTEST_FORK(shutdown_ends_read) {
   CHILD_DONE(pid);
 }
 
+static void *shuts_down(void *fd) {
+  sleep_ms(50);
+  CHECK_ERR(shutdown(*(int *)fd, SHUT_RDWR), ENOTCONN);
+  return NULL;
+}
+
+// A datagram socket that is connected to nobody is told so, but who waits in it goes on.
+SUBTEST_FORK(shutdown_ends_unconnected) {
+  int fd = bound4(SOCK_DGRAM);
+  pthread_t t;
+  char x;
+  OK0(pthread_create(&t, NULL, shuts_down, &fd));
+  CHECK_EQ(OK(recv(fd, &x, 1, 0)), 0);
+  OK0(pthread_join(t, NULL));
+}
+
 SUBTEST_FORK(peer_ends_read) {
   int s[2];
   char c;

@@ -312,12 +312,12 @@ export abstract class DatagramBase implements DatagramEndpoint {
   }
 
   shutdown(how: number): number {
-    if (this.remote === null) return -ENOTCONN;
+    // As on Linux, one that is not connected is shut down all the same, and told that it is not: who waits is woken by that.
     if (how !== SHUT_WR) this.readShut = true;
     if (how !== SHUT_RD) this.writeShut = true;
     const events = (this.readShut ? POLLIN | POLLRDNORM | POLLRDHUP : 0) | POLLOUT;
     this.owner?.endpointReady(this.readShut && this.writeShut ? events | POLLHUP : events);
-    return 0;
+    return this.remote === null ? -ENOTCONN : 0;
   }
 
   protected get sendShut(): boolean {
