@@ -21,10 +21,10 @@ interface Report {
 const SCRIPT = `
 mkdir -p /dev/shm && mount -t tmpfs tmpfs /dev/shm && export PLACES=/dev/shm/cache:/dev/shm/run:/dev/shm/tmp:/dev/shm/home HOME=/dev/shm/home
 case "$0" in /tmp/*) ;; *) mount -t tmpfs tmpfs /tmp; PLACES=$PLACES:/tmp ;; esac
-mkdir /dev/shm/cache /dev/shm/run /dev/shm/tmp /dev/shm/home; mkdir -p /tmp/kept
+mkdir /dev/shm/cache /dev/shm/run /dev/shm/tmp /dev/shm/home; export KEPT=$(mktemp -d /tmp/vedette-kept-XXXXXX)
 export XDG_CACHE_HOME=/dev/shm/cache XDG_RUNTIME_DIR=/dev/shm/run TMPDIR=/dev/shm/tmp
 "$1" "$0" "$2"
-status=$?; rmdir /dev/shm/* && [ "$(ls -A /dev/shm)" = "" ] || status=99
+status=$?; rm -rf "$KEPT"; rmdir /dev/shm/* && [ "$(ls -A /dev/shm)" = "" ] || status=99
 exit $status
 `;
 

@@ -67,7 +67,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     name: 'what is kept',
-    flags: (i) => ['--overlay', `/tmp/kept/${i}`],
+    flags: (i) => ['--overlay', `${KEPT}/${i}`],
     argv: ['sh', '-c', 'echo x > /var/new; rm /etc/hostname; cat /var/new; ls /etc/hostname 2>/dev/null'],
     ends: 'x\n:2',
   },
@@ -81,6 +81,9 @@ const KINDS: readonly Kind[] = [
     ends: '500000\n:0',
   },
 ];
+
+/** Where overlays keep what was written: a folder of this run's own. */
+const KEPT = process.env.KEPT!;
 
 interface Ended {
   readonly child: ChildProcess;
@@ -134,7 +137,7 @@ function files(): string[] {
   return places.flatMap((dir) =>
     (readdirSync(dir, { recursive: true }) as string[])
       .map((name) => join(dir, name))
-      .filter((path) => !path.startsWith('/tmp/kept')),
+      .filter((path) => !path.startsWith(KEPT)),
   );
 }
 
