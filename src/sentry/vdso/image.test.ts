@@ -234,6 +234,24 @@ describe('the line through the counter', { skip: LACKS.tsc }, () => {
     assert.ok(now > from - 1e6 && now < to + 1e6, `${now - from} ns, ${now - to} ns`);
   });
 
+  it('learns no rate from a reading in whose midst somebody else ran, also when no rate is trusted', () => {
+    const clock = new TscClock(BOOT_NS, 20);
+    const inner = clock as unknown as {
+      rate: bigint;
+      trusted: boolean;
+      last: { ticks: number; monotonicNs: bigint };
+      measureRate(s: object): void;
+    };
+    const { rate, last } = inner;
+    inner.trusted = false;
+    // A hundredth of a second after the last one, of which half was spent between two readings of this one.
+    const ticks = last.ticks + 20e6;
+    inner.measureRate({ ticks, monotonicNs: last.monotonicNs + 5_000_000n, realtimeNs: 0n, width: 10e6 });
+    assert.equal(inner.rate, rate);
+    inner.measureRate({ ticks, monotonicNs: last.monotonicNs + 5_000_000n, realtimeNs: 0n, width: 1000 });
+    assert.notEqual(inner.rate, rate, 'the test makes no difference');
+  });
+
   it('never goes back when it is ahead by much: its zero moves instead', async () => {
     const clock = new TscClock(BOOT_NS, 20);
     clock.line.monotonicNs += 3_600_000_000_000n;

@@ -21,7 +21,7 @@ interface Sample {
   ticks: number;
   monotonicNs: bigint;
   realtimeNs: bigint;
-  /** Ticks that the sample took: bounds its error. */
+  /** Ticks that the sample took: bounds its error. On a crowded host somebody else may have run in the midst of it. */
   width: number;
 }
 
@@ -37,9 +37,9 @@ function sample(): Sample {
     const monotonicNs = hostNs(CLOCK_MONOTONIC);
     const after = tscTicks();
     const realtimeNs = hostNs(CLOCK_REALTIME);
-    const width = after - before;
+    const width = tscTicks() - before;
     if (best === null || width < best.width)
-      best = { ticks: before + Math.floor(width / 2), monotonicNs, realtimeNs, width };
+      best = { ticks: before + Math.floor((after - before) / 2), monotonicNs, realtimeNs, width };
   }
   return best!;
 }
@@ -51,6 +51,18 @@ const origin = sample();
 const RATE_JUMP = 1000n;
 /** Over this time a rate is measured well. */
 const TRUSTED_NS = 40_000_000n;
+/** What two samples may have taken, as a part of the time between them, for a rate to be told from them. */
+const WIDTH_PART = 2000;
+/** The same of the first rate, which has to be told soon, and how often it is put off for that. */
+const FIRST_WIDTH_PART = 500;
+const FIRST_TRIES = 20;
+/** A first sample that took so much longer than the next one is replaced. */
+const FIRST_WIDER = 20;
+
+/** The samples took too long for a rate to be told from them. */
+function vague(a: Sample, b: Sample, part: number): boolean {
+  return (a.width + b.width) * part > b.ticks - a.ticks;
+}
 
 export class TscClock {
   private last: Sample;
@@ -72,10 +84,16 @@ export class TscClock {
   /** The first measurement spans `spanMs` or more. */
   constructor(bootNs: bigint, spanMs = 2) {
     this.bootNs = bootNs;
-    const first = origin;
-    const until = first.monotonicNs + BigInt(spanMs) * 1_000_000n;
     let now = sample();
-    while (now.monotonicNs < until) now = sample();
+    const first = origin.width > FIRST_WIDER * now.width ? now : origin;
+    const until = first.monotonicNs + BigInt(spanMs) * 1_000_000n;
+    for (let left = FIRST_TRIES; left > 0; ) {
+      if (now.monotonicNs >= until) {
+        if (!vague(first, now, FIRST_WIDTH_PART)) break;
+        left--;
+      }
+      now = sample();
+    }
     this.rate = ((now.monotonicNs - first.monotonicNs) << 32n) / BigInt(now.ticks - first.ticks);
     this.last = first;
     this.errorNs = now.width * (Number(this.rate) / 2 ** 32);
@@ -144,6 +162,8 @@ export class TscClock {
   /** The rate over the whole time since start: its error falls as the span grows. */
   private measureRate(now: Sample): void {
     const ticks = now.ticks - this.last.ticks;
+    // Nothing is learnt then, and the next look has a longer time to go by.
+    if (ticks > 0 && vague(this.last, now, WIDTH_PART)) return;
     const ns = now.monotonicNs - this.last.monotonicNs;
     const rate = ticks > 0 ? (ns << 32n) / BigInt(ticks) : 0n;
     const change = rate - this.rate;
