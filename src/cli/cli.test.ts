@@ -5,10 +5,11 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { systemPath } from '../../test/harness/guest.ts';
+import { distDir, systemPath } from '../../test/harness/guest.ts';
 import { needs } from '../../test/harness/needs.ts';
 
-const main = join(import.meta.dirname, 'main.js');
+// As it is installed: bundled, and from compiled code.
+const main = join(distDir, 'vedette.cjs');
 const dir = mkdtempSync(join(tmpdir(), 'vedette-cli-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
 

@@ -27,13 +27,12 @@ export async function runDo(command: readonly string[], flags: Record<string, un
       options.profile === null && options.cpuProfile === null
         ? null
         : await import('../runtime/profile_report.ts');
-    if (options.profile !== null && options.profile !== '-')
-      reports!.makeReportFile('--profile', options.profile);
+    const { profile } = options;
+    const profileFd = profile === null || profile === '-' ? 2 : reports!.makeReportFile('--profile', profile);
     const stopSampling = options.cpuProfile === null ? null : reports!.startCpuProfile(options.cpuProfile);
     const overlay = options.overlay === null ? null : await import('../runtime/overlay.ts');
     const loader = new Loader(options, tracer, overlay?.openLayer ?? null);
-    if (options.profile !== null)
-      loader.kernel.profile = new (await import('../sentry/kernel/profile.ts')).Profile();
+    if (profile !== null) loader.kernel.profile = new (await import('../sentry/kernel/profile.ts')).Profile();
     const diff =
       options.diff === null
         ? null
@@ -43,8 +42,7 @@ export async function runDo(command: readonly string[], flags: Record<string, un
     status = (waitStatus >> 8) & 0xff;
     diff?.write();
     stopSampling?.();
-    if (options.profile !== null)
-      reports!.writeProfile(options.profile, reports!.profileReport(loader.kernel));
+    if (profile !== null) reports!.writeProfile(profileFd, reports!.profileReport(loader.kernel));
   } catch (error) {
     if (error instanceof StartError) {
       const hint = error.status === STATUS_NOT_FOUND && flags.hint ? `; fix: ${flags.hint}` : '';

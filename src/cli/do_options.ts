@@ -222,6 +222,7 @@ export function doOptions(
     overlay: text('overlay') === null ? null : hostFile(text('overlay')!),
     platform: text('platform') ?? 'auto',
     clock,
+    seccomp: flags.disableSeccomp !== true,
     patchCalls: flags.patchCalls !== false,
     // Tests set the variable for all that they start.
     fsgsbase: text('fsgsbase') ?? process.env.VEDETTE_FSGSBASE ?? 'auto',

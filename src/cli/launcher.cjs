@@ -18,13 +18,15 @@ const times = env.VEDETTE_STARTUP_TIMES ? [] : null;
 const mark = (step) => times?.push([step, process.hrtime()]);
 if (times !== null) {
   globalThis[Symbol.for('vedette.startup')] = times;
+  // Opened now: at the end the kernel may open nothing to write (runtime/lockdown).
+  const fd = fs.openSync(env.VEDETTE_STARTUP_TIMES, 'a');
   process.on('exit', () => {
     mark('exit handlers');
     const [sec, nsec] = process.hrtime();
     const now = performance.now();
     const ms = ([s, ns]) => now - (sec - s) * 1e3 - (nsec - ns) / 1e6;
     const line = ([step, at]) => `${JSON.stringify({ step, ms: Number(ms(at).toFixed(3)) })}\n`;
-    fs.appendFileSync(env.VEDETTE_STARTUP_TIMES, times.map(line).join(''));
+    fs.writeSync(fd, times.map(line).join(''));
   });
 }
 mark('node');
@@ -77,23 +79,28 @@ function readCache(file) {
   }
 }
 
-/** Keeps the compiled code. Where that is not possible it costs only time. */
-function save(script, file) {
-  const temporary = `${file}.${process.pid}`;
+/**
+ * An empty file for the compiled code, opened before the kernel gives up opening files; -1 where there can be none, which
+ * costs only time. It counts once it carries the build's stamp. Of several who make one at once, the last has its name.
+ */
+function place(file) {
   try {
     // Step by step: where the host says ENOENT, as in /proc, `recursive` tries for ever.
     for (const dir of [join(file, '../..'), join(file, '..')])
       if (!fs.existsSync(dir)) fs.mkdirSync(dir, { mode: 0o700 });
-    const fd = fs.openSync(temporary, 'w', 0o644);
-    try {
-      fs.writeFileSync(fd, script.createCachedData());
-      fs.fsyncSync(fd);
-      fs.futimesSync(fd, BUILD, BUILD);
-      fs.closeSync(fd);
-      fs.renameSync(temporary, file);
-    } catch {
-      fs.rmSync(temporary);
-    }
+    fs.rmSync(file, { force: true });
+    return fs.openSync(file, 'wx', 0o644);
+  } catch {
+    return -1;
+  }
+}
+
+/** Keeps the compiled code. */
+function save(script, fd) {
+  try {
+    fs.writeFileSync(fd, script.createCachedData());
+    fs.fsyncSync(fd);
+    fs.futimesSync(fd, BUILD, BUILD);
   } catch {}
 }
 
@@ -118,10 +125,11 @@ function load(bundle) {
   let script = making ? null : (compile(built) ?? compile(userCache(name)));
   if (script === null) {
     script = new Script(source, { filename });
+    const file = making ? built : userCache(name);
+    const cacheFd = file === null ? -1 : place(file);
     // When the run is over, the cache holds the functions that were really used.
     process.on('exit', (status) => {
-      const file = making ? built : status === 0 ? userCache(name) : null;
-      if (file !== null) save(script, file);
+      if (cacheFd >= 0 && (making || status === 0)) save(script, cacheFd);
     });
   }
   buffer.resize(0);

@@ -157,6 +157,7 @@ export function makeProgram(
       "how programs read clocks: auto, tsc (the counter), vdso (the host's code), call (system calls)",
       'auto',
     )
+    .option('--disable-seccomp', 'leave the kernel process itself every system call: less secure')
     .option('--no-patch-calls', 'systrap: leave system call instructions in the program as they are')
     .addOption(
       new Option('--fsgsbase <when>', 'systrap: use the instructions that set the bases of fs and gs')

@@ -2,7 +2,11 @@
 
 import { ETIMEDOUT } from '../abi/errno.ts';
 import { POLLIN } from '../abi/events/poll.ts';
-import { SIZEOF_SECCOMP_NOTIF } from '../abi/process/seccomp.ts';
+import {
+  SECCOMP_IOCTL_NOTIF_RECV,
+  SECCOMP_IOCTL_NOTIF_SEND,
+  SIZEOF_SECCOMP_NOTIF,
+} from '../abi/process/seccomp.ts';
 import { SYS_ioctl, SYS_ppoll } from '../abi/syscall.ts';
 import {
   Assembler,
@@ -21,10 +25,6 @@ import {
   RDX,
   RSI,
 } from '../asm/index.ts';
-
-/** _IOWR('!', 0, struct seccomp_notif) and _IOWR('!', 1, struct seccomp_notif_resp): <linux/seccomp.h>. */
-export const SECCOMP_IOCTL_NOTIF_RECV = 0xc0502100;
-export const SECCOMP_IOCTL_NOTIF_SEND = 0xc0182101;
 
 // The block that the routine works on.
 export const REQ = 0;

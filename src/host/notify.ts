@@ -6,6 +6,7 @@ import { POLLIN } from '../abi/events/poll.ts';
 import { O_CLOEXEC } from '../abi/fs/fcntl.ts';
 import {
   SECCOMP_DATA_ARGS,
+  SECCOMP_IOCTL_NOTIF_ADDFD,
   SECCOMP_IOCTL_NOTIF_SET_FLAGS,
   SECCOMP_NOTIF_ADDFD_FLAGS,
   SECCOMP_NOTIF_ADDFD_ID,
@@ -37,9 +38,6 @@ import {
   TIMEOUT,
 } from './notify.image.ts';
 import { hostCall } from './syscall.ts';
-
-/** _IOW('!', 3, struct seccomp_notif_addfd): <linux/seccomp.h>. */
-const SECCOMP_IOCTL_NOTIF_ADDFD = 0x40182103;
 
 /** Nobody waits longer than this for a helper that has a handful of calls to make. */
 const TIMEOUT_SEC = 20;

@@ -3,19 +3,13 @@
 
 import { EPERM } from '../abi/errno.ts';
 import { AUDIT_ARCH_X86_64 } from '../abi/process/audit.ts';
-import { encodeSockFprog, SIZEOF_SOCK_FPROG } from '../abi/process/bpf_filter.ts';
-import { PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS } from '../abi/process/prctl.ts';
+import { PR_SET_DUMPABLE } from '../abi/process/prctl.ts';
 import { RLIMIT_CORE } from '../abi/process/resource.ts';
 import { CLONE_THREAD } from '../abi/process/sched.ts';
-import {
-  SECCOMP_FILTER_FLAG_TSYNC,
-  SECCOMP_RET_ALLOW,
-  SECCOMP_RET_ERRNO,
-  SECCOMP_SET_MODE_FILTER,
-} from '../abi/process/seccomp.ts';
+import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from '../abi/process/seccomp.ts';
 import * as nr from '../abi/syscall.ts';
 import { HostBuffer } from '../host/buffer.ts';
-import { BpfProgram } from '../host/seccomp.ts';
+import { BpfProgram, installFilter } from '../host/seccomp.ts';
 import { hostCall } from '../host/syscall.ts';
 
 /** Calls that fail from then on. A list of what is left out, not of what is let in: Node.js and libc differ in what they use. */
@@ -91,13 +85,11 @@ export function hideMemory(): void {
 
 /** Locks the process down for good, all of its threads. */
 export function lockDown(): void {
-  must('PR_SET_NO_NEW_PRIVS', hostCall(nr.SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-  const bytes = filter().finish();
-  const code = HostBuffer.alloc(bytes.length);
-  code.u8.set(bytes);
-  const prog = HostBuffer.alloc(SIZEOF_SOCK_FPROG);
-  encodeSockFprog(prog.view, 0, { len: bytes.length / 8, filter: code.addr });
-  must('seccomp', hostCall(nr.SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, prog.addr));
+  try {
+    installFilter(filter());
+  } catch (error) {
+    throw new Error(`seccomp: ${(error as Error).message}; fix: a host kernel with seccomp filters`);
+  }
 }
 
 function filter(): BpfProgram {

@@ -35,6 +35,7 @@ import { nameHost } from './host_name.ts';
 import { HostSignals, type SignalTarget } from './host_signals.ts';
 import { HostStop } from './host_stop.ts';
 import { handOn } from './inherited.ts';
+import { lockDown } from './lockdown/lockdown.ts';
 import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
 import { setUpNetwork } from './network/network.ts';
 import { type SandboxOptions, STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
@@ -213,6 +214,8 @@ export class Loader implements SignalTarget {
   /** Runs the sandbox to its end; the wait status of the first program. */
   run(): number {
     this.stdio.start();
+    const lack = this.step('lock-down', () => lockDown(this.options, this.platform.name));
+    if (lack !== null) process.stderr.write(`vedette: ${lack}\n`);
     try {
       this.kernel.run();
     } catch (error) {

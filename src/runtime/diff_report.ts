@@ -1,6 +1,6 @@
 // --diff: what a run has changed of the files that it saw, printed when the sandbox ends. Loaded only when asked for.
 
-import { writeFileSync, writeSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import { layerChanges } from '../sentry/fs/overlay/changes.ts';
 import { OverlayFs } from '../sentry/fs/overlay/overlayfs.ts';
 import { type Change, changesOf } from '../sentry/fs/rootfs/changes.ts';
@@ -41,11 +41,12 @@ export function shown(path: string): string {
 /** The changes of one run, as lines "A path", "C path", "D path". */
 export class DiffReport {
   private readonly overlays: Overlay[] = [];
-  private readonly target: string;
+  /** Where it goes; open from the start. */
+  private readonly fd: number;
 
   /** `ns` is as the first program will see it; `target` '-' for standard error, or a file of the host. */
   constructor(ns: MountNamespace, target: string) {
-    this.target = target;
+    this.fd = open(target);
     const seen = new Set<FileSystem>();
     const root = namespaceRoot(ns);
     for (const m of ns.mounts) {
@@ -57,7 +58,6 @@ export class DiffReport {
       const at = m === root.mount ? '' : pathString(new Path(m, m.root), root);
       this.overlays.push({ fs, at, before: new Set(fs instanceof OverlayFs ? [] : changesOf(fs).map(key)) });
     }
-    if (target !== '-') this.put('');
   }
 
   /** Writes what there is now. */
@@ -68,18 +68,16 @@ export class DiffReport {
         if (before.has(key(change))) continue;
         lines.push(`${change.kind} ${shown(at !== '' && change.path === '/' ? at : at + change.path)}\n`);
       }
-    this.put(lines.join(''));
+    const bytes = Buffer.from(lines.join(''));
+    for (let done = 0; done < bytes.length; ) done += writeSync(this.fd, bytes, done);
   }
+}
 
-  private put(text: string): void {
-    if (this.target === '-') {
-      writeSync(2, text);
-      return;
-    }
-    try {
-      writeFileSync(this.target, text);
-    } catch (error) {
-      throw new StartError(`--diff ${this.target}: ${(error as Error).message}`, STATUS_USAGE);
-    }
+function open(target: string): number {
+  if (target === '-') return 2;
+  try {
+    return openSync(target, 'w');
+  } catch (error) {
+    throw new StartError(`--diff ${target}: ${(error as Error).message}`, STATUS_USAGE);
   }
 }

@@ -55,6 +55,8 @@ export interface SandboxOptions {
   readonly patchCalls: boolean;
   /** systrap uses the processor's FSGSBASE instructions: auto (where there are), on, off. */
   readonly fsgsbase: string;
+  /** The kernel process gives up every system call that it does not need (lockdown/). */
+  readonly seccomp: boolean;
   /** How guests read clocks: 'auto', 'tsc', 'vdso' or 'call' (kernel/time/clock_way.ts). */
   readonly clock: string;
   readonly network: NetworkOptions;

@@ -1,6 +1,6 @@
 // --profile: the report of where the Sentry's time went, written when the sandbox ends. Loaded only when asked for.
 
-import { writeFileSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import { Session } from 'node:inspector';
 import { syscallName } from '../abi/syscall.ts';
 import type { Kernel } from '../sentry/kernel/kernel.ts';
@@ -54,10 +54,10 @@ export function profileReport(kernel: Kernel): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Makes the file that `flag` names, before anything runs. Throws StartError when it cannot be. */
-export function makeReportFile(flag: string, file: string): void {
+/** Makes the file that `flag` names, before anything runs: a descriptor. Throws StartError when it cannot be. */
+export function makeReportFile(flag: string, file: string): number {
   try {
-    writeFileSync(file, '');
+    return openSync(file, 'w');
   } catch (error) {
     throw new StartError(
       `${flag} ${file}: ${(error as Error).message}; fix: a file that can be written`,
@@ -66,15 +66,15 @@ export function makeReportFile(flag: string, file: string): void {
   }
 }
 
-/** Writes a report to a file of the host, or with '-' to stderr. */
-export function writeProfile(target: string, text: string): void {
-  if (target === '-') process.stderr.write(text);
-  else writeFileSync(target, text);
+/** Writes a report to what makeReportFile() made. */
+export function writeProfile(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
 }
 
 /** Samples the JavaScript of this process from now on; the result writes `file`, which browsers' developer tools open. */
 export function startCpuProfile(file: string): () => void {
-  makeReportFile('--cpu-profile', file);
+  const fd = makeReportFile('--cpu-profile', file);
   const session = new Session();
   session.connect();
   session.post('Profiler.enable');
@@ -82,7 +82,7 @@ export function startCpuProfile(file: string): () => void {
   session.post('Profiler.start');
   return () => {
     session.post('Profiler.stop', (error, result) => {
-      if (error === null) writeFileSync(file, JSON.stringify(result.profile));
+      if (error === null) writeProfile(fd, JSON.stringify(result.profile));
     });
     session.disconnect();
   };

@@ -1,7 +1,7 @@
 // Descriptors 0, 1 and 2 of the first program, as far as they are files of the host other than terminals (terminals.ts).
 
 import { EINVAL } from '../abi/errno.ts';
-import { AT_FDCWD, F_GETFL, O_CLOEXEC, O_RDWR } from '../abi/fs/fcntl.ts';
+import { AT_FDCWD, F_GETFL, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR } from '../abi/fs/fcntl.ts';
 import { SYS_close, SYS_dup2, SYS_fcntl, SYS_openat } from '../abi/syscall.ts';
 import { HostBuffer } from '../host/buffer.ts';
 import type { HostPoller } from '../host/poller.ts';
@@ -20,9 +20,12 @@ import type { Terminals } from './terminals.ts';
 const STDIO = [0, 1, 2];
 const STDERR = 2;
 
-/** Has one of our own descriptors refer to nothing any more. It stays in use: nobody else may get its number. */
+/**
+ * Has one of our own descriptors refer to nothing any more. It stays in use: nobody else may get its number. The flags are those
+ * with which the locked-down process may still open to write (lockdown/sentry_calls.ts).
+ */
 function letGo(fd: number): void {
-  const none = hostCall(SYS_openat, AT_FDCWD, devNull.addr, O_RDWR | O_CLOEXEC, 0);
+  const none = hostCall(SYS_openat, AT_FDCWD, devNull.addr, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
   if (none < 0) {
     log(`stdio: descriptor ${fd} stays open: no /dev/null (${none})`);
     return;

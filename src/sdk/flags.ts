@@ -38,6 +38,8 @@ export interface DoOptions {
   readonly platform?: string;
   /** auto, tsc, vdso or call. */
   readonly clock?: string;
+  /** The kernel process keeps system calls that it does not need: less secure. */
+  readonly disableSeccomp?: boolean;
   /** false: system call instructions in the program stay as they are. */
   readonly patchCalls?: boolean;
   readonly fsgsbase?: 'auto' | 'on' | 'off';
@@ -109,6 +111,7 @@ export const KINDS: Readonly<Record<keyof DoOptions, Kind>> = {
   overlay: 'text',
   platform: 'text',
   clock: 'text',
+  disableSeccomp: 'switch',
   patchCalls: 'not',
   fsgsbase: 'text',
   network: 'text',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { distDir } from '../../../test/harness/guest.ts';
 import { ENOENT, ERESTARTSYS } from '../../abi/errno.ts';
 import { newSiginfo } from '../../abi/signal/siginfo.ts';
 import { SIGCHLD, SIGSEGV, SIGTERM } from '../../abi/signal/signal.ts';
@@ -49,7 +50,7 @@ test('signal sets, infos and wait statuses', () => {
 });
 
 test('a traced run: arguments, children, interrupted lines, signals, exits', () => {
-  const main = join(import.meta.dirname, '../../cli/main.js');
+  const main = join(distDir, 'vedette.cjs');
   const script = 'cat /no-such-file; sleep 0.1 & wait; exit 4';
   const r = spawnSync(process.execPath, [main, 'do', '--strace', '--', 'sh', '-c', script], {
     encoding: 'utf8',

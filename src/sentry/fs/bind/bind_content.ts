@@ -11,9 +11,9 @@
 
 import { EINTR, EIO, ENOENT, ENOMEM, ENOSPC } from '../../../abi/errno.ts';
 import { O_RDONLY } from '../../../abi/fs/fcntl.ts';
-import { MAP_PRIVATE, PROT_EXEC, PROT_READ } from '../../../abi/memory/mman.ts';
-import { SYS_mmap, SYS_munmap, SYS_pread64, SYS_pwrite64 } from '../../../abi/syscall.ts';
+import { SYS_pread64, SYS_pwrite64 } from '../../../abi/syscall.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
+import { mapsExecutable } from '../../../host/noexec.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { type Account, fileMemory } from '../../base/charge.ts';
 import { log } from '../../base/log.ts';
@@ -229,11 +229,7 @@ export class BindContent extends MappedContent implements Mappable, Shrinkable, 
 
   private canMap(): boolean {
     const fd = this.hostFd();
-    if (fd < 0) return false;
-    const at = hostCall(SYS_mmap, 0, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
-    if (at < 0) return false;
-    hostCall(SYS_munmap, at, PAGE_SIZE);
-    return true;
+    return fd >= 0 && mapsExecutable(fd);
   }
 
   hostFd(): number {

@@ -7,8 +7,8 @@
 // size say that it has changed, and when a program inside has written to it.
 
 import { EIO, ENOENT, ENOMEM } from '../../../abi/errno.ts';
-import { MAP_PRIVATE, PROT_EXEC, PROT_READ } from '../../../abi/memory/mman.ts';
-import { SYS_mmap, SYS_munmap, SYS_pread64 } from '../../../abi/syscall.ts';
+import { SYS_pread64 } from '../../../abi/syscall.ts';
+import { mapsExecutable } from '../../../host/noexec.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
 import type { DonatedFile, Mappable } from '../../memfile/mappable.ts';
@@ -122,15 +122,8 @@ export class HostContent extends MappedContent implements Mappable, Shrinkable, 
     const end = this.source();
     // Stubs get a description of our own that can do nothing but read.
     if (end === null || end.shared) return null;
-    this.mappable ??= this.canMap(end.fd);
+    this.mappable ??= mapsExecutable(end.fd);
     return this.mappable ? this : null;
-  }
-
-  private canMap(fd: number): boolean {
-    const at = hostCall(SYS_mmap, 0, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
-    if (at < 0) return false;
-    hostCall(SYS_munmap, at, PAGE_SIZE);
-    return true;
   }
 
   hostFd(): number {

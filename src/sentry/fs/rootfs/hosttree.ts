@@ -51,7 +51,6 @@ import {
   STAT_ST_UID,
 } from '../../../abi/fs/stat.ts';
 import { PATH_MAX } from '../../../abi/limits.ts';
-import { MAP_PRIVATE, PROT_EXEC, PROT_READ } from '../../../abi/memory/mman.ts';
 import {
   SYS_close,
   SYS_fgetxattr,
@@ -59,8 +58,6 @@ import {
   SYS_getdents64,
   SYS_lgetxattr,
   SYS_lseek,
-  SYS_mmap,
-  SYS_munmap,
   SYS_newfstatat,
   SYS_openat,
   SYS_pread64,
@@ -69,6 +66,7 @@ import {
 import { getI64, getU64, getU64Exact, type U64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { maxHostFiles } from '../../../host/limits.ts';
+import { mapsExecutable } from '../../../host/noexec.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { bytesToString } from '../../base/bytes.ts';
 import { PAGE_SIZE } from '../../base/page.ts';
@@ -345,11 +343,7 @@ export class LocalHostTree implements HostTree {
 
   canMap(file: HostNode): boolean {
     const fd = this.fdOf(file);
-    if (fd < 0) return false;
-    const at = hostCall(SYS_mmap, 0, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
-    if (at < 0) return false;
-    hostCall(SYS_munmap, at, PAGE_SIZE);
-    return true;
+    return fd >= 0 && mapsExecutable(fd);
   }
 
   pread(file: HostNode, addr: number, len: number, off: number): number {

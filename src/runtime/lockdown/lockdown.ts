@@ -1,0 +1,73 @@
+// What the Sentry gives up once everything is built: every system call but those that it needs (sentry_calls.ts), for all of
+// its threads and for good. What it may do follows from the sandbox's options.
+
+import { EPERM } from '../../abi/errno.ts';
+import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from '../../abi/process/seccomp.ts';
+import { installFilter } from '../../host/seccomp.ts';
+import { SyscallRules } from '../../host/syscall_rules.ts';
+import { log } from '../../sentry/base/log.ts';
+import { SIG_KICK } from '../../sentry/platform/systrap/stub.image.ts';
+import type { SandboxOptions } from '../options.ts';
+import { ownCodeRanges } from './code_range.ts';
+import {
+  type CallPart,
+  enginePart,
+  kernelPart,
+  PTRACE_PART,
+  SOCKETS_PART,
+  systrapPart,
+  WRITING_PART,
+} from './sentry_calls.ts';
+
+/** What of a sandbox's options decides what its kernel needs. */
+interface Needs {
+  readonly overlay: string | null;
+  readonly mounts: readonly { readonly shared: boolean }[];
+  readonly network: { readonly mode: string };
+}
+
+/** The parts that a sandbox needs; `platform` is the one that was chosen. */
+export function partsOf(o: Needs, platform: string): CallPart[] {
+  const parts = [enginePart(ownCodeRanges(), process.pid), kernelPart(process.pid)];
+  parts.push(platform === 'ptrace' ? PTRACE_PART : systrapPart(SIG_KICK));
+  if (o.overlay !== null || o.mounts.some((m) => m.shared)) parts.push(WRITING_PART);
+  if (o.network.mode !== 'none') parts.push(SOCKETS_PART);
+  return parts;
+}
+
+export function rulesOf(parts: readonly CallPart[]): SyscallRules {
+  const rules = new SyscallRules();
+  for (const { calls } of parts) rules.merge(calls);
+  return rules;
+}
+
+/** Leaves this process these calls alone; the length of the filter. Throws when the host refuses. */
+export function takeEffect(rules: SyscallRules): number {
+  const filter = rules.compile(SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO | EPERM);
+  installFilter(filter);
+  return filter.length;
+}
+
+/** Tools of Node.js that open files at the end of the process. */
+function watched(): boolean {
+  const flags = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
+  return process.env.NODE_V8_COVERAGE !== undefined || /--(?:\w+-)*(?:prof|trace|report)/.test(flags);
+}
+
+/** Gives up what is not needed. What could not be is told as a line for people; null when all was. */
+export function lockDown(o: SandboxOptions, platform: string): string | null {
+  if (!o.seccomp) return bare('--disable-seccomp');
+  if (watched()) return bare('tools of Node.js watch it, which open files at its end');
+  const rules = rulesOf(partsOf(o, platform));
+  try {
+    const length = takeEffect(rules);
+    log(`locked down: ${rules.numbers.length} system calls, a filter of ${length} instructions`);
+  } catch (error) {
+    return bare((error as Error).message);
+  }
+  return null;
+}
+
+function bare(why: string): string {
+  return `less secure: the kernel process keeps all system calls (${why})`;
+}
