@@ -52,7 +52,7 @@ export class HttpProxy implements Taker, HostPollTarget {
   private control: number;
   private descriptors: number;
   private readonly unframer = new Unframer();
-  private readonly taken: Set<Taken> = new Set();
+  private readonly taken: Map<number, Taken> = new Map();
   private readonly leaving: Leaving[] = [];
   private unsent: Buffer = Buffer.alloc(0);
   private nextId = 1;
@@ -102,16 +102,17 @@ export class HttpProxy implements Taker, HostPollTarget {
       return -ECONNRESET;
     }
     const { names, port, rules } = passage;
+    taken.takenId = this.nextId++;
     const message = frame({
       type: 'connection',
-      id: this.nextId++,
+      id: taken.takenId,
       name: names[0]!,
       names,
       address: passage.address.toString(),
       port,
       rules,
     });
-    this.taken.add(taken);
+    this.taken.set(taken.takenId, taken);
     this.leaving.push({ guest: pair[1], server, message, sent: 0 });
     this.sendLeaving();
     // It may have ended in between.
@@ -121,7 +122,7 @@ export class HttpProxy implements Taker, HostPollTarget {
   }
 
   left(taken: Taken): void {
-    this.taken.delete(taken);
+    this.taken.delete(taken.takenId);
   }
 
   /** Descriptors first, then the message about them. */
@@ -205,7 +206,10 @@ export class HttpProxy implements Taker, HostPollTarget {
       }
       if (message.type === 'decision') this.note(message);
       else if (message.type === 'fault') log(`http proxy: ${message.what}`);
-      else if (message.type === 'ended') log(`http proxy: connection ${message.id}: ${message.reason}`);
+      else if (message.type === 'ended') {
+        log(`http proxy: connection ${message.id}: ${message.reason}`);
+        this.taken.get(message.id)?.finish();
+      }
     }
   }
 
@@ -235,7 +239,7 @@ export class HttpProxy implements Taker, HostPollTarget {
     this.control = this.descriptors = -1;
     for (const l of this.leaving) for (const fd of [l.guest, l.server].slice(l.sent)) hostClose(fd);
     this.leaving.length = 0;
-    const all = [...this.taken];
+    const all = [...this.taken.values()];
     this.taken.clear();
     for (const taken of all) taken.breakOff();
   }

@@ -15,6 +15,10 @@ export const GATE_SERVICE = 1;
 
 /** A connection that a taker has, as the taker sees it. */
 export interface Taken {
+  /** The taker's number for it. */
+  takenId: number;
+  /** Whoever had it is done with it: its end is one. */
+  finish(): void;
   /** Whoever had it is gone: it is reset. */
   breakOff(): void;
 }

@@ -111,6 +111,9 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget, 
   /** Who will read the connection once it stands, and who does. */
   private passage: Passage | null = null;
   private taker: Taker | null = null;
+  takenId = 0;
+  /** The taker has said that it is done. */
+  private finished = false;
   /** It was reset by us; and the errno that nobody was told yet. */
   private broken = false;
   private brokenError = 0;
@@ -208,6 +211,11 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget, 
     this.fd = fd;
     this.taker = passage.taker;
     this.watch();
+  }
+
+  finish(): void {
+    this.finished = true;
+    if (this.owner !== null) this.owner.endpointReady(POLLIN | POLLRDNORM | POLLHUP);
   }
 
   breakOff(): void {
@@ -354,7 +362,9 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget, 
     const want = Math.min(to.remaining, TRANSFER_SIZE - offset);
     if (want <= 0) return 0;
     const n = hostReceive(this.fd, offset + want, flags & (MSG_PEEK | MSG_OOB | MSG_TRUNC));
-    if (n === 0 && this.taker !== null && !this.taker.alive) {
+    if (n === 0 && this.taker !== null && !this.finished && (hostPoll(this.fd) & POLLHUP) !== 0) {
+      // Closed without a word: its process is dead, or the word is on its way.
+      if (this.taker.alive) return -EAGAIN;
       this.breakOff();
       return -this.takeBroken();
     }
