@@ -289,7 +289,7 @@ sys.stdin.read()`,
         `import socket, sys
 def begin():
     s = socket.create_connection(("${HOST}", ${world.plainPort}))
-    s.sendall(b"GET /hang HTTP/1.1\r\nHost: ${at}\r\n\r\n")
+    s.sendall(b"GET /hang HTTP/1.1\\r\\nHost: ${at}\\r\\n\\r\\n")
     return s
 s = begin()
 while b"begun" not in s.recv(1000): pass
