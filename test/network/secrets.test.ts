@@ -1,7 +1,7 @@
 // Secrets that programs inside use and never have: real clients, a server on this machine that sees the value, and a look for its bytes
 // everywhere that a program, or what runs it, has.
 import assert from 'node:assert/strict';
-import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { needs } from '../harness/needs.ts';
@@ -333,6 +333,26 @@ print("end")`,
       else child.stdin!.end('\n');
       await gone(proxy);
     }
+  });
+
+  test('a bound /etc keeps its files, and programs inside see ours', async () => {
+    const etc = join(world.dir, 'etc');
+    mkdirSync(join(etc, 'ssl/certs'), { recursive: true });
+    const files = {
+      'resolv.conf': 'nameserver 192.0.2.1\n',
+      passwd: 'root:x:0:0::/:/bin/sh\n',
+      'ssl/certs/ca-certificates.crt': world.authority.pem,
+    };
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(etc, name), text);
+    const text = await out(
+      `cat /etc/resolv.conf; grep -c BEGIN /etc/ssl/certs/ca-certificates.crt; curl -sS --cacert /etc/ssl/certs/ca-certificates.crt ${AUTH} ${world.url}/ | cut -c1-10`,
+      [...world.flags, '--bind', `${etc}:/etc`],
+    );
+    assert.match(text, /^nameserver 10\.0\.2\.3$[\s\S]*^2\nsaw Bearer$/m);
+    assert.deepEqual(authorizations(), [`Bearer ${VALUE}`]);
+    for (const [name, was] of Object.entries(files))
+      assert.equal(readFileSync(join(etc, name), 'utf8'), was, name);
+    assert.deepEqual(readdirSync(etc).sort(), ['passwd', 'resolv.conf', 'ssl']);
   });
 
   test('with --platform=ptrace as well', async () => {

@@ -1,5 +1,5 @@
 // The certificate authority inside: files and variables by which programs believe the process for HTTP and TLS (proxy/install.ts). Nothing
-// of it reaches a file of the host: ours are in /dev, which is always memory, and the system's bundle is changed where its file system is.
+// of it reaches a file of the host: ours are in /dev, which is always memory, and so is what the system's bundle becomes.
 
 import { AT_FDCWD, O_CREAT, O_TRUNC, O_WRONLY } from '../../abi/fs/fcntl.ts';
 import { type InstalledFile, installation } from '../../proxy/install.ts';
@@ -8,10 +8,10 @@ import { fromText } from '../../sentry/base/bytes.ts';
 import { failed } from '../../sentry/base/errno.ts';
 import { KernelIo } from '../../sentry/base/io.ts';
 import { log } from '../../sentry/base/log.ts';
-import { HostRootFs } from '../../sentry/fs/rootfs/rootfs.ts';
-import { lookup } from '../../sentry/vfs/namei.ts';
+import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { openAt } from '../../sentry/vfs/open.ts';
 import type { BootContext } from '../boot_context.ts';
+import { coverFile } from '../cover.ts';
 import { makeDirs, readText } from '../files.ts';
 
 const FOLDER = '/dev/vedette';
@@ -35,17 +35,12 @@ function write(ctx: BootContext, file: InstalledFile): void {
   if (!failed(f)) f.unref();
 }
 
-/** True where a change stays in the sandbox's memory. */
-function isMemory(ctx: BootContext, path: string): boolean {
-  const at = lookup(ctx, path);
-  return !failed(at) && at.mount.fs instanceof HostRootFs;
-}
-
 /**
  * Puts the authority `caPem` inside; the environment with the variables that tell of it, but for those in `kept`, which somebody set
  * for this very run.
  */
 export function installAuthority(
+  kernel: Kernel,
   ctx: BootContext,
   caPem: string,
   env: readonly string[],
@@ -64,7 +59,7 @@ export function installAuthority(
   const made = installation({
     caPem,
     bundlePem: [...new Set([...system, ...more])].join(''),
-    bundlePaths: bundles.filter((path) => isMemory(ctx, path)),
+    bundlePaths: bundles.filter((path) => coverFile(kernel, ctx, path) === 0),
     folder: FOLDER,
     env: java === undefined ? {} : { JAVA_TOOL_OPTIONS: java },
   });

@@ -84,6 +84,6 @@ export function setUpNetwork(
     if (p.protocol === 'tcp') new PublishedStream(relays, kernel.time, log, stack, p);
     else new PublishedDatagram(poller, kernel.time, stack, p);
   }
-  writeResolvConf(ctx, DNS_V4.toString(), search);
-  return proxy === null ? env : authority!.installAuthority(ctx, proxy.ca, env, o.setEnv);
+  writeResolvConf(kernel, ctx, DNS_V4.toString(), search);
+  return proxy === null ? env : authority!.installAuthority(kernel, ctx, proxy.ca, env, o.setEnv);
 }
