@@ -1,6 +1,7 @@
 // The caller's words and variables, byte for byte: Node.js has copies of both in which what is no UTF-8 is lost.
 
 import { readFileSync } from 'node:fs';
+import { HANDED_NAME } from '../runtime/network/handed.ts';
 import { NOTE_NAME } from '../runtime/note.ts';
 import { fromText, toText } from '../sentry/base/bytes.ts';
 
@@ -36,7 +37,7 @@ export function callerEnv(): string[] {
   const all = strings('/proc/self/environ');
   if (all === null) return Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
   return all
-    .filter((entry) => !entry.startsWith(`${NOTE_NAME}=`))
+    .filter((entry) => !entry.startsWith(`${NOTE_NAME}=`) && !entry.startsWith(`${HANDED_NAME}=`))
     .map((entry) =>
       entry.startsWith(KEPT_CERTIFICATES) ? NODE_CERTIFICATES + entry.slice(KEPT_CERTIFICATES.length) : entry,
     );

@@ -21,6 +21,9 @@ export async function runDo(command: readonly string[], flags: Record<string, un
       : undefined;
     const options = doOptions(command, flags, shown);
     mark('command line');
+    const { reads, proxy, secrets } = options.network;
+    if (reads && proxy === null) (await import('./proxied.ts')).startProxied(options, secrets);
+    const authority = reads ? await import('../runtime/network/authority.ts') : null;
     const tracer =
       options.strace === null ? null : (await import('../runtime/strace_log.ts')).makeStrace(options.strace);
     const reports =
@@ -31,7 +34,7 @@ export async function runDo(command: readonly string[], flags: Record<string, un
     const profileFd = profile === null || profile === '-' ? 2 : reports!.makeReportFile('--profile', profile);
     const stopSampling = options.cpuProfile === null ? null : reports!.startCpuProfile(options.cpuProfile);
     const overlay = options.overlay === null ? null : await import('../runtime/overlay.ts');
-    const loader = new Loader(options, tracer, overlay?.openLayer ?? null);
+    const loader = new Loader(options, tracer, overlay?.openLayer ?? null, authority);
     if (profile !== null) loader.kernel.profile = new (await import('../sentry/kernel/profile.ts')).Profile();
     const diff =
       options.diff === null

@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import * as signals from '../abi/signal/signal.ts';
 import { hostCpus } from '../host/cpus.ts';
 import { callerFds, type Inherited, readInherited } from '../runtime/inherited.ts';
+import type { Handed } from '../runtime/network/handed.ts';
 import {
   CLOCK_NAMES,
   type MountOption,
@@ -125,11 +126,16 @@ const NAMED_FD = /\/(?:dev|proc\/self)\/fd\/(\d{1,4})(?!\d)/g;
  * Descriptors of the caller above 2 that the program gets: those that --pass-fd asks for, which must be there, and of those that
  * are, the ones below 10 and the ones that the command line names. `--pass-fd none` leaves it at 0 to 2.
  */
-function passedFds(flags: readonly string[], command: readonly string[], inherited: Inherited): PassedFd[] {
+function passedFds(
+  flags: readonly string[],
+  command: readonly string[],
+  inherited: Inherited,
+  ours: Handed | null,
+): PassedFd[] {
   const named = command.flatMap((word) => [...word.matchAll(NAMED_FD)].map((match) => Number(match[1])));
   const noted = inherited.openFds !== null;
   if (flags.length === 0 && named.length === 0 && !noted) return [];
-  const open = callerFds(inherited);
+  const open = callerFds(inherited).filter((fd) => fd !== ours?.control && fd !== ours?.descriptors);
   const passed = new Map<number, boolean>();
   if (!flags.includes('none'))
     for (const fd of open) if ((noted && fd < SHELL_FDS) || named.includes(fd)) passed.set(fd, false);
@@ -193,6 +199,9 @@ export function doOptions(
     wrong(`--hostname ${hostname}: too long; fix: 64 characters at most`);
   const given = [...access.set, ...many('env')];
   const set = given.map(nameOf);
+  const network = networkOptions(flags, hostFile, set);
+  // What stands for a secret, in place of what the caller has.
+  const placeholders = (network.proxy?.secrets ?? []).map((s) => `${s.name}=${s.placeholder}`);
   const strace = flags.strace === true ? '-' : text('strace');
   const profile = flags.profile === true ? '-' : text('profile');
   const diff = flags.diff === true ? '-' : text('diff');
@@ -206,18 +215,18 @@ export function doOptions(
   if (flags.clearEnv === true && access === EVERYTHING) access = { ...EVERYTHING, passEnv: [] };
   return {
     argv: command,
-    env: buildEnv(given, access.passEnv, callerEnv()),
+    env: buildEnv([...given, ...placeholders], access.passEnv, callerEnv()),
     followsUser:
       user === null || flags.clearEnv === true ? [] : USER_VARIABLES.filter((name) => !set.includes(name)),
     // Who asks for processors has all of them.
     inherited: typeof flags.cpus === 'number' ? { ...inherited, affinity: null } : inherited,
-    passedFds: passedFds(many('passFd'), command, inherited),
+    passedFds: passedFds(many('passFd'), command, inherited, network.proxy),
     cwd,
     user,
     hostname,
     mounts: mountsOf(flags, hostFile),
     tmpfs: [...access.tmpfs, ...many('tmpfs').map(parseTmpfs)],
-    hidden: access.hide,
+    hidden: [...access.hide, ...(network.proxy?.files ?? [])],
     rootfs: hostFile(text('rootfs') ?? '/'),
     overlay: text('overlay') === null ? null : hostFile(text('overlay')!),
     platform: text('platform') ?? 'auto',
@@ -226,7 +235,7 @@ export function doOptions(
     patchCalls: flags.patchCalls !== false,
     // Tests set the variable for all that they start.
     fsgsbase: text('fsgsbase') ?? process.env.VEDETTE_FSGSBASE ?? 'auto',
-    network: networkOptions(flags, hostFile),
+    network,
     strace: strace === null || strace === '-' ? strace : hostFile(strace),
     profile: profile === null || profile === '-' ? profile : hostFile(profile),
     diff: diff === null || diff === '-' ? diff : hostFile(diff),

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { parseAddress } from '../net/address.ts';
 import type { Name } from '../net/endpoint.ts';
+import { HANDED_NAME, parseHanded } from '../runtime/network/handed.ts';
 import { NETWORK_MODES, type NetworkOptions, NO_NETWORK } from '../runtime/network/options.ts';
 import { parsePublish } from '../runtime/network/publish.ts';
 import { STATUS_USAGE, StartError } from '../runtime/options.ts';
@@ -29,6 +30,7 @@ const NEED_NETWORK: Readonly<Record<string, string>> = {
   policy: '--policy',
   dns: '--dns',
   networkLog: '--network-log',
+  secret: '--secret',
 };
 
 function wrong(message: string): never {
@@ -74,7 +76,11 @@ function dnsOf(text: string): Name {
 }
 
 /** What the flags say of the network. Throws StartError. */
-export function networkOptions(flags: Flags, hostFile: (path: string) => string): NetworkOptions {
+export function networkOptions(
+  flags: Flags,
+  hostFile: (path: string) => string,
+  setEnv: readonly string[] = [],
+): NetworkOptions {
   const mode = typeof flags.network === 'string' ? flags.network : 'none';
   if (!NETWORK_MODES.includes(mode))
     wrong(`--network ${mode}: unknown; fix: one of: ${NETWORK_MODES.join(', ')}`);
@@ -98,12 +104,16 @@ export function networkOptions(flags: Flags, hostFile: (path: string) => string)
     if (publish.length > 0)
       wrong('-p: with --network=host the ports inside are those of this machine; fix: leave -p out');
     if (given('dns')) wrong('--dns: with --network=host programs ask by themselves; fix: --network=user');
+    if (given('secret'))
+      wrong('--secret: with --network=host nobody reads what is sent; fix: --network=user');
     const named = all.find((rule) => rule.name !== null);
     if (named !== undefined)
       wrong(
         `--${named.action} ${named.text}: names are known with --network=user alone; fix: --network=user`,
       );
   }
+  const secrets = many('secret');
+  const reads = secrets.length > 0 || all.some((rule) => rule.http !== null);
   return {
     mode: mode as 'user' | 'host',
     rules: all,
@@ -111,5 +121,9 @@ export function networkOptions(flags: Flags, hostFile: (path: string) => string)
     publish,
     dns: many('dns').map(dnsOf),
     log: typeof flags.networkLog === 'string' ? hostFile(flags.networkLog) : null,
+    secrets,
+    reads,
+    proxy: reads ? parseHanded(process.env[HANDED_NAME]) : null,
+    setEnv,
   };
 }

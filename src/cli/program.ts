@@ -199,6 +199,14 @@ export function makeProgram(
         .argParser(list)
         .default([], "this machine's"),
     )
+    .addOption(
+      new Option(
+        '--secret <NAME@HOST[:PORT]>',
+        "inside, variable NAME holds a placeholder; in HTTPS requests to HOST your variable NAME's value takes its place outside; NAME=@FILE@HOST for the content of a file",
+      )
+        .argParser(list)
+        .default([], 'none'),
+    )
     .option('--network-log <file>', 'append what was allowed and denied, as lines of JSON')
     .option('--strace [file]', 'trace system calls, to stderr or to a file (--strace=FILE)')
     .option('--diff [file]', 'at the end, list files that were added, changed or deleted (--diff=FILE)')

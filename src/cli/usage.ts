@@ -26,6 +26,10 @@ export const DO_EXAMPLES: readonly Example[] = [
   ],
   ['vedette do --network=user -- curl https://example.com', 'with a way out to public addresses'],
   ["vedette do --network=user --allow '*.npmjs.org:443' -- npm install", 'these names and nothing else'],
+  [
+    'vedette do --network=user --secret TOKEN@api.example.com -- sh -c \'curl -H "Authorization: Bearer $TOKEN" https://api.example.com/\'',
+    'TOKEN is used for that host and never inside',
+  ],
   ['vedette do --network=user -p 8080:80 -- nginx', 'port 8080 of this machine is port 80 inside'],
   ['vedette do --strace=trace.txt -- true', 'write every system call to a file'],
 ];

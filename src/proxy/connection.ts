@@ -29,7 +29,9 @@ export interface Shared {
 }
 
 export class Connection {
-  readonly link: (secure: boolean) => Link;
+  readonly link: (secure: boolean, host?: string) => Link;
+  /** The names that the connection may be for. */
+  private readonly hosts: readonly string[];
   private readonly shared: Shared;
   private readonly guest: Socket;
   private readonly server: Socket;
@@ -46,7 +48,8 @@ export class Connection {
   /** `guest`, `server`: descriptors, which this connection closes. */
   constructor(
     shared: Shared,
-    link: (secure: boolean) => Link,
+    link: (secure: boolean, host?: string) => Link,
+    hosts: readonly string[],
     guest: number,
     server: number,
     nowMs: number,
@@ -54,6 +57,7 @@ export class Connection {
   ) {
     this.shared = shared;
     this.link = link;
+    this.hosts = hosts;
     this.current = link(false);
     this.ended = ended;
     this.activeAtMs = this.begunAtMs = nowMs;
@@ -164,13 +168,20 @@ export class Connection {
       this.refuseTls('the TLS hello cannot be read', ALERT_DECODE_ERROR);
       return;
     }
-    const host = this.current.host;
-    if (hello.serverName !== null && plainHost(hello.serverName) !== host) {
-      const name = JSON.stringify(hello.serverName.slice(0, 255));
-      this.refuseTls(`TLS is for ${name}, the connection for ${host}`, ALERT_UNRECOGNIZED_NAME);
+    const { hosts } = this;
+    const host = hello.serverName === null ? hosts[0]! : plainHost(hello.serverName);
+    if (hello.serverName === null && hosts.length > 1) {
+      const names = hosts.join(', ').slice(0, 255);
+      this.refuseTls(`TLS names no host, and the connection may be for ${names}`, ALERT_UNRECOGNIZED_NAME);
       return;
     }
-    this.current = this.link(true);
+    if (!hosts.includes(host)) {
+      const name = JSON.stringify(hello.serverName!.slice(0, 255));
+      const names = hosts.join(', ').slice(0, 255);
+      this.refuseTls(`TLS is for ${name}, the connection for ${names}`, ALERT_UNRECOGNIZED_NAME);
+      return;
+    }
+    this.current = this.link(true, host);
     const offered = PROTOCOLS.filter((p) => hello.protocols.includes(p));
     this.guest.unshift(bytes);
     const server = connect({

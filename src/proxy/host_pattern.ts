@@ -15,6 +15,19 @@ export function hostMatches(pattern: string, host: string): boolean {
   return pattern === host;
 }
 
+/** A pattern and the port behind it, null when none is written: `HOST:PORT`, `[ADDRESS]:PORT`. */
+export function splitPort(pattern: string): { host: string; port: number | null } {
+  const m = /^(\[[^\]]*\]|[^:]*):([0-9]{1,5})$/.exec(pattern);
+  if (m === null) return { host: plainHost(pattern), port: null };
+  return { host: plainHost(m[1]!), port: Number(m[2]) };
+}
+
+/** Whether `host`, at `port`, is meant by `pattern`, which may end in a port; without one it means every port. */
+export function meansHost(pattern: string, host: string, port: number): boolean {
+  const at = splitPort(pattern);
+  return (at.port === null || at.port === port) && hostMatches(at.host, host);
+}
+
 /** Whether `text` is a name or a pattern that can match: letters, digits, `-`, `_` and dots, or an address. */
 export function isHostPattern(text: string): boolean {
   return text === '*' || (/^(\*\.)?[a-z0-9_]([a-z0-9_.:-]*[a-z0-9_])?$/.test(text) && !text.includes('..'));

@@ -8,6 +8,8 @@ import type { HostSecrets } from './secrets.ts';
 /** Text of the guest in the log, bounded. */
 const LOG_CHARS = 1024;
 
+const HTTPS_PORT = 443;
+
 /** Headers that a request may have; their bytes are bounded by the parsers. */
 const MOST_HEADERS = 200;
 
@@ -38,34 +40,39 @@ export type Judged =
 
 export class Link {
   readonly id: number;
-  /** The one host that this connection leads to, plain. */
-  readonly host: string;
+  /** The one host that this connection leads to, plain; of several it is the first until a request has said which. */
+  host: string;
   readonly port: number;
   readonly secure: boolean;
-  readonly secrets: HostSecrets;
+  secrets: HostSecrets;
   readonly limits: Limits;
   readonly counters: Counters;
   /** Why there is no server to speak with, though the guest is spoken with so that it hears. */
   failure: string | null = null;
+  /** The others that it may be; none once a request has named its host. */
+  private others: readonly string[];
+  private readonly secretsOf: (host: string) => HostSecrets;
   private readonly rules: Rules;
   private readonly send: (decision: Decision) => void;
 
   constructor(of: {
     id: number;
-    host: string;
+    hosts: readonly string[];
     port: number;
     secure: boolean;
-    secrets: HostSecrets;
+    secretsOf: (host: string) => HostSecrets;
     limits: Limits;
     counters: Counters;
     rules: Rules;
     send: (decision: Decision) => void;
   }) {
     this.id = of.id;
-    this.host = of.host;
+    this.host = of.hosts[0]!;
+    this.others = of.hosts.slice(1);
     this.port = of.port;
     this.secure = of.secure;
-    this.secrets = of.secrets;
+    this.secretsOf = of.secretsOf;
+    this.secrets = of.secretsOf(this.host);
     this.limits = of.limits;
     this.counters = of.counters;
     this.rules = of.rules;
@@ -131,6 +138,9 @@ export class Link {
     if (head.headers.length > 2 * MOST_HEADERS) return { refused: `more than ${MOST_HEADERS} headers` };
     const wrong = this.wrongHost(head);
     if (wrong !== null) return { refused: wrong };
+    // Whoever speaks plainly to the port of TLS would have a secret go where all can read it.
+    if (!this.secure && this.port === HTTPS_PORT && this.secrets.any)
+      return { refused: 'a host with secrets, at port 443, without TLS' };
     if (head.method === 'CONNECT') return { refused: 'no tunnels through this connection' };
     // RFC 9112 3.2: origin-form, or asterisk-form.
     if (!head.target.startsWith('/') && !(head.target === '*' && head.method === 'OPTIONS'))
@@ -167,6 +177,7 @@ export class Link {
     if (named.length === 0) return 'the request names no host';
     if (head.protocol === 'http/1.1' && named.length > (head.authority === null ? 1 : 2))
       return 'the request names its host twice';
+    this.settle(named[0]!);
     for (const text of named) {
       const a = splitAuthority(text.trim());
       if (a === null) return 'the request names its host in a way that is not understood';
@@ -176,6 +187,17 @@ export class Link {
         return `the request is for port ${a.port}, the connection for ${this.port}`;
     }
     return null;
+  }
+
+  /** The first request says which of the connection's names is meant, and no other is from then on. */
+  private settle(authority: string): void {
+    const { others } = this;
+    if (others.length === 0) return;
+    this.others = [];
+    const host = splitAuthority(authority.trim())?.host;
+    if (host === undefined || !others.includes(host)) return;
+    this.host = host;
+    this.secrets = this.secretsOf(host);
   }
 
   private used(head: Head): string[] {

@@ -40,8 +40,12 @@ export interface ConnectionMessage {
   readonly id: number;
   /** The name that the policy bound to the address; null when the guest gave an address only. */
   readonly name: string | null;
+  /** All names that the policy bound to it, when there may be more than one: what the guest says decides which is meant. */
+  readonly names?: readonly string[];
   readonly address: string;
   readonly port: number;
+  /** In place of those of the configuration. */
+  readonly rules?: readonly Rule[];
 }
 
 export type Incoming = Configure | ConnectionMessage | { readonly type: 'counters' };
@@ -113,8 +117,10 @@ export function readMessage(text: string): Incoming | null {
     const ok =
       Number.isSafeInteger(m.id) &&
       (m.name === null || isText(m.name)) &&
+      (m.names === undefined || (isTexts(m.names) && m.names.length > 0)) &&
       isText(m.address) &&
-      Number.isInteger(m.port);
+      Number.isInteger(m.port) &&
+      (m.rules === undefined || (Array.isArray(m.rules) && m.rules.every(isRule)));
     return ok ? (m as unknown as ConnectionMessage) : null;
   }
   if (m.type !== 'configure') return null;

@@ -71,23 +71,26 @@ export class SandboxProxy {
       this.send({ type: 'ended', id: m.id, reason });
       return;
     }
-    const host = plainHost(m.name ?? m.address);
-    const linkOf = (secure: boolean): Link =>
+    const hosts = (m.names ?? [m.name ?? m.address]).map(plainHost);
+    // Its own rules say all that there is to say about the connection.
+    const rules = m.rules === undefined ? this.rules : new Rules(m.rules, 'deny');
+    const linkOf = (secure: boolean, host?: string): Link =>
       new Link({
         id: m.id,
-        host,
+        hosts: host === undefined ? hosts : [host],
         port: m.port,
         secure,
-        secrets: this.secretsOf(host),
+        secretsOf: (of) => this.secretsOf(of, m.port),
         limits: this.limits,
         counters: this.counters,
-        rules: this.rules,
+        rules,
         send: this.send,
       });
     this.counters.open++;
     const connection = new Connection(
       { authority: this.authority, trust: this.trust },
       linkOf,
+      hosts,
       guest,
       server,
       Date.now(),
@@ -104,11 +107,12 @@ export class SandboxProxy {
     for (const connection of this.connections.values()) connection.tick(nowMs);
   }
 
-  private secretsOf(host: string): HostSecrets {
-    let found = this.secrets.get(host);
+  private secretsOf(host: string, port: number): HostSecrets {
+    const key = `${host} ${port}`;
+    let found = this.secrets.get(key);
     if (found !== undefined) return found;
-    found = new HostSecrets(this.config.secrets, host);
-    this.secrets.set(host, found);
+    found = new HostSecrets(this.config.secrets, host, port);
+    this.secrets.set(key, found);
     if (this.secrets.size > MOST_HOSTS) this.secrets.delete(this.secrets.keys().next().value!);
     return found;
   }

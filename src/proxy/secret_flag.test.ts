@@ -21,6 +21,14 @@ describe('--secret', () => {
     assert.notEqual(s.placeholder, parseSecret('TOKEN@a.example', sources).placeholder);
   });
 
+  test('a port may stand behind a host', () => {
+    assert.deepEqual(parseSecret('TOKEN@a.example:8443,[2001:db8::1]:444', sources).hosts, [
+      'a.example:8443',
+      '[2001:db8::1]:444',
+    ]);
+    assert.throws(() => parseSecret('TOKEN@a.example:99999', sources), /99999 is no port; fix: /);
+  });
+
   test('takes the content of a file without its last newline', () => {
     const s = parseSecret('KEY=@/run/key@home@a.example', sources);
     assert.deepEqual([s.name, s.value, s.hosts], ['KEY', 'from a file', ['a.example']]);

@@ -1,8 +1,8 @@
-// --secret NAME@HOST[,HOST...] takes the value from the caller's variable NAME, --secret NAME=@FILE@HOST[,HOST...] from a file. The value
-// never stands on the command line, which every process of the machine may read.
+// --secret NAME@HOST[:PORT][,HOST...] takes the value from the caller's variable NAME, --secret NAME=@FILE@HOST[,HOST...] from a file.
+// The value never stands on the command line, which every process of the machine may read.
 
 import { readFileSync } from 'node:fs';
-import { isHostPattern, plainHost } from './host_pattern.ts';
+import { isHostPattern, plainHost, splitPort } from './host_pattern.ts';
 import {
   LEAST_VALUE_BYTES,
   MOST_SECRETS,
@@ -47,10 +47,12 @@ export function parseSecret(text: string, sources: SecretSources): SecretConfig 
     .slice(at + 1)
     .split(',')
     .map((host) => plainHost(host.trim()));
-  for (const host of hosts) {
+  for (const written of hosts) {
+    const { host, port } = splitPort(written);
+    if (port !== null && (port < 1 || port > 65535)) wrong(flag, `${port} is no port`, '1 to 65535');
     if (host === '*') wrong(flag, 'every host would get it', 'name the hosts, or *.NAME for those below one');
     if (host === '' || !isHostPattern(host))
-      wrong(flag, `"${host}" is no host`, `--secret ${form}, without scheme, port and path`);
+      wrong(flag, `"${host}" is no host`, `--secret ${form}, without scheme and path`);
     if (/^\*\.[^.]*$/.test(host))
       wrong(flag, `${host} is every host of a top-level domain`, 'a longer name, such as *.example.com');
   }

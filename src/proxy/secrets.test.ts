@@ -36,6 +36,20 @@ describe('secrets of a host', () => {
   const mine = new HostSecrets(all, 'api.test');
   const none = new HostSecrets(all, 'evil.test');
 
+  test('a host with a port has the secret there alone', () => {
+    const all = [
+      {
+        name: 'P',
+        hosts: ['api.test:8443'],
+        placeholder: `VEDETTE_SECRET_P_${'a'.repeat(32)}`,
+        value: 'v4lue',
+      },
+    ];
+    const at = (port: number) => new HostSecrets(all, 'api.test', port).header('x', all[0]!.placeholder);
+    assert.equal(at(8443), 'v4lue');
+    assert.notEqual(typeof at(8444), 'string');
+  });
+
   test('stand in headers, paths and Basic credentials', () => {
     assert.equal(mine.header('x', `Bearer ${ascii.placeholder}!`), `Bearer ${ascii.value}!`);
     assert.equal(Buffer.from(mine.header('x', own.placeholder) as string, 'latin1').toString(), VALUE);

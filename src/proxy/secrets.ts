@@ -2,12 +2,12 @@
 // gets the placeholder again, in the forms in which a server is likely to send back what it was sent.
 
 import { randomBytes } from 'node:crypto';
-import { hostMatches } from './host_pattern.ts';
+import { meansHost } from './host_pattern.ts';
 import { type Pattern, PatternSet } from './replacer.ts';
 
 export interface SecretConfig {
   readonly name: string;
-  /** Names of hosts, `*.NAME` for all below one. */
+  /** Names of hosts, `*.NAME` for all below one; with `:PORT` there alone. */
   readonly hosts: readonly string[];
   readonly placeholder: string;
   readonly value: string;
@@ -86,8 +86,8 @@ export class HostSecrets {
   private values: PatternSet;
   private sameLength: PatternSet;
 
-  constructor(all: readonly SecretConfig[], host: string) {
-    const mine = (s: SecretConfig): boolean => s.hosts.some((pattern) => hostMatches(pattern, host));
+  constructor(all: readonly SecretConfig[], host: string, port = 0) {
+    const mine = (s: SecretConfig): boolean => s.hosts.some((pattern) => meansHost(pattern, host, port));
     this.own = all.filter(mine);
     this.others = new PatternSet(
       all

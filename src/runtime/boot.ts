@@ -37,6 +37,7 @@ import { HostStop } from './host_stop.ts';
 import { handOn } from './inherited.ts';
 import { lockDown } from './lockdown/lockdown.ts';
 import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
+import type * as Authority from './network/authority.ts';
 import { setUpNetwork } from './network/network.ts';
 import { type SandboxOptions, STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
 import type { openLayer as OpenLayer } from './overlay.ts';
@@ -54,6 +55,9 @@ export class Loader implements SignalTarget {
   private readonly tracer: SyscallTracer | null;
   /** What --overlay needs, when it is asked for. */
   private readonly openLayer: typeof OpenLayer | null;
+  /** The same of --secret and of rules about requests. */
+  private readonly authority: typeof Authority | null;
+  private env: readonly string[];
   private memfile!: MemoryFile;
   private poller!: HostPoller;
   private platform!: Platform;
@@ -73,10 +77,13 @@ export class Loader implements SignalTarget {
     options: SandboxOptions,
     tracer: SyscallTracer | null = null,
     openLayer: typeof OpenLayer | null = null,
+    authority: typeof Authority | null = null,
   ) {
     this.options = options;
     this.tracer = tracer;
     this.openLayer = openLayer;
+    this.authority = authority;
+    this.env = options.env;
     this.debugLog = options.debugLog === null ? null : new DebugLog(options.debugLog, 'do');
     try {
       this.build();
@@ -117,8 +124,8 @@ export class Loader implements SignalTarget {
     const { hostname } = o;
     if (hostname !== null) this.step('host name', () => nameHost(this.kernel, this.ctx, hostname));
     if (o.network.mode !== 'none')
-      this.step(`network ${o.network.mode}`, () =>
-        setUpNetwork(this.kernel, this.poller, this.ctx, o.network),
+      this.env = this.step(`network ${o.network.mode}`, () =>
+        setUpNetwork(this.kernel, this.poller, this.ctx, o.network, o.env, this.authority),
       );
     this.init = this.step('first program', () => this.makeInit());
     this.step(
@@ -183,7 +190,7 @@ export class Loader implements SignalTarget {
     ctx.fs.setCwd(cwd);
     const fs = new FsContext(ctx.fs.root, cwd, o.inherited.umask);
     const limits = o.inherited.limits.clone();
-    const env = envOf(o.env, o.followsUser, identity);
+    const env = envOf(this.env, o.followsUser, identity);
     const program = loadCommand({ kernel: this.kernel, ctx, argv: o.argv, env, limits });
     const fds = new FdTable();
     this.stdio = new Stdio(this.poller, this.memfile, o);

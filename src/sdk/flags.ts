@@ -55,6 +55,8 @@ export interface DoOptions {
   readonly publish?: readonly string[];
   /** Resolvers to ask: ADDR or ADDR:PORT. */
   readonly dns?: readonly string[];
+  /** Secrets: NAME@HOST[:PORT][,HOST...] for the variable NAME of this process, NAME=@FILE@HOST for a file's content. Inside is a placeholder. */
+  readonly secret?: readonly string[];
   /** A file to which decisions are appended. */
   readonly networkLog?: string;
   /** Trace of system calls: true for stderr, or a file. */
@@ -120,6 +122,7 @@ export const KINDS: Readonly<Record<keyof DoOptions, Kind>> = {
   policy: 'text',
   publish: 'list',
   dns: 'list',
+  secret: 'list',
   networkLog: 'text',
   strace: 'file',
   profile: 'file',

@@ -10,6 +10,7 @@ import { protocolName } from './user_gate.ts';
 export class HostGate implements Gate {
   readonly hides = false;
   target: IpAddress = ANY_V4;
+  readonly passage = null;
   /** Null: nobody gave one. */
   private readonly policy: Policy | null;
   private readonly log: NetworkLog;

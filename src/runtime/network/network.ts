@@ -14,11 +14,13 @@ import { STATUS_USAGE, StartError } from '../options.ts';
 import { NameTable } from '../policy/names.ts';
 import { Policy } from '../policy/policy.ts';
 import { DNS_V4, GATEWAY_V4, NET_V4_BITS, NET_V6_BITS, OWN_V4, OWN_V6 } from './addresses.ts';
+import type * as Authority from './authority.ts';
 import { HostGate } from './host_gate.ts';
 import { hostLinks } from './host_links.ts';
 import { PublishedDatagram, PublishedStream } from './inbound.ts';
 import { NetworkLog } from './network_log.ts';
 import type { NetworkOptions } from './options.ts';
+import { Readers } from './readers.ts';
 import { hostResolvers, writeResolvConf } from './resolv_conf.ts';
 import { Resolver } from './resolver.ts';
 import { UserGate } from './user_gate.ts';
@@ -38,9 +40,19 @@ function openLog(file: string | null): NetworkLog {
   }
 }
 
-/** Gives the first namespace its way out. Throws StartError for what the caller can put right. */
-export function setUpNetwork(kernel: Kernel, poller: HostPoller, ctx: BootContext, o: NetworkOptions): void {
-  if (o.mode === 'none') return;
+/**
+ * Gives the first namespace its way out; the environment as it is then. `authority` is there when somebody reads requests. Throws StartError
+ * for what the caller can put right.
+ */
+export function setUpNetwork(
+  kernel: Kernel,
+  poller: HostPoller,
+  ctx: BootContext,
+  o: NetworkOptions,
+  env: readonly string[],
+  authority: typeof Authority | null,
+): readonly string[] {
+  if (o.mode === 'none') return env;
   // Who may ping is the host's to say: a socket inside is one of its own.
   kernel.net.stack.net.pingGroupLow = 0;
   kernel.net.stack.net.pingGroupHigh = 0x7fffffff;
@@ -50,13 +62,16 @@ export function setUpNetwork(kernel: Kernel, poller: HostPoller, ctx: BootContex
     const asked = o.rules.length > 0 || o.otherwise !== undefined;
     const relays = new Relays(poller, kernel.time, new HostGate(asked ? policy : null, log));
     kernel.net.stack = new HostStack(relays, hostLinks(), kernel.net.stack);
-    return;
+    return env;
   }
   const { servers, search } = hostResolvers();
   const names = new NameTable();
   const asks = o.dns.length > 0 ? o.dns : servers;
   const resolver = new Resolver(poller, kernel.time, policy, names, log, asks);
-  const gate = new UserGate(policy, names, kernel.time, log, resolver, ownAddresses(), randomWord());
+  const proxy = o.proxy === null ? null : new authority!.HttpProxy(poller, log, o.proxy);
+  const hosts = o.proxy?.secrets.flatMap((s) => s.hosts) ?? [];
+  const readers = proxy === null ? null : new Readers(policy, proxy, hosts);
+  const gate = new UserGate(policy, names, kernel.time, log, resolver, ownAddresses(), randomWord(), readers);
   const relays = new Relays(poller, kernel.time, gate);
   kernel.net.outside = new RelayOutside(relays);
   const addresses = [
@@ -69,5 +84,6 @@ export function setUpNetwork(kernel: Kernel, poller: HostPoller, ctx: BootContex
     if (p.protocol === 'tcp') new PublishedStream(relays, kernel.time, log, stack, p);
     else new PublishedDatagram(poller, kernel.time, stack, p);
   }
-  writeResolvConf(ctx, DNS_V4.toString(), search);
+  writeResolvConf(kernel, ctx, DNS_V4.toString(), search);
+  return proxy === null ? env : authority!.installAuthority(kernel, ctx, proxy.ca, env, o.setEnv);
 }

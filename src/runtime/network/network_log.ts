@@ -7,7 +7,7 @@ import { log } from '../../sentry/base/log.ts';
 const MOST_BYTES = 256 * 2 ** 20;
 
 export interface Decision {
-  readonly event: 'dns' | 'answer' | 'connect' | 'listen' | 'accept';
+  readonly event: 'dns' | 'answer' | 'connect' | 'listen' | 'accept' | 'request';
   readonly allowed: boolean;
   /** The rule, or why there is none. */
   readonly rule: string;
@@ -17,6 +17,11 @@ export interface Decision {
   readonly type?: number;
   readonly address?: string;
   readonly port?: number;
+  /** Of requests. */
+  readonly method?: string;
+  readonly path?: string;
+  /** Names of those that went out. */
+  readonly secrets?: readonly string[];
 }
 
 export class NetworkLog {

@@ -3,6 +3,7 @@
 import type { Name } from '../../net/endpoint.ts';
 import type { Default } from '../policy/policy.ts';
 import type { Rule } from '../policy/rule.ts';
+import type { Handed } from './handed.ts';
 import type { Publish } from './publish.ts';
 
 export const NETWORK_MODES: readonly string[] = ['none', 'user', 'host'];
@@ -18,6 +19,14 @@ export interface NetworkOptions {
   readonly dns: readonly Name[];
   /** A file of the host for every decision; null for none. */
   readonly log: string | null;
+  /** --secret, as given. */
+  readonly secrets: readonly string[];
+  /** There are secrets, or rules that look into requests: somebody must read them. */
+  readonly reads: boolean;
+  /** The process that does; null before it is started. */
+  readonly proxy: Handed | null;
+  /** Variables that flags set. */
+  readonly setEnv: readonly string[];
 }
 
 export const NO_NETWORK: NetworkOptions = {
@@ -27,4 +36,8 @@ export const NO_NETWORK: NetworkOptions = {
   publish: [],
   dns: [],
   log: null,
+  secrets: [],
+  reads: false,
+  proxy: null,
+  setEnv: [],
 };

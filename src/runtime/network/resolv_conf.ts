@@ -9,11 +9,14 @@ import { stringToBytes } from '../../sentry/base/bytes.ts';
 import { failed } from '../../sentry/base/errno.ts';
 import { KernelIo } from '../../sentry/base/io.ts';
 import { log } from '../../sentry/base/log.ts';
+import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { removeFile } from '../../sentry/vfs/dirops.ts';
 import { openAt } from '../../sentry/vfs/open.ts';
 import type { BootContext } from '../boot_context.ts';
+import { coverFile, isMemory } from '../cover.ts';
 
-const FILE = '/etc/resolv.conf';
+const FOLDER = '/etc';
+const FILE = `${FOLDER}/resolv.conf`;
 const PORT = 53;
 /** MAXNS of <resolv.h>. */
 const MOST = 3;
@@ -38,7 +41,17 @@ export function hostResolvers(): { servers: Name[]; search: string[] } {
 }
 
 /** Writes the file inside: our server, and the host's search list. */
-export function writeResolvConf(ctx: BootContext, server: string, search: readonly string[]): void {
+export function writeResolvConf(
+  kernel: Kernel,
+  ctx: BootContext,
+  server: string,
+  search: readonly string[],
+): void {
+  const covered = coverFile(kernel, ctx, FILE);
+  if (covered < 0 && !isMemory(ctx, FOLDER)) {
+    log(`--network: ${FILE} is not there, and cannot be made without changing this machine`);
+    return;
+  }
   const text = `${[`nameserver ${server}`, ...search].join('\n')}\n`;
   const open = () => openAt(ctx, AT_FDCWD, FILE, O_WRONLY | O_CREAT | O_TRUNC, 0o644);
   let file = open();

@@ -1,15 +1,21 @@
 // UserGate: the way out of --network=user. The policy decides, the host is 10.0.2.2, DNS is ours, and nothing of the host's own
 // names is shown.
 
-import { ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EPERM } from '../../abi/errno.ts';
+import { ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ENETUNREACH, EPERM } from '../../abi/errno.ts';
 import { IPPROTO_TCP, IPPROTO_UDP } from '../../abi/net/in.ts';
 import { type IpAddress, LOOPBACK_V4, LOOPBACK_V6 } from '../../net/address.ts';
 import type { TimeSource } from '../../sentry/base/time.ts';
-import { type Deliver, GATE_OUT, GATE_SERVICE, type Gate } from '../../sentry/socket/host/gate.ts';
+import {
+  type Deliver,
+  GATE_OUT,
+  GATE_SERVICE,
+  type Gate,
+  type Passage,
+} from '../../sentry/socket/host/gate.ts';
 import type { NameTable } from '../policy/names.ts';
 import type { Policy, Verdict } from '../policy/policy.ts';
 import { unwrapped } from '../policy/ranges.ts';
-import type { Protocol } from '../policy/rule.ts';
+import { HOST_NAME, type Protocol } from '../policy/rule.ts';
 import {
   DNS_V4,
   DNS_V6,
@@ -23,6 +29,7 @@ import {
   OWN_V6,
 } from './addresses.ts';
 import type { NetworkLog } from './network_log.ts';
+import type { Readers } from './readers.ts';
 import type { Resolver } from './resolver.ts';
 
 export const DNS_PORT = 53;
@@ -37,11 +44,14 @@ export function protocolName(protocol: number): Protocol {
 export class UserGate implements Gate {
   readonly hides = true;
   target: IpAddress = GATEWAY_V4;
+  passage: Passage | null = null;
   private readonly policy: Policy;
   private readonly names: NameTable;
   private readonly time: TimeSource;
   private readonly log: NetworkLog;
   private readonly resolver: Resolver;
+  /** Which connections are read on their way; null: none. */
+  private readonly readers: Readers | null;
   /** Addresses of the host's interfaces: whoever goes there goes to the host. */
   private readonly hostAddresses: ReadonlySet<string>;
   private nextPort: number;
@@ -54,6 +64,7 @@ export class UserGate implements Gate {
     resolver: Resolver,
     hostAddresses: ReadonlySet<string>,
     firstPort: number,
+    readers: Readers | null = null,
   ) {
     this.policy = policy;
     this.names = names;
@@ -61,21 +72,35 @@ export class UserGate implements Gate {
     this.log = log;
     this.resolver = resolver;
     this.hostAddresses = hostAddresses;
+    this.readers = readers;
     this.nextPort = FIRST_PORT + (firstPort % (LAST_PORT - FIRST_PORT));
   }
 
   decide(protocol: number, address: IpAddress, port: number): number {
+    this.passage = null;
     if (address.inPrefix(NET_V4, NET_V4_BITS) || address.inPrefix(NET_V6, NET_V6_BITS))
       return this.decideOwn(protocol, address, port);
     const to = unwrapped(address);
     const names = this.names.namesOf(address, this.time.monotonicNs());
     const word = protocolName(protocol);
-    const verdict = this.hostAddresses.has(to.toString())
+    const own = this.hostAddresses.has(to.toString());
+    const verdict = own
       ? this.policy.judgeOwn(word, address, port)
       : this.policy.judge(word, address, port, names);
     this.tell(verdict, word, address, port, names);
     if (!verdict.allowed) return -EPERM;
     this.target = address;
+    return this.readers === null || protocol !== IPPROTO_TCP
+      ? GATE_OUT
+      : this.read(this.readers.passage(address, port, names, own));
+  }
+
+  /** GATE_OUT, through whoever reads the connection. */
+  private read(passage: Passage | null): number {
+    if (passage === null) return GATE_OUT;
+    // Unread it does not go out.
+    if (!passage.taker.alive) return -ECONNRESET;
+    this.passage = passage;
     return GATE_OUT;
   }
 
@@ -91,7 +116,8 @@ export class UserGate implements Gate {
     this.tell(verdict, word, address, port, []);
     if (!verdict.allowed) return -EPERM;
     this.target = v4 ? LOOPBACK_V4 : LOOPBACK_V6;
-    return GATE_OUT;
+    if (this.readers === null || protocol !== IPPROTO_TCP) return GATE_OUT;
+    return this.read(this.readers.passage(address, port, [HOST_NAME], true));
   }
 
   private tell(

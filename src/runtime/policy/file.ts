@@ -3,11 +3,11 @@
 //   { "default": "public" | "deny",
 //     "rules": [ { "allow": "*.example.com", "ports": "443", "protocol": "tcp", "within": ["10.0.0.0/8"] }, { "deny": "all" } ] }
 //
-// A rule may be as short as "allow example.com:443".
+// A rule may be as short as "allow example.com:443" or "allow GET example.com/v1/*"; "methods" and "paths" are members for the latter.
 
 import type { Default } from './policy.ts';
 import { parseCidr } from './ranges.ts';
-import { type Action, parsePorts, parseRule, type Rule, RuleError } from './rule.ts';
+import { type Action, aboutRequests, parsePorts, parseRule, type Rule, RuleError } from './rule.ts';
 
 export interface PolicyText {
   readonly rules: readonly Rule[];
@@ -15,7 +15,7 @@ export interface PolicyText {
 }
 
 const MOST_RULES = 4096;
-const MEMBERS = ['allow', 'deny', 'ports', 'protocol', 'within', 'comment'];
+const MEMBERS = ['allow', 'deny', 'ports', 'protocol', 'within', 'methods', 'paths', 'comment'];
 
 /** A complaint about a file: "line 3: ...". */
 export class PolicyError extends Error {
@@ -59,9 +59,17 @@ function syntaxLine(text: string, message: string): number {
   return position === undefined ? lineAt(text, text.length) : lineAt(text, Number(position));
 }
 
+function textsOf(name: string, value: unknown): string[] | null {
+  if (value === undefined) return null;
+  const is = Array.isArray(value) && value.length > 0 && value.every((text) => typeof text === 'string');
+  if (!is)
+    throw new RuleError(`"${name}" is a list of texts; fix: ${name === 'paths' ? '["/v1/*"]' : '["GET"]'}`);
+  return value as string[];
+}
+
 function readRule(value: unknown): Rule {
   if (typeof value === 'string') {
-    const m = /^(allow|deny)\s+(\S+)$/.exec(value.trim());
+    const m = /^(allow|deny)\s+(\S.*)$/.exec(value.trim());
     if (m === null) throw new RuleError(`"${value}" is no rule; fix: "allow WHAT" or "deny WHAT"`);
     return parseRule(m[1] as Action, m[2]!);
   }
@@ -76,7 +84,7 @@ function readRule(value: unknown): Rule {
   if ((members.allow === undefined) === (members.deny === undefined) || typeof what !== 'string')
     throw new RuleError('a rule has "allow" or "deny", with a text; fix: {"allow": "example.com"}');
   let rule = parseRule(action, what);
-  const { ports, protocol, within } = members;
+  const { ports, protocol, within, methods, paths } = members;
   if (ports !== undefined) {
     if (rule.ports.length > 0) throw new RuleError(`${what}: ports twice; fix: in one place`);
     if (typeof ports !== 'string' && typeof ports !== 'number')
@@ -98,6 +106,10 @@ function readRule(value: unknown): Rule {
       return cidr;
     });
     rule = { ...rule, within: [...rule.within, ...ranges] };
+  }
+  if (methods !== undefined || paths !== undefined) {
+    if (rule.http !== null) throw new RuleError(`${what}: methods and path twice; fix: in one place`);
+    rule = aboutRequests(rule, textsOf('methods', methods), textsOf('paths', paths));
   }
   return rule;
 }

@@ -144,6 +144,73 @@ test('the host: by its very name alone', () => {
   assert.equal(policy('allow 9.9.9.9').judgeOwn('tcp', ip('9.9.9.9'), 80).allowed, true);
 });
 
+test('rules about requests: which connections, and what is left to ask', () => {
+  const p = new Policy([
+    parseRule('deny', 'DELETE api.example:443'),
+    parseRule('allow', 'GET,HEAD api.example:443/v1/*'),
+    parseRule('allow', '* files.example@10.0.0.0/8:8080-8081/pub/*'),
+    parseRule('allow', 'open.example'),
+  ]);
+  const asks = (to: string, port: number, ...names: string[]) =>
+    p
+      .judgeRequests(ip(to), port, names)
+      ?.map((r) => `${r.action} ${r.methods ?? '*'} ${r.host}${r.path ?? ''}`) ?? null;
+  assert.equal(may(p, '9.9.9.9', 443, ['api.example']), true);
+  assert.equal(may(p, '9.9.9.9', 80, ['api.example']), false);
+  assert.equal(may(p, '9.9.9.9', 443, ['api.example'], 'udp'), false, 'QUIC would be unread');
+  assert.equal(p.judgeName('api.example').allowed, true);
+  assert.deepEqual(asks('9.9.9.9', 443, 'api.example'), [
+    'deny DELETE api.example',
+    'allow GET,HEAD api.example/v1/*',
+  ]);
+  assert.equal(may(p, '10.1.1.1', 8081, ['files.example']), true);
+  assert.deepEqual(asks('10.1.1.1', 8081, 'files.example'), ['allow * files.example/pub/*']);
+  assert.equal(asks('9.9.9.9', 443, 'open.example'), null);
+  // Of names that share an address each keeps its own rules.
+  assert.deepEqual(asks('9.9.9.9', 443, 'api.example', 'open.example'), [
+    'deny DELETE api.example',
+    'allow GET,HEAD api.example/v1/*',
+    'allow * open.example',
+  ]);
+  const denies = new Policy([parseRule('deny', 'POST web.example')]);
+  assert.equal(may(denies, '9.9.9.9', 443, ['web.example']), true);
+  assert.equal(may(denies, '9.9.9.9', 443), false, 'an address without a name might be the one');
+  assert.equal(may(denies, '9.9.9.9', 443, ['web.example'], 'udp'), false);
+  assert.deepEqual(denies.judgeRequests(ip('9.9.9.9'), 443, ['web.example']), [
+    { action: 'deny', host: 'web.example', methods: ['POST'] },
+    { action: 'allow', host: 'web.example' },
+  ]);
+  const host = new Policy([parseRule('allow', 'GET host.vedette.internal:80/a')]);
+  assert.equal(host.judgeHost('tcp', 80).allowed, true);
+  assert.equal(host.judgeHost('udp', 80).allowed, false);
+  assert.deepEqual(host.judgeHostRequests(80, null), [
+    { action: 'allow', host: '*', methods: ['GET'], path: '/a' },
+  ]);
+  for (const bad of [
+    'get x.com',
+    'GET 10.0.0.1',
+    'GET x.com/udp?',
+    'GET x.com/a#b',
+    'GET x.com:0/a',
+    'GET public',
+  ])
+    assert.throws(() => parseRule('allow', bad), RuleError, bad);
+  const read = parsePolicy(
+    '{"rules": ["allow GET x.com/v1/*", {"allow": "x.com", "methods": ["POST"], "paths": ["/in", "/in/*"]}]}',
+  );
+  assert.deepEqual(
+    read.rules.map((r) => r.http),
+    [
+      { methods: ['GET'], paths: ['/v1/*'] },
+      { methods: ['POST'], paths: ['/in', '/in/*'] },
+    ],
+  );
+  assert.throws(
+    () => parsePolicy('{"rules": [{"allow": "x.com", "methods": "GET"}]}'),
+    /line 1: .*list of texts; fix/,
+  );
+});
+
 test('names hold as long as their answer, and are bounded', () => {
   const t = new NameTable();
   const at = (sec: number) => t.namesOf(ip('9.9.9.9'), sec * 1e9);

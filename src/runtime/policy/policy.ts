@@ -3,6 +3,7 @@
 
 import type { IpAddress } from '../../net/address.ts';
 import { classOf, holds } from './ranges.ts';
+import { type RequestRule, requestRules } from './requests.ts';
 import { HOST_NAME, matchesAddress, matchesName, matchesPort, type Protocol, type Rule } from './rule.ts';
 
 /** What no rule is about: public addresses are allowed, or nothing is. */
@@ -16,6 +17,11 @@ export interface Verdict {
 
 const yes = (why: string): Verdict => ({ allowed: true, why });
 const no = (why: string): Verdict => ({ allowed: false, why });
+
+/** A denial of some requests leaves open what becomes of a connection. */
+function leavesOpen(rule: Rule): boolean {
+  return rule.http !== null && rule.action === 'deny';
+}
 
 export class Policy {
   readonly rules: readonly Rule[];
@@ -39,7 +45,7 @@ export class Policy {
         about ||= rule.action === 'allow' && (rule.is === 'public' || rule.is === 'all');
         continue;
       }
-      if (!matchesName(rule.name, name)) continue;
+      if (!matchesName(rule.name, name) || leavesOpen(rule)) continue;
       if (rule.action === 'allow') return yes(rule.text);
       if (rule.ports.length === 0 && rule.protocol === null) return no(rule.text);
     }
@@ -52,6 +58,7 @@ export class Policy {
   judgeAnswer(name: string, address: IpAddress): Verdict {
     let last: Verdict | null = null;
     for (const rule of this.rules) {
+      if (leavesOpen(rule)) continue;
       const all = rule.ports.length === 0 && rule.protocol === null;
       const verdict = this.apply(rule, address, [name]);
       if (verdict === null) continue;
@@ -67,31 +74,78 @@ export class Policy {
   judge(protocol: Protocol, address: IpAddress, port: number, names: readonly string[]): Verdict {
     for (const rule of this.rules) {
       if (!matchesPort(rule, protocol, port)) continue;
+      if (leavesOpen(rule) && protocol !== 'udp') continue;
       const verdict = this.apply(rule, address, names);
       if (verdict !== null) return verdict;
     }
     return this.byDefault(address, names);
   }
 
+  /**
+   * The rules that requests over a connection must be asked by, which `judge` allowed; the first that fits decides, and what none fits is
+   * denied. Null when nothing is said about requests: the connection carries what it likes.
+   */
+  judgeRequests(address: IpAddress, port: number, names: readonly string[]): RequestRule[] | null {
+    const rules: RequestRule[] = [];
+    const open = new Set(names);
+    let asks = false;
+    for (const rule of this.rules) {
+      if (!matchesPort(rule, 'tcp', port)) continue;
+      for (const name of open) {
+        const verdict = this.apply(rule, address, [name]);
+        if (verdict === null) continue;
+        rules.push(...requestRules(rule.action, name, rule.http));
+        if (rule.http === null) open.delete(name);
+        else asks = true;
+      }
+    }
+    if (!asks) return null;
+    for (const name of open)
+      if (this.byDefault(address, [name]).allowed) rules.push(...requestRules('allow', name, null));
+    return rules;
+  }
+
+  /** The same of the host itself, at its name or at `own`, an address of its own. */
+  judgeHostRequests(port: number, own: IpAddress | null): RequestRule[] | null {
+    const rules: RequestRule[] = [];
+    if (own !== null && this.ownRule('tcp', own, port) !== undefined) return null;
+    for (const rule of this.rules) {
+      if (rule.name === null || !matchesName(rule.name, HOST_NAME) || !matchesPort(rule, 'tcp', port))
+        continue;
+      rules.push(...requestRules(rule.action, '*', rule.http));
+      if (rule.http === null) break;
+    }
+    return rules.some((rule) => rule.methods !== undefined || rule.path !== undefined) ? rules : null;
+  }
+
   /** May the host itself be reached? Only by its name. */
   judgeHost(protocol: Protocol, port: number): Verdict {
     for (const rule of this.rules)
-      if (rule.name !== null && matchesName(rule.name, HOST_NAME) && matchesPort(rule, protocol, port))
+      if (
+        rule.name !== null &&
+        matchesName(rule.name, HOST_NAME) &&
+        matchesPort(rule, protocol, port) &&
+        (!leavesOpen(rule) || protocol === 'udp')
+      )
         return rule.action === 'allow' ? yes(rule.text) : no(rule.text);
     return no(`the host is not allowed; fix: --allow ${HOST_NAME}:${port}`);
   }
 
   /** May an address of the host's own be reached? As the host, or by a rule about addresses that holds it. */
   judgeOwn(protocol: Protocol, address: IpAddress, port: number): Verdict {
-    for (const rule of this.rules)
-      if (
+    const rule = this.ownRule(protocol, address, port);
+    if (rule !== undefined) return rule.action === 'allow' ? yes(rule.text) : no(rule.text);
+    return this.judgeHost(protocol, port);
+  }
+
+  private ownRule(protocol: Protocol, address: IpAddress, port: number): Rule | undefined {
+    return this.rules.find(
+      (rule) =>
         rule.name === null &&
         (rule.is === null || rule.action === 'deny') &&
         matchesPort(rule, protocol, port) &&
-        matchesAddress(rule, address)
-      )
-        return rule.action === 'allow' ? yes(rule.text) : no(rule.text);
-    return this.judgeHost(protocol, port);
+        matchesAddress(rule, address),
+    );
   }
 
   /** What a rule says of the address, ports aside; null when it is not about it. */

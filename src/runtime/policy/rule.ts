@@ -4,9 +4,12 @@
 //   public  private  loopback  link-local  multicast  all                      classes of addresses
 //   @CIDR after a name: it may have addresses there, also when they are not public
 //   :443  :80,443  :8000-8100   /tcp  /udp  /icmp
+//
+// With methods before it, it is about requests of HTTP: GET,HEAD NAME[@CIDR][:PORTS][/PATH], * for all methods, * in a path for any text.
 
 import type { IpAddress } from '../../net/address.ts';
 import { type AddressClass, type Cidr, classOf, holds, parseCidr } from './ranges.ts';
+import { type HttpPart, METHOD, pathFault } from './requests.ts';
 
 export type Action = 'allow' | 'deny';
 export type Protocol = 'tcp' | 'udp' | 'icmp';
@@ -31,6 +34,8 @@ export interface Rule {
   readonly ports: readonly PortRange[];
   /** Null for all. */
   readonly protocol: Protocol | null;
+  /** It is about requests of HTTP, not about connections; null for others. */
+  readonly http: HttpPart | null;
   /** As it was written, for the log. */
   readonly text: string;
 }
@@ -101,6 +106,8 @@ function prefix(text: string, of: string): Cidr {
 
 /** Reads what --allow and --deny take, and strings in files. Throws RuleError. */
 export function parseRule(action: Action, text: string): Rule {
+  const m = /^(\*|[A-Za-z]+(?:,[A-Za-z]+)*)\s+(\S+)$/.exec(text.trim());
+  if (m !== null) return parseRequestRule(action, text, m[1]!, m[2]!);
   let rest = text.trim();
   let protocol: Protocol | null = null;
   const slash = rest.lastIndexOf('/');
@@ -120,7 +127,7 @@ export function parseRule(action: Action, text: string): Rule {
     rest = rest.slice(0, colon);
   }
   if (ports.length > 0 && protocol === 'icmp') wrong(text, 'icmp has no ports; fix: leave one of them out');
-  const base = { action, ports, protocol, text };
+  const base = { action, ports, protocol, http: null, text };
   if (CLASSES.has(rest)) return { ...base, name: null, within: [], is: rest as Rule['is'] };
   const at = rest.indexOf('@');
   if (at >= 0) {
@@ -135,6 +142,37 @@ export function parseRule(action: Action, text: string): Rule {
   if (/^[\d./]+$/.test(rest) || /[:[\]/]/.test(rest))
     return { ...base, name: null, within: [prefix(rest, text)], is: null };
   return { ...base, name: pattern(rest, text), within: [], is: null };
+}
+
+/** NAME, @CIDR,... and :PORTS, behind which a path begins. */
+const WHERE = /^[^@/]*(@[\da-f.:[\]]+(\/\d+)?(,[\da-f.:[\]]+(\/\d+)?)*)?(:[\d,-]+)?/;
+
+function parseRequestRule(action: Action, text: string, methods: string, what: string): Rule {
+  const slash = what.indexOf('/', WHERE.exec(what)![0].length);
+  const rule = parseRule(action, slash < 0 ? what : what.slice(0, slash));
+  return aboutRequests(
+    { ...rule, text },
+    methods === '*' ? null : methods.split(','),
+    slash < 0 ? null : [what.slice(slash)],
+  );
+}
+
+/** The rule for requests alone. Throws RuleError. */
+export function aboutRequests(
+  rule: Rule,
+  methods: readonly string[] | null,
+  paths: readonly string[] | null,
+): Rule {
+  const { text } = rule;
+  if (rule.name === null) wrong(text, 'requests are known by the name of their host; fix: a name');
+  if (rule.protocol !== null && rule.protocol !== 'tcp')
+    wrong(text, `no requests of HTTP are read from ${rule.protocol}; fix: leave /${rule.protocol} out`);
+  const bad = methods?.find((method) => !METHOD.test(method));
+  if (bad !== undefined) wrong(text, `${bad} is no method; fix: in capitals, as GET or GET,HEAD`);
+  const fault = paths?.map(pathFault).find((f) => f !== null);
+  if (fault) wrong(text, fault);
+  // What is allowed of HTTP is nothing of UDP, which would carry it unread (QUIC); what is denied of it is denied there.
+  return { ...rule, protocol: rule.action === 'allow' ? 'tcp' : null, http: { methods, paths } };
 }
 
 /** Does a rule's pattern mean the name (in lower case)? "*" never means the host. */

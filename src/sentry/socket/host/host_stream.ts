@@ -4,14 +4,16 @@
 import {
   EAGAIN,
   EALREADY,
+  ECONNRESET,
   EINPROGRESS,
   EINVAL,
   EISCONN,
   ENOBUFS,
   ENOTCONN,
   EOPNOTSUPP,
+  EPIPE,
 } from '../../../abi/errno.ts';
-import { POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../../abi/events/poll.ts';
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../../abi/events/poll.ts';
 import { FIONREAD, SIOCATMARK, SIOCOUTQ } from '../../../abi/ioctl.ts';
 import { IPPROTO_TCP } from '../../../abi/net/in.ts';
 import {
@@ -26,7 +28,15 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
 } from '../../../abi/net/socket.ts';
-import { TCP_CLOSE, TCP_CONGESTION, TCP_ESTABLISHED, TCP_INFO, TCP_LISTEN } from '../../../abi/net/tcp.ts';
+import {
+  TCP_CLOSE,
+  TCP_CONGESTION,
+  TCP_ESTABLISHED,
+  TCP_INFO,
+  TCP_LISTEN,
+  TCP_NODELAY,
+  TCP_SYN_SENT,
+} from '../../../abi/net/tcp.ts';
 import type { HostPollTarget } from '../../../host/poller.ts';
 import {
   HostAddress,
@@ -41,6 +51,7 @@ import {
   hostPoll,
   hostReceive,
   hostSend,
+  hostSetInt,
   hostSetText,
   hostShutdown,
   optionBytes,
@@ -52,7 +63,7 @@ import { IpAddress } from '../../../net/address.ts';
 import type { ByteSink, ByteSource, EndpointOwner, Name, StreamEndpoint } from '../../../net/endpoint.ts';
 import type { Account } from '../../base/charge.ts';
 import { Timer, type TimerTarget } from '../../base/time.ts';
-import { GATE_SERVICE } from './gate.ts';
+import { GATE_SERVICE, type Passage, type Taken, type Taker } from './gate.ts';
 import { RelayOptions } from './options.ts';
 import { type Relays, readyEvents, WATCHED } from './relays.ts';
 import { rewind } from './source.ts';
@@ -61,6 +72,8 @@ import { rewind } from './source.ts';
 const SEND_MOST = 1 << 20;
 /** SIOCOUTQNSD of <linux/sockios.h>. */
 const SIOCOUTQNSD = 0x894b;
+/** What a connection shows that was reset. */
+const BROKEN = POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLERR | POLLHUP;
 /** How often a lingering close looks whether all was sent: the host tells nobody. */
 const LINGER_NS = 20e6;
 /** Algorithms that programs may choose, where the host has them. */
@@ -72,7 +85,7 @@ function nameOf(a: HostAddress): Name {
   return { address: new IpAddress(a.w0, a.w1, a.w2, a.w3), port: a.port };
 }
 
-export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
+export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget, Taken {
   owner: EndpointOwner | null = null;
   optionValue = 0;
   private readonly relays: Relays;
@@ -95,6 +108,15 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
   private target: IpAddress | null = null;
   /** Bytes taken from the host that a bad guest buffer could not take: no more than one transfer. */
   private pending: Uint8Array | null = null;
+  /** Who will read the connection once it stands, and who does. */
+  private passage: Passage | null = null;
+  private taker: Taker | null = null;
+  takenId = 0;
+  /** The taker has said that it is done. */
+  private finished = false;
+  /** It was reset by us; and the errno that nobody was told yet. */
+  private broken = false;
+  private brokenError = 0;
   private lingerTimer: Timer | null = null;
   private lingerEndNs = 0;
 
@@ -136,6 +158,9 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
   private drop(): void {
     if (this.fd < 0) return;
     if (this.watching) this.relays.poller.remove(this.fd);
+    if (this.taker !== null) this.taker.left(this);
+    this.taker = null;
+    this.passage = null;
     this.relays.close(this.fd, this.account!);
     this.fd = -1;
     this.account = null;
@@ -148,6 +173,7 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
   }
 
   onHostReady(_fd: number, events: number): void {
+    if (this.passage !== null) this.pass();
     if (this.owner !== null) this.owner.endpointReady(readyEvents(events));
   }
 
@@ -162,7 +188,58 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
     return r < 0 ? r : hostBind(this.fd, this.family, at.set(address, port));
   }
 
+  /** A connection that somebody reads on its way is handed over as soon as it stands. */
+  private pass(): void {
+    const { passage } = this;
+    if (passage === null || this.state === TCP_SYN_SENT) return;
+    this.passage = null;
+    // It failed: the host says how.
+    if (this.state === TCP_CLOSE) return;
+    // Small pieces come from there, each when it is due.
+    hostSetInt(this.fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (this.watching) this.relays.poller.remove(this.fd);
+    this.watching = false;
+    const fd = passage.taker.take(this, this.fd, passage);
+    this.service = true;
+    if (fd < 0) {
+      this.relays.forget(this.account!);
+      this.fd = -1;
+      this.account = null;
+      this.breakOff();
+      return;
+    }
+    this.fd = fd;
+    this.taker = passage.taker;
+    this.watch();
+  }
+
+  finish(): void {
+    this.finished = true;
+    if (this.owner !== null) this.owner.endpointReady(POLLIN | POLLRDNORM | POLLHUP);
+  }
+
+  breakOff(): void {
+    if (this.broken) return;
+    this.drop();
+    this.pending = null;
+    this.broken = true;
+    this.brokenError = ECONNRESET;
+    if (this.owner !== null) this.owner.endpointReady(BROKEN);
+  }
+
+  /** The error of a reset once, as SO_ERROR has it (socket(7)). */
+  private takeBroken(): number {
+    const error = this.brokenError;
+    this.brokenError = 0;
+    return error;
+  }
+
   connect(address: IpAddress, port: number): number {
+    if (this.passage !== null) this.pass();
+    if (this.connecting && this.service) {
+      this.connecting = false;
+      return this.broken ? -this.takeBroken() : 0;
+    }
     if (this.listening || (this.remoteName !== null && this.service)) return -EISCONN;
     // Under way, or over: the host says which, and how it went.
     if (this.connecting) {
@@ -177,7 +254,7 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
     const way = gate.decide(IPPROTO_TCP, address, port);
     if (way < 0) return way;
     if (way === GATE_SERVICE) return this.connectService(address, port);
-    const { target } = gate;
+    const { target, passage } = gate;
     const family = gate.hides ? (target.isV4 ? AF_INET : AF_INET6) : this.family;
     if (gate.hides && this.fd >= 0 && this.hostFamily !== family) this.drop();
     let r = this.open(family);
@@ -190,6 +267,8 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
       this.connecting = true;
       this.watch();
     }
+    this.passage = passage;
+    if (r === 0) this.pass();
     return r;
   }
 
@@ -245,6 +324,8 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
   }
 
   send(from: ByteSource, flags: number): number {
+    if (this.passage !== null) this.pass();
+    if (this.broken) return -(this.takeBroken() || EPIPE);
     if (this.fd < 0) return -ENOTCONN;
     const how = flags & (MSG_OOB | MSG_MORE);
     let total = 0;
@@ -269,6 +350,8 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
   }
 
   receive(to: ByteSink, flags: number, skip: number): number {
+    if (this.passage !== null) this.pass();
+    if (this.broken) return -this.takeBroken();
     if (this.fd < 0) return -ENOTCONN;
     const peeks = (flags & MSG_PEEK) !== 0;
     const oob = (flags & MSG_OOB) !== 0;
@@ -279,6 +362,12 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
     const want = Math.min(to.remaining, TRANSFER_SIZE - offset);
     if (want <= 0) return 0;
     const n = hostReceive(this.fd, offset + want, flags & (MSG_PEEK | MSG_OOB | MSG_TRUNC));
+    if (n === 0 && this.taker !== null && !this.finished && (hostPoll(this.fd) & POLLHUP) !== 0) {
+      // Closed without a word: its process is dead, or the word is on its way.
+      if (this.taker.alive) return -EAGAIN;
+      this.breakOff();
+      return -this.takeBroken();
+    }
     if (n <= 0) {
       if (n === -EAGAIN) this.watch();
       return n;
@@ -354,6 +443,8 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
   }
 
   poll(): number {
+    if (this.passage !== null) this.pass();
+    if (this.broken) return BROKEN;
     if (this.fd < 0) return this.remoteName === null ? POLLOUT | POLLWRNORM | POLLHUP : POLLHUP;
     this.watch();
     const events = hostPoll(this.fd);
@@ -361,6 +452,8 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget {
   }
 
   takeError(): number {
+    if (this.passage !== null) this.pass();
+    if (this.broken) return this.takeBroken();
     if (this.fd < 0) return 0;
     return hostGetOption(this.fd, SOL_SOCKET, SO_ERROR, 4) < 0 ? 0 : optionInt();
   }

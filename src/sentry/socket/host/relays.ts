@@ -69,6 +69,11 @@ export class Relays {
 
   close(fd: number, account: Account): void {
     hostClose(fd);
+    this.forget(account);
+  }
+
+  /** A descriptor that somebody else has and closes counts no more. */
+  forget(account: Account): void {
     this.open--;
     kernelMemory.give(account, RELAY_BYTES);
   }
