@@ -6,6 +6,7 @@ import { NSFS_MAGIC } from '../../../abi/fs/magic.ts';
 import { S_IFREG } from '../../../abi/fs/stat.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import type { InetNamespace } from '../../socket/inet/namespace.ts';
+import { NetNsFile } from '../../socket/inet/ns_file.ts';
 import { AnonFs } from '../../vfs/anon.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { DT_LNK } from '../../vfs/dirent.ts';
@@ -20,20 +21,6 @@ import { PidDirInode, PidLinkInode, type Target } from './pid_inode.ts';
 const nsFs: AnonFs = new AnonFs('nsfs', NSFS_MAGIC);
 
 class NsFile extends File {}
-
-/** Holds a network namespace. */
-export class NetNsFile extends File {
-  readonly net: InetNamespace;
-
-  constructor(inode: Inode, flags: number, net: InetNamespace) {
-    super(inode, flags);
-    this.net = net.hold();
-  }
-
-  protected override release(): void {
-    this.net.drop();
-  }
-}
 
 class NetNsInode extends Inode {
   private readonly net: InetNamespace;

@@ -2,6 +2,7 @@
 
 import type { IpAddress } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
+import type { Stack } from '../../../net/stack.ts';
 import type { NetSysctl } from '../../../net/sysctl.ts';
 import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
@@ -65,6 +66,8 @@ export class InetNamespace {
   /** The runtime may put the host's in place of it before anything runs. */
   stack: SocketStack;
   outside: Outside | null = null;
+  /** The stack that its interfaces are in, whatever serves its sockets. */
+  home: Stack | null = null;
   /** AF_NETLINK, AF_PACKET: by AF_*. */
   readonly families: Map<number, SocketFamily> = new Map();
   /** Every socket that is not closed: /proc/net. */

@@ -16,6 +16,7 @@ import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import type { NetClock } from '../../../net/time.ts';
 import type { NetRandom } from '../../../net/transport.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
+import { moveLink, removeLink } from './link_life.ts';
 import type { AddressView, LinkView } from './links.ts';
 import type { SocketStack, Waiting } from './namespace.ts';
 
@@ -101,11 +102,17 @@ class PortLink implements LinkView {
 export class StackPort implements SocketStack {
   readonly stack: Stack;
   readonly protocol: TcpProtocol;
+  /** The first namespace's, of which this one has its wires; null for that one itself. */
+  private readonly first: Stack | null;
 
   /** `payer` pays for what no socket of its own has: datagrams that wait, neighbours, fragments. */
-  constructor(clock: NetClock, payer: Account) {
+  constructor(clock: NetClock, payer: Account, first: Stack | null) {
     const memory = new ChargedMemory(payer);
-    this.stack = new Stack(clock, hostRandom, memory);
+    this.first = first;
+    this.stack =
+      first === null
+        ? new Stack(clock, hostRandom, memory)
+        : new Stack(clock, hostRandom, memory, first.wires);
     this.protocol = new TcpProtocol(this.stack, clock, hostRandom, memory);
     this.stack.transports[IPPROTO_TCP] = this.protocol;
   }
@@ -132,8 +139,16 @@ export class StackPort implements SocketStack {
     this.stack.flush();
   }
 
+  /** default_device_exit_net(): what a request has made goes, the rest returns to the first namespace. */
   end(): void {
-    for (const link of this.stack.links.values()) this.stack.setUp(link, false);
+    const { stack } = this;
+    stack.ended = true;
+    for (const link of [...stack.links.values()]) {
+      if (stack.links.get(link.ifindex) !== link) continue;
+      if (link === stack.loopback) stack.setUp(link, false);
+      else if (link.kind !== '' || this.first === null) removeLink(link);
+      else if (moveLink(link, this.first, undefined) < 0) moveLink(link, this.first, 'dev%d');
+    }
   }
 
   reaches(address: IpAddress): boolean {
@@ -219,6 +234,6 @@ export class StackPort implements SocketStack {
   }
 }
 
-export function makeStack(clock: NetClock, payer: Account): StackPort {
-  return new StackPort(clock, payer);
+export function makeStack(clock: NetClock, payer: Account, first: Stack | null): StackPort {
+  return new StackPort(clock, payer, first);
 }
