@@ -24,6 +24,7 @@ export class BridgeDevice implements LinkDevice, LinkMaster {
   sink: PacketSink | null = null;
   readonly gso = WHOLE;
   readonly sums = true;
+  readonly uso = true;
   readonly ports: Link[] = [];
   readonly fdb: Fdb;
   private readonly clock: NetClock;
@@ -162,11 +163,9 @@ export class BridgeDevice implements LinkDevice, LinkMaster {
   private forward(packet: Packet, to: Link): void {
     if (!to.isReady) return;
     if (packet.segment === 0 && packet.size > to.mtu + FRAME_EXTRA) return;
-    // A port that wants checksums or smaller packets needs to know where what is.
-    const { device } = to;
-    const splits = packet.segment > 0 && packet.size > device.gso;
-    const known = packet.l4 > 0 || (!splits && (device.sums || packet.sum !== SUM_MISSING));
-    if (!known && !findFrameTransport(packet)) return;
+    // A port that splits packets or finishes checksums needs to know where what is.
+    const unfinished = packet.segment > 0 || packet.sum === SUM_MISSING;
+    if (packet.l4 === 0 && unfinished && !findFrameTransport(packet)) return;
     to.send(packet);
   }
 }

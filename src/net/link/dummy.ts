@@ -8,6 +8,7 @@ export class DummyDevice implements LinkDevice {
   sink: PacketSink | null = null;
   readonly gso = WHOLE;
   readonly sums = true;
+  readonly uso = true;
 
   transmit(): number {
     return 0;

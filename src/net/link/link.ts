@@ -2,6 +2,7 @@
 
 import { ENETDOWN } from '../../abi/errno.ts';
 import { ARPHRD_ETHER, IFF_LOWER_UP, IFF_RUNNING, IFF_UP } from '../../abi/net/if.ts';
+import { IPPROTO_UDP } from '../../abi/net/in.ts';
 import type { Packet } from '../packet.ts';
 import { finishSum } from '../wire/checksum.ts';
 import { ZERO_MAC } from '../wire/ethernet.ts';
@@ -19,6 +20,8 @@ export interface LinkDevice {
   readonly gso: number;
   /** Takes packets whose checksum is missing. */
   readonly sums: boolean;
+  /** Datagrams of one send (UDP_SEGMENT) pass as one packet too. */
+  readonly uso?: boolean;
   /** 0, -ENOBUFS, ... Never delivers anything before it returns. */
   transmit(packet: Packet): number;
   /** Its interface went up or down. */
@@ -159,7 +162,7 @@ export class Link implements PacketSink {
       this.counters.txDropped++;
       return 0;
     }
-    if (packet.segment > 0 && packet.size > this.device.gso) {
+    if (packet.segment > 0 && (packet.size > this.device.gso || this.mustSplitUdp(packet))) {
       let result = 0;
       for (const piece of splitPacket(packet)) {
         const r = this.sendOne(piece);
@@ -168,6 +171,10 @@ export class Link implements PacketSink {
       return result;
     }
     return this.sendOne(packet);
+  }
+
+  private mustSplitUdp(packet: Packet): boolean {
+    return packet.protocol === IPPROTO_UDP && this.device.uso !== true;
   }
 
   private sendOne(packet: Packet): number {

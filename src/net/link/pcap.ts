@@ -83,6 +83,10 @@ export class PcapDevice implements LinkDevice, PacketSink {
     return this.inner.sums;
   }
 
+  get uso(): boolean {
+    return this.inner.uso === true;
+  }
+
   transmit(packet: Packet): number {
     this.writer.write(packet);
     return this.inner.transmit(packet);

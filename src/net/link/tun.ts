@@ -23,9 +23,11 @@ export const MOST_QUEUES = 256;
 /** Who reads a queue. */
 export interface TunReader {
   /** A packet waits. */
-  readable(): void;
+  arrived(): void;
   /** May `bytes` more wait? They are paid for from then on. */
   admit(bytes: number): boolean;
+  /** The interface is gone. */
+  gone(): void;
 }
 
 export class TunQueue {
@@ -65,6 +67,12 @@ export class TunDevice implements LinkDevice {
     this.gso = large ? WHOLE : 0;
   }
 
+  /** The interface is gone: nobody reads or writes any more. */
+  end(): void {
+    for (const queue of this.queues.splice(0)) queue.reader.gone();
+    this.link = null;
+  }
+
   /** Into the queue that its flow has; dropped when that is full, or nobody reads. */
   transmit(packet: Packet): number {
     const queue = this.pick(packet);
@@ -77,7 +85,7 @@ export class TunDevice implements LinkDevice {
     }
     queue.packets.push(packet);
     queue.bytes += size;
-    queue.reader.readable();
+    queue.reader.arrived();
     return 0;
   }
 

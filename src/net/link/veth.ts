@@ -13,6 +13,7 @@ const ETHERNET_MTU = 1500;
 export class VethDevice implements LinkDevice {
   readonly gso = WHOLE;
   readonly sums = true;
+  readonly uso = true;
   private readonly wires: Wires;
   private readonly end: WireEnd = new WireEnd();
   /** Set by vethPair; null once the pair is gone. */

@@ -36,7 +36,13 @@ class ByProcess implements NetworkFinder {
 }
 
 /** A namespace with the families of sockets that look at its stack. */
-function network(time: Timekeeper, unix: UnixNamespace, payer: Account, first: Stack | null, processes: Processes): InetNamespace {
+function network(
+  time: Timekeeper,
+  unix: UnixNamespace,
+  payer: Account,
+  first: Stack | null,
+  processes: Processes,
+): InetNamespace {
   const port = makeStack(time, payer, first);
   const ns = new InetNamespace(port);
   ns.home = port.stack;
@@ -64,7 +70,12 @@ export function networksFit(): boolean {
 }
 
 /** A new one, whose loopback is down and without addresses, as on Linux. */
-export function newNetwork(time: Timekeeper, unix: UnixNamespace, first: InetNamespace, processes: Processes): InetNamespace {
+export function newNetwork(
+  time: Timekeeper,
+  unix: UnixNamespace,
+  first: InetNamespace,
+  processes: Processes,
+): InetNamespace {
   const payer: Account = kernelMemory.take(NETWORK_BYTES);
   const ns = network(time, unix, payer, first.home, processes);
   ns.onEnd(payer, NETWORK_BYTES);

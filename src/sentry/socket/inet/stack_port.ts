@@ -7,7 +7,9 @@ import { randomWord } from '../../../host/random.ts';
 import { ANY_V4, ANY_V6, type IpAddress } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
 import { InterfaceAddress } from '../../../net/ip/addresses.ts';
+import { BridgeDevice } from '../../../net/link/bridge.ts';
 import type { Link } from '../../../net/link/link.ts';
+import { vethPeer } from '../../../net/link/veth.ts';
 import type { NetMemory } from '../../../net/memory.ts';
 import { Stack } from '../../../net/stack.ts';
 import type { NetSysctl } from '../../../net/sysctl.ts';
@@ -16,7 +18,7 @@ import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import type { NetClock } from '../../../net/time.ts';
 import type { NetRandom } from '../../../net/transport.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
-import { moveLink, removeLink } from './link_life.ts';
+import { moveLink, operState, removeLink } from './link_life.ts';
 import type { AddressView, LinkView } from './links.ts';
 import type { SocketStack, Waiting } from './namespace.ts';
 
@@ -88,6 +90,43 @@ class PortLink implements LinkView {
 
   get counters(): Link['counters'] {
     return this.link.counters;
+  }
+
+  get carrier(): boolean {
+    return this.link.carrier;
+  }
+
+  get operState(): number {
+    return operState(this.link);
+  }
+
+  get peer(): number {
+    return vethPeer(this.link)?.ifindex ?? this.link.ifindex;
+  }
+
+  get master(): string | null {
+    return this.link.master?.link.name ?? null;
+  }
+
+  get ports(): readonly string[] | null {
+    const { device } = this.link;
+    return device instanceof BridgeDevice ? device.ports.map((p) => p.name) : null;
+  }
+
+  get group(): number {
+    return this.link.group;
+  }
+
+  get alias(): string {
+    return this.link.alias;
+  }
+
+  get carrierUps(): number {
+    return this.link.carrierUps;
+  }
+
+  get carrierDowns(): number {
+    return this.link.carrierDowns;
   }
 
   get addresses(): readonly AddressView[] {

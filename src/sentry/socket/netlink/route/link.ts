@@ -1,14 +1,7 @@
 // RTM_*LINK: interfaces, rtnetlink(7).
 
 import { EINVAL, ENODEV } from '../../../../abi/errno.ts';
-import {
-  ARPHRD_LOOPBACK,
-  ETH_MAX_MTU,
-  IF_OPER_DOWN,
-  IF_OPER_LOWERLAYERDOWN,
-  IF_OPER_UNKNOWN,
-  IF_OPER_UP,
-} from '../../../../abi/net/if.ts';
+import { ARPHRD_LOOPBACK, ETH_MAX_MTU } from '../../../../abi/net/if.ts';
 import { NLM_F_DUMP } from '../../../../abi/net/netlink.ts';
 import {
   decodeIfinfomsg,
@@ -59,11 +52,11 @@ import type { Link, LinkCounters } from '../../../../net/link/link.ts';
 import { TunDevice } from '../../../../net/link/tun.ts';
 import { vethPeer } from '../../../../net/link/veth.ts';
 import type { Stack } from '../../../../net/stack.ts';
+import { mtuLimits, operState } from '../../inet/link_life.ts';
 import type { NetlinkAsker, NetlinkRequest } from '../protocol.ts';
 import { Attributes } from '../reader.ts';
 import { NetlinkWriter } from '../writer.ts';
 import { putBridgeData, putPortData } from './bridge.ts';
-import { mtuLimits } from './new_link.ts';
 import { putTunData } from './tun.ts';
 import type { NamespaceIds } from './world.ts';
 
@@ -150,15 +143,6 @@ export function putLink(
   w.endNest(v6);
   w.endNest(spec);
   w.end();
-}
-
-/** What RFC 2863 calls ifOperStatus: default_operstate(). */
-function operState(link: Link): number {
-  if (!link.isUp) return IF_OPER_DOWN;
-  if (!link.operKnown || link.hardware === ARPHRD_LOOPBACK) return IF_OPER_UNKNOWN;
-  if (link.carrier) return IF_OPER_UP;
-  const peer = vethPeer(link);
-  return peer !== null && peer.owner === link.owner && !peer.carrier ? IF_OPER_LOWERLAYERDOWN : IF_OPER_DOWN;
 }
 
 /** The other end of a pair, the bridge, and what kind it is. */

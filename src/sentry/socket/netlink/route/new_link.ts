@@ -1,7 +1,7 @@
 // RTM_NEWLINK of an interface that is not there, RTM_DELLINK: ip-link(8). What kinds there are is in `KINDS`.
 
 import { EADDRNOTAVAIL, EBUSY, EEXIST, EINVAL, ENOBUFS, ENODEV, EOPNOTSUPP } from '../../../../abi/errno.ts';
-import { ETH_ALEN, ETH_MAX_MTU, ETH_MIN_MTU } from '../../../../abi/net/if.ts';
+import { ETH_ALEN } from '../../../../abi/net/if.ts';
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from '../../../../abi/net/netlink.ts';
 import {
   decodeIfinfomsg,
@@ -25,45 +25,22 @@ import type { Stack } from '../../../../net/stack.ts';
 import { kernelMemory } from '../../../base/charge.ts';
 import { countUnsupported } from '../../../base/log.ts';
 import type { VfsContext } from '../../../vfs/context.ts';
-import { isLinkName, removeLink } from '../../inet/link_life.ts';
+import {
+  ChargedLink,
+  isLinkName,
+  isUnicastMac,
+  LINK_BYTES,
+  mtuLimits,
+  randomMac,
+  removeLink,
+} from '../../inet/link_life.ts';
 import type { NetlinkRequest } from '../protocol.ts';
 import { Attributes } from '../reader.ts';
 import { changeBridge } from './bridge.ts';
-import { ChargedLink, LINK_BYTES, type NetworkFinder, targetStack } from './world.ts';
+import { type NetworkFinder, targetStack } from './world.ts';
 
-/** No limits: `dev->max_mtu` of 0. */
-const MOST_MTU = 0x7fffffff;
 /** IFALIASZ. */
 const MOST_ALIAS = 255;
-
-/** eth_hw_addr_random(): of nobody's range, for one. */
-export function randomMac(stack: Stack): Uint8Array {
-  const mac = new Uint8Array(ETH_ALEN);
-  const [a, b] = [stack.random.u32(), stack.random.u32()];
-  for (let i = 0; i < ETH_ALEN; i++) mac[i] = (i < 4 ? a >>> (8 * i) : b >>> (8 * (i - 4))) & 0xff;
-  mac[0] = (mac[0]! & 0xfe) | 2;
-  return mac;
-}
-
-/** is_valid_ether_addr(). */
-export function isUnicastMac(mac: Uint8Array): boolean {
-  return (mac[0]! & 1) === 0 && mac.some((b) => b !== 0);
-}
-
-/** Limits of MTUs: dev_validate_mtu(). */
-export function mtuLimits(link: Link): readonly [number, number] {
-  switch (link.kind) {
-    case 'dummy':
-    case 'lo':
-      return [0, MOST_MTU];
-    case 'tun':
-      return [ETH_MIN_MTU, link.isEthernet ? ETH_MAX_MTU - 14 : ETH_MAX_MTU];
-    case 'veth':
-    case 'bridge':
-      return [ETH_MIN_MTU, ETH_MAX_MTU];
-  }
-  return [ETH_MIN_MTU, MOST_MTU];
-}
 
 /** What one end of a request says, checked: name, address, MTU. */
 class Wanted {

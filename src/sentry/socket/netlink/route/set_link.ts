@@ -28,11 +28,10 @@ import { BridgeDevice } from '../../../../net/link/bridge.ts';
 import type { Link } from '../../../../net/link/link.ts';
 import type { Stack } from '../../../../net/stack.ts';
 import type { VfsContext } from '../../../vfs/context.ts';
-import { isLinkName, moveLink } from '../../inet/link_life.ts';
+import { isLinkName, isUnicastMac, moveLink, mtuLimits } from '../../inet/link_life.ts';
 import type { NetlinkRequest } from '../protocol.ts';
 import { Attributes } from '../reader.ts';
 import { changeBridge } from './bridge.ts';
-import { isUnicastMac, mtuLimits } from './new_link.ts';
 import { type NetworkFinder, targetStack } from './world.ts';
 
 /** Flags beside IFF_UP that a request may change. */

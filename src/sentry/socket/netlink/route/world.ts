@@ -3,9 +3,7 @@
 import { EBADF, EINVAL, ESRCH } from '../../../../abi/errno.ts';
 import { NETNSA_FD, NETNSA_NSID, NETNSA_PID } from '../../../../abi/net/link_kinds.ts';
 import { IFLA_NET_NS_FD, IFLA_NET_NS_PID, RTM_NEWNSID } from '../../../../abi/net/rtnetlink.ts';
-import type { LinkPayer } from '../../../../net/link/link.ts';
 import type { Stack } from '../../../../net/stack.ts';
-import { type Account, kernelMemory } from '../../../base/charge.ts';
 import type { VfsContext } from '../../../vfs/context.ts';
 import { NetNsFile } from '../../inet/ns_file.ts';
 import type { NetlinkAsker, NetlinkRequest } from '../protocol.ts';
@@ -16,22 +14,6 @@ import { NetlinkWriter } from '../writer.ts';
 export interface NetworkFinder {
   /** The stack of a process; null when there is none. */
   ofPid(pid: number): Stack | null;
-}
-
-/** An interface with its device and what it is known by. */
-export const LINK_BYTES = 4096;
-
-/** Who has made an interface pays for it until it is gone. */
-export class ChargedLink implements LinkPayer {
-  private readonly payer: Account;
-
-  constructor() {
-    this.payer = kernelMemory.take(LINK_BYTES);
-  }
-
-  gone(): void {
-    kernelMemory.give(this.payer, LINK_BYTES);
-  }
 }
 
 /** NETNSA_NSID_NOT_ASSIGNED. */
