@@ -19,7 +19,7 @@ import type { Stack } from '../../../net/stack.ts';
 import { kernelMemory } from '../../base/charge.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { ChargedLink, isLinkName, LINK_BYTES, randomMac, removeLink } from '../inet/link_life.ts';
-import type { TunFile } from './file.ts';
+import type { TunHolder } from './holder.ts';
 
 /** TUN_FEATURES: what TUNSETIFF sets beside the type. */
 export const FEATURES = IFF_NO_PI | IFF_ONE_QUEUE | IFF_VNET_HDR | IFF_MULTI_QUEUE;
@@ -42,7 +42,7 @@ function isMember(ctx: VfsContext, group: number): boolean {
 }
 
 /** An interface that is there: -EBUSY, -EINVAL, -EPERM, -E2BIG. */
-function join(ctx: VfsContext, file: TunFile, link: Link, flags: number): number {
+function join(ctx: VfsContext, file: TunHolder, link: Link, flags: number): number {
   if ((flags & IFF_TUN_EXCL) !== 0) return -EBUSY;
   const { device } = link;
   if (!(device instanceof TunDevice)) return -EINVAL;
@@ -57,7 +57,7 @@ function join(ctx: VfsContext, file: TunFile, link: Link, flags: number): number
   return 0;
 }
 
-function make(ctx: VfsContext, file: TunFile, asked: string, flags: number): Link | number {
+function make(ctx: VfsContext, file: TunHolder, asked: string, flags: number): Link | number {
   if (!ctx.cred.capable(CAP_NET_ADMIN)) return -EPERM;
   const isTap = (flags & IFF_TUN) === 0;
   if (isTap && (flags & IFF_TAP) === 0) return -EINVAL;
@@ -79,7 +79,7 @@ function make(ctx: VfsContext, file: TunFile, asked: string, flags: number): Lin
 }
 
 /** TUNSETIFF: the interface, or -errno. */
-export function attach(ctx: VfsContext, file: TunFile, name: string, flags: number): Link | number {
+export function attach(ctx: VfsContext, file: TunHolder, name: string, flags: number): Link | number {
   const stack = file.ns.home;
   if (stack === null) return -EINVAL;
   if (file.device !== null) return -EINVAL;
@@ -95,7 +95,7 @@ export function attach(ctx: VfsContext, file: TunFile, name: string, flags: numb
 }
 
 /** The file is closed: its queue goes, and with the last one an interface that does not persist. */
-export function detach(file: TunFile): void {
+export function detach(file: TunHolder): void {
   const { device, queue_: queue } = file;
   if (device === null || queue === null) return;
   const at = device.queues.indexOf(queue);

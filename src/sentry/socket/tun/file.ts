@@ -21,13 +21,12 @@ import { File } from '../../vfs/file.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { InetNamespace } from '../inet/namespace.ts';
 import { detach } from './attach.ts';
-import { tunIoctl } from './ioctl.ts';
+import type { TunHolder } from './holder.ts';
+import { MOST_HEADER, tunIoctl } from './ioctl.ts';
 
 const TUN_MINOR = 200;
 /** struct tun_pi: flags in the host's order, protocol in the network's. */
 const PI_SIZE = 4;
-/** Longest header that TUNSETVNETHDRSZ may ask for: more of it says nothing. */
-export const MOST_HEADER = 256;
 /** IP's longest packet with a link header. */
 const MOST_PACKET = 65535 + 64;
 /** Room before what is written, for the headers of an interface that it may be forwarded to. */
@@ -38,7 +37,7 @@ const OVERHEAD = 768;
 const headers = new Uint8Array(PI_SIZE + MOST_HEADER);
 const headersView = new DataView(headers.buffer);
 
-export class TunFile extends File implements TunReader {
+export class TunFile extends File implements TunReader, TunHolder {
   readonly ns: InetNamespace;
   private readonly waiters = new WaitQueue();
   /** The interface that it is the wire of, and its queue there; also while the queue is detached. */
@@ -54,14 +53,9 @@ export class TunFile extends File implements TunReader {
     this.ns = ns.hold();
   }
 
-  /** The stack that its interface belongs to, or will. */
-  get stack(): Stack {
-    return (this.link?.owner as Stack | null | undefined) ?? this.ns.home!;
-  }
-
-  /** The interface, when packets pass. */
+  /** The interface. */
   get link(): Link | null {
-    return this.queue_ === null || this.queue_.detached ? null : (this.device?.link ?? null);
+    return this.device?.link ?? null;
   }
 
   /** A queue of an interface is this file's from now on. */

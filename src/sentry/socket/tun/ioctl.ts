@@ -8,6 +8,7 @@ import {
   IFF_DETACH_QUEUE,
   IFF_MULTI_QUEUE,
   IFF_NO_CARRIER,
+  IFF_NOFILTER,
   IFF_TAP,
   IFF_TUN,
   IFF_VNET_HDR,
@@ -45,7 +46,10 @@ import { countUnsupported } from '../../base/log.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { isUnicastMac } from '../inet/link_life.ts';
 import { attach, FEATURES, shownFlags, told } from './attach.ts';
-import { MOST_HEADER, type TunFile } from './file.ts';
+import type { TunHolder } from './holder.ts';
+
+/** Longest header that TUNSETVNETHDRSZ may ask for: more of it says nothing. */
+export const MOST_HEADER = 256;
 
 /** struct ifreq, and integers. */
 const request = new Uint8Array(SIZEOF_IFREQ);
@@ -74,7 +78,7 @@ function writeInt(ctx: VfsContext, arg: number, value: number): number {
 }
 
 /** Those that need no interface yet. */
-export function tunIoctl(ctx: VfsContext, file: TunFile, cmd: number, arg: number): number {
+export function tunIoctl(ctx: VfsContext, file: TunHolder, cmd: number, arg: number): number {
   switch (cmd) {
     case TUNGETFEATURES:
       return writeInt(ctx, arg, IFF_TUN | IFF_TAP | IFF_NO_CARRIER | FEATURES);
@@ -105,7 +109,7 @@ export function tunIoctl(ctx: VfsContext, file: TunFile, cmd: number, arg: numbe
 }
 
 /** TUNSETQUEUE: -EINVAL for what is as it is asked for already. */
-function setQueue(file: TunFile, flags: number): number {
+function setQueue(file: TunHolder, flags: number): number {
   const { device, queue_: queue } = file;
   if (device === null || queue === null) return -EINVAL;
   if ((flags & IFF_ATTACH_QUEUE) !== 0) {
@@ -139,18 +143,20 @@ function setOffload(device: TunDevice, asked: number): number {
 
 function linkIoctl(
   ctx: VfsContext,
-  file: TunFile,
+  file: TunHolder,
   link: Link,
   device: TunDevice,
   cmd: number,
   arg: number,
 ): number {
   switch (cmd) {
-    case TUNGETIFF:
+    case TUNGETIFF: {
+      const detached = file.queue_?.detached === true ? IFF_DETACH_QUEUE : 0;
       request.fill(0);
       putName(link.name);
-      view.setUint16(IFREQ_IFR_FLAGS, shownFlags(device), true);
+      view.setUint16(IFREQ_IFR_FLAGS, shownFlags(device) | IFF_NOFILTER | detached, true);
       return writeRequest(ctx, arg);
+    }
     case TUNSETNOCSUM:
       // Kept by Linux for old programs, without an effect.
       return 0;
@@ -205,7 +211,7 @@ function linkIoctl(
   return -EINVAL;
 }
 
-function setNumber(file: TunFile, link: Link, device: TunDevice, cmd: number, value: number): number {
+function setNumber(file: TunHolder, link: Link, device: TunDevice, cmd: number, value: number): number {
   switch (cmd) {
     case TUNSETSNDBUF:
       if (value <= 0) return -EINVAL;
