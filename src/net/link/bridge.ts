@@ -82,6 +82,7 @@ export class BridgeDevice implements LinkDevice, LinkMaster {
 
   upChanged(): void {
     this.follow();
+    if (!this.link.isUp) this.link.carrierTo(false);
   }
 
   /** What follows from the ports: a carrier from any, the lowest address, the smallest MTU. */
@@ -97,7 +98,8 @@ export class BridgeDevice implements LinkDevice, LinkMaster {
       for (const p of ports) mtu = Math.min(mtu, p.mtu);
       link.mtu = mtu;
     }
-    link.carrierTo(link.isUp && ports.some((p) => p.isReady));
+    // A bridge that was never up has its first carrier.
+    if (link.isUp) link.carrierTo(ports.some((p) => p.isReady));
   }
 
   /** From the bridge's own interface: br_dev_xmit(). */
@@ -175,6 +177,5 @@ export function bridgeLink(name: string, clock: NetClock, memory: NetMemory, add
   const device = new BridgeDevice(clock, memory, address);
   const link = etherLink(name, 'bridge', device, address);
   device.own = link;
-  link.carrierTo(false);
   return link;
 }

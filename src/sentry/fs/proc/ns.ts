@@ -30,6 +30,15 @@ class NetNsInode extends Inode {
     this.net = net;
   }
 
+  override get isNamespace(): boolean {
+    return true;
+  }
+
+  override mounted(on: boolean): void {
+    if (on) this.net.hold();
+    else this.net.drop();
+  }
+
   override open(_ctx: VfsContext, flags: number): File {
     return new NetNsFile(this, flags, this.net);
   }
@@ -65,6 +74,10 @@ class NetNsLink extends PidLinkInode {
 class NsInode extends Inode {
   constructor(ino: number) {
     super(nsFs, ino, S_IFREG | 0o444);
+  }
+
+  override get isNamespace(): boolean {
+    return true;
   }
 
   override open(_ctx: VfsContext, flags: number): File {

@@ -156,7 +156,8 @@ function bind(t: Task, at: Path, source: number, recursive: boolean): number {
   if (typeof path === 'number') return path;
   const from = lookupPath(t, AT_FDCWD, path, LOOKUP_FOLLOW);
   if (failed(from)) return from;
-  if (from.mount.ns !== at.mount.ns || at.mount.ns === null) return -EINVAL;
+  if (at.mount.ns === null) return -EINVAL;
+  if (from.mount.ns !== at.mount.ns && from.dentry.inode?.isNamespace !== true) return -EINVAL;
   // Mounts on mounts double with every recursive bind: counted before they are made.
   if (!at.mount.ns.hasRoom(countTree(from.mount, recursive))) return -ENOSPC;
   const bad = at.mount.ns.mayAttach(from.dentry, crossDown(at));
