@@ -286,7 +286,7 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
     link.device.upChanged?.();
     link.master?.portChanged(link);
     // A carrier that came with it has had its call.
-    if (wasReady) this.ready(link);
+    if (wasReady && link.isReady) this.ready(link);
   }
 
   /** The interface is up and has a carrier: addrconf_dev_config(). */

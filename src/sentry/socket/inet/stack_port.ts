@@ -15,12 +15,12 @@ import { Stack } from '../../../net/stack.ts';
 import type { NetSysctl } from '../../../net/sysctl.ts';
 import { TcpProtocol } from '../../../net/tcp/protocol.ts';
 import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
-import type { NetClock } from '../../../net/time.ts';
+import { type NetClock, NetTimer, type NetTimerTarget } from '../../../net/time.ts';
 import type { NetRandom } from '../../../net/transport.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import { moveLink, operState, removeLink } from './link_life.ts';
 import type { AddressView, LinkView } from './links.ts';
-import type { SocketStack, Waiting } from './namespace.ts';
+import type { EndListener, SocketStack, Waiting } from './namespace.ts';
 
 const LEAST_MTU = 68;
 const MOST_LOOP_MTU = 65536;
@@ -138,9 +138,11 @@ class PortLink implements LinkView {
   }
 }
 
-export class StackPort implements SocketStack {
+export class StackPort implements SocketStack, NetTimerTarget {
   readonly stack: Stack;
   readonly protocol: TcpProtocol;
+  private readonly timer: NetTimer = new NetTimer(this);
+  private listener: EndListener | null = null;
   /** The first namespace's, of which this one has its wires; null for that one itself. */
   private readonly first: Stack | null;
 
@@ -178,8 +180,29 @@ export class StackPort implements SocketStack {
     this.stack.flush();
   }
 
+  /** Connections without a socket go on to their end: as on Linux they keep the namespace. */
+  end(listener: EndListener): void {
+    this.listener = listener;
+    if (this.protocol.orphans > 0) this.protocol.idleListener = this;
+    else this.onTimer();
+  }
+
+  /** The last of them is gone, in the middle of what it did. */
+  idle(): void {
+    this.protocol.idleListener = null;
+    this.stack.clock.arm(this.timer, this.stack.clock.monotonicNs());
+  }
+
+  onTimer(): void {
+    const { listener } = this;
+    if (listener === null || listener.inUse) return;
+    this.listener = null;
+    this.removeLinks();
+    listener.ended();
+  }
+
   /** default_device_exit_net(): what a request has made goes, the rest returns to the first namespace. */
-  end(): void {
+  private removeLinks(): void {
     const { stack } = this;
     stack.ended = true;
     for (const link of [...stack.links.values()]) {
