@@ -1,7 +1,7 @@
 // Stack: all of one network namespace. It holds the tables and the interfaces; what happens to packets is in ip/ and in the transports,
 // each of which gets the stack as argument.
 
-import { EEXIST, EINVAL, ENODEV } from '../abi/errno.ts';
+import { EEXIST, ENODEV, ENOSPC } from '../abi/errno.ts';
 import { IFF_LOOPBACK, IFF_MULTICAST } from '../abi/net/if.ts';
 import {
   IFA_F_NOPREFIXROUTE,
@@ -32,6 +32,7 @@ import { addLinkLocal, Lifetimes, skipsDad } from './ip/slaac.ts';
 import type { Link, LinkOwner, PacketSink } from './link/link.ts';
 import { LoopbackDevice, loopbackLink } from './link/loopback.ts';
 import { DeliveryQueue } from './link/queue.ts';
+import { Wires } from './link/wire.ts';
 import type { NetMemory } from './memory.ts';
 import type { Packet } from './packet.ts';
 import type { Flow, NetworkLayer, Path } from './path.ts';
@@ -55,6 +56,7 @@ const PREFIX_METRIC = 256;
 /** Who hears of changes: rtnetlink(7) tells programs of them. */
 export interface StackObserver {
   linkChanged(link: Link): void;
+  linkRemoved(link: Link): void;
   addressChanged(address: InterfaceAddress, added: boolean): void;
   routeChanged(route: Route, added: boolean): void;
 }
@@ -84,13 +86,18 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
   readonly loopback: Link;
   /** Copies of what we sent to groups that we are in. */
   readonly looped: DeliveryQueue;
+  /** What its links share with those of other stacks. */
+  readonly wires: Wires;
   private readonly loopDevice: LoopbackDevice;
   private readonly ids: Identifications;
   private nextIndex = 1;
+  /** Its namespace is gone: no link comes in any more. */
+  ended = false;
   /** Set by whoever wants to hear. */
   observer: StackObserver | null = null;
 
-  constructor(clock: NetClock, random: NetRandom, memory: NetMemory) {
+  constructor(clock: NetClock, random: NetRandom, memory: NetMemory, wires: Wires = new Wires(clock)) {
+    this.wires = wires;
     this.clock = clock;
     this.random = random;
     this.memory = memory;
@@ -130,7 +137,8 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
   /** A packet came in on a link. */
   receive(link: Link, packet: Packet): void {
     if (this.taps.length > 0) this.tap(link, packet, false);
-    input(this, link, packet);
+    if (link.master !== null) link.master.input(link, packet);
+    else input(this, link, packet);
   }
 
   /** Copies of what we sent ourselves. */
@@ -149,8 +157,9 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
       queue.run();
       this.looped.run();
       // Somebody further up runs them, or they had their share for now.
-      if (before === queue.pending) return;
+      if (before === queue.pending) break;
     }
+    if (this.wires.pending) this.wires.run();
   }
 
   get tapped(): boolean {
@@ -202,23 +211,45 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
     return this.links.get(ifindex)?.isUp ?? false;
   }
 
-  /** Its index; -EEXIST when the name is taken, -EINVAL. */
-  addLink(link: Link): number {
+  /** Its index, `wanted` when that is free; -EEXIST when the name is taken, -ENOSPC. */
+  addLink(link: Link, wanted = 0): number {
     if (this.linkByName(link.name) !== null) return -EEXIST;
-    if (this.links.size >= MOST_LINKS) return -EINVAL;
-    link.ifindex = this.nextIndex++;
+    if (this.links.size >= MOST_LINKS) return -ENOSPC;
+    link.ifindex = wanted > 0 && !this.links.has(wanted) ? wanted : this.freeIndex();
     link.owner = this;
     this.links.set(link.ifindex, link);
     return link.ifindex;
   }
 
-  /** Takes an interface away, with all that depends on it. */
+  /** Is there room for one more? */
+  get linksFit(): boolean {
+    return this.links.size < MOST_LINKS;
+  }
+
+  private freeIndex(): number {
+    while (this.links.has(this.nextIndex)) this.nextIndex++;
+    return this.nextIndex++;
+  }
+
+  /** The first name of the form `eth%d` that is free. */
+  freeName(pattern: string): string {
+    for (let n = 0; ; n++) {
+      const name = pattern.replace('%d', String(n));
+      if (this.linkByName(name) === null) return name;
+    }
+  }
+
+  /** Takes an interface away, with all that depends on it. It may join another stack then. */
   removeLink(link: Link): number {
-    if (this.links.get(link.ifindex) !== link) return -ENODEV;
+    const { ifindex } = link;
+    if (this.links.get(ifindex) !== link) return -ENODEV;
     this.setUp(link, false);
-    for (const a of this.addresses.all.filter((b) => b.ifindex === link.ifindex)) this.removeAddress(a);
-    this.routes.removeAll((r) => r.ifindex === link.ifindex);
-    this.links.delete(link.ifindex);
+    link.master?.release(link);
+    for (const a of this.addresses.all.filter((b) => b.ifindex === ifindex)) this.removeAddress(a);
+    this.routes.removeAll((r) => r.ifindex === ifindex);
+    this.groups.dropLink(ifindex);
+    this.links.delete(ifindex);
+    this.observer?.linkRemoved(link);
     link.owner = null;
     return 0;
   }
@@ -236,6 +267,8 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
       // Its addresses of IPv6 go too: addrconf_ifdown().
       for (const a of this.addresses.all.filter((b) => b.ifindex === ifindex && !b.address.isV4))
         this.removeAddress(a);
+      link.device.upChanged?.();
+      link.master?.portChanged(link);
       return;
     }
     link.setUp(true);
@@ -249,14 +282,35 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
       this.addAddress(new InterfaceAddress(LOOPBACK_V6, 128, link.ifindex, IFA_F_PERMANENT));
       return;
     }
-    if ((link.flags & IFF_MULTICAST) !== 0) {
-      const groups = new Route(GROUP_PREFIX, 8, link.ifindex, RTN_MULTICAST, RT_TABLE_LOCAL);
+    const wasReady = link.isReady;
+    link.device.upChanged?.();
+    link.master?.portChanged(link);
+    // A carrier that came with it has had its call.
+    if (wasReady && link.isReady) this.ready(link);
+  }
+
+  /** The interface is up and has a carrier: addrconf_dev_config(). */
+  private ready(link: Link): void {
+    const { ifindex } = link;
+    const has = this.routes
+      .table(RT_TABLE_LOCAL)
+      .some((r) => r.ifindex === ifindex && r.prefix === 8 && r.dst.equals(GROUP_PREFIX));
+    if (!has && (link.flags & IFF_MULTICAST) !== 0) {
+      const groups = new Route(GROUP_PREFIX, 8, ifindex, RTN_MULTICAST, RT_TABLE_LOCAL);
       groups.protocol = RTPROT_KERNEL;
       groups.metric = PREFIX_METRIC;
       this.routes.add(groups);
     }
-    if (link.isEthernet) addLinkLocal(this, link);
+    if (link.isEthernet || link.kind === 'tun') addLinkLocal(this, link);
     this.groups.tellAgain(link);
+  }
+
+  /** LinkOwner.carrierChanged. */
+  carrierChanged(link: Link): void {
+    if (!link.isUp) return;
+    this.observer?.linkChanged(link);
+    if (link.carrier) this.ready(link);
+    link.master?.portChanged(link);
   }
 
   /** ip address add. -EEXIST, -ENODEV. */

@@ -7,7 +7,7 @@ import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME } from '../abi/f
 import { fromText, hostPath } from '../sentry/base/bytes.ts';
 import { failed } from '../sentry/base/errno.ts';
 import type { BindFs } from '../sentry/fs/bind/bindfs.ts';
-import { populateDev, registerMemoryDevices } from '../sentry/fs/dev/dev.ts';
+import { populateDev, populateDevNet, registerMemoryDevices } from '../sentry/fs/dev/dev.ts';
 import { registerFifos } from '../sentry/fs/pipe/fifo.ts';
 import { ProcFs } from '../sentry/fs/proc/proc.ts';
 import type { HiddenFiles } from '../sentry/fs/rootfs/hidden.ts';
@@ -15,7 +15,10 @@ import { SysFs } from '../sentry/fs/sys/sys.ts';
 import { TmpfsFs } from '../sentry/fs/tmpfs/tmpfs.ts';
 import { Devpts } from '../sentry/fs/tty/devpts.ts';
 import type { Kernel } from '../sentry/kernel/kernel.ts';
+import type { Task } from '../sentry/kernel/task/task.ts';
 import { TtyAdapter } from '../sentry/kernel/tty_adapter.ts';
+import { NamespaceLinks } from '../sentry/socket/inet/namespace_links.ts';
+import { registerTun } from '../sentry/socket/tun/file.ts';
 import { lookupChild } from '../sentry/vfs/dentry.ts';
 import type { FileSystem } from '../sentry/vfs/filesystem.ts';
 import { copyTree, MountNamespace, namespaceRoot, newMount } from '../sentry/vfs/mount.ts';
@@ -111,14 +114,21 @@ export function mountRoot(
 export function mountKernelFs(kernel: Kernel, ctx: BootContext, ns: MountNamespace): Devpts {
   registerMemoryDevices(kernel.memfile);
   registerFifos();
+  registerTun((opener) => (opener as Task).net);
   const mount = (fs: FileSystem, path: string, flags: number) =>
     mountAt(ns, ctx, fs, path, flags, `--rootfs: ${path}`);
   mount(new ProcFs(kernel), '/proc', KERNEL_FS);
-  mount(new SysFs({ numCpu: kernel.numCpu }), '/sys', KERNEL_FS | MS_RDONLY);
+  mount(
+    new SysFs({ numCpu: kernel.numCpu, net: new NamespaceLinks(kernel.net) }),
+    '/sys',
+    KERNEL_FS | MS_RDONLY,
+  );
   const dev = new TmpfsFs(kernel.memfile, ctx, 0o755);
   mount(dev, '/dev', MS_NOSUID | MS_RELATIME);
   const r = populateDev(new InodeMaker(ctx, dev.root), true);
-  if (r < 0) throw new Error(`/dev: ${errnoName(-r)}`);
+  const net = dev.root.lookup(ctx, 'net');
+  const s = failed(net) ? net : populateDevNet(new InodeMaker(ctx, net));
+  if (r < 0 || s < 0) throw new Error(`/dev: ${errnoName(-Math.min(r, s))}`);
   const devpts = new Devpts(new TtyAdapter(kernel));
   devpts.register();
   mount(devpts, '/dev/pts', MS_NOSUID | MS_NOEXEC | MS_RELATIME);

@@ -1,6 +1,11 @@
 // rows SECONDS UID CMD...: runs CMD as UID, for SECONDS at most, beside an innocent user, who does file, fork and pipe work
 // every 50 ms and has to go on. rows NAME: bombs that test/fuzz/bombs.c does not have.
 #define _GNU_SOURCE
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -618,6 +623,62 @@ static void network_namespaces(void) {
   done();
 }
 
+// Bridges by rtnetlink: in one network namespace after the other, each kept by a descriptor.
+static int new_bridge(int fd, int number) {
+  struct {
+    struct nlmsghdr h;
+    struct ifinfomsg m;
+    struct rtattr name;
+    char text[12];
+    struct rtattr info, kind;
+    char bridge[8];
+  } rq = {.h = {sizeof rq, RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, 1, 0},
+          .name = {16, IFLA_IFNAME},
+          .info = {16, IFLA_LINKINFO},
+          .kind = {11, IFLA_INFO_KIND},
+          .bridge = "bridge"};
+  snprintf(rq.text, sizeof rq.text, "b%d", number);
+  char answer[512];
+  if (send(fd, &rq, sizeof rq, 0) < 0 || recv(fd, answer, sizeof answer, 0) < 20) refused();
+  errno = -*(int *)(answer + 16);
+  return errno ? -1 : 0;
+}
+static void links(void) {
+  most_files();
+  for (int n = 0; n < 1000; n++) {
+    if (unshare(CLONE_NEWNET) < 0 || open("/proc/self/ns/net", O_RDONLY) < 0) refused();
+    int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+    if (fd < 0) refused();
+    for (int i = 0; i < 5000; i++)
+      if (new_bridge(fd, i) < 0) refused();
+  }
+  done();
+}
+// Packets that nobody reads, in interfaces of /dev/net/tun.
+static void tun_queues(void) {
+  static char buf[1400];
+  most_files();
+  int s = socket(AF_INET, SOCK_DGRAM, 0);
+  for (int i = 0; i < 100000; i++) {
+    int fd = open("/dev/net/tun", O_RDWR);
+    struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+    if (fd < 0 || ioctl(fd, TUNSETIFF, &r) < 0) refused();
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(0x0b000001 + i * 256)}};
+    memcpy(&r.ifr_addr, &a, sizeof a);
+    if (ioctl(s, SIOCSIFADDR, &r) < 0) refused();
+    a.sin_addr.s_addr = htonl(0xffffff00);
+    memcpy(&r.ifr_netmask, &a, sizeof a);
+    if (ioctl(s, SIOCSIFNETMASK, &r) < 0) refused();
+    r.ifr_flags = IFF_UP;
+    if (ioctl(s, SIOCSIFFLAGS, &r) < 0) refused();
+    a.sin_addr.s_addr = htonl(0x0b000002 + i * 256);
+    a.sin_port = htons(7);
+    for (int k = 0; k < 600; k++)
+      if (sendto(s, buf, sizeof buf, MSG_DONTWAIT, (void *)&a, sizeof a) < 0 && errno != EAGAIN) refused();
+  }
+  done();
+}
+
 int main(int argc, char **argv) {
   if (argc == 3) return strcmp(argv[1], "cuts") == 0 ? cuts(atoi(argv[2])) : churns(atoi(argv[2]));
   if (argc > 3) return beside(atof(argv[1]), atoi(argv[2]), argv + 3);
@@ -626,6 +687,8 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "inet_streams") == 0) inet_streams();
   if (strcmp(argv[1], "inet_datagrams") == 0) inet_datagrams();
   if (strcmp(argv[1], "network_namespaces") == 0) network_namespaces();
+  if (strcmp(argv[1], "links") == 0) links();
+  if (strcmp(argv[1], "tun_queues") == 0) tun_queues();
   if (strcmp(argv[1], "undo_lists") == 0) undo_lists();
   if (strcmp(argv[1], "proc_texts") == 0) proc_texts();
   if (strcmp(argv[1], "poll_sets") == 0) poll_sets();

@@ -33,6 +33,8 @@ const OWN = [
   'inet_streams',
   'inet_datagrams',
   'network_namespaces',
+  'links',
+  'tun_queues',
   'fd_tables',
   'undo_lists',
   'proc_texts',

@@ -128,6 +128,15 @@ export class GroupTable {
     if (this.told(known)) this.report(known, RECORD_TO_INCLUDE);
   }
 
+  /** The interface is gone, and nobody there is told anything. */
+  dropLink(ifindex: number): void {
+    for (const group of this.links.get(ifindex)?.values() ?? []) {
+      this.stack.clock.cancel(group.timer);
+      this.count--;
+    }
+    this.links.delete(ifindex);
+  }
+
   /** [group, interface index, members] of all. */
   list(): { address: IpAddress; link: Link; users: number }[] {
     return [...this.links.values()].flatMap((map) => [...map.values()]);

@@ -1,7 +1,7 @@
 // Sending: writes the network header, fragments what is too large, and hands it to loopback, a neighbour or a group.
 
 import { EMSGSIZE, ENOBUFS } from '../../abi/errno.ts';
-import { ETH_P_IP, ETH_P_IPV6 } from '../../abi/net/if.ts';
+import { ETH_P_IP, ETH_P_IPV6, IFF_NOARP } from '../../abi/net/if.ts';
 import type { IpAddress } from '../address.ts';
 import type { Link } from '../link/link.ts';
 import type { Packet } from '../packet.ts';
@@ -117,6 +117,8 @@ function transmit(stack: Stack, packet: Packet, path: NetPath): number {
   if (!link.isEthernet) return link.send(packet);
   if (path.multicast) return sendFrame(link, packet, groupMac(path.dst));
   if (path.broadcast) return sendFrame(link, packet, BROADCAST_MAC);
+  // Nobody to ask: arp_constructor().
+  if ((link.flags & IFF_NOARP) !== 0) return sendFrame(link, packet, link.address);
   let { neighbour } = path;
   if (neighbour === null || neighbour.gone) {
     neighbour = stack.neighbours.get(link, path.nextHop);

@@ -88,7 +88,8 @@ export function findPath(stack: Stack, flow: Flow): NetPath | number {
   if (dst.isMulticast) type = RTN_MULTICAST;
   const link = type === RTN_LOCAL ? stack.loopback : stack.link(route.ifindex);
   if (link === null) return -EHOSTUNREACH;
-  if (!link.isUp) return -ENETUNREACH;
+  // What is for us has its way also while lo is down: it gets no further.
+  if (!link.isUp && type !== RTN_LOCAL) return -ENETUNREACH;
   const nextHop = route.gateway !== null && type !== RTN_MULTICAST ? route.gateway : dst;
   let { src } = flow;
   if (src.isAny) {

@@ -43,8 +43,15 @@ export function addLinkLocal(stack: Stack, link: Link): void {
     (a) => a.ifindex === link.ifindex && !a.address.isV4 && a.address.isLinkLocal,
   );
   if (has) return;
-  const flags = IFA_F_PERMANENT | (stack.sysctl.dadTransmits > 0 ? IFA_F_TENTATIVE : 0);
-  stack.addAddress(new InterfaceAddress(eui64Address(LINK_LOCAL, link.address), 64, link.ifindex, flags));
+  // Without a hardware address, one is made up, and nobody else can have it (IN6_ADDR_GEN_MODE_RANDOM).
+  const { isEthernet } = link;
+  const { random } = stack;
+  const own = isEthernet
+    ? eui64Address(LINK_LOCAL, link.address)
+    : new IpAddress(LINK_LOCAL.w0, 0, random.u32(), random.u32());
+  const tentative = isEthernet && stack.sysctl.dadTransmits > 0;
+  const flags = IFA_F_PERMANENT | (tentative ? IFA_F_TENTATIVE : 0);
+  stack.addAddress(new InterfaceAddress(own, 64, link.ifindex, flags));
 }
 
 /** A router advertisement that may be believed. */

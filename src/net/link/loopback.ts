@@ -12,6 +12,7 @@ export const LOOPBACK_MTU = 65536;
 export class LoopbackDevice implements LinkDevice {
   readonly gso = LOOPBACK_MTU;
   readonly sums = true;
+  readonly uso = true;
   readonly queue: DeliveryQueue;
 
   constructor(clock: NetClock) {

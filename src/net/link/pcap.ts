@@ -1,12 +1,10 @@
 // A device around another that writes what passes as a capture file: pcap with nanoseconds, little-endian, readable by tshark.
 
-import { getIpv4, getIpv6 } from '../address.ts';
 import { Packet, SUM_MISSING } from '../packet.ts';
 import type { NetClock } from '../time.ts';
 import { finishSum } from '../wire/checksum.ts';
 import { ETHERNET_SIZE } from '../wire/ethernet.ts';
-import { IPV4_DST, IPV4_PROTOCOL, IPV4_SIZE, IPV4_SRC } from '../wire/ipv4.ts';
-import { HeaderWalk, IPV6_DST, IPV6_SIZE, IPV6_SRC, WALK_GOOD } from '../wire/ipv6.ts';
+import { findTransport } from '../wire/transport.ts';
 import type { LinkDevice, PacketSink } from './link.ts';
 
 /** Where a capture goes. The bytes are the sink's to keep. */
@@ -14,7 +12,6 @@ export interface PcapSink {
   write(bytes: Uint8Array): void;
 }
 
-const walk = new HeaderWalk();
 const MAGIC_NS = 0xa1b23c4d;
 const MOST_BYTES = 262144;
 /** LINKTYPE_ETHERNET and LINKTYPE_RAW. */
@@ -45,21 +42,7 @@ export class PcapWriter {
   /** Fills in the checksum, whoever left it out: what came in from a device was not looked at yet. */
   private finish(bytes: Uint8Array): void {
     const packet = new Packet(bytes, 0);
-    const { view } = packet;
-    const l3 = this.ethernet ? ETHERNET_SIZE : 0;
-    if (bytes.length < l3 + IPV4_SIZE) return;
-    packet.l3 = l3;
-    if (view.getUint8(l3) >>> 4 === 4) {
-      packet.protocol = view.getUint8(l3 + IPV4_PROTOCOL);
-      packet.l4 = l3 + (view.getUint8(l3) & 0xf) * 4;
-      packet.src = getIpv4(view, l3 + IPV4_SRC);
-      packet.dst = getIpv4(view, l3 + IPV4_DST);
-    } else if (bytes.length >= l3 + IPV6_SIZE && walk.walk(view, l3, bytes.length) === WALK_GOOD) {
-      packet.protocol = walk.protocol;
-      packet.l4 = walk.at;
-      packet.src = getIpv6(view, l3 + IPV6_SRC);
-      packet.dst = getIpv6(view, l3 + IPV6_DST);
-    } else return;
+    if (!findTransport(packet, this.ethernet ? ETHERNET_SIZE : 0)) return;
     finishSum(packet);
   }
 
@@ -98,6 +81,10 @@ export class PcapDevice implements LinkDevice, PacketSink {
 
   get sums(): boolean {
     return this.inner.sums;
+  }
+
+  get uso(): boolean {
+    return this.inner.uso === true;
   }
 
   transmit(packet: Packet): number {

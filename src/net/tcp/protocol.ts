@@ -55,6 +55,8 @@ export class TcpProtocol implements Transport, EndpointHost, NetTimerTarget {
   private firstWait = 0;
   timeWaits = 0;
   orphans = 0;
+  /** Hears when the last of them is gone. */
+  idleListener: { idle(): void } | null = null;
   private readonly waitTimer: NetTimer = new NetTimer(this);
   private busy = 0;
   private waiting: Packet[] = [];
@@ -420,6 +422,7 @@ export class TcpProtocol implements Transport, EndpointHost, NetTimerTarget {
     if (tcb.counted) {
       tcb.counted = false;
       this.orphans--;
+      if (this.orphans === 0) this.idleListener?.idle();
       tcb.memory.give(CONNECTION_BYTES);
     }
     if (tcb.hashed) {

@@ -141,9 +141,9 @@ export class Kernel {
     this.memfile = memfile;
     this.table = table;
     this.time = new Timekeeper();
-    this.net = firstNetwork(this.time, this.unix);
-    this.heartbeat = new Heartbeat(this);
     this.pids = new PidTable();
+    this.net = firstNetwork(this.time, this.unix, this.pids);
+    this.heartbeat = new Heartbeat(this);
     this.shares = new UserShares(this);
     this.signals = new SignalCenter(this);
   }

@@ -193,6 +193,14 @@ export abstract class Inode {
     return genericPermission(ctx.cred, this, mask);
   }
 
+  /** A namespace's file: it can be mounted though it is on no mount of the caller's (may_copy_tree() on Linux). */
+  get isNamespace(): boolean {
+    return false;
+  }
+
+  /** A mount begins to show it as its root, or no longer does: for namespaces, which live as long. */
+  mounted(_on: boolean): void {}
+
   /** The last name and the last description are gone: free the content. */
   evict(): void {}
 

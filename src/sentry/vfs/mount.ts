@@ -37,6 +37,9 @@ const MOUNT_MAX = 10_000;
 /** A mount with its place in its parent. */
 const MOUNT_BYTES = 1024;
 
+/** The id of mounts that are in no namespace, ever: how files without a place are reached. Others count from 1. */
+export const NOWHERE = 0;
+
 export class Mount {
   readonly id: number;
   readonly fs: FileSystem;
@@ -70,6 +73,7 @@ export class Mount {
     this.payer = kernelMemory.take(MOUNT_BYTES + source.length);
     root.pin();
     fs.mounts++;
+    if (id !== NOWHERE) root.inode?.mounted(true);
   }
 
   /** The mount on a dentry of this one. */
@@ -130,6 +134,7 @@ export class Mount {
     if (this.users > 0 || this.ns !== null || this.ended) return;
     kernelMemory.give(this.payer, MOUNT_BYTES + this.source.length);
     this.ended = true;
+    if (this.id !== NOWHERE) this.root.inode?.mounted(false);
     this.root.unpin();
     if (--this.fs.mounts === 0) this.fs.release();
   }

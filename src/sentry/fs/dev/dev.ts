@@ -1,7 +1,7 @@
 // The content of /dev and the drivers of its memory devices. /dev itself is a tmpfs that the runtime mounts; fs/tty
 // registers the terminals' drivers.
 
-import { MEM_MAJOR, TTYAUX_MAJOR } from '../../../abi/fs/major.ts';
+import { MEM_MAJOR, MISC_MAJOR, TTYAUX_MAJOR } from '../../../abi/fs/major.ts';
 import { S_IFCHR } from '../../../abi/fs/stat.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { registerCharDevice } from '../../vfs/devices.ts';
@@ -14,6 +14,7 @@ const MINOR_ZERO = 5;
 const MINOR_FULL = 7;
 const MINOR_RANDOM = 8;
 const MINOR_URANDOM = 9;
+const MINOR_TUN = 200;
 const TTY_GID = 5;
 
 /** Serves /dev/null, zero, full, random and urandom wherever such a node is. */
@@ -55,20 +56,26 @@ const DIRS: readonly (readonly [string, number])[] = [
   ['pts', 0o755],
   ['shm', 0o1777],
   ['mqueue', 0o1777],
+  ['net', 0o755],
 ];
+
+/** Fills an empty /dev/net: socket/tun serves what is there. */
+export function populateDevNet(make: DevMaker): number {
+  return make.mknod('tun', S_IFCHR | 0o666, makedev(MISC_MAJOR, MINOR_TUN), 0);
+}
 
 /** Fills an empty /dev. `console`: the sandbox has a terminal that /dev/console names. 0 or the first error. */
 export function populateDev(make: DevMaker, console: boolean): number {
+  for (const [name, mode] of DIRS) {
+    const r = make.mkdir(name, mode);
+    if (r < 0) return r;
+  }
   for (const [name, mode, major, minor, gid] of NODES) {
     const r = make.mknod(name, S_IFCHR | mode, makedev(major, minor), gid);
     if (r < 0) return r;
   }
   if (console) {
     const r = make.mknod('console', S_IFCHR | 0o620, makedev(TTYAUX_MAJOR, 1), TTY_GID);
-    if (r < 0) return r;
-  }
-  for (const [name, mode] of DIRS) {
-    const r = make.mkdir(name, mode);
     if (r < 0) return r;
   }
   for (const [name, target] of LINKS) {

@@ -4,11 +4,9 @@
 import { Dentry } from '../../vfs/dentry.ts';
 import type { File } from '../../vfs/file.ts';
 import type { Inode } from '../../vfs/inode.ts';
-import { Mount } from '../../vfs/mount.ts';
+import { Mount, NOWHERE } from '../../vfs/mount.ts';
 import { Path } from '../../vfs/path.ts';
 
-/** Mount ids of internal mounts are never shown: those of namespaces count from 1. */
-const NOWHERE = 0;
 const places: WeakMap<Inode, Path> = new WeakMap();
 /** Internal mounts, with how their one file calls itself. */
 const names: WeakMap<Mount, string> = new WeakMap();

@@ -6,6 +6,7 @@ import { NSFS_MAGIC } from '../../../abi/fs/magic.ts';
 import { S_IFREG } from '../../../abi/fs/stat.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import type { InetNamespace } from '../../socket/inet/namespace.ts';
+import { NetNsFile } from '../../socket/inet/ns_file.ts';
 import { AnonFs } from '../../vfs/anon.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { DT_LNK } from '../../vfs/dirent.ts';
@@ -21,26 +22,21 @@ const nsFs: AnonFs = new AnonFs('nsfs', NSFS_MAGIC);
 
 class NsFile extends File {}
 
-/** Holds a network namespace. */
-export class NetNsFile extends File {
-  readonly net: InetNamespace;
-
-  constructor(inode: Inode, flags: number, net: InetNamespace) {
-    super(inode, flags);
-    this.net = net.hold();
-  }
-
-  protected override release(): void {
-    this.net.drop();
-  }
-}
-
 class NetNsInode extends Inode {
   private readonly net: InetNamespace;
 
   constructor(net: InetNamespace) {
     super(nsFs, netNumber(net), S_IFREG | 0o444);
     this.net = net;
+  }
+
+  override get isNamespace(): boolean {
+    return true;
+  }
+
+  override mounted(on: boolean): void {
+    if (on) this.net.hold();
+    else this.net.drop();
   }
 
   override open(_ctx: VfsContext, flags: number): File {
@@ -78,6 +74,10 @@ class NetNsLink extends PidLinkInode {
 class NsInode extends Inode {
   constructor(ino: number) {
     super(nsFs, ino, S_IFREG | 0o444);
+  }
+
+  override get isNamespace(): boolean {
+    return true;
   }
 
   override open(_ctx: VfsContext, flags: number): File {

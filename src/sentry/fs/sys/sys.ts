@@ -1,17 +1,24 @@
-// sysfs: the little of /sys that language runtimes and core utilities read: CPUs, huge pages, an empty cgroup mount
-// point. sysfs(5).
+// sysfs: the little of /sys that language runtimes and core utilities read: CPUs, huge pages, network interfaces, an
+// empty cgroup mount point. sysfs(5).
 
 import { EIO } from '../../../abi/errno.ts';
 import { SYSFS_MAGIC } from '../../../abi/fs/magic.ts';
+import { type Account, kernelMemory } from '../../base/charge.ts';
 import { StaticDirInode, StaticSymlinkInode, SyntheticFs, TextFileInode } from '../../vfs/synthetic.ts';
+import { NetClassDir, NetDevicesDir, type SysNetwork } from './net_class.ts';
+
+/** All its inodes, once somebody has looked. */
+export const SYS_BYTES = 131072;
 
 export interface SysOptions {
   readonly numCpu: number;
+  /** The network namespace that it shows. */
+  readonly net: SysNetwork;
 }
 
 /** A tree of files with fixed texts, made from paths. */
 class TreeBuilder {
-  private readonly fs: SysFs;
+  readonly fs: SysFs;
   private readonly root: StaticDirInode;
 
   constructor(fs: SysFs, root: StaticDirInode) {
@@ -58,21 +65,31 @@ function maskOf(first: number, last: number, total: number): string {
 }
 
 export class SysFs extends SyntheticFs {
+  readonly net: SysNetwork;
+  private readonly payer: Account;
+
   constructor(options: SysOptions) {
     super('sysfs', SYSFS_MAGIC);
+    this.payer = kernelMemory.take(SYS_BYTES);
+    this.net = options.net;
     const root: StaticDirInode = new StaticDirInode(this, 0o555, () =>
-      fillRoot(new TreeBuilder(this, root), options.numCpu),
+      fillRoot(new TreeBuilder(this, root), options.numCpu, options.net),
     );
     this.setRoot(root);
   }
+
+  override release(): void {
+    kernelMemory.give(this.payer, SYS_BYTES);
+  }
 }
 
-function fillRoot(tree: TreeBuilder, numCpu: number): void {
+function fillRoot(tree: TreeBuilder, numCpu: number, net: SysNetwork): void {
   for (const name of ['block', 'bus', 'class', 'dev', 'firmware', 'module', 'power']) tree.dir(name);
   tree.dir('bus/cpu');
   // Container tools mount cgroups here.
   tree.dir('fs/cgroup');
-  fillLoopback(tree);
+  tree.dir('class').add('net', new NetClassDir(tree.fs, net));
+  tree.dir('devices/virtual').add('net', new NetDevicesDir(tree.fs, net));
   fillCpus(tree, numCpu);
   tree.file('kernel/mm/transparent_hugepage/enabled', 'always madvise [never]', 0o644);
   tree.file('kernel/mm/transparent_hugepage/defrag', 'always defer defer+madvise madvise [never]', 0o644);
@@ -86,30 +103,6 @@ function fillRoot(tree: TreeBuilder, numCpu: number): void {
   tree.file('kernel/uevent_seqnum', '0');
   tree.file('kernel/profiling', '0');
   tree.file('power/state', '');
-}
-
-/** The first network namespace's only interface, which is up; /proc/net/dev has its counters. */
-function fillLoopback(tree: TreeBuilder): void {
-  const at = 'devices/virtual/net/lo';
-  tree.file(`${at}/addr_assign_type`, '0');
-  tree.file(`${at}/addr_len`, '6');
-  tree.file(`${at}/address`, '00:00:00:00:00:00');
-  tree.file(`${at}/broadcast`, '00:00:00:00:00:00');
-  tree.file(`${at}/carrier`, '1');
-  tree.file(`${at}/dev_id`, '0x0');
-  tree.file(`${at}/dev_port`, '0');
-  tree.file(`${at}/dormant`, '0');
-  tree.file(`${at}/flags`, '0x9');
-  tree.file(`${at}/ifindex`, '1');
-  tree.file(`${at}/iflink`, '1');
-  tree.file(`${at}/link_mode`, '0');
-  tree.file(`${at}/mtu`, '65536');
-  tree.file(`${at}/operstate`, 'unknown');
-  tree.file(`${at}/tx_queue_len`, '1000');
-  tree.file(`${at}/type`, '772');
-  tree.file(`${at}/uevent`, 'INTERFACE=lo\nIFINDEX=1');
-  tree.link('class/net/lo', '../../devices/virtual/net/lo');
-  tree.link(`${at}/subsystem`, '../../../../class/net');
 }
 
 function fillCpus(tree: TreeBuilder, n: number): void {

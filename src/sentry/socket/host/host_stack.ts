@@ -8,7 +8,7 @@ import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts'
 import type { NetSysctl } from '../../../net/sysctl.ts';
 import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import type { LinkView } from '../inet/links.ts';
-import type { SocketStack, Waiting } from '../inet/namespace.ts';
+import type { EndListener, SocketStack, Waiting } from '../inet/namespace.ts';
 import { RelayOutside } from './outside.ts';
 import type { Relays } from './relays.ts';
 
@@ -81,5 +81,7 @@ export class HostStack implements SocketStack {
 
   *timeWaits(): Iterable<Waiting> {}
 
-  end(): void {}
+  end(listener: EndListener): void {
+    listener.ended();
+  }
 }

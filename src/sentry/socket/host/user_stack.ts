@@ -13,7 +13,7 @@ import type { NetSysctl } from '../../../net/sysctl.ts';
 import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import type { Account } from '../../base/charge.ts';
 import type { AddressView, LinkView } from '../inet/links.ts';
-import type { SocketStack, Waiting } from '../inet/namespace.ts';
+import type { EndListener, SocketStack, Waiting } from '../inet/namespace.ts';
 import type { StackPort } from '../inet/stack_port.ts';
 
 const MTU = 1500;
@@ -129,7 +129,7 @@ export class UserStack implements SocketStack {
     return this.inner.setAddress(index, address, bits);
   }
 
-  end(): void {
-    this.inner.end();
+  end(listener: EndListener): void {
+    this.inner.end(listener);
   }
 }

@@ -40,6 +40,19 @@ export interface LinkView {
   readonly queueLength: number;
   readonly addresses: readonly AddressView[];
   readonly counters: LinkCounters;
+  /** Of interfaces of a stack of ours. */
+  readonly carrier?: boolean;
+  /** IF_OPER_*. */
+  readonly operState?: number;
+  /** Index of the other end of a pair. */
+  readonly peer?: number;
+  /** Name of the bridge that it is a port of; names of a bridge's ports. */
+  readonly master?: string | null;
+  readonly ports?: readonly string[] | null;
+  readonly group?: number;
+  readonly alias?: string;
+  readonly carrierUps?: number;
+  readonly carrierDowns?: number;
 }
 
 /** Looks at interfaces, and changes them: -errno. */

@@ -2,12 +2,20 @@
 
 import type { IpAddress } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
+import type { Stack } from '../../../net/stack.ts';
 import type { NetSysctl } from '../../../net/sysctl.ts';
 import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { SocketFamily } from '../family.ts';
 import type { InodeLike, Links, LinkView } from './links.ts';
 import type { Outside } from './outside.ts';
+
+/** Who has a stack. */
+export interface EndListener {
+  /** Somebody has it again. */
+  readonly inUse: boolean;
+  ended(): void;
+}
 
 /** What sockets ask of a stack. */
 export interface SocketStack extends Links {
@@ -28,8 +36,8 @@ export interface SocketStack extends Links {
   addressOf(index: number): number;
   /** Answers for an address beside those of its interfaces. */
   addLocal(address: IpAddress): void;
-  /** Nobody has the namespace any more: no timer stays. */
-  end(): void;
+  /** Nobody has the namespace any more: no timer stays. Tells `listener` when it is over, at once or later. */
+  end(listener: EndListener): void;
 }
 
 /** A connection in TIME-WAIT, which has no socket any more. */
@@ -61,10 +69,12 @@ export interface InetMember {
 /** Namespaces that were made: SO_NETNS_COOKIE, and the number that /proc/PID/ns/net shows. */
 let made = 0;
 
-export class InetNamespace {
+export class InetNamespace implements EndListener {
   /** The runtime may put the host's in place of it before anything runs. */
   stack: SocketStack;
   outside: Outside | null = null;
+  /** The stack that its interfaces are in, whatever serves its sockets. */
+  home: Stack | null = null;
   /** AF_NETLINK, AF_PACKET: by AF_*. */
   readonly families: Map<number, SocketFamily> = new Map();
   /** Every socket that is not closed: /proc/net. */
@@ -94,8 +104,15 @@ export class InetNamespace {
   }
 
   drop(): void {
-    if (--this.users > 0 || this.payer === null) return;
-    this.stack.end();
+    if (--this.users === 0 && this.payer !== null) this.stack.end(this);
+  }
+
+  get inUse(): boolean {
+    return this.users > 0;
+  }
+
+  ended(): void {
+    if (this.payer === null) return;
     kernelMemory.give(this.payer, this.bytes);
     this.payer = null;
   }

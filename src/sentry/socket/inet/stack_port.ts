@@ -7,17 +7,20 @@ import { randomWord } from '../../../host/random.ts';
 import { ANY_V4, ANY_V6, type IpAddress } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
 import { InterfaceAddress } from '../../../net/ip/addresses.ts';
+import { BridgeDevice } from '../../../net/link/bridge.ts';
 import type { Link } from '../../../net/link/link.ts';
+import { vethPeer } from '../../../net/link/veth.ts';
 import type { NetMemory } from '../../../net/memory.ts';
 import { Stack } from '../../../net/stack.ts';
 import type { NetSysctl } from '../../../net/sysctl.ts';
 import { TcpProtocol } from '../../../net/tcp/protocol.ts';
 import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
-import type { NetClock } from '../../../net/time.ts';
+import { type NetClock, NetTimer, type NetTimerTarget } from '../../../net/time.ts';
 import type { NetRandom } from '../../../net/transport.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
+import { moveLink, operState, removeLink } from './link_life.ts';
 import type { AddressView, LinkView } from './links.ts';
-import type { SocketStack, Waiting } from './namespace.ts';
+import type { EndListener, SocketStack, Waiting } from './namespace.ts';
 
 const LEAST_MTU = 68;
 const MOST_LOOP_MTU = 65536;
@@ -89,6 +92,43 @@ class PortLink implements LinkView {
     return this.link.counters;
   }
 
+  get carrier(): boolean {
+    return this.link.carrier;
+  }
+
+  get operState(): number {
+    return operState(this.link);
+  }
+
+  get peer(): number {
+    return vethPeer(this.link)?.ifindex ?? this.link.ifindex;
+  }
+
+  get master(): string | null {
+    return this.link.master?.link.name ?? null;
+  }
+
+  get ports(): readonly string[] | null {
+    const { device } = this.link;
+    return device instanceof BridgeDevice ? device.ports.map((p) => p.name) : null;
+  }
+
+  get group(): number {
+    return this.link.group;
+  }
+
+  get alias(): string {
+    return this.link.alias;
+  }
+
+  get carrierUps(): number {
+    return this.link.carrierUps;
+  }
+
+  get carrierDowns(): number {
+    return this.link.carrierDowns;
+  }
+
   get addresses(): readonly AddressView[] {
     const all: AddressView[] = [];
     for (const a of this.stack.addresses.all)
@@ -98,14 +138,22 @@ class PortLink implements LinkView {
   }
 }
 
-export class StackPort implements SocketStack {
+export class StackPort implements SocketStack, NetTimerTarget {
   readonly stack: Stack;
   readonly protocol: TcpProtocol;
+  private readonly timer: NetTimer = new NetTimer(this);
+  private listener: EndListener | null = null;
+  /** The first namespace's, of which this one has its wires; null for that one itself. */
+  private readonly first: Stack | null;
 
   /** `payer` pays for what no socket of its own has: datagrams that wait, neighbours, fragments. */
-  constructor(clock: NetClock, payer: Account) {
+  constructor(clock: NetClock, payer: Account, first: Stack | null) {
     const memory = new ChargedMemory(payer);
-    this.stack = new Stack(clock, hostRandom, memory);
+    this.first = first;
+    this.stack =
+      first === null
+        ? new Stack(clock, hostRandom, memory)
+        : new Stack(clock, hostRandom, memory, first.wires);
     this.protocol = new TcpProtocol(this.stack, clock, hostRandom, memory);
     this.stack.transports[IPPROTO_TCP] = this.protocol;
   }
@@ -132,8 +180,37 @@ export class StackPort implements SocketStack {
     this.stack.flush();
   }
 
-  end(): void {
-    for (const link of this.stack.links.values()) this.stack.setUp(link, false);
+  /** Connections without a socket go on to their end: as on Linux they keep the namespace. */
+  end(listener: EndListener): void {
+    this.listener = listener;
+    if (this.protocol.orphans > 0) this.protocol.idleListener = this;
+    else this.onTimer();
+  }
+
+  /** The last of them is gone, in the middle of what it did. */
+  idle(): void {
+    this.protocol.idleListener = null;
+    this.stack.clock.arm(this.timer, this.stack.clock.monotonicNs());
+  }
+
+  onTimer(): void {
+    const { listener } = this;
+    if (listener === null || listener.inUse) return;
+    this.listener = null;
+    this.removeLinks();
+    listener.ended();
+  }
+
+  /** default_device_exit_net(): what a request has made goes, the rest returns to the first namespace. */
+  private removeLinks(): void {
+    const { stack } = this;
+    stack.ended = true;
+    for (const link of [...stack.links.values()]) {
+      if (stack.links.get(link.ifindex) !== link) continue;
+      if (link === stack.loopback) stack.setUp(link, false);
+      else if (link.kind !== '' || this.first === null) removeLink(link);
+      else if (moveLink(link, this.first, undefined) < 0) moveLink(link, this.first, 'dev%d');
+    }
   }
 
   reaches(address: IpAddress): boolean {
@@ -219,6 +296,6 @@ export class StackPort implements SocketStack {
   }
 }
 
-export function makeStack(clock: NetClock, payer: Account): StackPort {
-  return new StackPort(clock, payer);
+export function makeStack(clock: NetClock, payer: Account, first: Stack | null): StackPort {
+  return new StackPort(clock, payer, first);
 }

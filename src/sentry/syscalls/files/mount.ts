@@ -1,6 +1,6 @@
 // mount(2), umount2(2), name_to_handle_at(2), open_by_handle_at(2).
 
-import { EBADF, EINVAL, ENODEV, ENOSPC, EOPNOTSUPP, EPERM } from '../../../abi/errno.ts';
+import { EBADF, EINVAL, ENODEV, ENOMEM, ENOSPC, EOPNOTSUPP, EPERM } from '../../../abi/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW } from '../../../abi/fs/fcntl.ts';
 import {
   MNT_DETACH,
@@ -34,13 +34,16 @@ import {
   SYS_open_by_handle_at,
   SYS_umount2,
 } from '../../../abi/syscall.ts';
+import { kernelMemory } from '../../base/charge.ts';
 import { failed } from '../../base/errno.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { ProcFs } from '../../fs/proc/proc.ts';
+import { SYS_BYTES, SysFs } from '../../fs/sys/sys.ts';
 import { TmpfsFs } from '../../fs/tmpfs/tmpfs.ts';
 import type { Parked } from '../../kernel/block.ts';
 import { anyHold, begun, endHolds, hold, mayBegin } from '../../kernel/task/holds.ts';
 import type { Task } from '../../kernel/task/task.ts';
+import { NamespaceLinks } from '../../socket/inet/namespace_links.ts';
 import type { FileSystem } from '../../vfs/filesystem.ts';
 import {
   countTree,
@@ -115,12 +118,22 @@ function makeFs(t: Task, name: string, options: string): FileSystem | number {
     case 'proc':
       return mounted(t, name) ?? new ProcFs(t.kernel);
     case 'sysfs':
+      return sysfs(t);
     case 'devpts':
       return mounted(t, name) ?? -ENODEV;
     default:
       countUnsupported(`mount of ${name}`);
       return -ENODEV;
   }
+}
+
+/** sysfs shows the interfaces of the network namespace of whoever mounts it: one for each. */
+function sysfs(t: Task): FileSystem | number {
+  const { mounts } = t.fs.root.mount.ns ?? { mounts: [] };
+  for (const { fs } of mounts)
+    if (fs instanceof SysFs && fs.net instanceof NamespaceLinks && fs.net.ns === t.net) return fs;
+  if (!kernelMemory.fits(SYS_BYTES)) return -ENOMEM;
+  return new SysFs({ numCpu: t.kernel.numCpu, net: new NamespaceLinks(t.net) });
 }
 
 /** The instance of a type that there is one of, when it is mounted somewhere in the namespace. */
@@ -143,7 +156,8 @@ function bind(t: Task, at: Path, source: number, recursive: boolean): number {
   if (typeof path === 'number') return path;
   const from = lookupPath(t, AT_FDCWD, path, LOOKUP_FOLLOW);
   if (failed(from)) return from;
-  if (from.mount.ns !== at.mount.ns || at.mount.ns === null) return -EINVAL;
+  if (at.mount.ns === null) return -EINVAL;
+  if (from.mount.ns !== at.mount.ns && from.dentry.inode?.isNamespace !== true) return -EINVAL;
   // Mounts on mounts double with every recursive bind: counted before they are made.
   if (!at.mount.ns.hasRoom(countTree(from.mount, recursive))) return -ENOSPC;
   const bad = at.mount.ns.mayAttach(from.dentry, crossDown(at));

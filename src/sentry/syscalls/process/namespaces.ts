@@ -19,9 +19,9 @@ import {
 } from '../../../abi/process/sched.ts';
 import { SYS_setns, SYS_unshare } from '../../../abi/syscall.ts';
 import { countUnsupported } from '../../base/log.ts';
-import { NetNsFile } from '../../fs/proc/ns.ts';
 import { checkNamespaces, newNamespaces } from '../../kernel/namespace/namespaces.ts';
 import type { Task } from '../../kernel/task/task.ts';
+import { NetNsFile } from '../../socket/inet/ns_file.ts';
 import { FD, FLAGS, HEX } from '../kinds.ts';
 import { sys } from '../row.ts';
 

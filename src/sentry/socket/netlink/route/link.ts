@@ -1,14 +1,8 @@
 // RTM_*LINK: interfaces, rtnetlink(7).
 
-import { EINVAL, ENODEV, EOPNOTSUPP } from '../../../../abi/errno.ts';
-import {
-  ARPHRD_LOOPBACK,
-  ETH_MIN_MTU,
-  IF_OPER_DOWN,
-  IF_OPER_UNKNOWN,
-  IFF_UP,
-} from '../../../../abi/net/if.ts';
-import { NLM_F_CREATE, NLM_F_DUMP } from '../../../../abi/net/netlink.ts';
+import { EINVAL, ENODEV } from '../../../../abi/errno.ts';
+import { ARPHRD_LOOPBACK, ETH_MAX_MTU } from '../../../../abi/net/if.ts';
+import { NLM_F_DUMP } from '../../../../abi/net/netlink.ts';
 import {
   decodeIfinfomsg,
   encodeIfinfomsg,
@@ -23,10 +17,19 @@ import {
   IFLA_GROUP,
   IFLA_GSO_MAX_SEGS,
   IFLA_GSO_MAX_SIZE,
+  IFLA_IFALIAS,
   IFLA_IFNAME,
   IFLA_INET6_ADDR_GEN_MODE,
   IFLA_INET6_FLAGS,
+  IFLA_INFO_DATA,
+  IFLA_INFO_KIND,
+  IFLA_INFO_SLAVE_DATA,
+  IFLA_INFO_SLAVE_KIND,
+  IFLA_LINK,
+  IFLA_LINK_NETNSID,
+  IFLA_LINKINFO,
   IFLA_LINKMODE,
+  IFLA_MASTER,
   IFLA_MAX_MTU,
   IFLA_MIN_MTU,
   IFLA_MTU,
@@ -34,6 +37,7 @@ import {
   IFLA_NUM_TX_QUEUES,
   IFLA_OPERSTATE,
   IFLA_PROMISCUITY,
+  IFLA_PROTINFO,
   IFLA_PROTO_DOWN,
   IFLA_QDISC,
   IFLA_TXQLEN,
@@ -41,14 +45,20 @@ import {
   RTM_NEWLINK,
   SIZEOF_IFINFOMSG,
 } from '../../../../abi/net/rtnetlink.ts';
-import { AF_INET, AF_INET6, AF_PACKET, AF_UNSPEC } from '../../../../abi/net/socket.ts';
+import { AF_BRIDGE, AF_INET, AF_INET6, AF_PACKET, AF_UNSPEC } from '../../../../abi/net/socket.ts';
 import { putU64 } from '../../../../abi/u64.ts';
+import { BridgeDevice } from '../../../../net/link/bridge.ts';
 import type { Link, LinkCounters } from '../../../../net/link/link.ts';
+import { TunDevice } from '../../../../net/link/tun.ts';
+import { vethPeer } from '../../../../net/link/veth.ts';
 import type { Stack } from '../../../../net/stack.ts';
-import { countUnsupported } from '../../../base/log.ts';
+import { mtuLimits, operState } from '../../inet/link_life.ts';
 import type { NetlinkAsker, NetlinkRequest } from '../protocol.ts';
 import { Attributes } from '../reader.ts';
 import { NetlinkWriter } from '../writer.ts';
+import { putBridgeData, putPortData } from './bridge.ts';
+import { putTunData } from './tun.ts';
+import type { NamespaceIds } from './world.ts';
 
 /** Statistics: as 32-bit and as 64-bit numbers. */
 const IFLA_STATS = 7;
@@ -62,7 +72,8 @@ const IF_READY = 0x80000000;
 /** What IFLA_NUM_TX_QUEUES and IFLA_GSO_MAX_* say where a device does not. */
 const GSO_MAX_SIZE = 65536;
 const GSO_MAX_SEGS = 65535;
-const LOOPBACK_MAX_MTU = 0;
+/** What IFLA_MAX_MTU says when there is none. */
+const NO_MAX_MTU = 0;
 
 /** One struct rtnl_link_stats64 as its members in order; those that are not counted are 0. */
 function stats(c: LinkCounters): readonly number[] {
@@ -80,7 +91,14 @@ function stats(c: LinkCounters): readonly number[] {
 }
 
 /** Adds RTM_NEWLINK or RTM_DELLINK about an interface. */
-export function putLink(w: NetlinkWriter, link: Link, type: number, skipStats = false, change = 0): void {
+export function putLink(
+  w: NetlinkWriter,
+  link: Link,
+  type: number,
+  ids: NamespaceIds,
+  skipStats = false,
+  change = 0,
+): void {
   const body = w.begin(type, SIZEOF_IFINFOMSG);
   const { flags } = link;
   encodeIfinfomsg(w.header, body, {
@@ -93,28 +111,30 @@ export function putLink(w: NetlinkWriter, link: Link, type: number, skipStats = 
   const loopback = link.hardware === ARPHRD_LOOPBACK;
   w.text(IFLA_IFNAME, link.name);
   w.u32(IFLA_TXQLEN, link.txQueueLength);
-  // A loopback device says nothing of its state.
-  w.u8(IFLA_OPERSTATE, link.isUp ? (loopback ? IF_OPER_UNKNOWN : 6) : loopback ? IF_OPER_DOWN : IF_OPER_DOWN);
+  w.u8(IFLA_OPERSTATE, operState(link));
   w.u8(IFLA_LINKMODE, 0);
   w.u32(IFLA_MTU, link.mtu);
-  w.u32(IFLA_MIN_MTU, loopback ? 0 : ETH_MIN_MTU);
-  w.u32(IFLA_MAX_MTU, loopback ? LOOPBACK_MAX_MTU : 65535);
-  w.u32(IFLA_GROUP, 0);
-  w.u32(IFLA_PROMISCUITY, 0);
+  const [leastMtu, mostMtu] = mtuLimits(link);
+  w.u32(IFLA_MIN_MTU, loopback ? 0 : leastMtu);
+  w.u32(IFLA_MAX_MTU, mostMtu > ETH_MAX_MTU ? NO_MAX_MTU : mostMtu);
+  w.u32(IFLA_GROUP, link.group);
+  w.u32(IFLA_PROMISCUITY, link.master === null ? 0 : 1);
   w.u32(IFLA_NUM_TX_QUEUES, 1);
   w.u32(IFLA_GSO_MAX_SEGS, GSO_MAX_SEGS);
   w.u32(IFLA_GSO_MAX_SIZE, GSO_MAX_SIZE);
   w.u32(IFLA_NUM_RX_QUEUES, 1);
-  w.u8(IFLA_CARRIER, 1);
+  w.u8(IFLA_CARRIER, link.carrier ? 1 : 0);
   w.text(IFLA_QDISC, loopback || link.isUp ? 'noqueue' : 'noop');
-  w.u32(IFLA_CARRIER_CHANGES, 0);
-  w.u32(IFLA_CARRIER_UP_COUNT, 0);
-  w.u32(IFLA_CARRIER_DOWN_COUNT, 0);
+  w.u32(IFLA_CARRIER_CHANGES, link.carrierUps + link.carrierDowns);
+  w.u32(IFLA_CARRIER_UP_COUNT, link.carrierUps);
+  w.u32(IFLA_CARRIER_DOWN_COUNT, link.carrierDowns);
   w.u8(IFLA_PROTO_DOWN, 0);
   if (link.address.length > 0) {
     w.raw(IFLA_ADDRESS, link.address);
     w.raw(IFLA_BROADCAST, new Uint8Array(link.address.length).fill(loopback ? 0 : 0xff));
   }
+  if (link.alias !== '') w.text(IFLA_IFALIAS, link.alias);
+  putRelations(w, link, ids);
   if (!skipStats) putStats(w, link);
   const spec = w.nestPlain(IFLA_AF_SPEC);
   const v6 = w.nestPlain(AF_INET6);
@@ -122,6 +142,60 @@ export function putLink(w: NetlinkWriter, link: Link, type: number, skipStats = 
   w.u8(IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_EUI64);
   w.endNest(v6);
   w.endNest(spec);
+  w.end();
+}
+
+/** The other end of a pair, the bridge, and what kind it is. */
+function putRelations(w: NetlinkWriter, link: Link, ids: NamespaceIds): void {
+  const peer = vethPeer(link);
+  if (peer !== null && peer.owner !== null) {
+    w.u32(IFLA_LINK, peer.ifindex);
+    if (peer.owner !== link.owner) w.u32(IFLA_LINK_NETNSID, ids.of(peer.owner as Stack));
+  }
+  const { master } = link;
+  if (master !== null) w.u32(IFLA_MASTER, master.link.ifindex);
+  if (link.kind === '' && master === null) return;
+  const info = w.nestPlain(IFLA_LINKINFO);
+  if (link.kind !== '') w.text(IFLA_INFO_KIND, link.kind);
+  const { device } = link;
+  if (device instanceof BridgeDevice || device instanceof TunDevice) {
+    const data = w.nestPlain(IFLA_INFO_DATA);
+    if (device instanceof BridgeDevice) putBridgeData(w, device);
+    else putTunData(w, device);
+    w.endNest(data);
+  }
+  if (master !== null) {
+    w.text(IFLA_INFO_SLAVE_KIND, master.link.kind);
+    const data = w.nestPlain(IFLA_INFO_SLAVE_DATA);
+    putPortData(w, link);
+    w.endNest(data);
+  }
+  w.endNest(info);
+}
+
+/** RTM_NEWLINK of AF_BRIDGE: a port as its bridge sees it, or a bridge; br_fill_ifinfo(). */
+function putBridgePort(w: NetlinkWriter, link: Link): void {
+  const body = w.begin(RTM_NEWLINK, SIZEOF_IFINFOMSG);
+  encodeIfinfomsg(w.header, body, {
+    family: AF_BRIDGE,
+    type: link.hardware,
+    index: link.ifindex,
+    flags: link.flags,
+    change: 0,
+  });
+  w.text(IFLA_IFNAME, link.name);
+  const master = link.master?.link ?? link;
+  w.u32(IFLA_MASTER, master.ifindex);
+  w.u32(IFLA_MTU, link.mtu);
+  w.u8(IFLA_OPERSTATE, operState(link));
+  if (link.address.length > 0) w.raw(IFLA_ADDRESS, link.address);
+  const peer = vethPeer(link);
+  if (peer !== null && peer.owner !== null) w.u32(IFLA_LINK, peer.ifindex);
+  if (link.master !== null) {
+    const port = w.nest(IFLA_PROTINFO);
+    putPortData(w, link);
+    w.endNest(port);
+  }
   w.end();
 }
 
@@ -138,7 +212,7 @@ function putStats(w: NetlinkWriter, link: Link): void {
 }
 
 /** The interface that a request names, by index or by name. */
-function named(stack: Stack, index: number, attrs: Attributes): Link | null {
+export function named(stack: Stack, index: number, attrs: Attributes): Link | null {
   if (index > 0) return stack.link(index);
   const name = attrs.text(IFLA_IFNAME);
   if (name === undefined) return null;
@@ -146,8 +220,21 @@ function named(stack: Stack, index: number, attrs: Attributes): Link | null {
   return null;
 }
 
+/** Dumps of the ports of one bridge, or of one kind: `ip link show master br0 type veth`. */
+function isWanted(link: Link, attrs: Attributes): boolean {
+  const master = attrs.u32(IFLA_MASTER);
+  if (master !== undefined && master !== 0 && link.master?.link.ifindex !== master) return false;
+  const kind = attrs.nested(IFLA_LINKINFO)?.text(IFLA_INFO_KIND);
+  return kind === undefined || kind === link.kind;
+}
+
 /** RTM_GETLINK: 1 when it was a dump. */
-export function getLink(stack: Stack, from: NetlinkAsker, request: NetlinkRequest): number {
+export function getLink(
+  stack: Stack,
+  ids: NamespaceIds,
+  from: NetlinkAsker,
+  request: NetlinkRequest,
+): number {
   const { view, at, end, seq, flags } = request;
   const dump = (flags & NLM_F_DUMP) === NLM_F_DUMP;
   // Old programs send struct rtgenmsg alone in dumps.
@@ -159,49 +246,17 @@ export function getLink(stack: Stack, from: NetlinkAsker, request: NetlinkReques
   if (dump) {
     const family = whole ? view.getUint8(at + 16) : AF_UNSPEC;
     if (family === AF_UNSPEC || family === AF_PACKET || family === AF_INET || family === AF_INET6)
-      for (const link of stack.links.values()) putLink(w, link, RTM_NEWLINK, skip);
+      for (const link of stack.links.values()) {
+        if (isWanted(link, attrs)) putLink(w, link, RTM_NEWLINK, ids, skip);
+      }
+    if (family === AF_BRIDGE)
+      for (const link of stack.links.values()) if (link.master !== null) putBridgePort(w, link);
     return Math.min(0, from.answer(w.finish())) || 1;
   }
   const { index } = decodeIfinfomsg(view, at + 16);
   if (index <= 0 && !attrs.has(IFLA_IFNAME)) return -EINVAL;
   const link = named(stack, index, attrs);
   if (link === null) return -ENODEV;
-  putLink(w, link, RTM_NEWLINK, skip);
+  putLink(w, link, RTM_NEWLINK, ids, skip);
   return from.answer(w.finish());
-}
-
-/** RTM_SETLINK, and RTM_NEWLINK of an interface that is there. The link that changed, or -errno. */
-export function setLink(stack: Stack, request: NetlinkRequest): Link | number {
-  const { view, at, end } = request;
-  if (end - at < 16 + SIZEOF_IFINFOMSG) return -EINVAL;
-  const asked = decodeIfinfomsg(view, at + 16);
-  const attrs = new Attributes(view, at + 16 + SIZEOF_IFINFOMSG, end);
-  const link = named(stack, asked.index, attrs);
-  if (link === null) {
-    if ((request.flags & NLM_F_CREATE) === 0) return -ENODEV;
-    countUnsupported('RTM_NEWLINK of a new interface');
-    return -EOPNOTSUPP;
-  }
-  const mtu = attrs.u32(IFLA_MTU);
-  if (mtu !== undefined && (mtu < (link.hardware === ARPHRD_LOOPBACK ? 0 : ETH_MIN_MTU) || mtu > 0x7fffffff))
-    return -EINVAL;
-  const address = attrs.bytes(IFLA_ADDRESS);
-  if (address !== undefined && address.length !== link.address.length) return -EINVAL;
-  const txq = attrs.u32(IFLA_TXQLEN);
-  if (mtu !== undefined || address !== undefined || txq !== undefined) {
-    link.mtu = mtu ?? link.mtu;
-    link.address = address ?? link.address;
-    link.txQueueLength = txq ?? link.txQueueLength;
-    // Paths remember MTUs.
-    stack.routes.generation++;
-    stack.observer?.linkChanged(link);
-  }
-  // Without a mask all flags are meant (rtnl_dev_get_flags).
-  const change = asked.change === 0 ? 0xffffffff : asked.change;
-  const wanted = asked.flags !== 0 || asked.change !== 0 ? change : 0;
-  if ((wanted & IFF_UP) !== 0) {
-    const up = (asked.flags & IFF_UP) !== 0;
-    if (up !== link.isUp) stack.setUp(link, up);
-  }
-  return link;
 }
