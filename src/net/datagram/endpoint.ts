@@ -41,11 +41,13 @@ import type {
   DatagramInfo,
   EndpointOwner,
   Name,
+  PacketFilter,
 } from '../endpoint.ts';
 import type { NetPath } from '../ip/path.ts';
 import type { Packet } from '../packet.ts';
 import type { Stack } from '../stack.ts';
 import type { PathError } from '../transport.ts';
+import { trimPacket } from '../wire/clone.ts';
 import { Memberships } from './memberships.ts';
 import { DatagramOptions, getDatagramOption, setDatagramOption } from './options.ts';
 
@@ -113,6 +115,7 @@ export abstract class DatagramBase implements DatagramEndpoint {
   /** What bind gave, which disconnecting goes back to. */
   protected boundAddress: IpAddress;
   protected closed = false;
+  protected filter: PacketFilter | null = null;
   /** IPV6 scope of the peer. */
   protected scope = 0;
   private readonly queue: Received[] = [];
@@ -207,6 +210,19 @@ export abstract class DatagramBase implements DatagramEndpoint {
       if (n <= 0) return false;
       done += n;
     }
+    return true;
+  }
+
+  setFilter(filter: PacketFilter | null): number {
+    this.filter = filter;
+    return 0;
+  }
+
+  /** What the filter says of a packet of ours that it sees from head[at] on: true when it passes, cut to what may (`least` bytes or more). */
+  protected admit(packet: Packet, at: number, least: number): boolean {
+    const n = this.filter!.admits(packet, at);
+    if (n === 0) return false;
+    trimPacket(packet, at - packet.start + Math.max(n, least));
     return true;
   }
 
@@ -328,6 +344,7 @@ export abstract class DatagramBase implements DatagramEndpoint {
     if (this.closed) return;
     this.closed = true;
     this.owner = null;
+    this.filter = null;
     this.memberships.leaveAll(this.stack);
     for (const d of this.queue.splice(0)) this.stack.memory.give(d.charged);
     this.queuedBytes = 0;

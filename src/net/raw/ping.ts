@@ -153,6 +153,7 @@ export class PingEndpoint extends DatagramBase {
   hear(packet: Packet): void {
     if (this.remote !== null && !this.remote.address.equals(packet.src)) return;
     if (!this.boundAddress.isAny && !this.boundAddress.equals(packet.dst)) return;
+    if (this.filter !== null && !this.admit(packet, packet.l4, 1)) return;
     this.enqueue(new Received(packet, packet.l4, 0, 0));
   }
 

@@ -199,6 +199,7 @@ export class RawEndpoint extends DatagramBase {
       if (transportSum(packet, packet.l4, this.protocol) !== 0) return true;
     }
     const copy = clonePacket(packet);
+    if (this.filter !== null && !this.admit(copy, this.isV6 ? copy.l4 : copy.l3, 1)) return true;
     this.enqueue(new Received(copy, this.isV6 ? copy.l4 : copy.l3, 0, 0));
     return true;
   }

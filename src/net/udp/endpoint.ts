@@ -156,11 +156,21 @@ export class UdpEndpoint extends DatagramBase {
     const { options } = this;
     if (packet.ttl < (isV4 ? options.minTtl : options.minHops)) return true;
     const at = packet.l4 + UDP_SIZE;
-    if (packet.segment === 0 || options.gro !== 0)
-      return this.enqueue(
-        new Received(shared ? clonePacket(packet) : packet, at, sourcePort, packet.segment),
-      );
+    if (packet.segment === 0 || options.gro !== 0) {
+      const own = shared ? clonePacket(packet) : packet;
+      // Linux counts what a filter throws away among the errors.
+      if (this.filter !== null && !this.admit(own, own.l4, UDP_SIZE)) return this.filtered(isV4);
+      return this.enqueue(new Received(own, at, sourcePort, packet.segment));
+    }
     return this.hearSegments(packet, at, sourcePort);
+  }
+
+  private filtered(isV4: boolean): boolean {
+    const counters = isV4 ? this.stack.counters.udp : this.stack.counters.udp6;
+    counters.InErrors++;
+    // It was not heard, but there was room.
+    counters.InDatagrams--;
+    return true;
   }
 
   /** A large datagram, and a reader who wants those of the wire: udp_rcv_segment(). */
@@ -174,6 +184,10 @@ export class UdpEndpoint extends DatagramBase {
       piece.length = 0;
       piece.segment = 0;
       piece.append(all.subarray(from, Math.min(all.length, from + packet.segment)));
+      if (this.filter !== null && !this.admit(piece, piece.l4, UDP_SIZE)) {
+        this.filtered(packet.dst.isV4);
+        continue;
+      }
       if (!this.enqueue(new Received(piece, at, sourcePort, 0))) heard = false;
     }
     return heard;

@@ -3,13 +3,17 @@
 import { EDOM, EINVAL, ENOPROTOOPT, EPERM } from '../../abi/errno.ts';
 import {
   SO_ACCEPTCONN,
+  SO_ATTACH_BPF,
+  SO_ATTACH_FILTER,
   SO_BROADCAST,
   SO_DEBUG,
+  SO_DETACH_FILTER,
   SO_DOMAIN,
   SO_DONTROUTE,
   SO_ERROR,
   SO_KEEPALIVE,
   SO_LINGER,
+  SO_LOCK_FILTER,
   SO_MARK,
   SO_OOBINLINE,
   SO_PRIORITY,
@@ -35,6 +39,7 @@ import { getI64, putU64 } from '../../abi/u64.ts';
 import { countUnsupported } from '../base/log.ts';
 import { scratchView } from '../base/scratch.ts';
 import type { VfsContext } from '../vfs/context.ts';
+import { attachBpf, attachFilter, detachFilter, type Filtered, lockFilter } from './filter.ts';
 
 /** /proc/sys/net/core: wmem_default and rmem_default; wmem_max and rmem_max. Options show twice what was set. */
 export const DEFAULT_BUFFER = 212992;
@@ -80,7 +85,7 @@ function isSwitch(name: number): boolean {
 }
 
 /** What options tell of a socket beyond what was set. */
-export interface OptionsOf {
+export interface OptionsOf extends Filtered {
   readonly options: SocketOptions;
   readonly type: number;
   readonly family: number;
@@ -123,6 +128,8 @@ export function getSocketOption(_ctx: VfsContext, s: OptionsOf, name: number, le
       return putIntOption(o.priority, len);
     case SO_MARK:
       return putIntOption(o.mark, len);
+    case SO_LOCK_FILTER:
+      return putIntOption(s.filterLocked ? 1 : 0, len);
     case SO_TIMESTAMP_OLD:
     case SO_TIMESTAMPNS_OLD:
       return putIntOption(0, len);
@@ -152,6 +159,10 @@ function putTimeout(ns: number, len: number): number {
 export function setSocketOption(ctx: VfsContext, s: OptionsOf, name: number, len: number): number {
   const o = s.options;
   switch (name) {
+    case SO_ATTACH_FILTER:
+      return attachFilter(ctx, s, len);
+    case SO_ATTACH_BPF:
+      return attachBpf(s, len);
     case SO_RCVTIMEO_OLD:
     case SO_RCVTIMEO_NEW:
     case SO_SNDTIMEO_OLD:
@@ -171,6 +182,10 @@ export function setSocketOption(ctx: VfsContext, s: OptionsOf, name: number, len
     return 0;
   }
   switch (name) {
+    case SO_DETACH_FILTER:
+      return detachFilter(s);
+    case SO_LOCK_FILTER:
+      return lockFilter(s, value !== 0);
     case SO_SNDBUF:
       o.sndbuf = bufferSize(value, MAX_BUFFER, MIN_SNDBUF);
       return 0;

@@ -35,6 +35,7 @@ import { type DatagramEndpoint, DatagramInfo } from '../../../net/endpoint.ts';
 import type { Io } from '../../base/io.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';
+import type { SocketFilter } from '../filter.ts';
 import type { Message, SockAddr } from '../message.ts';
 import { READ_EVENTS, type SocketFile, WRITE_EVENTS } from '../socket.ts';
 import { readControl, writeControl, writeError } from './control.ts';
@@ -142,6 +143,8 @@ export class InetDatagram extends InetSocket {
 
   private openFar(): DatagramEndpoint | number {
     if (this.far !== null) return this.far;
+    const r = this.mayLeave;
+    if (r < 0) return r;
     const far = this.ns.outside!.datagram(this.family, this.protocol);
     if (typeof far === 'number') return far;
     far.owner = this;
@@ -297,7 +300,13 @@ export class InetDatagram extends InetSocket {
     return r === NO_MEMBERSHIP ? setIpOption(ctx, this, level, name, len) : r;
   }
 
+  override filterChanges(filter: SocketFilter | null): number {
+    const r = this.far === null ? 0 : this.far.setFilter(filter);
+    return r < 0 ? r : super.filterChanges(filter);
+  }
+
   protected override release(): void {
+    this.dropFilter();
     for (const ep of [this.endpoint, this.far]) {
       if (ep === null) continue;
       ep.owner = null;

@@ -8,6 +8,7 @@ import {
   ENETUNREACH,
   ENODEV,
   ENOTCONN,
+  EOPNOTSUPP,
 } from '../../../abi/errno.ts';
 import { IP_BIND_ADDRESS_NO_PORT, IPPROTO_IP, IPPROTO_IPV6, IPV6_V6ONLY } from '../../../abi/net/in.ts';
 import {
@@ -22,7 +23,9 @@ import { CAP_NET_BIND_SERVICE } from '../../../abi/process/capability.ts';
 import type { IpAddress } from '../../../net/address.ts';
 import type { EndpointOwner } from '../../../net/endpoint.ts';
 import { kernelMemory } from '../../base/charge.ts';
+import { countUnsupported } from '../../base/log.ts';
 import type { VfsContext } from '../../vfs/context.ts';
+import type { SocketFilter } from '../filter.ts';
 import type { SockAddr } from '../message.ts';
 import { SocketFile } from '../socket.ts';
 import { interfaceIoctl } from './if_ioctl.ts';
@@ -82,6 +85,12 @@ export abstract class InetSocket extends SocketFile implements EndpointOwner, In
 
   endpointReady(events: number): void {
     if (!this.waiters.empty) this.waiters.wake(events);
+  }
+
+  override filterChanges(filter: SocketFilter | null): number {
+    const r = this.endpoint.setFilter(filter);
+    if (r < 0) countUnsupported('SO_ATTACH_FILTER towards the outside');
+    return r;
   }
 
   get v6only(): boolean {
@@ -167,8 +176,16 @@ export abstract class InetSocket extends SocketFile implements EndpointOwner, In
     return outside !== null && !this.ns.reaches(address) && outside.covers(address);
   }
 
+  /** Packets of the outside are the host's, and no filter of ours sees them: -EOPNOTSUPP for a socket that has one. */
+  protected get mayLeave(): number {
+    if (this.filter === null) return 0;
+    countUnsupported('SO_ATTACH_FILTER towards the outside');
+    return -EOPNOTSUPP;
+  }
+
   /** Tells a new endpoint what the old one was told. */
   protected replay(to: AnyEndpoint): void {
+    to.setFilter(this.filter);
     for (const [key, value] of this.set) to.setOption(Math.floor(key / 256), key % 256, value);
   }
 

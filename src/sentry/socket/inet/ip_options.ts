@@ -29,7 +29,7 @@ import {
 import { SOCK_RAW, SOCK_STREAM } from '../../../abi/net/socket.ts';
 import { CAP_NET_ADMIN, CAP_NET_RAW } from '../../../abi/process/capability.ts';
 import { type IpAddress, ipv4 } from '../../../net/address.ts';
-import type { EndpointOwner, Name } from '../../../net/endpoint.ts';
+import type { EndpointOwner, Name, PacketFilter } from '../../../net/endpoint.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';
@@ -45,6 +45,7 @@ export interface AnyEndpoint {
   bind(address: IpAddress, port: number): number;
   setOption(level: number, name: number, value: number): number;
   getOption(level: number, name: number): number;
+  setFilter(filter: PacketFilter | null): number;
   optionValue: number;
   poll(): number;
   takeError(): number;

@@ -12,7 +12,6 @@ import {
   SO_INCOMING_CPU,
   SO_INCOMING_NAPI_ID,
   SO_KEEPALIVE,
-  SO_LOCK_FILTER,
   SO_MARK,
   SO_MAX_PACING_RATE,
   SO_NETNS_COOKIE,
@@ -115,7 +114,6 @@ export function setInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: numbe
     case SO_TIMESTAMPING_OLD:
     case SO_TIMESTAMPING_NEW:
     case SO_ZEROCOPY:
-    case SO_LOCK_FILTER:
       if (len < 4) return -EINVAL;
       if (value === 0) return 0;
       break;
@@ -164,7 +162,6 @@ export function getInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: numbe
     case SO_TIMESTAMPING_OLD:
     case SO_TIMESTAMPING_NEW:
     case SO_ZEROCOPY:
-    case SO_LOCK_FILTER:
     case SO_INCOMING_NAPI_ID:
       return putIntOption(0, len);
     case SO_PEEK_OFF:

@@ -37,6 +37,7 @@ import type { Io } from '../../base/io.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';
+import { replaceFilter } from '../filter.ts';
 import type { Message, SockAddr } from '../message.ts';
 import { READ_EVENTS, type SocketFile, WRITE_EVENTS } from '../socket.ts';
 import { InetSocket } from './inet.ts';
@@ -159,6 +160,8 @@ export class InetStream extends InetSocket {
 
   /** Goes on with an endpoint of the outside. */
   private moveOut(): number {
+    const r = this.mayLeave;
+    if (r < 0) return r;
     const next = this.ns.outside!.stream(this.family);
     if (typeof next === 'number') return next;
     return this.replaceEndpoint(next, -1);
@@ -212,6 +215,8 @@ export class InetStream extends InetSocket {
     Object.assign(this.options, from.options);
     for (const [key, value] of from.set) this.set.set(key, value);
     this.boundDevice = from.boundDevice;
+    if (from.filter !== null) replaceFilter(this, from.filter);
+    this.filterLocked = from.filterLocked;
     this.peekOff = from.peekOff;
     this.stamp = from.stamp;
   }
@@ -357,6 +362,7 @@ export class InetStream extends InetSocket {
   }
 
   protected override release(): void {
+    this.dropFilter();
     const ep = this.endpoint;
     ep.owner = null;
     if (!this.lingering) {

@@ -38,15 +38,7 @@ import {
   SOCKADDR_LL_SLL_PKTTYPE,
   SOCKADDR_LL_SLL_PROTOCOL,
 } from '../../../abi/net/packet.ts';
-import {
-  AF_PACKET,
-  MSG_OOB,
-  MSG_PEEK,
-  MSG_TRUNC,
-  SOCK_DGRAM,
-  SOCK_RAW,
-  SOL_PACKET,
-} from '../../../abi/net/socket.ts';
+import { AF_PACKET, SOCK_DGRAM, SOCK_RAW, SOL_PACKET } from '../../../abi/net/socket.ts';
 import { CAP_NET_RAW } from '../../../abi/process/capability.ts';
 import type { Link } from '../../../net/link/link.ts';
 import type { Packet } from '../../../net/packet.ts';
@@ -61,27 +53,23 @@ import type { VfsContext } from '../../vfs/context.ts';
 import type { SocketFamily } from '../family.ts';
 import type { Message, SockAddr } from '../message.ts';
 import { putIntOption } from '../options.ts';
-import { READ_EVENTS, SocketFile, WRITE_EVENTS } from '../socket.ts';
+import { MESSAGE_OVERHEAD, QueuedMessage, QueueSocket } from '../queue_socket.ts';
 
-/** What a queued frame is charged beyond its bytes: struct sk_buff. */
-const OVERHEAD = 768;
 const MAC_SIZE = 6;
 /** Longest frame that may be sent on a link beyond its MTU: the header, a VLAN tag. */
 const HEADERS = ETHERNET_SIZE + 4;
 /** struct packet_mreq. */
 const MREQ_SIZE = 16;
 
-class Frame {
-  readonly bytes: Uint8Array;
+class Frame extends QueuedMessage {
   readonly address: Uint8Array;
-  readonly payer: Account;
-  constructor(bytes: Uint8Array, address: Uint8Array) {
-    this.bytes = bytes;
+  /** Bytes that it had before a filter cut it. */
+  readonly wireLength: number;
+
+  constructor(bytes: Uint8Array, wireLength: number, address: Uint8Array, payer: Account) {
+    super(bytes, payer);
+    this.wireLength = wireLength;
     this.address = address;
-    this.payer = kernelMemory.take(bytes.length + OVERHEAD);
-  }
-  free(): void {
-    kernelMemory.give(this.payer, this.bytes.length + OVERHEAD);
   }
 }
 
@@ -90,13 +78,12 @@ function swap(protocol: number): number {
   return ((protocol & 0xff) << 8) | ((protocol >>> 8) & 0xff);
 }
 
-export class PacketSocket extends SocketFile implements PacketTap {
+export class PacketSocket extends QueueSocket<Frame> implements PacketTap {
+  protected readonly oobError = -EINVAL;
   private readonly stack: Stack;
   ifindex = 0;
   /** ETH_P_*; 0 hears nothing. */
   private heardProtocol: number;
-  private readonly frames: Frame[] = [];
-  private queued = 0;
   private seen = 0;
   private dropped = 0;
   private ignoresOutgoing = false;
@@ -122,11 +109,17 @@ export class PacketSocket extends SocketFile implements PacketTap {
     const headed = frame.length >= ETHERNET_SIZE;
     const protocol = headed ? (frame[12]! << 8) | frame[13]! : 0;
     if (this.heardProtocol !== ETH_P_ALL && this.heardProtocol !== protocol) return;
-    const bytes = this.raw ? frame : frame.subarray(ETHERNET_SIZE);
-    if (
-      this.queued + bytes.length + OVERHEAD > this.options.rcvbuf ||
-      !kernelMemory.fits(bytes.length + OVERHEAD)
-    ) {
+    const packetType = outgoing ? PACKET_OUTGOING : kindOf(link, frame);
+    const at = this.raw ? 0 : Math.min(ETHERNET_SIZE, frame.length);
+    let { length } = frame;
+    if (this.filter !== null) {
+      const facts = { protocol, packetType, hardware: link.hardware };
+      const n = this.filter.admitsFrame(frame, at, ETHERNET_SIZE, link.ifindex, facts);
+      if (n === 0) return;
+      length = Math.min(length, at + n);
+    }
+    // Whoever opened it pays: frames come by what others do.
+    if (!this.hasRoom(length - at, this.payer)) {
       this.dropped++;
       return;
     }
@@ -137,12 +130,12 @@ export class PacketSocket extends SocketFile implements PacketTap {
     view.setUint16(SOCKADDR_LL_SLL_PROTOCOL, protocol);
     view.setInt32(SOCKADDR_LL_SLL_IFINDEX, link.ifindex, true);
     view.setUint16(SOCKADDR_LL_SLL_HATYPE, link.hardware, true);
-    view.setUint8(SOCKADDR_LL_SLL_PKTTYPE, outgoing ? PACKET_OUTGOING : kindOf(link, frame));
+    view.setUint8(SOCKADDR_LL_SLL_PKTTYPE, packetType);
     view.setUint8(SOCKADDR_LL_SLL_HALEN, MAC_SIZE);
     address.set(frame.subarray(MAC_SIZE, 2 * MAC_SIZE), SOCKADDR_LL_SLL_ADDR);
-    this.frames.push(new Frame(bytes, address));
-    this.queued += bytes.length + OVERHEAD;
-    this.waiters.wake(READ_EVENTS);
+    // A copy when it was cut: the rest would be kept without being paid for.
+    const bytes = length < frame.length ? frame.slice(at, length) : frame.subarray(at, length);
+    this.push(new Frame(bytes, frame.length - at, address, this.payer));
   }
 
   override bind(_ctx: VfsContext, addr: SockAddr): number {
@@ -163,18 +156,6 @@ export class PacketSocket extends SocketFile implements PacketTap {
   }
 
   override connect(): number {
-    return -EOPNOTSUPP;
-  }
-
-  override accept(): number {
-    return -EOPNOTSUPP;
-  }
-
-  override listen(): number {
-    return -EOPNOTSUPP;
-  }
-
-  override shutdown(): number {
     return -EOPNOTSUPP;
   }
 
@@ -215,7 +196,7 @@ export class PacketSocket extends SocketFile implements PacketTap {
     const size = io.remaining;
     if (size > link.mtu + (this.raw ? HEADERS : 0)) return -EMSGSIZE;
     if (this.raw && size < ETHERNET_SIZE) return -EINVAL;
-    if (!kernelMemory.fits(size + OVERHEAD)) return -ENOBUFS;
+    if (!kernelMemory.fits(size + MESSAGE_OVERHEAD)) return -ENOBUFS;
     const head = this.raw ? 0 : ETHERNET_SIZE;
     const frame = new Uint8Array(head + size);
     if (!this.raw) {
@@ -230,33 +211,9 @@ export class PacketSocket extends SocketFile implements PacketTap {
     return r < 0 ? r : size;
   }
 
-  override recvmsg(_ctx: VfsContext, io: Io, msg: Message, flags: number): number {
-    if ((flags & MSG_OOB) !== 0) return -EINVAL;
-    if (this.error !== 0) return -this.takeError();
-    const f = this.frames[0];
-    if (f === undefined) return this.again(this.waiters, READ_EVENTS);
-    const want = Math.min(f.bytes.length, io.remaining);
-    if (want > 0) {
-      const n = io.put(f.bytes, 0, want);
-      if (n !== want) return n < 0 ? n : -EFAULT;
-    }
-    if (want < f.bytes.length) msg.flags |= MSG_TRUNC;
+  protected override tell(_ctx: VfsContext, f: Frame, msg: Message): void {
     msg.addr.bytes.set(f.address, 0);
     msg.addr.len = SIZEOF_SOCKADDR_LL;
-    const { length } = f.bytes;
-    if ((flags & MSG_PEEK) === 0) {
-      this.frames.shift();
-      this.queued -= length + OVERHEAD;
-      f.free();
-    }
-    return (flags & MSG_TRUNC) !== 0 ? length : want;
-  }
-
-  override poll(): number {
-    let events = WRITE_EVENTS;
-    if (this.frames.length > 0) events |= READ_EVENTS;
-    if (this.error !== 0) events |= POLLERR | READ_EVENTS;
-    return events;
   }
 
   override getsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
@@ -307,8 +264,7 @@ export class PacketSocket extends SocketFile implements PacketTap {
 
   protected override release(): void {
     if (this.heardProtocol !== 0) this.stack.removeTap(this);
-    for (const f of this.frames) f.free();
-    this.frames.length = 0;
+    super.release();
   }
 }
 

@@ -227,6 +227,7 @@ export abstract class UnixSocket extends SocketFile {
 
   protected override release(): void {
     this.dead = true;
+    this.dropFilter();
     this.ns.sockets.delete(this);
     kernelMemory.give(this.payer, SOCKET_BYTES);
     if (this.boundInode !== null) {
