@@ -7,6 +7,7 @@ import { LOOPBACK_V4, LOOPBACK_V6 } from '../address.ts';
 import { DatagramBase, Received } from '../datagram/endpoint.ts';
 import type { ByteSource, DatagramInfo } from '../endpoint.ts';
 import type { NetPath } from '../ip/path.ts';
+import type { NetMemory } from '../memory.ts';
 import { Packet, SUM_GOOD } from '../packet.ts';
 import type { Stack } from '../stack.ts';
 import type { PathError } from '../transport.ts';
@@ -25,8 +26,8 @@ export class UdpEndpoint extends DatagramBase {
   private readonly ports: PortTable;
   private boundPort = 0;
 
-  constructor(stack: Stack, ports: PortTable, isV6: boolean) {
-    super(stack, isV6);
+  constructor(stack: Stack, ports: PortTable, isV6: boolean, memory: NetMemory = stack.memory) {
+    super(stack, isV6, memory);
     this.ports = ports;
   }
 

@@ -28,8 +28,8 @@ function network(time: Timekeeper, unix: UnixNamespace, payer: Account): InetNam
 }
 
 /**
- * The kernel's own, whose loopback is up: programs that nobody has set up a network for talk to each other. Datagrams that wait,
- * fragments and neighbours have no user: all of them together may have as much as one user.
+ * The kernel's own, whose loopback is up: programs that nobody has set up a network for talk to each other. Fragments,
+ * neighbours and routes have no user: all of them together may have as much as one user.
  */
 export function firstNetwork(time: Timekeeper, unix: UnixNamespace): InetNamespace {
   const ns = network(time, unix, new Account(USER_SHARE));

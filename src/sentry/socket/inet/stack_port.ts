@@ -12,7 +12,7 @@ import type { NetMemory } from '../../../net/memory.ts';
 import { Stack } from '../../../net/stack.ts';
 import type { NetSysctl } from '../../../net/sysctl.ts';
 import { TcpProtocol } from '../../../net/tcp/protocol.ts';
-import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
+import type { TcpCounters, TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import type { NetClock } from '../../../net/time.ts';
 import type { NetRandom } from '../../../net/transport.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
@@ -102,12 +102,20 @@ export class StackPort implements SocketStack {
   readonly stack: Stack;
   readonly protocol: TcpProtocol;
 
-  /** `payer` pays for what no socket of its own has: datagrams that wait, neighbours, fragments. */
+  /** `payer` pays for what no socket of its own has: neighbours, routes, fragments. */
   constructor(clock: NetClock, payer: Account) {
     const memory = new ChargedMemory(payer);
     this.stack = new Stack(clock, hostRandom, memory);
     this.protocol = new TcpProtocol(this.stack, clock, hostRandom, memory);
     this.stack.transports[IPPROTO_TCP] = this.protocol;
+  }
+
+  get tcpCounters(): TcpCounters {
+    return this.protocol.counters;
+  }
+
+  get own(): this {
+    return this;
   }
 
   get net(): NetSysctl {
@@ -122,10 +130,11 @@ export class StackPort implements SocketStack {
     return this.protocol.open(family === AF_INET6, new ChargedMemory(payer), uid);
   }
 
-  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number {
+  datagram(family: number, type: number, protocol: number, payer: Account): DatagramEndpoint | number {
     const v6 = family === AF_INET6;
-    if (type === SOCK_RAW) return this.stack.raw.open(v6, protocol);
-    return protocol === IPPROTO_UDP ? this.stack.udp.open(v6) : this.stack.ping.open(v6);
+    const memory = new ChargedMemory(payer);
+    if (type === SOCK_RAW) return this.stack.raw.open(v6, protocol, memory);
+    return protocol === IPPROTO_UDP ? this.stack.udp.open(v6, memory) : this.stack.ping.open(v6, memory);
   }
 
   flush(): void {
@@ -134,6 +143,8 @@ export class StackPort implements SocketStack {
 
   end(): void {
     for (const link of this.stack.links.values()) this.stack.setUp(link, false);
+    this.stack.neighbours.clear();
+    this.stack.routes.clear();
   }
 
   reaches(address: IpAddress): boolean {

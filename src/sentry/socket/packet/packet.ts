@@ -81,6 +81,7 @@ function swap(protocol: number): number {
 export class PacketSocket extends QueueSocket<Frame> implements PacketTap {
   protected readonly oobError = -EINVAL;
   private readonly stack: Stack;
+  private readonly beside: Set<PacketSocket>;
   ifindex = 0;
   /** ETH_P_*; 0 hears nothing. */
   private heardProtocol: number;
@@ -90,11 +91,26 @@ export class PacketSocket extends QueueSocket<Frame> implements PacketTap {
   private switches = 0;
 
   /** `protocol` is in network order, as socket(2) has it. */
-  constructor(ctx: VfsContext, stack: Stack, type: number, protocol: number, flags: number) {
+  constructor(
+    ctx: VfsContext,
+    stack: Stack,
+    beside: Set<PacketSocket>,
+    type: number,
+    protocol: number,
+    flags: number,
+  ) {
     super(ctx, AF_PACKET, type, protocol, flags);
     this.stack = stack;
+    this.beside = beside;
+    beside.add(this);
     this.heardProtocol = swap(protocol);
     if (this.heardProtocol !== 0) stack.addTap(this);
+  }
+
+  procRow(): string {
+    const protocol = this.heardProtocol.toString(16).padStart(4, '0');
+    const hears = this.heardProtocol !== 0 ? 1 : 0;
+    return `${'0'.repeat(16)} ${String(this.refs + 1).padEnd(6)} ${String(this.type).padEnd(4)} ${protocol}   ${String(this.ifindex).padEnd(5)} ${hears} ${String(this.queued).padEnd(6)} ${String(this.inode.uid).padEnd(6)} ${String(this.inode.ino).padEnd(6)}\n`;
   }
 
   private get raw(): boolean {
@@ -264,6 +280,7 @@ export class PacketSocket extends QueueSocket<Frame> implements PacketTap {
 
   protected override release(): void {
     if (this.heardProtocol !== 0) this.stack.removeTap(this);
+    this.beside.delete(this);
     super.release();
   }
 }
@@ -281,6 +298,8 @@ function kindOf(link: Link, frame: Uint8Array): number {
 /** AF_PACKET of a namespace: for those who may see everything. */
 export class PacketFamily implements SocketFamily {
   private readonly stack: Stack;
+  /** Every open socket. */
+  readonly sockets: Set<PacketSocket> = new Set();
 
   constructor(stack: Stack) {
     this.stack = stack;
@@ -289,6 +308,13 @@ export class PacketFamily implements SocketFamily {
   create(ctx: VfsContext, type: number, protocol: number, flags: number): PacketSocket | number {
     if (!ctx.cred.capable(CAP_NET_RAW)) return -EPERM;
     if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -ESOCKTNOSUPPORT;
-    return new PacketSocket(ctx, this.stack, type, protocol, flags);
+    return new PacketSocket(ctx, this.stack, this.sockets, type, protocol, flags);
+  }
+
+  /** Rows of /proc/net/packet: packet_seq_show(). */
+  procRows(): string {
+    let text = '';
+    for (const s of this.sockets) text += s.procRow();
+    return text;
   }
 }
