@@ -89,7 +89,7 @@ export class RawEndpoint extends DatagramBase {
     return 0;
   }
 
-  connect(address: IpAddress | null, _port: number): number {
+  connect(address: IpAddress | null, port: number): number {
     if (address === null) {
       this.remote = null;
       this.path = null;
@@ -97,7 +97,7 @@ export class RawEndpoint extends DatagramBase {
       return 0;
     }
     if (address.isV4 === this.isV6) return -EINVAL;
-    const path = this.connectNames(address, 0);
+    const path = this.connectNames(address, port);
     if (typeof path === 'number') return path;
     this.local = { address: path.src, port: this.protocol };
     return 0;

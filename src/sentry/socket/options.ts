@@ -1,6 +1,6 @@
 // SOL_SOCKET options that every family has: socket(7). Values go through the scratch buffer.
 
-import { EDOM, EINVAL, ENOPROTOOPT, EPERM } from '../../abi/errno.ts';
+import { EDOM, EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
 import {
   SO_ACCEPTCONN,
   SO_ATTACH_BPF,
@@ -15,7 +15,9 @@ import {
   SO_LINGER,
   SO_LOCK_FILTER,
   SO_MARK,
+  SO_MEMINFO,
   SO_OOBINLINE,
+  SO_PEERSEC,
   SO_PRIORITY,
   SO_PROTOCOL,
   SO_RCVBUF,
@@ -33,11 +35,12 @@ import {
   SO_TIMESTAMP_OLD,
   SO_TIMESTAMPNS_OLD,
   SO_TYPE,
+  SO_ZEROCOPY,
 } from '../../abi/net/socket.ts';
 import { CAP_NET_ADMIN } from '../../abi/process/capability.ts';
 import { getI64, putU64 } from '../../abi/u64.ts';
 import { countUnsupported } from '../base/log.ts';
-import { scratchView } from '../base/scratch.ts';
+import { scratch, scratchView } from '../base/scratch.ts';
 import type { VfsContext } from '../vfs/context.ts';
 import { attachBpf, attachFilter, detachFilter, type Filtered, lockFilter } from './filter.ts';
 
@@ -50,6 +53,8 @@ const MIN_RCVBUF = 2304;
 /** SO_SNDBUFFORCE and SO_RCVBUFFORCE: a bound of ours, so that one message cannot exhaust the kernel's memory. */
 const MAX_FORCED = 64 * 1024 * 1024;
 
+/** SK_MEMINFO_VARS words. */
+const MEMINFO_BYTES = 36;
 const NS_PER_SEC = 1e9;
 const USEC_PER_SEC = 1e6;
 
@@ -91,6 +96,9 @@ export interface OptionsOf extends Filtered {
   readonly family: number;
   readonly protocol: number;
   readonly listening: boolean;
+  /** Bytes that wait to be received, and that were sent and nobody has: SO_MEMINFO. */
+  readonly heldToReceive: number;
+  readonly heldToSend: number;
   /** The pending error, which is gone then. */
   takeError(): number;
 }
@@ -130,6 +138,13 @@ export function getSocketOption(_ctx: VfsContext, s: OptionsOf, name: number, le
       return putIntOption(o.mark, len);
     case SO_LOCK_FILTER:
       return putIntOption(s.filterLocked ? 1 : 0, len);
+    case SO_ZEROCOPY:
+      return putIntOption(0, len);
+    case SO_MEMINFO:
+      return putMeminfo(s, len);
+    case SO_PEERSEC:
+      // No security module labels sockets.
+      return -ENOPROTOOPT;
     case SO_TIMESTAMP_OLD:
     case SO_TIMESTAMPNS_OLD:
       return putIntOption(0, len);
@@ -146,6 +161,17 @@ export function getSocketOption(_ctx: VfsContext, s: OptionsOf, name: number, le
   }
   countUnsupported(`getsockopt SOL_SOCKET ${name}`);
   return -ENOPROTOOPT;
+}
+
+/** struct of SK_MEMINFO_*: what waits, what is unsent, their bounds. */
+function putMeminfo(s: OptionsOf, len: number): number {
+  scratch.fill(0, 0, MEMINFO_BYTES);
+  scratchView.setUint32(0, s.heldToReceive, true);
+  scratchView.setUint32(4, s.options.rcvbuf, true);
+  scratchView.setUint32(8, s.heldToSend, true);
+  scratchView.setUint32(12, s.options.sndbuf, true);
+  scratchView.setUint32(20, s.heldToSend, true);
+  return Math.min(MEMINFO_BYTES, len);
 }
 
 function putTimeout(ns: number, len: number): number {
@@ -186,6 +212,9 @@ export function setSocketOption(ctx: VfsContext, s: OptionsOf, name: number, len
       return detachFilter(s);
     case SO_LOCK_FILTER:
       return lockFilter(s, value !== 0);
+    case SO_ZEROCOPY:
+      // Families that have it look at it before this.
+      return -EOPNOTSUPP;
     case SO_SNDBUF:
       o.sndbuf = bufferSize(value, MAX_BUFFER, MIN_SNDBUF);
       return 0;

@@ -42,6 +42,10 @@ export abstract class QueueSocket<Q extends QueuedMessage> extends SocketFile {
   /** Tells sender and control messages of what is received. */
   protected abstract tell(ctx: VfsContext, q: Q, msg: Message): void;
 
+  override get heldToReceive(): number {
+    return this.queued;
+  }
+
   override accept(): number {
     return -EOPNOTSUPP;
   }

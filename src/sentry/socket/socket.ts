@@ -89,6 +89,14 @@ export abstract class SocketFile extends File implements Filtered {
     return setSocketOption(ctx, this, name, len);
   }
 
+  get heldToReceive(): number {
+    return 0;
+  }
+
+  get heldToSend(): number {
+    return 0;
+  }
+
   filterChanges(_filter: SocketFilter | null): number {
     return 0;
   }

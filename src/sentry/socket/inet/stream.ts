@@ -25,6 +25,7 @@ import {
   MSG_PEEK,
   MSG_TRUNC,
   MSG_WAITALL,
+  MSG_ZEROCOPY,
   SHUT_RDWR,
   SOCK_STREAM,
   SOL_SOCKET,
@@ -255,6 +256,7 @@ export class InetStream extends InetSocket {
         if (r > 0) this.ns.flush();
       }
     }
+    if (r > 0 && (flags & MSG_ZEROCOPY) !== 0 && this.zerocopy) this.copied();
     if (r >= 0) return r;
     if (r === -EAGAIN) return this.again(this.waiters, WRITE_EVENTS | POLLHUP | POLLERR);
     // A stream that is no connection is a broken pipe: sk_stream_wait_connect().
@@ -265,7 +267,8 @@ export class InetStream extends InetSocket {
 
   override recvmsg(_ctx: VfsContext, io: Io, msg: Message, flags: number): number {
     msg.addr.len = 0;
-    if ((flags & MSG_ERRQUEUE) !== 0) return -EAGAIN;
+    if ((flags & MSG_ERRQUEUE) !== 0)
+      return this.notices?.receive(msg, this.v6, this.stampType) === true ? 0 : -EAGAIN;
     const ep = this.endpoint;
     if (ep.state === TCP_LISTEN) return -ENOTCONN;
     if ((flags & MSG_OOB) !== 0) {
@@ -303,7 +306,7 @@ export class InetStream extends InetSocket {
   }
 
   override poll(): number {
-    return this.endpoint.poll() | (this.error !== 0 ? POLLERR : 0);
+    return this.endpoint.poll() | this.noticed | (this.error !== 0 ? POLLERR : 0);
   }
 
   override ioctl(ctx: VfsContext, cmd: number, arg: number): number {
