@@ -37,6 +37,11 @@ export abstract class QueueSocket<Q extends QueuedMessage> extends SocketFile {
   /** What waits, as SO_RCVBUF counts it. */
   queued = 0;
 
+  /** SIOCINQ: length of the next message; 0 for none. */
+  get nextLength(): number {
+    return this.waiting[0]?.bytes.length ?? 0;
+  }
+
   /** What a receive with MSG_OOB gets. */
   protected abstract readonly oobError: number;
   /** Tells sender and control messages of what is received. */

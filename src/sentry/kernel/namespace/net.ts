@@ -23,7 +23,7 @@ function network(time: Timekeeper, unix: UnixNamespace, payer: Account): InetNam
   netlink.register(NETLINK_ROUTE, new RouteProtocol(port.stack, netlink));
   netlink.register(NETLINK_SOCK_DIAG, new SockDiagProtocol(ns, unix));
   ns.families.set(AF_NETLINK, netlink);
-  ns.families.set(AF_PACKET, new PacketFamily(port.stack));
+  ns.families.set(AF_PACKET, new PacketFamily(ns, port.stack));
   return ns;
 }
 

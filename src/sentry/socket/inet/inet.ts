@@ -11,7 +11,14 @@ import {
   EOPNOTSUPP,
 } from '../../../abi/errno.ts';
 import { POLLERR } from '../../../abi/events/poll.ts';
-import { IP_BIND_ADDRESS_NO_PORT, IPPROTO_IP, IPPROTO_IPV6, IPV6_V6ONLY } from '../../../abi/net/in.ts';
+import {
+  IP_BIND_ADDRESS_NO_PORT,
+  IP_TOS,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPV6_TCLASS,
+  IPV6_V6ONLY,
+} from '../../../abi/net/in.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -134,6 +141,14 @@ export abstract class InetSocket extends SocketFile implements EndpointOwner, In
   /** An error queue is looked at, and found empty: nobody waits for it. */
   override mustNotWait(flags: number): boolean {
     return (flags & MSG_ERRQUEUE) !== 0 || super.mustNotWait(flags);
+  }
+
+  get tos(): number {
+    return ipOption(this, IPPROTO_IP, IP_TOS) & 0xff;
+  }
+
+  get tclass(): number {
+    return this.v6 ? ipOption(this, IPPROTO_IPV6, IPV6_TCLASS) & 0xff : 0;
   }
 
   get v6only(): boolean {

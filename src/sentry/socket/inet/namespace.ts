@@ -57,11 +57,19 @@ export interface InetMember {
   readonly protocol: number;
   readonly inode: InodeLike;
   readonly refs: number;
+  /** SO_COOKIE. */
+  readonly cookie: number;
+  readonly options: { readonly rcvbuf: number; readonly sndbuf: number };
+  readonly tos: number;
+  readonly tclass: number;
+  readonly v6only: boolean;
   /** TCP_ESTABLISHED, ...: of datagrams, TCP_CLOSE until they are connected. */
   readonly shownState: number;
   readonly endpoint: {
     readonly local: { readonly address: IpAddress; readonly port: number } | null;
     readonly remote: { readonly address: IpAddress; readonly port: number } | null;
+    getOption(level: number, name: number): number;
+    readonly optionValue: number;
   };
   readonly sendQueue: number;
   readonly receiveQueue: number;

@@ -8,6 +8,7 @@ import {
   ENETDOWN,
   ENOBUFS,
   ENODEV,
+  ENOENT,
   ENOPROTOOPT,
   ENOTCONN,
   ENXIO,
@@ -16,9 +17,11 @@ import {
   ESOCKTNOSUPPORT,
 } from '../../../abi/errno.ts';
 import { POLLERR } from '../../../abi/events/poll.ts';
+import { SIOCGSTAMP, SIOCGSTAMPNS, SIOCINQ, SIOCOUTQ } from '../../../abi/ioctl.ts';
 import { ETH_P_ALL } from '../../../abi/net/if.ts';
 import {
   PACKET_ADD_MEMBERSHIP,
+  PACKET_AUXDATA,
   PACKET_BROADCAST,
   PACKET_DROP_MEMBERSHIP,
   PACKET_HOST,
@@ -30,6 +33,7 @@ import {
   PACKET_STATISTICS,
   PACKET_VERSION,
   SIZEOF_SOCKADDR_LL,
+  SIZEOF_TPACKET_AUXDATA,
   SOCKADDR_LL_SLL_ADDR,
   SOCKADDR_LL_SLL_FAMILY,
   SOCKADDR_LL_SLL_HALEN,
@@ -37,9 +41,15 @@ import {
   SOCKADDR_LL_SLL_IFINDEX,
   SOCKADDR_LL_SLL_PKTTYPE,
   SOCKADDR_LL_SLL_PROTOCOL,
+  TP_STATUS_USER,
+  TPACKET_AUXDATA_TP_LEN,
+  TPACKET_AUXDATA_TP_NET,
+  TPACKET_AUXDATA_TP_SNAPLEN,
+  TPACKET_AUXDATA_TP_STATUS,
 } from '../../../abi/net/packet.ts';
 import { AF_PACKET, SOCK_DGRAM, SOCK_RAW, SOL_PACKET } from '../../../abi/net/socket.ts';
 import { CAP_NET_RAW } from '../../../abi/process/capability.ts';
+import { putU64 } from '../../../abi/u64.ts';
 import type { Link } from '../../../net/link/link.ts';
 import type { Packet } from '../../../net/packet.ts';
 import { frameBytes, type PacketTap, sendRawFrame } from '../../../net/raw/tap.ts';
@@ -48,14 +58,17 @@ import { ETHERNET_SIZE } from '../../../net/wire/ethernet.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { Io } from '../../base/io.ts';
 import { countUnsupported } from '../../base/log.ts';
-import { scratchView } from '../../base/scratch.ts';
+import { scratch, scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { SocketFamily } from '../family.ts';
+import { interfaceIoctl } from '../inet/if_ioctl.ts';
+import type { InetNamespace } from '../inet/namespace.ts';
 import type { Message, SockAddr } from '../message.ts';
 import { putIntOption } from '../options.ts';
 import { MESSAGE_OVERHEAD, QueuedMessage, QueueSocket } from '../queue_socket.ts';
 
 const MAC_SIZE = 6;
+const NS_PER_SEC = 1e9;
 /** Longest frame that may be sent on a link beyond its MTU: the header, a VLAN tag. */
 const HEADERS = ETHERNET_SIZE + 4;
 /** struct packet_mreq. */
@@ -65,13 +78,19 @@ class Frame extends QueuedMessage {
   readonly address: Uint8Array;
   /** Bytes that it had before a filter cut it. */
   readonly wireLength: number;
+  /** When it passed, monotonic. */
+  readonly atNs: number;
 
-  constructor(bytes: Uint8Array, wireLength: number, address: Uint8Array, payer: Account) {
+  constructor(bytes: Uint8Array, wireLength: number, address: Uint8Array, atNs: number, payer: Account) {
     super(bytes, payer);
+    this.atNs = atNs;
     this.wireLength = wireLength;
     this.address = address;
   }
 }
+
+const aux = new Uint8Array(SIZEOF_TPACKET_AUXDATA);
+const auxView = new DataView(aux.buffer);
 
 /** 0x0800 for bytes 08 00: protocols are in network order. */
 function swap(protocol: number): number {
@@ -80,6 +99,7 @@ function swap(protocol: number): number {
 
 export class PacketSocket extends QueueSocket<Frame> implements PacketTap {
   protected readonly oobError = -EINVAL;
+  private readonly links: InetNamespace;
   private readonly stack: Stack;
   private readonly beside: Set<PacketSocket>;
   ifindex = 0;
@@ -89,10 +109,13 @@ export class PacketSocket extends QueueSocket<Frame> implements PacketTap {
   private dropped = 0;
   private ignoresOutgoing = false;
   private switches = 0;
+  /** When the frame came that was received last, monotonic. */
+  private receivedNs = 0;
 
   /** `protocol` is in network order, as socket(2) has it. */
   constructor(
     ctx: VfsContext,
+    links: InetNamespace,
     stack: Stack,
     beside: Set<PacketSocket>,
     type: number,
@@ -100,6 +123,7 @@ export class PacketSocket extends QueueSocket<Frame> implements PacketTap {
     flags: number,
   ) {
     super(ctx, AF_PACKET, type, protocol, flags);
+    this.links = links;
     this.stack = stack;
     this.beside = beside;
     beside.add(this);
@@ -151,7 +175,7 @@ export class PacketSocket extends QueueSocket<Frame> implements PacketTap {
     address.set(frame.subarray(MAC_SIZE, 2 * MAC_SIZE), SOCKADDR_LL_SLL_ADDR);
     // A copy when it was cut: the rest would be kept without being paid for.
     const bytes = length < frame.length ? frame.slice(at, length) : frame.subarray(at, length);
-    this.push(new Frame(bytes, frame.length - at, address, this.payer));
+    this.push(new Frame(bytes, frame.length - at, address, this.stack.clock.monotonicNs(), this.payer));
   }
 
   override bind(_ctx: VfsContext, addr: SockAddr): number {
@@ -228,8 +252,37 @@ export class PacketSocket extends QueueSocket<Frame> implements PacketTap {
   }
 
   protected override tell(_ctx: VfsContext, f: Frame, msg: Message): void {
+    this.receivedNs = f.atNs;
     msg.addr.bytes.set(f.address, 0);
     msg.addr.len = SIZEOF_SOCKADDR_LL;
+    if (((this.switches >>> PACKET_AUXDATA) & 1) === 0) return;
+    // struct tpacket_auxdata: checksums are complete and nothing is tagged.
+    aux.fill(0);
+    auxView.setUint32(TPACKET_AUXDATA_TP_STATUS, TP_STATUS_USER, true);
+    auxView.setUint32(TPACKET_AUXDATA_TP_LEN, f.wireLength, true);
+    auxView.setUint32(TPACKET_AUXDATA_TP_SNAPLEN, f.bytes.length, true);
+    auxView.setUint16(TPACKET_AUXDATA_TP_NET, this.raw ? ETHERNET_SIZE : 0, true);
+    msg.putControl(SOL_PACKET, PACKET_AUXDATA, aux);
+  }
+
+  override ioctl(ctx: VfsContext, cmd: number, arg: number): number {
+    if (cmd === SIOCINQ || cmd === SIOCOUTQ) {
+      scratchView.setInt32(0, cmd === SIOCINQ ? this.nextLength : 0, true);
+      return ctx.mem.copyOutExact(arg, scratch, 0, 4);
+    }
+    if (cmd === SIOCGSTAMP || cmd === SIOCGSTAMPNS) return this.lastStamp(ctx, cmd, arg);
+    return interfaceIoctl(ctx, this.links.stack, AF_PACKET, cmd, arg);
+  }
+
+  /** When the frame came that was received last: -ENOENT before the first. */
+  private lastStamp(ctx: VfsContext, cmd: number, arg: number): number {
+    if (this.receivedNs === 0) return -ENOENT;
+    const nsec = ctx.time.realtimeNsec + this.receivedNs - ctx.time.monotonicNs();
+    const back = nsec < 0 ? Math.ceil(-nsec / NS_PER_SEC) : 0;
+    const left = Math.floor(nsec + back * NS_PER_SEC);
+    putU64(scratchView, 0, ctx.time.realtimeSec() - back);
+    putU64(scratchView, 8, cmd === SIOCGSTAMP ? Math.floor(left / 1000) : left);
+    return ctx.mem.copyOutExact(arg, scratch, 0, 16);
   }
 
   override getsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
@@ -244,6 +297,7 @@ export class PacketSocket extends QueueSocket<Frame> implements PacketTap {
         return Math.min(8, len);
       case PACKET_IGNORE_OUTGOING:
         return putIntOption(this.ignoresOutgoing ? 1 : 0, len);
+      case PACKET_AUXDATA:
       case PACKET_ORIGDEV:
         return putIntOption((this.switches >>> name) & 1, len);
       case PACKET_VERSION:
@@ -267,6 +321,7 @@ export class PacketSocket extends QueueSocket<Frame> implements PacketTap {
         if (len < 4) return -EINVAL;
         this.ignoresOutgoing = scratchView.getInt32(0, true) !== 0;
         return 0;
+      case PACKET_AUXDATA:
       case PACKET_ORIGDEV: {
         if (len < 4) return -EINVAL;
         const on = scratchView.getInt32(0, true) !== 0;
@@ -297,18 +352,20 @@ function kindOf(link: Link, frame: Uint8Array): number {
 
 /** AF_PACKET of a namespace: for those who may see everything. */
 export class PacketFamily implements SocketFamily {
+  private readonly ns: InetNamespace;
   private readonly stack: Stack;
   /** Every open socket. */
   readonly sockets: Set<PacketSocket> = new Set();
 
-  constructor(stack: Stack) {
+  constructor(ns: InetNamespace, stack: Stack) {
+    this.ns = ns;
     this.stack = stack;
   }
 
   create(ctx: VfsContext, type: number, protocol: number, flags: number): PacketSocket | number {
     if (!ctx.cred.capable(CAP_NET_RAW)) return -EPERM;
     if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -ESOCKTNOSUPPORT;
-    return new PacketSocket(ctx, this.stack, this.sockets, type, protocol, flags);
+    return new PacketSocket(ctx, this.ns, this.stack, this.sockets, type, protocol, flags);
   }
 
   /** Rows of /proc/net/packet: packet_seq_show(). */
