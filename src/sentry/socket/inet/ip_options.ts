@@ -223,7 +223,8 @@ export function getIpOption(s: IpOptionsOf, level: number, name: number, len: nu
     }
   }
   const row = IP_ROWS.get(optionKey(level, name));
-  if (row === undefined || ((row.bits & RAW_ONLY) !== 0 && s.type !== SOCK_RAW)) {
+  // ip_getsockopt() tells those of raw sockets of all.
+  if (row === undefined || (!v4 && (row.bits & RAW_ONLY) !== 0 && s.type !== SOCK_RAW)) {
     countUnsupported(`getsockopt ${level} ${name}`);
     return -ENOPROTOOPT;
   }
