@@ -1,22 +1,21 @@
 // Corked: a datagram that is being put together by several sends: UDP_CORK, MSG_MORE (udp(7), send(2)).
 
 import { DatagramInfo } from '../endpoint.ts';
-import type { NetPath } from '../ip/path.ts';
 import type { NetMemory } from '../memory.ts';
 
 /** A piece beside its bytes. */
 const PIECE_BYTES = 128;
 
-export class Corked {
+export class Corked<Path> {
   /** Where the first send went: all of it goes there. */
-  readonly path: NetPath;
+  readonly path: Path;
   readonly port: number;
   readonly info = new DatagramInfo();
   private readonly pieces: Uint8Array[] = [];
   length = 0;
   private readonly memory: NetMemory;
 
-  constructor(path: NetPath, port: number, info: DatagramInfo, memory: NetMemory) {
+  constructor(path: Path, port: number, info: DatagramInfo, memory: NetMemory) {
     this.path = path;
     this.port = port;
     this.info.ttl = info.ttl;

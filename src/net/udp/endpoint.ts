@@ -38,7 +38,7 @@ const MOST_SEGMENTS = 128;
 export class UdpEndpoint extends DatagramBase {
   private readonly ports: PortTable;
   private boundPort = 0;
-  private corked: Corked | null = null;
+  private corked: Corked<NetPath> | null = null;
 
   constructor(stack: Stack, ports: PortTable, isV6: boolean, memory: NetMemory = stack.memory) {
     super(stack, isV6, memory);
