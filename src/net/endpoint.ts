@@ -2,6 +2,7 @@
 // stack's own TCP and UDP, or a socket of the host's. Bytes come from and go to cursors; readiness is told to an owner.
 
 import type { IpAddress } from './address.ts';
+import type { Packet } from './packet.ts';
 
 /** Where a send takes its bytes from: memory of a guest, or a buffer. */
 export interface ByteSource {
@@ -22,6 +23,12 @@ export interface ByteSink {
 export interface EndpointOwner {
   /** Something changed: POLL* events that may hold now. Must not call back into the endpoint. */
   endpointReady(events: number): void;
+}
+
+/** Looks at what comes in before an endpoint does: SO_ATTACH_FILTER of socket(7). */
+export interface PacketFilter {
+  /** Bytes that may pass, counted from head[at]; 0: the packet is not for this endpoint. */
+  admits(packet: Packet, at: number): number;
 }
 
 /** An end of a connection, or where one is waited for. */
@@ -80,6 +87,8 @@ export interface StreamEndpoint {
   /** The value in `optionValue`; 0 or -errno. */
   getOption(level: number, name: number): number;
   optionValue: number;
+  /** 0, or -ENOPROTOOPT where somebody else receives the packets. */
+  setFilter(filter: PacketFilter | null): number;
   /** TCP_CONGESTION. */
   congestion: string;
   /** Fills struct tcp_info in `view`; bytes. */
@@ -152,6 +161,8 @@ export interface DatagramEndpoint {
   setOption(level: number, name: number, value: number): number;
   getOption(level: number, name: number): number;
   optionValue: number;
+  /** 0, or -ENOPROTOOPT where somebody else receives the packets. */
+  setFilter(filter: PacketFilter | null): number;
   /** IP_ADD_MEMBERSHIP and its like: -ENODEV, -EADDRINUSE, -EADDRNOTAVAIL, -ENOBUFS. */
   join(group: IpAddress, ifindex: number, source: IpAddress | null): number;
   leave(group: IpAddress, ifindex: number, source: IpAddress | null): number;

@@ -78,6 +78,19 @@ export class Packet {
     this.length += bytes.length;
   }
 
+  /** All bytes from head[at] on in one piece: to look at, not to keep. */
+  bytesFrom(at: number): Uint8Array {
+    if (this.parts.length === 0) return this.head.subarray(at, this.end);
+    const all = new Uint8Array(this.end - at + this.length);
+    all.set(this.head.subarray(at, this.end), 0);
+    let to = this.end - at;
+    for (const part of this.parts) {
+      all.set(part, to);
+      to += part.length;
+    }
+    return all;
+  }
+
   /** All bytes from `start` on in one piece: a copy. */
   bytes(): Uint8Array {
     const all = new Uint8Array(this.size);

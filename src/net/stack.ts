@@ -366,7 +366,7 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
     if (
       prefixRoute &&
       (a.flags & IFA_F_NOPREFIXROUTE) === 0 &&
-      (prefix < bits || a.peer !== null || !address.isV4)
+      (prefix < bits || a.peer !== null || (!address.isV4 && !isLoop))
     )
       add(net.masked(prefix), prefix, RTN_UNICAST, 254, RT_SCOPE_LINK);
   }

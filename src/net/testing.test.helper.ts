@@ -91,6 +91,12 @@ export class CountedMemory implements NetMemory {
   }
 }
 
+/** Takes a stack's tables apart: then nobody pays for anything of it. */
+export function clearTables(stack: Stack): void {
+  stack.neighbours.clear();
+  stack.routes.clear();
+}
+
 /** A stack with lo up. */
 export function newStack(clock: NetClock, seed = 1, memory: NetMemory = new CountedMemory()): Stack {
   const stack = new Stack(clock, new SeededRandom(seed), memory);

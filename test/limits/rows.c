@@ -616,6 +616,18 @@ static void inet_datagrams(void) {
   }
   done();
 }
+// The longest filter there is on each of many sockets.
+static void socket_filters(void) {
+  static struct sock_filter code[4096];
+  for (int i = 0; i < 4096; i++) code[i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0xffffffff);
+  struct sock_fprog p = {4096, code};
+  most_files();
+  for (int i = 0; i < 1000000; i++) {
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &p, sizeof p) < 0) refused();
+  }
+  done();
+}
 static void network_namespaces(void) {
   most_files();
   for (int i = 0; i < 1000000; i++)
@@ -686,6 +698,7 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "inet_sockets") == 0) inet_sockets();
   if (strcmp(argv[1], "inet_streams") == 0) inet_streams();
   if (strcmp(argv[1], "inet_datagrams") == 0) inet_datagrams();
+  if (strcmp(argv[1], "socket_filters") == 0) socket_filters();
   if (strcmp(argv[1], "network_namespaces") == 0) network_namespaces();
   if (strcmp(argv[1], "links") == 0) links();
   if (strcmp(argv[1], "tun_queues") == 0) tun_queues();

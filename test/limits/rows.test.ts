@@ -32,6 +32,7 @@ const OWN = [
   'inet_sockets',
   'inet_streams',
   'inet_datagrams',
+  'socket_filters',
   'network_namespaces',
   'links',
   'tun_queues',

@@ -73,6 +73,7 @@ export const NLA_ALIGNTO = 4;
 export const NLA_HDRLEN = 4;
 
 export const SOCK_DIAG_BY_FAMILY = 20;
+export const SOCK_DESTROY = 21;
 export const TCPDIAG_GETSOCK = 18;
 export const DCCPDIAG_GETSOCK = 19;
 

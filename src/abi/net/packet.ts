@@ -110,3 +110,13 @@ export const SOCKADDR_LL_SLL_HATYPE = 8;
 export const SOCKADDR_LL_SLL_PKTTYPE = 10;
 export const SOCKADDR_LL_SLL_HALEN = 11;
 export const SOCKADDR_LL_SLL_ADDR = 12;
+
+/** Layout of struct tpacket_auxdata. */
+export const SIZEOF_TPACKET_AUXDATA = 20;
+export const TPACKET_AUXDATA_TP_STATUS = 0;
+export const TPACKET_AUXDATA_TP_LEN = 4;
+export const TPACKET_AUXDATA_TP_SNAPLEN = 8;
+export const TPACKET_AUXDATA_TP_MAC = 12;
+export const TPACKET_AUXDATA_TP_NET = 14;
+export const TPACKET_AUXDATA_TP_VLAN_TCI = 16;
+export const TPACKET_AUXDATA_TP_VLAN_TPID = 18;

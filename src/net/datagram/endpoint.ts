@@ -41,11 +41,14 @@ import type {
   DatagramInfo,
   EndpointOwner,
   Name,
+  PacketFilter,
 } from '../endpoint.ts';
 import type { NetPath } from '../ip/path.ts';
+import type { NetMemory } from '../memory.ts';
 import type { Packet } from '../packet.ts';
 import type { Stack } from '../stack.ts';
 import type { PathError } from '../transport.ts';
+import { trimPacket } from '../wire/clone.ts';
 import { Memberships } from './memberships.ts';
 import { DatagramOptions, getDatagramOption, setDatagramOption } from './options.ts';
 
@@ -101,6 +104,8 @@ class QueuedError {
 export abstract class DatagramBase implements DatagramEndpoint {
   owner: EndpointOwner | null = null;
   readonly stack: Stack;
+  /** Who pays for datagrams that wait. */
+  protected readonly memory: NetMemory;
   /** AF_INET6; it takes IPv4 too unless IPV6_V6ONLY. */
   readonly isV6: boolean;
   readonly options = new DatagramOptions();
@@ -113,6 +118,7 @@ export abstract class DatagramBase implements DatagramEndpoint {
   /** What bind gave, which disconnecting goes back to. */
   protected boundAddress: IpAddress;
   protected closed = false;
+  protected filter: PacketFilter | null = null;
   /** IPV6 scope of the peer. */
   protected scope = 0;
   private readonly queue: Received[] = [];
@@ -122,8 +128,9 @@ export abstract class DatagramBase implements DatagramEndpoint {
   private readShut = false;
   private writeShut = false;
 
-  constructor(stack: Stack, isV6: boolean) {
+  constructor(stack: Stack, isV6: boolean, memory: NetMemory = stack.memory) {
     this.stack = stack;
+    this.memory = memory;
     this.isV6 = isV6;
     this.boundAddress = isV6 ? ANY_V6 : ANY_V4;
     if (isV6 && stack.sysctl.bindv6only) this.options.v6only = 1;
@@ -210,11 +217,24 @@ export abstract class DatagramBase implements DatagramEndpoint {
     return true;
   }
 
+  setFilter(filter: PacketFilter | null): number {
+    this.filter = filter;
+    return 0;
+  }
+
+  /** What the filter says of a packet of ours that it sees from head[at] on: true when it passes, cut to what may (`least` bytes or more). */
+  protected admit(packet: Packet, at: number, least: number): boolean {
+    const n = this.filter!.admits(packet, at);
+    if (n === 0) return false;
+    trimPacket(packet, at - packet.start + Math.max(n, least));
+    return true;
+  }
+
   /** A datagram for this endpoint: false when there is no room. */
   protected enqueue(d: Received): boolean {
     const { stack } = this;
-    if (this.queuedBytes > this.options.rcvbuf || !stack.memory.fits(d.charged)) return false;
-    stack.memory.take(d.charged);
+    if (this.queuedBytes > this.options.rcvbuf || !this.memory.fits(d.charged)) return false;
+    this.memory.take(d.charged);
     this.queuedBytes += d.charged;
     if (d.packet.atNs === 0) d.packet.atNs = stack.clock.monotonicNs();
     this.queue.push(d);
@@ -247,7 +267,7 @@ export abstract class DatagramBase implements DatagramEndpoint {
     if ((flags & MSG_PEEK) === 0) {
       this.queue.shift();
       this.queuedBytes -= d.charged;
-      this.stack.memory.give(d.charged);
+      this.memory.give(d.charged);
     }
     return given;
   }
@@ -328,8 +348,9 @@ export abstract class DatagramBase implements DatagramEndpoint {
     if (this.closed) return;
     this.closed = true;
     this.owner = null;
+    this.filter = null;
     this.memberships.leaveAll(this.stack);
-    for (const d of this.queue.splice(0)) this.stack.memory.give(d.charged);
+    for (const d of this.queue.splice(0)) this.memory.give(d.charged);
     this.queuedBytes = 0;
     this.errors.length = 0;
     this.path = null;

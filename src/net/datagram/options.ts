@@ -174,11 +174,10 @@ const FIELDS: ReadonlyMap<number, Field> = new Map<number, Field>(
   ).map(([level, name, field]) => [level * 256 + name, field] as const),
 );
 
-/** -ENOPROTOOPT for those that no endpoint has, or that would do nothing (UDP_CORK). */
+/** -ENOPROTOOPT for those that no endpoint has. */
 export function setDatagramOption(o: DatagramOptions, level: number, name: number, value: number): number {
   const field = FIELDS.get(level * 256 + name);
   if (field === undefined) return -ENOPROTOOPT;
-  if (field === 'cork' && value !== 0) return -ENOPROTOOPT;
   if (field === 'segment' && (value < 0 || value > 0xffff)) return -EINVAL;
   o[field] = value;
   return 0;

@@ -61,8 +61,10 @@ import { ADD_DONE, joinDatagram } from './reassembly.ts';
 export function input(stack: Stack, link: Link, packet: Packet): void {
   if (!link.isEthernet) {
     // What went into lo was written here: what is known of it needs no look.
-    if (packet.l4 > 0 && (link.flags & IFF_LOOPBACK) !== 0) deliverOwn(stack, packet);
-    else if (packet.end > packet.start) {
+    if (packet.l4 > 0 && (link.flags & IFF_LOOPBACK) !== 0) {
+      (packet.dst.isV4 ? stack.counters.ip : stack.counters.ip6).InReceives++;
+      deliverOwn(stack, packet);
+    } else if (packet.end > packet.start) {
       packet.l3 = packet.start;
       if (packet.view.getUint8(packet.start) >>> 4 === 6) inputIpv6(stack, link, packet);
       else inputIpv4(stack, link, packet);

@@ -26,6 +26,9 @@ import { solicitNeighbour } from './ndp.ts';
 import { sendFrame } from './output.ts';
 
 const HAS_ADDRESS = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP;
+/** One with its timer and its place in the table; a packet that waits for its address, beside its bytes. */
+const NEIGHBOUR_BYTES = 768;
+const PACKET_BYTES = 512;
 const FIXED = NUD_PERMANENT | NUD_NOARP;
 
 export class Neighbour implements NetTimerTarget {
@@ -68,8 +71,12 @@ export class Neighbour implements NetTimerTarget {
       return sendFrame(this.link, packet, this.mac);
     }
     // The oldest gives way: __neigh_event_send().
-    if (this.queue.length >= this.stack.sysctl.neighQueue) this.queue.shift();
-    this.queue.push(packet);
+    if (this.queue.length >= this.stack.sysctl.neighQueue) this.paid(this.queue.shift()!);
+    const { memory } = this.stack;
+    if (memory.fits(packet.size + PACKET_BYTES)) {
+      memory.take(packet.size + PACKET_BYTES);
+      this.queue.push(packet);
+    }
     if (state !== NUD_INCOMPLETE) {
       this.known = NUD_INCOMPLETE;
       this.probes = 0;
@@ -119,7 +126,15 @@ export class Neighbour implements NetTimerTarget {
   }
 
   private flush(): void {
-    for (const packet of this.queue.splice(0)) sendFrame(this.link, packet, this.mac);
+    for (const packet of this.queue.splice(0)) {
+      this.paid(packet);
+      sendFrame(this.link, packet, this.mac);
+    }
+  }
+
+  /** A packet waits no longer. */
+  private paid(packet: Packet): void {
+    this.stack.memory.give(packet.size + PACKET_BYTES);
   }
 
   private arm(ms: number): void {
@@ -148,13 +163,16 @@ export class Neighbour implements NetTimerTarget {
       return;
     }
     this.known = NUD_FAILED;
-    for (const packet of this.queue.splice(0)) reportUnreachable(this.stack, packet, EHOSTUNREACH);
+    for (const packet of this.queue.splice(0)) {
+      this.paid(packet);
+      reportUnreachable(this.stack, packet, EHOSTUNREACH);
+    }
   }
 
   /** It leaves the table. */
   drop(): void {
     this.gone = true;
-    this.queue.length = 0;
+    for (const packet of this.queue.splice(0)) this.paid(packet);
     if (this.timer.armed) this.stack.clock.cancel(this.timer);
   }
 }
@@ -181,7 +199,9 @@ export class NeighbourTable {
     }
     const found = map.get(address);
     if (found !== undefined) return found;
-    if (this.count >= this.stack.sysctl.neighMost && !this.collect()) return null;
+    const { memory, sysctl } = this.stack;
+    if ((this.count >= sysctl.neighMost || !memory.fits(NEIGHBOUR_BYTES)) && !this.collect()) return null;
+    memory.take(NEIGHBOUR_BYTES);
     const made = new Neighbour(this.stack, link, address);
     map.set(address, made);
     this.count++;
@@ -207,8 +227,14 @@ export class NeighbourTable {
   remove(n: Neighbour): void {
     if (n.gone) return;
     n.drop();
+    this.stack.memory.give(NEIGHBOUR_BYTES);
     this.links.get(n.link.ifindex)?.delete(n.address);
     this.count--;
+  }
+
+  /** The stack ends. */
+  clear(): void {
+    for (const n of this.all()) this.remove(n);
   }
 
   /** The link is down or gone, or got another address. */

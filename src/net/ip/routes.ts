@@ -28,10 +28,13 @@ import {
   RTPROT_BOOT,
 } from '../../abi/net/rtnetlink.ts';
 import type { IpAddress } from '../address.ts';
+import type { NetMemory } from '../memory.ts';
 import type { Flow } from '../path.ts';
 
 const MOST_ROUTES = 4096;
 const MOST_RULES = 1024;
+/** A route or a rule with its addresses. */
+const ROUTE_BYTES = 512;
 
 export class Route {
   readonly dst: IpAddress;
@@ -76,6 +79,8 @@ export class Rule {
   tos = 0;
   uidLow = 0;
   uidHigh = Number.POSITIVE_INFINITY;
+  /** Somebody pays for it. */
+  paid = false;
 
   constructor(priority: number, isV4: boolean, table: number) {
     this.priority = priority;
@@ -95,6 +100,8 @@ export class Rule {
 
 /** Whether an interface is there and up. */
 export interface LinkStates {
+  /** Who pays for routes and rules. */
+  readonly memory: NetMemory;
   isUp(ifindex: number): boolean;
   /** Who hears of routes that come and go. */
   readonly observer: { routeChanged(route: Route, added: boolean): void } | null;
@@ -135,7 +142,8 @@ export class RouteTables {
     // IPv6 has several next hops for a prefix, and each interface's link-local prefix.
     if (routes.some((r) => same(r) && (route.dst.isV4 || (r.ifindex === route.ifindex && sameHop(r, route)))))
       return -EEXIST;
-    if (this.count >= MOST_ROUTES) return -ENOBUFS;
+    if (this.count >= MOST_ROUTES || !this.links.memory.fits(ROUTE_BYTES)) return -ENOBUFS;
+    this.links.memory.take(ROUTE_BYTES);
     let at = 0;
     while (at < routes.length && before(routes[at]!, route)) at++;
     routes.splice(at, 0, route);
@@ -154,6 +162,7 @@ export class RouteTables {
     routes.splice(at, 1);
     if (routes.length === 0) this.tables.delete(route.table);
     this.count--;
+    this.links.memory.give(ROUTE_BYTES);
     this.generation++;
     this.links.observer?.routeChanged(route, false);
     return 0;
@@ -164,8 +173,16 @@ export class RouteTables {
     for (const route of [...this.all()]) if (gone(route)) this.remove(route);
   }
 
+  /** The stack ends: nobody pays for anything any more. */
+  clear(): void {
+    this.removeAll(() => true);
+    for (const rule of [...this.rules]) this.removeRule(rule);
+  }
+
   addRule(rule: Rule): number {
-    if (this.rules.length >= MOST_RULES) return -ENOBUFS;
+    if (this.rules.length >= MOST_RULES || !this.links.memory.fits(ROUTE_BYTES)) return -ENOBUFS;
+    this.links.memory.take(ROUTE_BYTES);
+    rule.paid = true;
     let at = 0;
     while (at < this.rules.length && this.rules[at]!.priority <= rule.priority) at++;
     this.rules.splice(at, 0, rule);
@@ -177,6 +194,8 @@ export class RouteTables {
     const at = this.rules.indexOf(rule);
     if (at < 0) return -ENOENT;
     this.rules.splice(at, 1);
+    // The first ones came with the stack, and nobody paid.
+    if (rule.paid) this.links.memory.give(ROUTE_BYTES);
     this.generation++;
     return 0;
   }

@@ -6,6 +6,7 @@ import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../../abi/net/in.ts';
 import type { IpAddress } from '../address.ts';
 import { DatagramBase, Received } from '../datagram/endpoint.ts';
 import type { ByteSource, DatagramInfo } from '../endpoint.ts';
+import type { NetMemory } from '../memory.ts';
 import { Packet } from '../packet.ts';
 import type { Stack } from '../stack.ts';
 import type { PathError } from '../transport.ts';
@@ -22,8 +23,8 @@ export class PingProtocol {
     this.stack = stack;
   }
 
-  open(isV6: boolean): PingEndpoint {
-    return new PingEndpoint(this.stack, this, isV6);
+  open(isV6: boolean, memory: NetMemory = this.stack.memory): PingEndpoint {
+    return new PingEndpoint(this.stack, this, isV6, memory);
   }
 
   private ids(isV6: boolean): Map<number, PingEndpoint> {
@@ -74,8 +75,8 @@ export class PingProtocol {
 export class PingEndpoint extends DatagramBase {
   private readonly protocol: PingProtocol;
 
-  constructor(stack: Stack, protocol: PingProtocol, isV6: boolean) {
-    super(stack, isV6);
+  constructor(stack: Stack, protocol: PingProtocol, isV6: boolean, memory: NetMemory) {
+    super(stack, isV6, memory);
     this.protocol = protocol;
   }
 
@@ -153,6 +154,7 @@ export class PingEndpoint extends DatagramBase {
   hear(packet: Packet): void {
     if (this.remote !== null && !this.remote.address.equals(packet.src)) return;
     if (!this.boundAddress.isAny && !this.boundAddress.equals(packet.dst)) return;
+    if (this.filter !== null && !this.admit(packet, packet.l4, 1)) return;
     this.enqueue(new Received(packet, packet.l4, 0, 0));
   }
 

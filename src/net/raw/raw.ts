@@ -8,6 +8,7 @@ import { DatagramBase, Received } from '../datagram/endpoint.ts';
 import type { ByteSource, DatagramInfo } from '../endpoint.ts';
 import { outputWritten } from '../ip/output.ts';
 import type { NetPath } from '../ip/path.ts';
+import type { NetMemory } from '../memory.ts';
 import { Packet, SUM_GOOD, SUM_UNCHECKED } from '../packet.ts';
 import type { Stack } from '../stack.ts';
 import type { PathError } from '../transport.ts';
@@ -35,8 +36,8 @@ export class RawProtocol {
     return this.endpoints.length;
   }
 
-  open(isV6: boolean, protocol: number): RawEndpoint {
-    const e = new RawEndpoint(this.stack, this, isV6, protocol);
+  open(isV6: boolean, protocol: number, memory: NetMemory = this.stack.memory): RawEndpoint {
+    const e = new RawEndpoint(this.stack, this, isV6, protocol, memory);
     // IPPROTO_RAW only sends.
     if (protocol !== IPPROTO_RAW) this.endpoints.push(e);
     return e;
@@ -70,8 +71,8 @@ export class RawEndpoint extends DatagramBase {
   readonly icmp6Filter: Uint32Array = new Uint32Array(8);
   private readonly table: RawProtocol;
 
-  constructor(stack: Stack, table: RawProtocol, isV6: boolean, protocol: number) {
-    super(stack, isV6);
+  constructor(stack: Stack, table: RawProtocol, isV6: boolean, protocol: number, memory: NetMemory) {
+    super(stack, isV6, memory);
     this.table = table;
     this.protocol = protocol;
     if (protocol === IPPROTO_RAW) this.options.hdrIncl = 1;
@@ -88,7 +89,7 @@ export class RawEndpoint extends DatagramBase {
     return 0;
   }
 
-  connect(address: IpAddress | null, _port: number): number {
+  connect(address: IpAddress | null, port: number): number {
     if (address === null) {
       this.remote = null;
       this.path = null;
@@ -96,7 +97,7 @@ export class RawEndpoint extends DatagramBase {
       return 0;
     }
     if (address.isV4 === this.isV6) return -EINVAL;
-    const path = this.connectNames(address, 0);
+    const path = this.connectNames(address, port);
     if (typeof path === 'number') return path;
     this.local = { address: path.src, port: this.protocol };
     return 0;
@@ -199,6 +200,7 @@ export class RawEndpoint extends DatagramBase {
       if (transportSum(packet, packet.l4, this.protocol) !== 0) return true;
     }
     const copy = clonePacket(packet);
+    if (this.filter !== null && !this.admit(copy, this.isV6 ? copy.l4 : copy.l3, 1)) return true;
     this.enqueue(new Received(copy, this.isV6 ? copy.l4 : copy.l3, 0, 0));
     return true;
   }

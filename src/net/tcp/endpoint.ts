@@ -39,7 +39,7 @@ import {
 } from '../../abi/net/tcp.ts';
 import type { IpAddress } from '../address.ts';
 import { ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6 } from '../address.ts';
-import type { ByteSink, ByteSource, EndpointOwner, Name, StreamEndpoint } from '../endpoint.ts';
+import type { ByteSink, ByteSource, EndpointOwner, Name, PacketFilter, StreamEndpoint } from '../endpoint.ts';
 import type { Path } from '../path.ts';
 import { fillInfo } from './info.ts';
 import { finWait2, queueFin } from './input.ts';
@@ -90,6 +90,11 @@ export class TcpEndpoint implements StreamEndpoint {
 
   set owner(owner: EndpointOwner | null) {
     this.tcb.owner = owner;
+  }
+
+  setFilter(filter: PacketFilter | null): number {
+    this.tcb.options.filter = filter;
+    return 0;
   }
 
   get state(): number {

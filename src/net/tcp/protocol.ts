@@ -5,6 +5,7 @@
 import { EADDRINUSE, EADDRNOTAVAIL, EMSGSIZE } from '../../abi/errno.ts';
 import { TCP_CA_Loss, TCP_CLOSE, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../../abi/net/tcp.ts';
 import type { IpAddress } from '../address.ts';
+import type { PacketFilter } from '../endpoint.ts';
 import type { NetMemory } from '../memory.ts';
 import { UNLIMITED } from '../memory.ts';
 import type { Packet } from '../packet.ts';
@@ -161,11 +162,26 @@ export class TcpProtocol implements Transport, EndpointHost, NetTimerTarget {
       return;
     }
     const flow = this.flows.get(packet.dst, seg.destinationPort, packet.src, seg.sourcePort);
-    if (flow instanceof Tcb) segmentArrived(flow, seg, nowNs);
-    else if (flow instanceof SynRequest) flow.listener.segment(flow, seg, nowNs);
-    else if (flow instanceof TimeWait) this.late(flow, seg, packet, nowNs);
+    if (flow instanceof Tcb) {
+      if (flow.options.filter === null || this.admit(flow.options.filter, packet))
+        segmentArrived(flow, seg, nowNs);
+    } else if (flow instanceof SynRequest) {
+      const { filter } = flow.listener.tcb.options;
+      if (filter === null || this.admit(filter, packet)) flow.listener.segment(flow, seg, nowNs);
+    } else if (flow instanceof TimeWait) this.late(flow, seg, packet, nowNs);
     else this.unknown(seg, packet, 0, nowNs);
     seg.packet = null;
+  }
+
+  /** tcp_filter(): false when the segment is not to be seen; what is cut off has to come again. */
+  private admit(filter: PacketFilter, packet: Packet): boolean {
+    const { segment: seg } = this;
+    const n = filter.admits(packet, packet.l4);
+    if (n === 0) return false;
+    const headers = ((packet.view.getUint8(packet.l4 + 12) >>> 4) & 15) * 4;
+    const payload = Math.max(0, n - headers);
+    seg.length = Math.min(seg.length, payload);
+    return true;
   }
 
   private late(wait: TimeWait, seg: Segment, packet: Packet, nowNs: number): void {
@@ -190,7 +206,8 @@ export class TcpProtocol implements Transport, EndpointHost, NetTimerTarget {
       return;
     const listener = this.listenerFor(packet, seg.destinationPort, seg.sourcePort);
     if (listener !== undefined) {
-      if (seg.flags & RST) return;
+      const { filter } = listener.tcb.options;
+      if (seg.flags & RST || (filter !== null && !this.admit(filter, packet))) return;
       if (seg.flags & ACK) {
         if (!(seg.flags & SYN) && listener.cookie(seg, packet, nowNs)) return;
       } else {

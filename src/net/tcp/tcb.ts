@@ -4,7 +4,7 @@
 import { TCP_CLOSE } from '../../abi/net/tcp.ts';
 import type { IpAddress } from '../address.ts';
 import { ANY_V4, ANY_V6 } from '../address.ts';
-import type { EndpointOwner } from '../endpoint.ts';
+import type { EndpointOwner, PacketFilter } from '../endpoint.ts';
 import type { NetMemory } from '../memory.ts';
 import type { NetworkLayer, Path } from '../path.ts';
 import type { NetClock } from '../time.ts';
@@ -101,6 +101,8 @@ export class SocketOptions {
   noPort = false;
   fastOpen = 0;
   fastOpenConnect = false;
+  /** SO_ATTACH_FILTER. */
+  filter: PacketFilter | null = null;
 }
 
 export class Tcb {

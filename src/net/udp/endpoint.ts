@@ -1,17 +1,31 @@
 // UdpEndpoint: what a socket of UDP holds: udp(7).
 
-import { EADDRNOTAVAIL, EAGAIN, EDESTADDRREQ, EFAULT, EINVAL, EMSGSIZE, EPIPE } from '../../abi/errno.ts';
+import {
+  EADDRNOTAVAIL,
+  EAGAIN,
+  EDESTADDRREQ,
+  EFAULT,
+  EINVAL,
+  EMSGSIZE,
+  ENOBUFS,
+  EPIPE,
+} from '../../abi/errno.ts';
 import { IPPROTO_UDP } from '../../abi/net/in.ts';
+import { MSG_MORE } from '../../abi/net/socket.ts';
+import { UDP_CORK } from '../../abi/net/tcp.ts';
 import type { IpAddress } from '../address.ts';
 import { LOOPBACK_V4, LOOPBACK_V6 } from '../address.ts';
 import { DatagramBase, Received } from '../datagram/endpoint.ts';
 import type { ByteSource, DatagramInfo } from '../endpoint.ts';
 import type { NetPath } from '../ip/path.ts';
+import type { NetMemory } from '../memory.ts';
 import { Packet, SUM_GOOD } from '../packet.ts';
 import type { Stack } from '../stack.ts';
 import type { PathError } from '../transport.ts';
 import { clonePacket } from '../wire/clone.ts';
 import { putUdp, UDP_DESTINATION, UDP_SIZE } from '../wire/udp.ts';
+import { BytesSource } from './bytes.ts';
+import { Corked } from './cork.ts';
 import type { PortTable } from './ports.ts';
 
 const MOST_LENGTH = 65535;
@@ -24,9 +38,10 @@ const MOST_SEGMENTS = 128;
 export class UdpEndpoint extends DatagramBase {
   private readonly ports: PortTable;
   private boundPort = 0;
+  private corked: Corked<NetPath> | null = null;
 
-  constructor(stack: Stack, ports: PortTable, isV6: boolean) {
-    super(stack, isV6);
+  constructor(stack: Stack, ports: PortTable, isV6: boolean, memory: NetMemory = stack.memory) {
+    super(stack, isV6, memory);
     this.ports = ports;
   }
 
@@ -86,12 +101,14 @@ export class UdpEndpoint extends DatagramBase {
     this.ports.insert(this);
   }
 
-  send(from: ByteSource, info: DatagramInfo, _flags: number): number {
+  send(from: ByteSource, info: DatagramInfo, flags: number): number {
     if (this.sendShut) return -EPIPE;
     const length = from.remaining;
     if (length > MOST_LENGTH) return -EMSGSIZE;
     const pending = this.takeError();
     if (pending !== 0) return -pending;
+    const more = (flags & MSG_MORE) !== 0 || this.options.cork !== 0;
+    if (this.corked !== null) return this.append(from, more);
     let dst = info.address;
     let { port } = info;
     if (dst === null) {
@@ -102,16 +119,25 @@ export class UdpEndpoint extends DatagramBase {
       if (port === 0) return -EINVAL;
       if (dst.isAny) dst = dst.isV4 ? LOOPBACK_V4 : LOOPBACK_V6;
     }
-    let r = this.autobind();
-    if (r < 0) return r;
+    const bound = this.autobind();
+    if (bound < 0) return bound;
     const path = this.pathTo(dst, info);
     if (typeof path === 'number') return path;
     if (info.local !== null && !info.local.isAny && !this.stack.addresses.isLocal(info.local))
       return -EADDRNOTAVAIL;
+    if (more) {
+      this.corked = new Corked(path, port, info, this.memory);
+      return this.append(from, true);
+    }
+    return this.emit(from, path, port, info, length);
+  }
+
+  /** Sends one datagram whose bytes come from `from`. */
+  private emit(from: ByteSource, path: NetPath, port: number, info: DatagramInfo, length: number): number {
     // Headers and bytes in one piece of memory: an allocation less, 3.5 us for 4.8 with 1400 bytes on loopback.
     const small = length <= SMALL;
     const packet = small ? new Packet(new Uint8Array(ROOM + length), ROOM) : new Packet();
-    r = this.shape(packet, path, length, info.segment > 0 ? info.segment : this.options.segment);
+    let r = this.shape(packet, path, length, info.segment > 0 ? info.segment : this.options.segment);
     if (r < 0) return r === -EMSGSIZE ? this.tooLarge(path, port) : r;
     const dontFragment = r === 1;
     if (small) {
@@ -135,6 +161,49 @@ export class UdpEndpoint extends DatagramBase {
     return r < 0 ? r : length;
   }
 
+  /** More of a datagram that is being put together; the last part sends it, and a failure loses all of it (udp_sendmsg()). */
+  private append(from: ByteSource, more: boolean): number {
+    const corked = this.corked!;
+    const length = from.remaining;
+    const isV4 = corked.path.dst.isV4;
+    if (corked.length + length + UDP_SIZE + (isV4 ? 20 : 0) > MOST_LENGTH) {
+      this.uncork();
+      return this.tooLarge(corked.path, corked.port);
+    }
+    const bytes = this.gather(from);
+    if (bytes === undefined || !corked.add(bytes)) {
+      this.uncork();
+      return bytes === undefined ? -EFAULT : -ENOBUFS;
+    }
+    if (!more) {
+      const r = this.sendCorked();
+      return r < 0 ? r : length;
+    }
+    if (corked.length === 0) this.corked = null;
+    return length;
+  }
+
+  /** What was put together goes. */
+  private sendCorked(): number {
+    const { corked } = this;
+    if (corked === null) return 0;
+    this.corked = null;
+    const bytes = corked.take();
+    return this.emit(new BytesSource(bytes), corked.path, corked.port, corked.info, bytes.length);
+  }
+
+  /** It is thrown away. */
+  private uncork(): void {
+    this.corked?.drop();
+    this.corked = null;
+  }
+
+  override setOption(level: number, name: number, value: number): number {
+    const r = super.setOption(level, name, value);
+    if (level === IPPROTO_UDP && name === UDP_CORK && value === 0) this.sendCorked();
+    return r;
+  }
+
   /** Sizes: 1 when it may not be fragmented, 0 when it may; -EMSGSIZE, -EINVAL. */
   private shape(packet: Packet, path: NetPath, length: number, segment: number): number {
     const isV4 = path.dst.isV4;
@@ -156,11 +225,21 @@ export class UdpEndpoint extends DatagramBase {
     const { options } = this;
     if (packet.ttl < (isV4 ? options.minTtl : options.minHops)) return true;
     const at = packet.l4 + UDP_SIZE;
-    if (packet.segment === 0 || options.gro !== 0)
-      return this.enqueue(
-        new Received(shared ? clonePacket(packet) : packet, at, sourcePort, packet.segment),
-      );
+    if (packet.segment === 0 || options.gro !== 0) {
+      const own = shared ? clonePacket(packet) : packet;
+      // Linux counts what a filter throws away among the errors.
+      if (this.filter !== null && !this.admit(own, own.l4, UDP_SIZE)) return this.filtered(isV4);
+      return this.enqueue(new Received(own, at, sourcePort, packet.segment));
+    }
     return this.hearSegments(packet, at, sourcePort);
+  }
+
+  private filtered(isV4: boolean): boolean {
+    const counters = isV4 ? this.stack.counters.udp : this.stack.counters.udp6;
+    counters.InErrors++;
+    // It was not heard, but there was room.
+    counters.InDatagrams--;
+    return true;
   }
 
   /** A large datagram, and a reader who wants those of the wire: udp_rcv_segment(). */
@@ -174,6 +253,10 @@ export class UdpEndpoint extends DatagramBase {
       piece.length = 0;
       piece.segment = 0;
       piece.append(all.subarray(from, Math.min(all.length, from + packet.segment)));
+      if (this.filter !== null && !this.admit(piece, piece.l4, UDP_SIZE)) {
+        this.filtered(packet.dst.isV4);
+        continue;
+      }
       if (!this.enqueue(new Received(piece, at, sourcePort, 0))) heard = false;
     }
     return heard;
@@ -187,6 +270,7 @@ export class UdpEndpoint extends DatagramBase {
   override close(): void {
     if (this.closed) return;
     this.ports.remove(this);
+    this.uncork();
     super.close();
     this.local = null;
     this.remote = null;

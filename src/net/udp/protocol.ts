@@ -9,6 +9,7 @@ import {
 import { IPPROTO_UDP } from '../../abi/net/in.ts';
 import { RTN_BROADCAST } from '../../abi/net/rtnetlink.ts';
 import { sendIcmpError } from '../ip/icmp_error.ts';
+import type { NetMemory } from '../memory.ts';
 import type { Packet } from '../packet.ts';
 import { SUM_UNCHECKED } from '../packet.ts';
 import type { Stack } from '../stack.ts';
@@ -28,9 +29,9 @@ export class UdpProtocol implements Transport {
     this.ports = new PortTable(stack.random, stack.sysctl);
   }
 
-  /** A new endpoint. */
-  open(isV6: boolean): UdpEndpoint {
-    return new UdpEndpoint(this.stack, this.ports, isV6);
+  /** A new endpoint, for whose datagrams `memory` pays. */
+  open(isV6: boolean, memory: NetMemory = this.stack.memory): UdpEndpoint {
+    return new UdpEndpoint(this.stack, this.ports, isV6, memory);
   }
 
   input(packet: Packet): void {

@@ -54,13 +54,7 @@ const IDLE_NS = 60e9;
 /** Endpoints on the sandbox's own stack. */
 export interface Inside {
   stream(family: number, payer: Account, uid: number): StreamEndpoint | number;
-  datagram(
-    family: number,
-    type: number,
-    protocol: number,
-    payer: Account,
-    uid: number,
-  ): DatagramEndpoint | number;
+  datagram(family: number, type: number, protocol: number, payer: Account): DatagramEndpoint | number;
 }
 
 const at = new HostAddress();
@@ -268,7 +262,7 @@ export class PublishedDatagram implements HostPollTarget {
     const known = this.peers.get(key);
     if (known !== undefined) return known;
     this.forget(this.peers.size >= MOST_PEERS);
-    const inner = this.inside.datagram(AF_INET, SOCK_DGRAM, IPPROTO_UDP, kernelMemory.current, 0);
+    const inner = this.inside.datagram(AF_INET, SOCK_DGRAM, IPPROTO_UDP, kernelMemory.current);
     if (typeof inner === 'number') return null;
     inner.bind(GATEWAY_V4, 0);
     if (inner.connect(OWN_V4, this.to.guestPort) < 0) {

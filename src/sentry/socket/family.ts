@@ -6,4 +6,6 @@ import type { SocketFile } from './socket.ts';
 export interface SocketFamily {
   /** A socket; -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -EPERM. `flags` may hold O_NONBLOCK. */
   create(ctx: VfsContext, type: number, protocol: number, flags: number): SocketFile | number;
+  /** Its rows in /proc/net. */
+  procRows(): string;
 }

@@ -1,17 +1,23 @@
 // SOL_SOCKET options that every family has: socket(7). Values go through the scratch buffer.
 
-import { EDOM, EINVAL, ENOPROTOOPT, EPERM } from '../../abi/errno.ts';
+import { EDOM, EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
 import {
   SO_ACCEPTCONN,
+  SO_ATTACH_BPF,
+  SO_ATTACH_FILTER,
   SO_BROADCAST,
   SO_DEBUG,
+  SO_DETACH_FILTER,
   SO_DOMAIN,
   SO_DONTROUTE,
   SO_ERROR,
   SO_KEEPALIVE,
   SO_LINGER,
+  SO_LOCK_FILTER,
   SO_MARK,
+  SO_MEMINFO,
   SO_OOBINLINE,
+  SO_PEERSEC,
   SO_PRIORITY,
   SO_PROTOCOL,
   SO_RCVBUF,
@@ -29,12 +35,14 @@ import {
   SO_TIMESTAMP_OLD,
   SO_TIMESTAMPNS_OLD,
   SO_TYPE,
+  SO_ZEROCOPY,
 } from '../../abi/net/socket.ts';
 import { CAP_NET_ADMIN } from '../../abi/process/capability.ts';
 import { getI64, putU64 } from '../../abi/u64.ts';
 import { countUnsupported } from '../base/log.ts';
-import { scratchView } from '../base/scratch.ts';
+import { scratch, scratchView } from '../base/scratch.ts';
 import type { VfsContext } from '../vfs/context.ts';
+import { attachBpf, attachFilter, detachFilter, type Filtered, lockFilter } from './filter.ts';
 
 /** /proc/sys/net/core: wmem_default and rmem_default; wmem_max and rmem_max. Options show twice what was set. */
 export const DEFAULT_BUFFER = 212992;
@@ -45,6 +53,8 @@ const MIN_RCVBUF = 2304;
 /** SO_SNDBUFFORCE and SO_RCVBUFFORCE: a bound of ours, so that one message cannot exhaust the kernel's memory. */
 const MAX_FORCED = 64 * 1024 * 1024;
 
+/** SK_MEMINFO_VARS words. */
+const MEMINFO_BYTES = 36;
 const NS_PER_SEC = 1e9;
 const USEC_PER_SEC = 1e6;
 
@@ -80,12 +90,15 @@ function isSwitch(name: number): boolean {
 }
 
 /** What options tell of a socket beyond what was set. */
-export interface OptionsOf {
+export interface OptionsOf extends Filtered {
   readonly options: SocketOptions;
   readonly type: number;
   readonly family: number;
   readonly protocol: number;
   readonly listening: boolean;
+  /** Bytes that wait to be received, and that were sent and nobody has: SO_MEMINFO. */
+  readonly heldToReceive: number;
+  readonly heldToSend: number;
   /** The pending error, which is gone then. */
   takeError(): number;
 }
@@ -123,6 +136,15 @@ export function getSocketOption(_ctx: VfsContext, s: OptionsOf, name: number, le
       return putIntOption(o.priority, len);
     case SO_MARK:
       return putIntOption(o.mark, len);
+    case SO_LOCK_FILTER:
+      return putIntOption(s.filterLocked ? 1 : 0, len);
+    case SO_ZEROCOPY:
+      return putIntOption(0, len);
+    case SO_MEMINFO:
+      return putMeminfo(s, len);
+    case SO_PEERSEC:
+      // No security module labels sockets.
+      return -ENOPROTOOPT;
     case SO_TIMESTAMP_OLD:
     case SO_TIMESTAMPNS_OLD:
       return putIntOption(0, len);
@@ -141,6 +163,17 @@ export function getSocketOption(_ctx: VfsContext, s: OptionsOf, name: number, le
   return -ENOPROTOOPT;
 }
 
+/** struct of SK_MEMINFO_*: what waits, what is unsent, their bounds. */
+function putMeminfo(s: OptionsOf, len: number): number {
+  scratch.fill(0, 0, MEMINFO_BYTES);
+  scratchView.setUint32(0, s.heldToReceive, true);
+  scratchView.setUint32(4, s.options.rcvbuf, true);
+  scratchView.setUint32(8, s.heldToSend, true);
+  scratchView.setUint32(12, s.options.sndbuf, true);
+  scratchView.setUint32(20, s.heldToSend, true);
+  return Math.min(MEMINFO_BYTES, len);
+}
+
 function putTimeout(ns: number, len: number): number {
   const finite = ns !== Number.POSITIVE_INFINITY;
   putU64(scratchView, 0, finite ? Math.floor(ns / NS_PER_SEC) : 0);
@@ -152,6 +185,10 @@ function putTimeout(ns: number, len: number): number {
 export function setSocketOption(ctx: VfsContext, s: OptionsOf, name: number, len: number): number {
   const o = s.options;
   switch (name) {
+    case SO_ATTACH_FILTER:
+      return attachFilter(ctx, s, len);
+    case SO_ATTACH_BPF:
+      return attachBpf(s, len);
     case SO_RCVTIMEO_OLD:
     case SO_RCVTIMEO_NEW:
     case SO_SNDTIMEO_OLD:
@@ -171,6 +208,13 @@ export function setSocketOption(ctx: VfsContext, s: OptionsOf, name: number, len
     return 0;
   }
   switch (name) {
+    case SO_DETACH_FILTER:
+      return detachFilter(s);
+    case SO_LOCK_FILTER:
+      return lockFilter(s, value !== 0);
+    case SO_ZEROCOPY:
+      // Families that have it look at it before this.
+      return -EOPNOTSUPP;
     case SO_SNDBUF:
       o.sndbuf = bufferSize(value, MAX_BUFFER, MIN_SNDBUF);
       return 0;

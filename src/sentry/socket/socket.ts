@@ -14,6 +14,7 @@ import { WaitQueue } from '../base/wait.ts';
 import { AnonFs, AnonInode } from '../vfs/anon.ts';
 import type { VfsContext } from '../vfs/context.ts';
 import { File } from '../vfs/file.ts';
+import { type Filtered, replaceFilter, type SocketFilter } from './filter.ts';
 import { Message, type SockAddr } from './message.ts';
 import { getSocketOption, SocketOptions, setSocketOption } from './options.ts';
 
@@ -25,7 +26,7 @@ export const WRITE_EVENTS = POLLOUT | POLLWRNORM | POLLWRBAND;
 /** For read(2) and write(2), which carry neither address nor control messages. */
 const plain: Message = new Message();
 
-export abstract class SocketFile extends File {
+export abstract class SocketFile extends File implements Filtered {
   readonly family: number;
   /** SOCK_STREAM, SOCK_DGRAM, ... */
   readonly type: number;
@@ -33,6 +34,8 @@ export abstract class SocketFile extends File {
   readonly options: SocketOptions = new SocketOptions();
   /** SO_ERROR: an errno that the next operation reports, 0 for none. */
   error = 0;
+  filter: SocketFilter | null = null;
+  filterLocked = false;
   /** Everybody who polls this socket. */
   readonly waiters: WaitQueue = new WaitQueue();
   /** After -EAGAIN: what to watch. */
@@ -84,6 +87,23 @@ export abstract class SocketFile extends File {
   setsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
     if (level !== SOL_SOCKET) return -EOPNOTSUPP;
     return setSocketOption(ctx, this, name, len);
+  }
+
+  get heldToReceive(): number {
+    return 0;
+  }
+
+  get heldToSend(): number {
+    return 0;
+  }
+
+  filterChanges(_filter: SocketFilter | null): number {
+    return 0;
+  }
+
+  /** The socket ends: its filter is not paid for any more. */
+  protected dropFilter(): void {
+    if (this.filter !== null) replaceFilter(this, null);
   }
 
   /** SO_ERROR: tells the pending error and forgets it. */

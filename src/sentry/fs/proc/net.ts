@@ -45,6 +45,7 @@ export class NetTables {
     ['if_inet6', ''],
     ['dev_mcast', ''],
     ['igmp', 'Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n'],
+    ['igmp6', ''],
     ['sockstat', ''],
     ['sockstat6', ''],
     [

@@ -50,13 +50,13 @@ function network(
   netlink.register(NETLINK_ROUTE, new RouteProtocol(port.stack, netlink, new ByProcess(processes)));
   netlink.register(NETLINK_SOCK_DIAG, new SockDiagProtocol(ns, unix));
   ns.families.set(AF_NETLINK, netlink);
-  ns.families.set(AF_PACKET, new PacketFamily(port.stack));
+  ns.families.set(AF_PACKET, new PacketFamily(ns, port.stack));
   return ns;
 }
 
 /**
- * The kernel's own, whose loopback is up: programs that nobody has set up a network for talk to each other. Datagrams that wait,
- * fragments and neighbours have no user: all of them together may have as much as one user.
+ * The kernel's own, whose loopback is up: programs that nobody has set up a network for talk to each other. Fragments,
+ * neighbours and routes have no user: all of them together may have as much as one user.
  */
 export function firstNetwork(time: Timekeeper, unix: UnixNamespace, processes: Processes): InetNamespace {
   const ns = network(time, unix, new Account(USER_SHARE), null, processes);

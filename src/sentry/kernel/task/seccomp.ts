@@ -23,11 +23,11 @@ import {
 } from '../../../abi/process/seccomp.ts';
 import { SIG_DFL, SIGKILL, SIGSYS, SYS_SECCOMP } from '../../../abi/signal/signal.ts';
 import { SYS_exit, SYS_read, SYS_rt_sigreturn, SYS_write } from '../../../abi/syscall.ts';
+import type { BpfFilter } from '../../base/bpf.ts';
 import { log } from '../../base/log.ts';
 import { ORIG_RAX, R8, R9, R10, RAX, RDI, RDX, RIP, RSI } from '../../platform/regs.ts';
 import { EXITED, NO_RESULT } from '../block.ts';
 import { SIL_SYS, SigInfo } from '../signal/siginfo.ts';
-import type { BpfFilter } from './bpf.ts';
 import { exitTask } from './exit.ts';
 import type { Task } from './task.ts';
 

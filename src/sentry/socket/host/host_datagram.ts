@@ -1,7 +1,7 @@
 // HostDatagram: a UDP port, or a ping socket, that is one of the host's: udp(7), icmp(7). Where names of the host are hidden, only those who
 // were sent something are heard, as behind a NAT (RFC 4787, address and port dependent filtering).
 
-import { EAGAIN, EDESTADDRREQ, EINVAL, EMSGSIZE, ENODEV, ENOTCONN } from '../../../abi/errno.ts';
+import { EAGAIN, EDESTADDRREQ, EINVAL, EMSGSIZE, ENODEV, ENOPROTOOPT, ENOTCONN } from '../../../abi/errno.ts';
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../../abi/events/poll.ts';
 import { FIONREAD, SIOCOUTQ } from '../../../abi/ioctl.ts';
 import {
@@ -71,6 +71,7 @@ import type {
   DatagramInfo,
   EndpointOwner,
   Name,
+  PacketFilter,
 } from '../../../net/endpoint.ts';
 import type { Account } from '../../base/charge.ts';
 import { type Deliver, GATE_SERVICE } from './gate.ts';
@@ -386,6 +387,11 @@ export class HostDatagram implements DatagramEndpoint, HostPollTarget, Deliver, 
 
   get unsent(): number {
     return this.fd < 0 ? 0 : Math.max(0, hostIoctlInt(this.fd, SIOCOUTQ));
+  }
+
+  /** The packets are the host's: nothing of the guest's looks at them. */
+  setFilter(filter: PacketFilter | null): number {
+    return filter === null ? 0 : -ENOPROTOOPT;
   }
 
   setOption(level: number, name: number, value: number): number {

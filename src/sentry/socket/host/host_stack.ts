@@ -8,7 +8,7 @@ import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts'
 import type { NetSysctl } from '../../../net/sysctl.ts';
 import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import type { LinkView } from '../inet/links.ts';
-import type { EndListener, SocketStack, Waiting } from '../inet/namespace.ts';
+import type { EndListener, OwnStack, SocketStack, Waiting } from '../inet/namespace.ts';
 import { RelayOutside } from './outside.ts';
 import type { Relays } from './relays.ts';
 
@@ -16,6 +16,7 @@ export class HostStack implements SocketStack {
   readonly links: readonly LinkView[];
   readonly net: NetSysctl;
   readonly tcp: TcpSysctl;
+  readonly own: OwnStack | null = null;
   private readonly out: RelayOutside;
 
   /** `settings`: those of the stack in whose place it is. */

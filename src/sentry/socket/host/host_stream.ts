@@ -9,6 +9,7 @@ import {
   EINVAL,
   EISCONN,
   ENOBUFS,
+  ENOPROTOOPT,
   ENOTCONN,
   EOPNOTSUPP,
   EPIPE,
@@ -60,7 +61,14 @@ import {
   transfer,
 } from '../../../host/socket.ts';
 import { IpAddress } from '../../../net/address.ts';
-import type { ByteSink, ByteSource, EndpointOwner, Name, StreamEndpoint } from '../../../net/endpoint.ts';
+import type {
+  ByteSink,
+  ByteSource,
+  EndpointOwner,
+  Name,
+  PacketFilter,
+  StreamEndpoint,
+} from '../../../net/endpoint.ts';
 import type { Account } from '../../base/charge.ts';
 import { Timer, type TimerTarget } from '../../base/time.ts';
 import { GATE_SERVICE, type Passage, type Taken, type Taker } from './gate.ts';
@@ -477,6 +485,11 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget, 
 
   get atMark(): boolean {
     return this.pending === null && this.count(SIOCATMARK) > 0;
+  }
+
+  /** The packets are the host's: nothing of the guest's looks at them. */
+  setFilter(filter: PacketFilter | null): number {
+    return filter === null ? 0 : -ENOPROTOOPT;
   }
 
   setOption(level: number, name: number, value: number): number {

@@ -14,6 +14,7 @@ import {
   IPPROTO_IP,
   IPPROTO_IPV6,
   IPPROTO_TCP,
+  IPPROTO_UDP,
   IPV6_MTU,
   IPV6_MTU_DISCOVER,
   IPV6_MULTICAST_HOPS,
@@ -52,6 +53,7 @@ import {
   TCP_SYNCNT,
   TCP_USER_TIMEOUT,
   TCP_WINDOW_CLAMP,
+  UDP_CORK,
 } from '../../../abi/net/tcp.ts';
 import { hostGetOption, hostSetInt, optionInt } from '../../../host/socket.ts';
 
@@ -98,6 +100,7 @@ const ROWS: readonly Row[] = [
   row(IPPROTO_TCP, TCP_QUICKACK, 0, INT_MAX),
   row(IPPROTO_TCP, TCP_USER_TIMEOUT, 0, INT_MAX),
   row(IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0, INT_MAX),
+  row(IPPROTO_UDP, UDP_CORK, 0, INT_MAX),
   row(IPPROTO_IP, IP_TOS, 0, 255),
   row(IPPROTO_IP, IP_TTL, -1, 255),
   row(IPPROTO_IP, IP_MTU, 0, 0, { readOnly: true }),

@@ -56,6 +56,10 @@ export class UserStack implements SocketStack {
     inner.addLocal(gateway);
   }
 
+  get own(): StackPort {
+    return this.inner;
+  }
+
   get net(): NetSysctl {
     return this.inner.net;
   }
@@ -72,8 +76,8 @@ export class UserStack implements SocketStack {
     return this.inner.stream(family, payer, uid);
   }
 
-  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number {
-    return this.inner.datagram(family, type, protocol);
+  datagram(family: number, type: number, protocol: number, payer: Account): DatagramEndpoint | number {
+    return this.inner.datagram(family, type, protocol, payer);
   }
 
   flush(): void {

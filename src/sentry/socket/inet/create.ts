@@ -56,7 +56,7 @@ function datagram(
   protocol: number,
   flags: number,
 ): InetSocket | number {
-  const ep = ns.stack.datagram(family, type, protocol);
+  const ep = ns.stack.datagram(family, type, protocol, kernelMemory.current);
   return typeof ep === 'number' ? ep : new InetDatagram(ctx, ns, family, type, protocol, ep, flags);
 }
 

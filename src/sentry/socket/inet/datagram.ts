@@ -2,6 +2,7 @@
 // one of the outside: what came in either is received.
 
 import {
+  EACCES,
   EAFNOSUPPORT,
   EAGAIN,
   EDESTADDRREQ,
@@ -13,6 +14,7 @@ import {
 } from '../../../abi/errno.ts';
 import { POLLERR, POLLHUP, POLLRDHUP } from '../../../abi/events/poll.ts';
 import { SIOCINQ, SIOCOUTQ } from '../../../abi/ioctl.ts';
+import { SOF_TIMESTAMPING_TX_RECORD_MASK } from '../../../abi/net/errqueue.ts';
 import { IPPROTO_UDP } from '../../../abi/net/in.ts';
 import {
   AF_INET,
@@ -23,7 +25,9 @@ import {
   MSG_OOB,
   MSG_PEEK,
   MSG_TRUNC,
+  MSG_ZEROCOPY,
   SHUT_RDWR,
+  SO_BROADCAST,
   SO_RCVBUF,
   SO_SNDBUF,
   SOCK_RAW,
@@ -31,10 +35,12 @@ import {
   SOL_SOCKET,
 } from '../../../abi/net/socket.ts';
 import { TCP_CLOSE, TCP_ESTABLISHED } from '../../../abi/net/tcp.ts';
+import type { IpAddress } from '../../../net/address.ts';
 import { type DatagramEndpoint, DatagramInfo } from '../../../net/endpoint.ts';
 import type { Io } from '../../base/io.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';
+import type { SocketFilter } from '../filter.ts';
 import type { Message, SockAddr } from '../message.ts';
 import { READ_EVENTS, type SocketFile, WRITE_EVENTS } from '../socket.ts';
 import { readControl, writeControl, writeError } from './control.ts';
@@ -115,6 +121,7 @@ export class InetDatagram extends InetSocket {
     r = this.takePort();
     if (r < 0) return r;
     if (this.leaves(to)) {
+      if (!this.mayBroadcast(to)) return -EACCES;
       const far = this.openFar();
       if (typeof far === 'number') return far;
       r = far.connect(to, port);
@@ -140,8 +147,15 @@ export class InetDatagram extends InetSocket {
     return r < 0 ? r : this.checkPeer();
   }
 
+  /** ip_route_output_flow() and its callers: to everybody only with SO_BROADCAST. */
+  private mayBroadcast(to: IpAddress): boolean {
+    return !to.isBroadcast || ((this.options.bits >>> SO_BROADCAST) & 1) !== 0;
+  }
+
   private openFar(): DatagramEndpoint | number {
     if (this.far !== null) return this.far;
+    const r = this.mayLeave;
+    if (r < 0) return r;
     const far = this.ns.outside!.datagram(this.family, this.protocol);
     if (typeof far === 'number') return far;
     far.owner = this;
@@ -180,6 +194,7 @@ export class InetDatagram extends InetSocket {
         info.address = to;
         info.port = told.port;
         if (this.leaves(to)) {
+          if (!this.mayBroadcast(to)) return -EACCES;
           const far = this.endpoint === this.far ? this.endpoint : this.openFar();
           if (typeof far === 'number') return far;
           ep = far;
@@ -200,7 +215,12 @@ export class InetDatagram extends InetSocket {
       n = ep.send(io, info, flags & MSG_MORE);
       if (n >= 0) this.ns.flush();
     }
-    return n === -EAGAIN ? this.again(this.waiters, WRITE_EVENTS | POLLERR) : n;
+    if (n === -EAGAIN) return this.again(this.waiters, WRITE_EVENTS | POLLERR);
+    if (n >= 0) {
+      if (n > 0 && (flags & MSG_ZEROCOPY) !== 0 && this.zerocopy) this.copied();
+      if ((this.stampFlags & SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0) this.stamped(ctx);
+    }
+    return n;
   }
 
   /** The address of a message, to `told`: 1, 0 when it means none, -errno (udp_sendmsg(), udpv6_sendmsg()). */
@@ -250,6 +270,7 @@ export class InetDatagram extends InetSocket {
 
   /** MSG_ERRQUEUE: what was sent, where to, and what became of it. */
   private receiveError(io: Io, msg: Message, flags: number): number {
+    if (this.notices?.receive(msg, this.v6, this.stampType) === true) return 0;
     info.clear();
     const want = io.remaining;
     let n = this.endpoint.receive(io, info, flags & (MSG_PEEK | MSG_ERRQUEUE));
@@ -262,13 +283,8 @@ export class InetDatagram extends InetSocket {
     return n;
   }
 
-  /** An error queue is looked at, and found empty: nobody waits for it. */
-  override mustNotWait(flags: number): boolean {
-    return (flags & MSG_ERRQUEUE) !== 0 || super.mustNotWait(flags);
-  }
-
   override poll(): number {
-    let events = this.endpoint.poll() | (this.error !== 0 ? POLLERR : 0);
+    let events = this.endpoint.poll() | this.noticed | (this.error !== 0 ? POLLERR : 0);
     if (this.far !== null) events |= this.far.poll() & (READ_EVENTS | POLLERR);
     return events;
   }
@@ -297,7 +313,13 @@ export class InetDatagram extends InetSocket {
     return r === NO_MEMBERSHIP ? setIpOption(ctx, this, level, name, len) : r;
   }
 
+  override filterChanges(filter: SocketFilter | null): number {
+    const r = this.far === null ? 0 : this.far.setFilter(filter);
+    return r < 0 ? r : super.filterChanges(filter);
+  }
+
   protected override release(): void {
+    this.dropFilter();
     for (const ep of [this.endpoint, this.far]) {
       if (ep === null) continue;
       ep.owner = null;

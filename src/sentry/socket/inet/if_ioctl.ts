@@ -1,7 +1,17 @@
 // ioctls about interfaces, on sockets of any family: netdevice(7).
 
-import { EADDRNOTAVAIL, EFAULT, EINVAL, ENODEV, ENOENT, ENOTTY, EPERM } from '../../../abi/errno.ts';
 import {
+  EADDRNOTAVAIL,
+  EFAULT,
+  EINVAL,
+  ENODEV,
+  ENOENT,
+  ENOTTY,
+  EOPNOTSUPP,
+  EPERM,
+} from '../../../abi/errno.ts';
+import {
+  SIOCETHTOOL,
   SIOCGIFADDR,
   SIOCGIFBRDADDR,
   SIOCGIFCONF,
@@ -80,6 +90,14 @@ export function interfaceIoctl(
 ): number {
   if (cmd === SIOCGIFCONF) return listInterfaces(ctx, links, arg);
   if (cmd === SIOCGSTAMP || cmd === SIOCGSTAMPNS) return -ENOENT;
+  if (cmd === SIOCETHTOOL) {
+    if (ctx.mem.copyInExact(arg, request, 0, SIZEOF_IFREQ) !== 0) return -EFAULT;
+    const end = request.subarray(0, IFNAMSIZ).indexOf(0);
+    if (links.linkByName(bytesToString(request, 0, end < 0 ? IFNAMSIZ - 1 : end)) === null) return -ENODEV;
+    // As of an interface whose driver has nothing to tell.
+    countUnsupported('SIOCETHTOOL');
+    return -EOPNOTSUPP;
+  }
   if (cmd < SIOCGIFNAME || cmd > SIOCGIFMAP) return -ENOTTY;
   if (isAddressCall(cmd) && family !== AF_INET) return -ENOTTY;
   if (ctx.mem.copyInExact(arg, request, 0, SIZEOF_IFREQ) !== 0) return -EFAULT;

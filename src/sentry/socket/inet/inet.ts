@@ -8,13 +8,24 @@ import {
   ENETUNREACH,
   ENODEV,
   ENOTCONN,
+  EOPNOTSUPP,
 } from '../../../abi/errno.ts';
-import { IP_BIND_ADDRESS_NO_PORT, IPPROTO_IP, IPPROTO_IPV6, IPV6_V6ONLY } from '../../../abi/net/in.ts';
+import { POLLERR } from '../../../abi/events/poll.ts';
+import {
+  IP_BIND_ADDRESS_NO_PORT,
+  IP_TOS,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPV6_TCLASS,
+  IPV6_V6ONLY,
+} from '../../../abi/net/in.ts';
 import {
   AF_INET,
   AF_INET6,
   AF_UNSPEC,
+  MSG_ERRQUEUE,
   SO_BINDTOIFINDEX,
+  SOCK_RAW,
   SOCK_STREAM,
   SOL_SOCKET,
 } from '../../../abi/net/socket.ts';
@@ -22,12 +33,15 @@ import { CAP_NET_BIND_SERVICE } from '../../../abi/process/capability.ts';
 import type { IpAddress } from '../../../net/address.ts';
 import type { EndpointOwner } from '../../../net/endpoint.ts';
 import { kernelMemory } from '../../base/charge.ts';
+import { countUnsupported } from '../../base/log.ts';
 import type { VfsContext } from '../../vfs/context.ts';
+import type { SocketFilter } from '../filter.ts';
 import type { SockAddr } from '../message.ts';
 import { SocketFile } from '../socket.ts';
 import { interfaceIoctl } from './if_ioctl.ts';
 import { type AnyEndpoint, ipOption, tellOption } from './ip_options.ts';
 import type { InetMember, InetNamespace } from './namespace.ts';
+import { Notices } from './notices.ts';
 import { readIn, readIn6, told, writeName } from './sockaddr.ts';
 
 /** A socket beside its file and beside what its endpoint counts. */
@@ -47,6 +61,13 @@ export abstract class InetSocket extends SocketFile implements EndpointOwner, In
   peekOff = -1;
   /** SO_TIMESTAMP and its like: the option that is on, 0 for none. */
   stamp = 0;
+  /** SO_TIMESTAMPING: SOF_TIMESTAMPING_*, and under which number messages tell of it. */
+  stampFlags = 0;
+  stampType = 0;
+  /** SO_ZEROCOPY. */
+  zerocopy = false;
+  /** What the error queue tells of sends; made when somebody asks. */
+  notices: Notices | null = null;
   /** A port was asked for by bind(2): it stays when the connection is dissolved. */
   boundPort = 0;
   boundAddress: IpAddress | null = null;
@@ -80,8 +101,54 @@ export abstract class InetSocket extends SocketFile implements EndpointOwner, In
   abstract get sendQueue(): number;
   abstract get receiveQueue(): number;
 
+  override get heldToReceive(): number {
+    return this.receiveQueue;
+  }
+
+  override get heldToSend(): number {
+    return this.sendQueue;
+  }
+
   endpointReady(events: number): void {
     if (!this.waiters.empty) this.waiters.wake(events);
+  }
+
+  override filterChanges(filter: SocketFilter | null): number {
+    const r = this.endpoint.setFilter(filter);
+    if (r < 0) countUnsupported('SO_ATTACH_FILTER towards the outside');
+    return r;
+  }
+
+  /** A send with MSG_ZEROCOPY took its bytes. */
+  protected copied(): void {
+    this.notices ??= new Notices(this.payer);
+    this.notices.copied(this.options.rcvbuf);
+    this.waiters.wake(POLLERR);
+  }
+
+  /** A datagram went, and somebody wants to know when. */
+  protected stamped(ctx: VfsContext): void {
+    this.notices ??= new Notices(this.payer);
+    this.notices.sent(ctx, this.stampFlags, this.options.rcvbuf);
+    this.waiters.wake(POLLERR);
+  }
+
+  /** POLLERR while the error queue has something. */
+  protected get noticed(): number {
+    return this.notices?.any === true ? POLLERR : 0;
+  }
+
+  /** An error queue is looked at, and found empty: nobody waits for it. */
+  override mustNotWait(flags: number): boolean {
+    return (flags & MSG_ERRQUEUE) !== 0 || super.mustNotWait(flags);
+  }
+
+  get tos(): number {
+    return ipOption(this, IPPROTO_IP, IP_TOS) & 0xff;
+  }
+
+  get tclass(): number {
+    return this.v6 ? ipOption(this, IPPROTO_IPV6, IPV6_TCLASS) & 0xff : 0;
   }
 
   get v6only(): boolean {
@@ -167,8 +234,16 @@ export abstract class InetSocket extends SocketFile implements EndpointOwner, In
     return outside !== null && !this.ns.reaches(address) && outside.covers(address);
   }
 
+  /** Packets of the outside are the host's, and no filter of ours sees them: -EOPNOTSUPP for a socket that has one. */
+  protected get mayLeave(): number {
+    if (this.filter === null) return 0;
+    countUnsupported('SO_ATTACH_FILTER towards the outside');
+    return -EOPNOTSUPP;
+  }
+
   /** Tells a new endpoint what the old one was told. */
   protected replay(to: AnyEndpoint): void {
+    to.setFilter(this.filter);
     for (const [key, value] of this.set) to.setOption(Math.floor(key / 256), key % 256, value);
   }
 
@@ -178,14 +253,15 @@ export abstract class InetSocket extends SocketFile implements EndpointOwner, In
       addr,
       this.family,
       name === null ? this.boundAddress : name.address,
-      name === null ? 0 : name.port,
+      // inet_create(): a raw socket's port is its protocol.
+      this.type === SOCK_RAW ? this.protocol : name === null ? 0 : name.port,
     );
     return 0;
   }
 
   override getpeername(addr: SockAddr): number {
     const name = this.endpoint.remote;
-    if (name === null) return -ENOTCONN;
+    if (name === null || name.port === 0) return -ENOTCONN;
     writeName(addr, this.family, name.address, name.port);
     return 0;
   }
@@ -203,6 +279,7 @@ export abstract class InetSocket extends SocketFile implements EndpointOwner, In
   }
 
   protected override release(): void {
+    this.notices?.drop();
     this.ns.sockets.delete(this);
     this.ns.drop();
     kernelMemory.give(this.payer, INET_SOCKET_BYTES);

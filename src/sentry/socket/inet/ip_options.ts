@@ -29,7 +29,7 @@ import {
 import { SOCK_RAW, SOCK_STREAM } from '../../../abi/net/socket.ts';
 import { CAP_NET_ADMIN, CAP_NET_RAW } from '../../../abi/process/capability.ts';
 import { type IpAddress, ipv4 } from '../../../net/address.ts';
-import type { EndpointOwner, Name } from '../../../net/endpoint.ts';
+import type { EndpointOwner, Name, PacketFilter } from '../../../net/endpoint.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';
@@ -45,6 +45,7 @@ export interface AnyEndpoint {
   bind(address: IpAddress, port: number): number;
   setOption(level: number, name: number, value: number): number;
   getOption(level: number, name: number): number;
+  setFilter(filter: PacketFilter | null): number;
   optionValue: number;
   poll(): number;
   takeError(): number;
@@ -222,7 +223,8 @@ export function getIpOption(s: IpOptionsOf, level: number, name: number, len: nu
     }
   }
   const row = IP_ROWS.get(optionKey(level, name));
-  if (row === undefined || ((row.bits & RAW_ONLY) !== 0 && s.type !== SOCK_RAW)) {
+  // ip_getsockopt() tells those of raw sockets of all.
+  if (row === undefined || (!v4 && (row.bits & RAW_ONLY) !== 0 && s.type !== SOCK_RAW)) {
     countUnsupported(`getsockopt ${level} ${name}`);
     return -ENOPROTOOPT;
   }

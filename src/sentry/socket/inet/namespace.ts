@@ -4,7 +4,7 @@ import type { IpAddress } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
 import type { Stack } from '../../../net/stack.ts';
 import type { NetSysctl } from '../../../net/sysctl.ts';
-import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
+import type { TcpCounters, TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { SocketFamily } from '../family.ts';
 import type { InodeLike, Links, LinkView } from './links.ts';
@@ -17,17 +17,25 @@ export interface EndListener {
   ended(): void;
 }
 
+/** A stack of ours, as tables look at it. */
+export interface OwnStack {
+  readonly stack: Stack;
+  readonly tcpCounters: TcpCounters;
+}
+
 /** What sockets ask of a stack. */
 export interface SocketStack extends Links {
   /** `payer` pays for what it holds. */
   stream(family: number, payer: Account, uid: number): StreamEndpoint | number;
-  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number;
+  datagram(family: number, type: number, protocol: number, payer: Account): DatagramEndpoint | number;
   /** Connections that are over but rest: TIME-WAIT. */
   timeWaits(): Iterable<Waiting>;
   /** Delivers what a call has sent to this machine itself: whoever calls an endpoint calls this afterwards. */
   flush(): void;
   readonly net: NetSysctl;
   readonly tcp: TcpSysctl;
+  /** What tables show; null when the packets are somebody else's. */
+  readonly own: OwnStack | null;
   /** Does a route lead there? */
   reaches(address: IpAddress): boolean;
   /** An address of an interface. */
@@ -56,11 +64,19 @@ export interface InetMember {
   readonly protocol: number;
   readonly inode: InodeLike;
   readonly refs: number;
+  /** SO_COOKIE. */
+  readonly cookie: number;
+  readonly options: { readonly rcvbuf: number; readonly sndbuf: number };
+  readonly tos: number;
+  readonly tclass: number;
+  readonly v6only: boolean;
   /** TCP_ESTABLISHED, ...: of datagrams, TCP_CLOSE until they are connected. */
   readonly shownState: number;
   readonly endpoint: {
     readonly local: { readonly address: IpAddress; readonly port: number } | null;
     readonly remote: { readonly address: IpAddress; readonly port: number } | null;
+    getOption(level: number, name: number): number;
+    readonly optionValue: number;
   };
   readonly sendQueue: number;
   readonly receiveQueue: number;

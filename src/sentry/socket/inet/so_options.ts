@@ -1,7 +1,17 @@
 // SOL_SOCKET options as Internet sockets have them beyond what all have: socket(7). Those that an endpoint must know are told on.
 
-import { EINVAL, ENODEV, EOPNOTSUPP, EPERM } from '../../../abi/errno.ts';
+import { EINVAL, ENODEV, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../../abi/errno.ts';
+import {
+  SOF_TIMESTAMPING_BIND_PHC,
+  SOF_TIMESTAMPING_MASK,
+  SOF_TIMESTAMPING_OPT_ID,
+  SOF_TIMESTAMPING_OPT_STATS,
+  SOF_TIMESTAMPING_OPT_TSONLY,
+  SOF_TIMESTAMPING_TX_ACK,
+  SOF_TIMESTAMPING_TX_RECORD_MASK,
+} from '../../../abi/net/errqueue.ts';
 import { IFNAMSIZ } from '../../../abi/net/if.ts';
+import { IPPROTO_UDP } from '../../../abi/net/in.ts';
 import {
   SO_BINDTODEVICE,
   SO_BINDTOIFINDEX,
@@ -12,7 +22,6 @@ import {
   SO_INCOMING_CPU,
   SO_INCOMING_NAPI_ID,
   SO_KEEPALIVE,
-  SO_LOCK_FILTER,
   SO_MARK,
   SO_MAX_PACING_RATE,
   SO_NETNS_COOKIE,
@@ -44,6 +53,7 @@ import {
 import { CAP_NET_RAW } from '../../../abi/process/capability.ts';
 import { putU64 } from '../../../abi/u64.ts';
 import { bytesToString } from '../../base/bytes.ts';
+import { countUnsupported } from '../../base/log.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import {
@@ -54,6 +64,7 @@ import {
   setSocketOption,
 } from '../options.ts';
 import { type IpOptionsOf, tellOption } from './ip_options.ts';
+import type { Notices } from './notices.ts';
 
 /** What these options need of a socket. */
 export interface SoOptionsOf extends OptionsOf, IpOptionsOf {
@@ -63,6 +74,10 @@ export interface SoOptionsOf extends OptionsOf, IpOptionsOf {
   boundDevice: number;
   peekOff: number;
   stamp: number;
+  stampFlags: number;
+  stampType: number;
+  zerocopy: boolean;
+  readonly notices: Notices | null;
   bindToDevice(index: number): number;
 }
 
@@ -114,11 +129,13 @@ export function setInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: numbe
       return 0;
     case SO_TIMESTAMPING_OLD:
     case SO_TIMESTAMPING_NEW:
+      return setStamping(s, name, value, len);
     case SO_ZEROCOPY:
-    case SO_LOCK_FILTER:
       if (len < 4) return -EINVAL;
-      if (value === 0) return 0;
-      break;
+      if (s.type !== SOCK_STREAM && s.protocol !== IPPROTO_UDP) return -EOPNOTSUPP;
+      if (value !== 0 && value !== 1) return -EINVAL;
+      s.zerocopy = value === 1;
+      return 0;
     case SO_PEEK_OFF:
       if (len < 4) return -EINVAL;
       if (s.type === SOCK_RAW) return -EOPNOTSUPP;
@@ -143,6 +160,25 @@ export function setInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: numbe
   return tellOption(s, SOL_SOCKET, as, told, true);
 }
 
+/** What needs a NIC that keeps time, or tells more of a packet than that it went. */
+const NO_STAMPS =
+  SOF_TIMESTAMPING_OPT_STATS | SOF_TIMESTAMPING_BIND_PHC | SOF_TIMESTAMPING_TX_ACK | ~SOF_TIMESTAMPING_MASK;
+
+/** SO_TIMESTAMPING: sock_set_timestamping(). Of streams, and with the packet itself, it is not there. */
+function setStamping(s: SoOptionsOf, name: number, flags: number, len: number): number {
+  if (len < 4 || (flags & NO_STAMPS) !== 0) return -EINVAL;
+  const sends = (flags & SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0;
+  if (flags !== 0 && (s.type === SOCK_STREAM || (sends && (flags & SOF_TIMESTAMPING_OPT_TSONLY) === 0))) {
+    countUnsupported(`SO_TIMESTAMPING ${flags}`);
+    return -ENOPROTOOPT;
+  }
+  if ((flags & SOF_TIMESTAMPING_OPT_ID) !== 0 && (s.stampFlags & SOF_TIMESTAMPING_OPT_ID) === 0)
+    s.notices?.restartIds();
+  s.stampFlags = flags;
+  s.stampType = name;
+  return 0;
+}
+
 /** SOL_SOCKET of getsockopt(2) for Internet sockets. */
 export function getInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: number, len: number): number {
   switch (name) {
@@ -163,8 +199,12 @@ export function getInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: numbe
       return putIntOption(s.stamp === name ? 1 : 0, len);
     case SO_TIMESTAMPING_OLD:
     case SO_TIMESTAMPING_NEW:
+      // struct so_timestamping: no clock of hardware is bound.
+      scratchView.setInt32(0, s.stampType === name ? s.stampFlags : 0, true);
+      scratchView.setInt32(4, 0, true);
+      return Math.min(8, len);
     case SO_ZEROCOPY:
-    case SO_LOCK_FILTER:
+      return putIntOption(s.zerocopy ? 1 : 0, len);
     case SO_INCOMING_NAPI_ID:
       return putIntOption(0, len);
     case SO_PEEK_OFF:

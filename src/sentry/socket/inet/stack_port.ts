@@ -14,7 +14,7 @@ import type { NetMemory } from '../../../net/memory.ts';
 import { Stack } from '../../../net/stack.ts';
 import type { NetSysctl } from '../../../net/sysctl.ts';
 import { TcpProtocol } from '../../../net/tcp/protocol.ts';
-import type { TcpSysctl } from '../../../net/tcp/sysctl.ts';
+import type { TcpCounters, TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import { type NetClock, NetTimer, type NetTimerTarget } from '../../../net/time.ts';
 import type { NetRandom } from '../../../net/transport.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
@@ -146,7 +146,7 @@ export class StackPort implements SocketStack, NetTimerTarget {
   /** The first namespace's, of which this one has its wires; null for that one itself. */
   private readonly first: Stack | null;
 
-  /** `payer` pays for what no socket of its own has: datagrams that wait, neighbours, fragments. */
+  /** `payer` pays for what no socket of its own has: neighbours, routes, fragments. */
   constructor(clock: NetClock, payer: Account, first: Stack | null) {
     const memory = new ChargedMemory(payer);
     this.first = first;
@@ -156,6 +156,14 @@ export class StackPort implements SocketStack, NetTimerTarget {
         : new Stack(clock, hostRandom, memory, first.wires);
     this.protocol = new TcpProtocol(this.stack, clock, hostRandom, memory);
     this.stack.transports[IPPROTO_TCP] = this.protocol;
+  }
+
+  get tcpCounters(): TcpCounters {
+    return this.protocol.counters;
+  }
+
+  get own(): this {
+    return this;
   }
 
   get net(): NetSysctl {
@@ -170,10 +178,11 @@ export class StackPort implements SocketStack, NetTimerTarget {
     return this.protocol.open(family === AF_INET6, new ChargedMemory(payer), uid);
   }
 
-  datagram(family: number, type: number, protocol: number): DatagramEndpoint | number {
+  datagram(family: number, type: number, protocol: number, payer: Account): DatagramEndpoint | number {
     const v6 = family === AF_INET6;
-    if (type === SOCK_RAW) return this.stack.raw.open(v6, protocol);
-    return protocol === IPPROTO_UDP ? this.stack.udp.open(v6) : this.stack.ping.open(v6);
+    const memory = new ChargedMemory(payer);
+    if (type === SOCK_RAW) return this.stack.raw.open(v6, protocol, memory);
+    return protocol === IPPROTO_UDP ? this.stack.udp.open(v6, memory) : this.stack.ping.open(v6, memory);
   }
 
   flush(): void {
@@ -211,6 +220,8 @@ export class StackPort implements SocketStack, NetTimerTarget {
       else if (link.kind !== '' || this.first === null) removeLink(link);
       else if (moveLink(link, this.first, undefined) < 0) moveLink(link, this.first, 'dev%d');
     }
+    stack.neighbours.clear();
+    stack.routes.clear();
   }
 
   reaches(address: IpAddress): boolean {

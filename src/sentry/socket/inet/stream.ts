@@ -25,6 +25,7 @@ import {
   MSG_PEEK,
   MSG_TRUNC,
   MSG_WAITALL,
+  MSG_ZEROCOPY,
   SHUT_RDWR,
   SOCK_STREAM,
   SOL_SOCKET,
@@ -37,6 +38,7 @@ import type { Io } from '../../base/io.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';
+import { replaceFilter } from '../filter.ts';
 import type { Message, SockAddr } from '../message.ts';
 import { READ_EVENTS, type SocketFile, WRITE_EVENTS } from '../socket.ts';
 import { InetSocket } from './inet.ts';
@@ -159,6 +161,8 @@ export class InetStream extends InetSocket {
 
   /** Goes on with an endpoint of the outside. */
   private moveOut(): number {
+    const r = this.mayLeave;
+    if (r < 0) return r;
     const next = this.ns.outside!.stream(this.family);
     if (typeof next === 'number') return next;
     return this.replaceEndpoint(next, -1);
@@ -212,6 +216,8 @@ export class InetStream extends InetSocket {
     Object.assign(this.options, from.options);
     for (const [key, value] of from.set) this.set.set(key, value);
     this.boundDevice = from.boundDevice;
+    if (from.filter !== null) replaceFilter(this, from.filter);
+    this.filterLocked = from.filterLocked;
     this.peekOff = from.peekOff;
     this.stamp = from.stamp;
   }
@@ -250,6 +256,7 @@ export class InetStream extends InetSocket {
         if (r > 0) this.ns.flush();
       }
     }
+    if (r > 0 && (flags & MSG_ZEROCOPY) !== 0 && this.zerocopy) this.copied();
     if (r >= 0) return r;
     if (r === -EAGAIN) return this.again(this.waiters, WRITE_EVENTS | POLLHUP | POLLERR);
     // A stream that is no connection is a broken pipe: sk_stream_wait_connect().
@@ -260,7 +267,8 @@ export class InetStream extends InetSocket {
 
   override recvmsg(_ctx: VfsContext, io: Io, msg: Message, flags: number): number {
     msg.addr.len = 0;
-    if ((flags & MSG_ERRQUEUE) !== 0) return -EAGAIN;
+    if ((flags & MSG_ERRQUEUE) !== 0)
+      return this.notices?.receive(msg, this.v6, this.stampType) === true ? 0 : -EAGAIN;
     const ep = this.endpoint;
     if (ep.state === TCP_LISTEN) return -ENOTCONN;
     if ((flags & MSG_OOB) !== 0) {
@@ -298,7 +306,7 @@ export class InetStream extends InetSocket {
   }
 
   override poll(): number {
-    return this.endpoint.poll() | (this.error !== 0 ? POLLERR : 0);
+    return this.endpoint.poll() | this.noticed | (this.error !== 0 ? POLLERR : 0);
   }
 
   override ioctl(ctx: VfsContext, cmd: number, arg: number): number {
@@ -357,6 +365,7 @@ export class InetStream extends InetSocket {
   }
 
   protected override release(): void {
+    this.dropFilter();
     const ep = this.endpoint;
     ep.owner = null;
     if (!this.lingering) {

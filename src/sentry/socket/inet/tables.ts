@@ -2,22 +2,24 @@
 
 import { IFF_UP } from '../../../abi/net/if.ts';
 import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from '../../../abi/net/in.ts';
-import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../../../abi/net/socket.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  AF_NETLINK,
+  AF_PACKET,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_STREAM,
+} from '../../../abi/net/socket.ts';
 import { TCP_CLOSE, TCP_LISTEN } from '../../../abi/net/tcp.ts';
 import { ANY_V4, ANY_V6, type IpAddress } from '../../../net/address.ts';
+import { netstat, snmp, snmp6 } from './counter_tables.ts';
+import { digits6, hex, swapped } from './hex.ts';
 import type { InetMember, InetNamespace } from './namespace.ts';
+import { arp, devMcast, igmp, igmp6, ipv6Route, route } from './stack_tables.ts';
 
 const TCP_WIDTH = 149;
 const UDP_WIDTH = 127;
-
-function hex(n: number, width: number): string {
-  return (n >>> 0).toString(16).toUpperCase().padStart(width, '0');
-}
-
-/** Words of an address as the machine's own order has them in memory. */
-function swapped(word: number): number {
-  return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
-}
 
 function addressText(a: IpAddress, v6: boolean): string {
   if (!v6) return hex(swapped(a.w3), 8);
@@ -90,11 +92,74 @@ function count(ns: InetNamespace, family: number, type: number, protocol: number
   return n;
 }
 
+/** [name, sizeof its struct sock on a machine of Linux, maxhdr, what it can do], family, type and protocol. */
+const PROTOCOLS: readonly (readonly [string, number, number, string, number, number, number])[] = [
+  [
+    'PINGv6',
+    1344,
+    0,
+    'y  y  y  n  n  y  n  n  y  y  y  y  y  y  n  y  y  n',
+    AF_INET6,
+    SOCK_DGRAM,
+    IPPROTO_ICMPV6,
+  ],
+  ['RAWv6', 1344, 0, 'y  y  y  n  y  y  y  n  y  y  y  y  y  y  y  y  n  n', AF_INET6, SOCK_RAW, 0],
+  [
+    'UDPv6',
+    1472,
+    0,
+    'y  y  y  n  y  y  y  n  y  y  y  y  n  n  y  y  y  n',
+    AF_INET6,
+    SOCK_DGRAM,
+    IPPROTO_UDP,
+  ],
+  [
+    'TCPv6',
+    2432,
+    192,
+    'y  y  y  y  y  y  y  y  y  y  y  y  n  y  y  y  y  y',
+    AF_INET6,
+    SOCK_STREAM,
+    IPPROTO_TCP,
+  ],
+  [
+    'PING',
+    1016,
+    0,
+    'y  y  y  n  n  y  n  n  y  y  y  y  y  y  n  y  y  n',
+    AF_INET,
+    SOCK_DGRAM,
+    IPPROTO_ICMP,
+  ],
+  ['RAW', 1152, 0, 'y  y  y  n  y  y  y  n  y  y  y  y  y  y  y  y  n  n', AF_INET, SOCK_RAW, 0],
+  ['UDP', 1344, 0, 'y  y  y  n  y  y  y  n  y  y  y  y  n  n  y  y  y  n', AF_INET, SOCK_DGRAM, IPPROTO_UDP],
+  [
+    'TCP',
+    2304,
+    192,
+    'y  y  y  y  y  y  y  y  y  y  y  y  n  y  y  y  y  y',
+    AF_INET,
+    SOCK_STREAM,
+    IPPROTO_TCP,
+  ],
+];
+
+function protocols(ns: InetNamespace): string {
+  let out = '';
+  for (const [name, size, room, able, family, type, protocol] of PROTOCOLS) {
+    const n = String(count(ns, family, type, protocol)).padStart(6);
+    // No account of memory for a protocol as a whole, and so no pressure.
+    out += `${name.padEnd(9)} ${String(size).padStart(4)} ${n}      -1   NI   ${String(room).padStart(5)}   yes  kernel      ${able}\n`;
+  }
+  return out;
+}
+
 function sockstat(ns: InetNamespace): string {
   const tcp = count(ns, AF_INET, SOCK_STREAM, IPPROTO_TCP);
+  const tw = [...ns.stack.timeWaits()].length;
   const udp = count(ns, AF_INET, SOCK_DGRAM, IPPROTO_UDP);
   return (
-    `sockets: used ${ns.sockets.size}\nTCP: inuse ${tcp} orphan 0 tw 0 alloc ${tcp} mem 0\nUDP: inuse ${udp} mem 0\n` +
+    `sockets: used ${ns.sockets.size}\nTCP: inuse ${tcp} orphan 0 tw ${tw} alloc ${tcp} mem 0\nUDP: inuse ${udp} mem 0\n` +
     `UDPLITE: inuse 0\nRAW: inuse ${count(ns, AF_INET, SOCK_RAW, 0)}\nFRAG: inuse 0 memory 0\n`
   );
 }
@@ -126,11 +191,8 @@ function ifInet6(ns: InetNamespace): string {
     for (const { address, bits } of l.addresses) {
       if (address.isV4) continue;
       const scope = address.isLoopback ? 0x10 : address.isLinkLocal ? 0x20 : 0;
-      const text = [address.w0, address.w1, address.w2, address.w3]
-        .map((w) => hex(w, 8).toLowerCase())
-        .join('');
       const byte = (n: number): string => n.toString(16).padStart(2, '0');
-      out += `${text} ${byte(l.ifindex)} ${byte(bits)} ${byte(scope)} 80 ${l.name.padStart(8)}\n`;
+      out += `${digits6(address)} ${byte(l.ifindex)} ${byte(bits)} ${byte(scope)} 80 ${l.name.padStart(8)}\n`;
     }
   }
   return out;
@@ -152,4 +214,17 @@ export const INET_TABLES: ReadonlyMap<string, NetTable> = new Map<string, NetTab
   ['sockstat6', sockstat6],
   ['dev', dev],
   ['if_inet6', ifInet6],
+  ['route', route],
+  ['ipv6_route', ipv6Route],
+  ['arp', arp],
+  ['igmp', igmp],
+  ['igmp6', igmp6],
+  ['dev_mcast', devMcast],
+  ['snmp', snmp],
+  ['snmp6', snmp6],
+  ['netstat', netstat],
+  ['protocols', protocols],
+  ['ptype', () => '0800          ip_rcv\n0806          arp_rcv\n86dd          ipv6_rcv\n'],
+  ['netlink', (ns) => ns.families.get(AF_NETLINK)?.procRows() ?? ''],
+  ['packet', (ns) => ns.families.get(AF_PACKET)?.procRows() ?? ''],
 ]);

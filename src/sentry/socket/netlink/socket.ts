@@ -45,27 +45,24 @@ import {
   AF_NETLINK,
   AF_UNSPEC,
   MSG_OOB,
-  MSG_PEEK,
-  MSG_TRUNC,
   SCM_CREDENTIALS,
   SO_PASSCRED,
   SOL_NETLINK,
   SOL_SOCKET,
 } from '../../../abi/net/socket.ts';
 import { CAP_NET_ADMIN } from '../../../abi/process/capability.ts';
-import { type Account, kernelMemory } from '../../base/charge.ts';
+import { kernelMemory } from '../../base/charge.ts';
 import type { Io } from '../../base/io.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { Message, SockAddr } from '../message.ts';
 import { putIntOption } from '../options.ts';
-import { READ_EVENTS, SocketFile, WRITE_EVENTS } from '../socket.ts';
+import { MESSAGE_OVERHEAD, QueuedMessage, QueueSocket } from '../queue_socket.ts';
+import { READ_EVENTS } from '../socket.ts';
 import type { NetlinkPeers, NetlinkProtocol } from './protocol.ts';
 import { NetlinkWriter } from './writer.ts';
 
-/** What a queued message is charged beyond its bytes. */
-const OVERHEAD = 256;
 /** Ports that the kernel gives when the process's own is taken (netlink_autobind). */
 const FIRST_AUTO = -4096;
 /** What SO_SNDBUF must leave free beyond the longest message. */
@@ -76,27 +73,21 @@ const pktinfoView = new DataView(pktinfo.buffer);
 /** The kernel's own credentials: pid 0, root. */
 const kernelCred = new Uint8Array(12);
 
-/** One datagram in the queue. */
-class Queued {
-  readonly bytes: Uint8Array;
+/** One message in the queue. */
+class Queued extends QueuedMessage {
   readonly from: number;
   /** The group that it was sent to; 0 for none. */
   readonly group: number;
-  readonly payer: Account;
 
   constructor(bytes: Uint8Array, from: number, group: number) {
-    this.bytes = bytes;
+    super(bytes);
     this.from = from;
     this.group = group;
-    this.payer = kernelMemory.take(bytes.length + OVERHEAD);
-  }
-
-  free(): void {
-    kernelMemory.give(this.payer, this.bytes.length + OVERHEAD);
   }
 }
 
-export class NetlinkSocket extends SocketFile {
+export class NetlinkSocket extends QueueSocket<Queued> {
+  protected readonly oobError = -EOPNOTSUPP;
   readonly ns: NetlinkPeers<NetlinkSocket>;
   private readonly handler: NetlinkProtocol;
   /** The address's pid; 0 until it is bound. */
@@ -107,9 +98,6 @@ export class NetlinkSocket extends SocketFile {
   private connected = false;
   /** Groups that are heard, from 1 on. */
   private readonly groups: Set<number> = new Set();
-  private readonly queue_: Queued[] = [];
-  /** Bytes in the queue. */
-  queued = 0;
   drops = 0;
   private passcred = false;
   /** NETLINK_* options that are on: bit n for option n. */
@@ -201,18 +189,6 @@ export class NetlinkSocket extends SocketFile {
     return this.handler.anyoneSends || ctx.cred.capable(CAP_NET_ADMIN);
   }
 
-  override accept(): number {
-    return -EOPNOTSUPP;
-  }
-
-  override listen(): number {
-    return -EOPNOTSUPP;
-  }
-
-  override shutdown(): number {
-    return -EOPNOTSUPP;
-  }
-
   override getsockname(addr: SockAddr): number {
     return putName(addr, this.port, this.groupMask);
   }
@@ -238,7 +214,7 @@ export class NetlinkSocket extends SocketFile {
     }
     const size = io.remaining;
     if (size > this.options.sndbuf - RESERVE) return -EMSGSIZE;
-    if (!kernelMemory.fits(size + OVERHEAD)) return -ENOBUFS;
+    if (!kernelMemory.fits(size + MESSAGE_OVERHEAD)) return -ENOBUFS;
     // A copy of our own: what a guest writes meanwhile is not seen.
     const bytes = new Uint8Array(size);
     if (size > 0 && io.take(bytes, 0, size) !== size) return -EFAULT;
@@ -293,15 +269,15 @@ export class NetlinkSocket extends SocketFile {
   /** Queues the answers to a request of this socket's: they come as it reads, and are charged to who asked. */
   answer(buffers: readonly Uint8Array[]): number {
     let size = 0;
-    for (const b of buffers) size += b.length + OVERHEAD;
+    for (const b of buffers) size += b.length + MESSAGE_OVERHEAD;
     if (!kernelMemory.fits(size)) return -ENOBUFS;
-    for (const b of buffers) this.push(new Queued(b, 0, 0));
+    for (const b of buffers) this.enqueue(b, 0, 0);
     return 0;
   }
 
   /** A message from a port, to a group or to this socket alone; false when there is no room. */
   deliver(bytes: Uint8Array, from: number, group: number): boolean {
-    if (this.queued + bytes.length > this.options.rcvbuf || !kernelMemory.fits(bytes.length + OVERHEAD)) {
+    if (!this.hasRoom(bytes.length)) {
       this.drops++;
       if (((this.switches >>> NETLINK_NO_ENOBUFS) & 1) === 0) {
         this.error = ENOBUFS;
@@ -309,47 +285,23 @@ export class NetlinkSocket extends SocketFile {
       }
       return false;
     }
-    this.push(new Queued(bytes, from, group));
+    this.enqueue(bytes, from, group);
     return true;
   }
 
-  private push(q: Queued): void {
-    this.queue_.push(q);
-    this.queued += q.bytes.length;
-    this.waiters.wake(READ_EVENTS);
+  /** Queues what the filter lets through. */
+  private enqueue(bytes: Uint8Array, from: number, group: number): void {
+    const n = this.filter === null ? bytes.length : this.filter.admitsBytes(bytes);
+    if (n === 0 && bytes.length > 0) return;
+    this.push(new Queued(n < bytes.length ? bytes.subarray(0, n) : bytes, from, group));
   }
 
-  override recvmsg(_ctx: VfsContext, io: Io, msg: Message, flags: number): number {
-    if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
-    if (this.error !== 0) return -this.takeError();
-    const q = this.queue_[0];
-    if (q === undefined) return this.again(this.waiters, READ_EVENTS);
-    const want = Math.min(q.bytes.length, io.remaining);
-    if (want > 0) {
-      const n = io.put(q.bytes, 0, want);
-      if (n !== want) return n < 0 ? n : -EFAULT;
-    }
-    if (want < q.bytes.length) msg.flags |= MSG_TRUNC;
+  protected override tell(_ctx: VfsContext, q: Queued, msg: Message): void {
     putName(msg.addr, q.from, q.group === 0 || q.group > 32 ? 0 : 1 << (q.group - 1));
     if (this.passcred) msg.putControl(SOL_SOCKET, SCM_CREDENTIALS, kernelCred);
-    if (((this.switches >>> NETLINK_PKTINFO) & 1) !== 0) {
-      pktinfoView.setUint32(0, q.group, true);
-      msg.putControl(SOL_NETLINK, NETLINK_PKTINFO, pktinfo);
-    }
-    const length = q.bytes.length;
-    if ((flags & MSG_PEEK) === 0) {
-      this.queue_.shift();
-      this.queued -= length;
-      q.free();
-    }
-    return (flags & MSG_TRUNC) !== 0 ? length : want;
-  }
-
-  override poll(): number {
-    let events = WRITE_EVENTS;
-    if (this.queue_.length > 0) events |= READ_EVENTS;
-    if (this.error !== 0) events |= POLLERR | READ_EVENTS;
-    return events;
+    if (((this.switches >>> NETLINK_PKTINFO) & 1) === 0) return;
+    pktinfoView.setUint32(0, q.group, true);
+    msg.putControl(SOL_NETLINK, NETLINK_PKTINFO, pktinfo);
   }
 
   override getsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
@@ -396,8 +348,7 @@ export class NetlinkSocket extends SocketFile {
 
   protected override release(): void {
     this.ns.closed(this);
-    for (const q of this.queue_) q.free();
-    this.queue_.length = 0;
+    super.release();
   }
 }
 

@@ -8,6 +8,7 @@ import {
   ENETDOWN,
   ENOBUFS,
   ENODEV,
+  ENOENT,
   ENOPROTOOPT,
   ENOTCONN,
   ENXIO,
@@ -16,9 +17,11 @@ import {
   ESOCKTNOSUPPORT,
 } from '../../../abi/errno.ts';
 import { POLLERR } from '../../../abi/events/poll.ts';
+import { SIOCGSTAMP, SIOCGSTAMPNS, SIOCINQ, SIOCOUTQ } from '../../../abi/ioctl.ts';
 import { ETH_P_ALL } from '../../../abi/net/if.ts';
 import {
   PACKET_ADD_MEMBERSHIP,
+  PACKET_AUXDATA,
   PACKET_BROADCAST,
   PACKET_DROP_MEMBERSHIP,
   PACKET_HOST,
@@ -30,6 +33,7 @@ import {
   PACKET_STATISTICS,
   PACKET_VERSION,
   SIZEOF_SOCKADDR_LL,
+  SIZEOF_TPACKET_AUXDATA,
   SOCKADDR_LL_SLL_ADDR,
   SOCKADDR_LL_SLL_FAMILY,
   SOCKADDR_LL_SLL_HALEN,
@@ -37,17 +41,15 @@ import {
   SOCKADDR_LL_SLL_IFINDEX,
   SOCKADDR_LL_SLL_PKTTYPE,
   SOCKADDR_LL_SLL_PROTOCOL,
+  TP_STATUS_USER,
+  TPACKET_AUXDATA_TP_LEN,
+  TPACKET_AUXDATA_TP_NET,
+  TPACKET_AUXDATA_TP_SNAPLEN,
+  TPACKET_AUXDATA_TP_STATUS,
 } from '../../../abi/net/packet.ts';
-import {
-  AF_PACKET,
-  MSG_OOB,
-  MSG_PEEK,
-  MSG_TRUNC,
-  SOCK_DGRAM,
-  SOCK_RAW,
-  SOL_PACKET,
-} from '../../../abi/net/socket.ts';
+import { AF_PACKET, SOCK_DGRAM, SOCK_RAW, SOL_PACKET } from '../../../abi/net/socket.ts';
 import { CAP_NET_RAW } from '../../../abi/process/capability.ts';
+import { putU64 } from '../../../abi/u64.ts';
 import type { Link } from '../../../net/link/link.ts';
 import type { Packet } from '../../../net/packet.ts';
 import { frameBytes, type PacketTap, sendRawFrame } from '../../../net/raw/tap.ts';
@@ -56,58 +58,83 @@ import { ETHERNET_SIZE } from '../../../net/wire/ethernet.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { Io } from '../../base/io.ts';
 import { countUnsupported } from '../../base/log.ts';
-import { scratchView } from '../../base/scratch.ts';
+import { scratch, scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { SocketFamily } from '../family.ts';
+import { interfaceIoctl } from '../inet/if_ioctl.ts';
+import type { InetNamespace } from '../inet/namespace.ts';
 import type { Message, SockAddr } from '../message.ts';
 import { putIntOption } from '../options.ts';
-import { READ_EVENTS, SocketFile, WRITE_EVENTS } from '../socket.ts';
+import { MESSAGE_OVERHEAD, QueuedMessage, QueueSocket } from '../queue_socket.ts';
 
-/** What a queued frame is charged beyond its bytes: struct sk_buff. */
-const OVERHEAD = 768;
 const MAC_SIZE = 6;
+const NS_PER_SEC = 1e9;
 /** Longest frame that may be sent on a link beyond its MTU: the header, a VLAN tag. */
 const HEADERS = ETHERNET_SIZE + 4;
 /** struct packet_mreq. */
 const MREQ_SIZE = 16;
 
-class Frame {
-  readonly bytes: Uint8Array;
+class Frame extends QueuedMessage {
   readonly address: Uint8Array;
-  readonly payer: Account;
-  constructor(bytes: Uint8Array, address: Uint8Array) {
-    this.bytes = bytes;
+  /** Bytes that it had before a filter cut it. */
+  readonly wireLength: number;
+  /** When it passed, monotonic. */
+  readonly atNs: number;
+
+  constructor(bytes: Uint8Array, wireLength: number, address: Uint8Array, atNs: number, payer: Account) {
+    super(bytes, payer);
+    this.atNs = atNs;
+    this.wireLength = wireLength;
     this.address = address;
-    this.payer = kernelMemory.take(bytes.length + OVERHEAD);
-  }
-  free(): void {
-    kernelMemory.give(this.payer, this.bytes.length + OVERHEAD);
   }
 }
+
+const aux = new Uint8Array(SIZEOF_TPACKET_AUXDATA);
+const auxView = new DataView(aux.buffer);
 
 /** 0x0800 for bytes 08 00: protocols are in network order. */
 function swap(protocol: number): number {
   return ((protocol & 0xff) << 8) | ((protocol >>> 8) & 0xff);
 }
 
-export class PacketSocket extends SocketFile implements PacketTap {
+export class PacketSocket extends QueueSocket<Frame> implements PacketTap {
+  protected readonly oobError = -EINVAL;
+  private readonly links: InetNamespace;
   private readonly stack: Stack;
+  private readonly beside: Set<PacketSocket>;
   ifindex = 0;
   /** ETH_P_*; 0 hears nothing. */
   private heardProtocol: number;
-  private readonly frames: Frame[] = [];
-  private queued = 0;
   private seen = 0;
   private dropped = 0;
   private ignoresOutgoing = false;
   private switches = 0;
+  /** When the frame came that was received last, monotonic. */
+  private receivedNs = 0;
 
   /** `protocol` is in network order, as socket(2) has it. */
-  constructor(ctx: VfsContext, stack: Stack, type: number, protocol: number, flags: number) {
+  constructor(
+    ctx: VfsContext,
+    links: InetNamespace,
+    stack: Stack,
+    beside: Set<PacketSocket>,
+    type: number,
+    protocol: number,
+    flags: number,
+  ) {
     super(ctx, AF_PACKET, type, protocol, flags);
+    this.links = links;
     this.stack = stack;
+    this.beside = beside;
+    beside.add(this);
     this.heardProtocol = swap(protocol);
     if (this.heardProtocol !== 0) stack.addTap(this);
+  }
+
+  procRow(): string {
+    const protocol = this.heardProtocol.toString(16).padStart(4, '0');
+    const hears = this.heardProtocol !== 0 ? 1 : 0;
+    return `${'0'.repeat(16)} ${String(this.refs + 1).padEnd(6)} ${String(this.type).padEnd(4)} ${protocol}   ${String(this.ifindex).padEnd(5)} ${hears} ${String(this.queued).padEnd(6)} ${String(this.inode.uid).padEnd(6)} ${String(this.inode.ino).padEnd(6)}\n`;
   }
 
   private get raw(): boolean {
@@ -122,11 +149,17 @@ export class PacketSocket extends SocketFile implements PacketTap {
     const headed = frame.length >= ETHERNET_SIZE;
     const protocol = headed ? (frame[12]! << 8) | frame[13]! : 0;
     if (this.heardProtocol !== ETH_P_ALL && this.heardProtocol !== protocol) return;
-    const bytes = this.raw ? frame : frame.subarray(ETHERNET_SIZE);
-    if (
-      this.queued + bytes.length + OVERHEAD > this.options.rcvbuf ||
-      !kernelMemory.fits(bytes.length + OVERHEAD)
-    ) {
+    const packetType = outgoing ? PACKET_OUTGOING : kindOf(link, frame);
+    const at = this.raw ? 0 : Math.min(ETHERNET_SIZE, frame.length);
+    let { length } = frame;
+    if (this.filter !== null) {
+      const facts = { protocol, packetType, hardware: link.hardware };
+      const n = this.filter.admitsFrame(frame, at, ETHERNET_SIZE, link.ifindex, facts);
+      if (n === 0) return;
+      length = Math.min(length, at + n);
+    }
+    // Whoever opened it pays: frames come by what others do.
+    if (!this.hasRoom(length - at, this.payer)) {
       this.dropped++;
       return;
     }
@@ -137,12 +170,12 @@ export class PacketSocket extends SocketFile implements PacketTap {
     view.setUint16(SOCKADDR_LL_SLL_PROTOCOL, protocol);
     view.setInt32(SOCKADDR_LL_SLL_IFINDEX, link.ifindex, true);
     view.setUint16(SOCKADDR_LL_SLL_HATYPE, link.hardware, true);
-    view.setUint8(SOCKADDR_LL_SLL_PKTTYPE, outgoing ? PACKET_OUTGOING : kindOf(link, frame));
+    view.setUint8(SOCKADDR_LL_SLL_PKTTYPE, packetType);
     view.setUint8(SOCKADDR_LL_SLL_HALEN, MAC_SIZE);
     address.set(frame.subarray(MAC_SIZE, 2 * MAC_SIZE), SOCKADDR_LL_SLL_ADDR);
-    this.frames.push(new Frame(bytes, address));
-    this.queued += bytes.length + OVERHEAD;
-    this.waiters.wake(READ_EVENTS);
+    // A copy when it was cut: the rest would be kept without being paid for.
+    const bytes = length < frame.length ? frame.slice(at, length) : frame.subarray(at, length);
+    this.push(new Frame(bytes, frame.length - at, address, this.stack.clock.monotonicNs(), this.payer));
   }
 
   override bind(_ctx: VfsContext, addr: SockAddr): number {
@@ -163,18 +196,6 @@ export class PacketSocket extends SocketFile implements PacketTap {
   }
 
   override connect(): number {
-    return -EOPNOTSUPP;
-  }
-
-  override accept(): number {
-    return -EOPNOTSUPP;
-  }
-
-  override listen(): number {
-    return -EOPNOTSUPP;
-  }
-
-  override shutdown(): number {
     return -EOPNOTSUPP;
   }
 
@@ -215,7 +236,7 @@ export class PacketSocket extends SocketFile implements PacketTap {
     const size = io.remaining;
     if (size > link.mtu + (this.raw ? HEADERS : 0)) return -EMSGSIZE;
     if (this.raw && size < ETHERNET_SIZE) return -EINVAL;
-    if (!kernelMemory.fits(size + OVERHEAD)) return -ENOBUFS;
+    if (!kernelMemory.fits(size + MESSAGE_OVERHEAD)) return -ENOBUFS;
     const head = this.raw ? 0 : ETHERNET_SIZE;
     const frame = new Uint8Array(head + size);
     if (!this.raw) {
@@ -230,33 +251,38 @@ export class PacketSocket extends SocketFile implements PacketTap {
     return r < 0 ? r : size;
   }
 
-  override recvmsg(_ctx: VfsContext, io: Io, msg: Message, flags: number): number {
-    if ((flags & MSG_OOB) !== 0) return -EINVAL;
-    if (this.error !== 0) return -this.takeError();
-    const f = this.frames[0];
-    if (f === undefined) return this.again(this.waiters, READ_EVENTS);
-    const want = Math.min(f.bytes.length, io.remaining);
-    if (want > 0) {
-      const n = io.put(f.bytes, 0, want);
-      if (n !== want) return n < 0 ? n : -EFAULT;
-    }
-    if (want < f.bytes.length) msg.flags |= MSG_TRUNC;
+  protected override tell(_ctx: VfsContext, f: Frame, msg: Message): void {
+    this.receivedNs = f.atNs;
     msg.addr.bytes.set(f.address, 0);
     msg.addr.len = SIZEOF_SOCKADDR_LL;
-    const { length } = f.bytes;
-    if ((flags & MSG_PEEK) === 0) {
-      this.frames.shift();
-      this.queued -= length + OVERHEAD;
-      f.free();
-    }
-    return (flags & MSG_TRUNC) !== 0 ? length : want;
+    if (((this.switches >>> PACKET_AUXDATA) & 1) === 0) return;
+    // struct tpacket_auxdata: checksums are complete and nothing is tagged.
+    aux.fill(0);
+    auxView.setUint32(TPACKET_AUXDATA_TP_STATUS, TP_STATUS_USER, true);
+    auxView.setUint32(TPACKET_AUXDATA_TP_LEN, f.wireLength, true);
+    auxView.setUint32(TPACKET_AUXDATA_TP_SNAPLEN, f.bytes.length, true);
+    auxView.setUint16(TPACKET_AUXDATA_TP_NET, this.raw ? ETHERNET_SIZE : 0, true);
+    msg.putControl(SOL_PACKET, PACKET_AUXDATA, aux);
   }
 
-  override poll(): number {
-    let events = WRITE_EVENTS;
-    if (this.frames.length > 0) events |= READ_EVENTS;
-    if (this.error !== 0) events |= POLLERR | READ_EVENTS;
-    return events;
+  override ioctl(ctx: VfsContext, cmd: number, arg: number): number {
+    if (cmd === SIOCINQ || cmd === SIOCOUTQ) {
+      scratchView.setInt32(0, cmd === SIOCINQ ? this.nextLength : 0, true);
+      return ctx.mem.copyOutExact(arg, scratch, 0, 4);
+    }
+    if (cmd === SIOCGSTAMP || cmd === SIOCGSTAMPNS) return this.lastStamp(ctx, cmd, arg);
+    return interfaceIoctl(ctx, this.links.stack, AF_PACKET, cmd, arg);
+  }
+
+  /** When the frame came that was received last: -ENOENT before the first. */
+  private lastStamp(ctx: VfsContext, cmd: number, arg: number): number {
+    if (this.receivedNs === 0) return -ENOENT;
+    const nsec = ctx.time.realtimeNsec + this.receivedNs - ctx.time.monotonicNs();
+    const back = nsec < 0 ? Math.ceil(-nsec / NS_PER_SEC) : 0;
+    const left = Math.floor(nsec + back * NS_PER_SEC);
+    putU64(scratchView, 0, ctx.time.realtimeSec() - back);
+    putU64(scratchView, 8, cmd === SIOCGSTAMP ? Math.floor(left / 1000) : left);
+    return ctx.mem.copyOutExact(arg, scratch, 0, 16);
   }
 
   override getsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
@@ -271,6 +297,7 @@ export class PacketSocket extends SocketFile implements PacketTap {
         return Math.min(8, len);
       case PACKET_IGNORE_OUTGOING:
         return putIntOption(this.ignoresOutgoing ? 1 : 0, len);
+      case PACKET_AUXDATA:
       case PACKET_ORIGDEV:
         return putIntOption((this.switches >>> name) & 1, len);
       case PACKET_VERSION:
@@ -294,6 +321,7 @@ export class PacketSocket extends SocketFile implements PacketTap {
         if (len < 4) return -EINVAL;
         this.ignoresOutgoing = scratchView.getInt32(0, true) !== 0;
         return 0;
+      case PACKET_AUXDATA:
       case PACKET_ORIGDEV: {
         if (len < 4) return -EINVAL;
         const on = scratchView.getInt32(0, true) !== 0;
@@ -307,8 +335,8 @@ export class PacketSocket extends SocketFile implements PacketTap {
 
   protected override release(): void {
     if (this.heardProtocol !== 0) this.stack.removeTap(this);
-    for (const f of this.frames) f.free();
-    this.frames.length = 0;
+    this.beside.delete(this);
+    super.release();
   }
 }
 
@@ -324,15 +352,26 @@ function kindOf(link: Link, frame: Uint8Array): number {
 
 /** AF_PACKET of a namespace: for those who may see everything. */
 export class PacketFamily implements SocketFamily {
+  private readonly ns: InetNamespace;
   private readonly stack: Stack;
+  /** Every open socket. */
+  readonly sockets: Set<PacketSocket> = new Set();
 
-  constructor(stack: Stack) {
+  constructor(ns: InetNamespace, stack: Stack) {
+    this.ns = ns;
     this.stack = stack;
   }
 
   create(ctx: VfsContext, type: number, protocol: number, flags: number): PacketSocket | number {
     if (!ctx.cred.capable(CAP_NET_RAW)) return -EPERM;
     if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -ESOCKTNOSUPPORT;
-    return new PacketSocket(ctx, this.stack, type, protocol, flags);
+    return new PacketSocket(ctx, this.ns, this.stack, this.sockets, type, protocol, flags);
+  }
+
+  /** Rows of /proc/net/packet: packet_seq_show(). */
+  procRows(): string {
+    let text = '';
+    for (const s of this.sockets) text += s.procRow();
+    return text;
   }
 }

@@ -9,7 +9,7 @@ import type { VfsContext } from '../../vfs/context.ts';
 import type { Message, SockAddr } from '../message.ts';
 import { READ_EVENTS, type SocketFile, WRITE_EVENTS } from '../socket.ts';
 import type { UnixNamespace } from './namespace.ts';
-import { makePacket, PacketQueue, tooLong } from './packets.ts';
+import { makePacket, Packet, PacketQueue, tooLong } from './packets.ts';
 import type { Scm } from './scm.ts';
 import { checkSend, finishSend, parseForSend } from './send.ts';
 import { SS_CONNECTED, SS_UNCONNECTED, UnixSocket } from './unix.ts';
@@ -111,7 +111,21 @@ export class UnixDatagram extends UnixSocket implements Wakeable {
     if (this.sentBytes >= this.options.sndbuf) return this.again(this.waiters, WRITE_EVENTS);
     const scm = parseForSend(ctx, msg, this, other);
     if (typeof scm === 'number') return scm;
-    const p = makePacket(io, this, scm);
+    let p = makePacket(io, this, scm);
+    if (other.filter !== null && typeof p !== 'number') {
+      const n = other.filter.admitsBytes(p.data);
+      // Thrown away, and the sender is not told.
+      if (n === 0) {
+        scm?.discard();
+        return p.data.length;
+      }
+      const size = p.data.length;
+      if (n < size) {
+        p = new Packet(p.data.slice(0, n), this, scm);
+        const r = finishSend(ctx, this.ns, p, scm, other.packets, other, READ_EVENTS);
+        return r < 0 ? r : size;
+      }
+    }
     return finishSend(ctx, this.ns, p, scm, other.packets, other, READ_EVENTS);
   }
 

@@ -114,6 +114,14 @@ export abstract class UnixSocket extends SocketFile {
   /** The last reference is gone: throws away the receive queue; true when there was something in it. */
   protected abstract dropQueue(): boolean;
 
+  override get heldToReceive(): number {
+    return this.inqBytes();
+  }
+
+  override get heldToSend(): number {
+    return this.sentBytes;
+  }
+
   /** Writable as unix_writable() of Linux says: a quarter of the send buffer is in use at most. */
   protected get roomToSend(): boolean {
     return this.sentBytes * 4 <= this.options.sndbuf;
@@ -227,6 +235,7 @@ export abstract class UnixSocket extends SocketFile {
 
   protected override release(): void {
     this.dead = true;
+    this.dropFilter();
     this.ns.sockets.delete(this);
     kernelMemory.give(this.payer, SOCKET_BYTES);
     if (this.boundInode !== null) {

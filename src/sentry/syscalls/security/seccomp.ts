@@ -38,10 +38,10 @@ import {
   SIZEOF_SECCOMP_NOTIF_SIZES,
 } from '../../../abi/process/seccomp.ts';
 import { SYS_seccomp } from '../../../abi/syscall.ts';
+import { BpfFilter } from '../../base/bpf.ts';
 import { kernelMemory } from '../../base/charge.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
-import { BpfFilter } from '../../kernel/task/bpf.ts';
 import { anyHold, awaitHold } from '../../kernel/task/holds.ts';
 import { SeccompChain, SeccompState } from '../../kernel/task/seccomp.ts';
 import type { Task } from '../../kernel/task/task.ts';
@@ -90,7 +90,7 @@ function readFilter(t: Task, addr: number): BpfFilter | number {
   if (!t.cred.noNewPrivs && !t.cred.capable(CAP_SYS_ADMIN)) return -EACCES;
   if (at === 0) return -EINVAL;
   if (t.mm.copyInExact(at, scratch, 0, len * SIZEOF_SOCK_FILTER) !== 0) return -EFAULT;
-  return BpfFilter.load(scratchView, len) ?? -EINVAL;
+  return BpfFilter.forSeccomp(scratchView, len) ?? -EINVAL;
 }
 
 /** A thread of the process whose filters the caller's do not extend, so that it cannot be given them; null for none. */

@@ -15,6 +15,7 @@ import {
   MSG_TRUNC,
   MSG_WAITALL,
   MSG_WAITFORONE,
+  MSG_ZEROCOPY,
   MSGHDR_MSG_CONTROL,
   MSGHDR_MSG_CONTROLLEN,
   MSGHDR_MSG_FLAGS,
@@ -76,7 +77,7 @@ function sendAll(t: Task, fd: number, sock: SocketFile, io: Io, flags: number): 
   const mayWait = !sock.mustNotWait(flags);
   for (;;) {
     // A signal for a broken pipe belongs to a call that sent nothing.
-    const n = sock.sendmsg(t, io, msg, done > 0 ? flags | MSG_NOSIGNAL : flags);
+    const n = sock.sendmsg(t, io, msg, done > 0 ? (flags | MSG_NOSIGNAL) & ~MSG_ZEROCOPY : flags);
     if (n >= 0) {
       done += n;
       if (!sock.streaming || n === 0 || io.remaining === 0) return done;
