@@ -202,11 +202,12 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
     return this.links.get(ifindex)?.isUp ?? false;
   }
 
-  /** Its index; -EEXIST when the name is taken, -EINVAL. */
-  addLink(link: Link): number {
-    if (this.linkByName(link.name) !== null) return -EEXIST;
+  /** Its index, `wanted` when that is given; -EEXIST when the name or the index is taken, -EINVAL. */
+  addLink(link: Link, wanted = 0): number {
+    if (this.linkByName(link.name) !== null || this.links.has(wanted)) return -EEXIST;
     if (this.links.size >= MOST_LINKS) return -EINVAL;
-    link.ifindex = this.nextIndex++;
+    link.ifindex = wanted > 0 ? wanted : this.nextIndex;
+    this.nextIndex = Math.max(this.nextIndex, link.ifindex + 1);
     link.owner = this;
     this.links.set(link.ifindex, link);
     return link.ifindex;

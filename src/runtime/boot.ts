@@ -36,7 +36,7 @@ import { HostSignals, type SignalTarget } from './host_signals.ts';
 import { HostStop } from './host_stop.ts';
 import { handOn } from './inherited.ts';
 import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
-import { setUpNetwork } from './network/network.ts';
+import { type Network, setUpNetwork } from './network/network.ts';
 import { type SandboxOptions, STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
 import type { openLayer as OpenLayer } from './overlay.ts';
 import { createPlatform } from './platforms.ts';
@@ -62,6 +62,7 @@ export class Loader implements SignalTarget {
   private devpts!: Devpts;
   private terminals: Terminals | null = null;
   private binds: BindFs[] = [];
+  private network: Network | null = null;
   private stdio!: Stdio;
   private init!: Task;
   private stepNumber = 0;
@@ -115,8 +116,8 @@ export class Loader implements SignalTarget {
     );
     const { hostname } = o;
     if (hostname !== null) this.step('host name', () => nameHost(this.kernel, this.ctx, hostname));
-    if (o.network.mode !== 'none')
-      this.step(`network ${o.network.mode}`, () =>
+    if (o.network.mode !== 'none' || o.network.pcap !== null)
+      this.network = this.step(`network ${o.network.mode}`, () =>
         setUpNetwork(this.kernel, this.poller, this.ctx, o.network),
       );
     this.init = this.step('first program', () => this.makeInit());
@@ -242,6 +243,8 @@ export class Loader implements SignalTarget {
       if (r < 0) process.stderr.write(`vedette: a mapped file could not be written: ${errnoName(-r)}\n`);
     }
     this.binds = [];
+    this.network?.close();
+    this.network = null;
     this.debugLog?.close();
   }
 

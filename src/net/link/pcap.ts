@@ -21,6 +21,29 @@ const MOST_BYTES = 262144;
 const ETHERNET = 1;
 const RAW = 101;
 
+/**
+ * Fills in the transport's checksum of a frame whose network header is at `l3`, whoever left it out: what came in from a device was
+ * not looked at yet.
+ */
+export function finishCaptured(bytes: Uint8Array, l3: number): void {
+  const packet = new Packet(bytes, 0);
+  const { view } = packet;
+  if (bytes.length < l3 + IPV4_SIZE) return;
+  packet.l3 = l3;
+  if (view.getUint8(l3) >>> 4 === 4) {
+    packet.protocol = view.getUint8(l3 + IPV4_PROTOCOL);
+    packet.l4 = l3 + (view.getUint8(l3) & 0xf) * 4;
+    packet.src = getIpv4(view, l3 + IPV4_SRC);
+    packet.dst = getIpv4(view, l3 + IPV4_DST);
+  } else if (bytes.length >= l3 + IPV6_SIZE && walk.walk(view, l3, bytes.length) === WALK_GOOD) {
+    packet.protocol = walk.protocol;
+    packet.l4 = walk.at;
+    packet.src = getIpv6(view, l3 + IPV6_SRC);
+    packet.dst = getIpv6(view, l3 + IPV6_DST);
+  } else return;
+  finishSum(packet);
+}
+
 export class PcapWriter {
   private readonly sink: PcapSink;
   private readonly clock: NetClock;
@@ -42,31 +65,10 @@ export class PcapWriter {
     sink.write(new Uint8Array(view.buffer));
   }
 
-  /** Fills in the checksum, whoever left it out: what came in from a device was not looked at yet. */
-  private finish(bytes: Uint8Array): void {
-    const packet = new Packet(bytes, 0);
-    const { view } = packet;
-    const l3 = this.ethernet ? ETHERNET_SIZE : 0;
-    if (bytes.length < l3 + IPV4_SIZE) return;
-    packet.l3 = l3;
-    if (view.getUint8(l3) >>> 4 === 4) {
-      packet.protocol = view.getUint8(l3 + IPV4_PROTOCOL);
-      packet.l4 = l3 + (view.getUint8(l3) & 0xf) * 4;
-      packet.src = getIpv4(view, l3 + IPV4_SRC);
-      packet.dst = getIpv4(view, l3 + IPV4_DST);
-    } else if (bytes.length >= l3 + IPV6_SIZE && walk.walk(view, l3, bytes.length) === WALK_GOOD) {
-      packet.protocol = walk.protocol;
-      packet.l4 = walk.at;
-      packet.src = getIpv6(view, l3 + IPV6_SRC);
-      packet.dst = getIpv6(view, l3 + IPV6_DST);
-    } else return;
-    finishSum(packet);
-  }
-
   /** Writes one packet as it would look on a wire: with its checksum. */
   write(packet: Packet): void {
     const bytes = packet.bytes();
-    if (packet.sum === SUM_MISSING) this.finish(bytes);
+    if (packet.sum === SUM_MISSING) finishCaptured(bytes, this.ethernet ? ETHERNET_SIZE : 0);
     const size = Math.min(bytes.length, MOST_BYTES);
     const record = new Uint8Array(16 + size);
     const view = new DataView(record.buffer);

@@ -14,6 +14,7 @@ import { STATUS_USAGE, StartError } from '../options.ts';
 import { NameTable } from '../policy/names.ts';
 import { Policy } from '../policy/policy.ts';
 import { DNS_V4, GATEWAY_V4, NET_V4_BITS, NET_V6_BITS, OWN_V4, OWN_V6 } from './addresses.ts';
+import { Capture } from './capture.ts';
 import { HostGate } from './host_gate.ts';
 import { hostLinks } from './host_links.ts';
 import { PublishedDatagram, PublishedStream } from './inbound.ts';
@@ -21,7 +22,11 @@ import { NetworkLog } from './network_log.ts';
 import type { NetworkOptions } from './options.ts';
 import { hostResolvers, writeResolvConf } from './resolv_conf.ts';
 import { Resolver } from './resolver.ts';
+import { TakenNetwork } from './sandbox/take_over.ts';
 import { UserGate } from './user_gate.ts';
+
+/** Of eth0 with --network=user. */
+const MTU = 1500;
 
 /** Addresses of the host's interfaces that others may call public. */
 function ownAddresses(): Set<string> {
@@ -38,9 +43,38 @@ function openLog(file: string | null): NetworkLog {
   }
 }
 
+/** What has to be ended with the sandbox. */
+export class Network {
+  readonly taken: TakenNetwork | null;
+  readonly capture: Capture | null;
+
+  constructor(taken: TakenNetwork | null, capture: Capture | null) {
+    this.taken = taken;
+    this.capture = capture;
+  }
+
+  close(): void {
+    this.taken?.close();
+    this.capture?.close();
+  }
+}
+
 /** Gives the first namespace its way out. Throws StartError for what the caller can put right. */
-export function setUpNetwork(kernel: Kernel, poller: HostPoller, ctx: BootContext, o: NetworkOptions): void {
-  if (o.mode === 'none') return;
+export function setUpNetwork(
+  kernel: Kernel,
+  poller: HostPoller,
+  ctx: BootContext,
+  o: NetworkOptions,
+): Network {
+  const { stack } = kernel.net.stack as StackPort;
+  const capture = o.pcap === null ? null : new Capture(o.pcap, kernel.time, stack);
+  let taken: TakenNetwork | null = null;
+  if (o.mode === 'sandbox') taken = new TakenNetwork(stack, poller, o.mtu);
+  else if (o.mode !== 'none') setUpRelays(kernel, poller, ctx, o);
+  return new Network(taken, capture);
+}
+
+function setUpRelays(kernel: Kernel, poller: HostPoller, ctx: BootContext, o: NetworkOptions): void {
   // Who may ping is the host's to say: a socket inside is one of its own.
   kernel.net.stack.net.pingGroupLow = 0;
   kernel.net.stack.net.pingGroupHigh = 0x7fffffff;
@@ -63,7 +97,7 @@ export function setUpNetwork(kernel: Kernel, poller: HostPoller, ctx: BootContex
     { address: OWN_V4, bits: NET_V4_BITS, broadcast: OWN_V4.masked(NET_V4_BITS, true) },
     { address: OWN_V6, bits: NET_V6_BITS, broadcast: null },
   ];
-  const stack = new UserStack(kernel.net.stack as StackPort, addresses, GATEWAY_V4);
+  const stack = new UserStack(kernel.net.stack as StackPort, addresses, GATEWAY_V4, o.mtu || MTU);
   kernel.net.stack = stack;
   for (const p of o.publish) {
     if (p.protocol === 'tcp') new PublishedStream(relays, kernel.time, log, stack, p);

@@ -5,10 +5,10 @@ import type { Default } from '../policy/policy.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { Publish } from './publish.ts';
 
-export const NETWORK_MODES: readonly string[] = ['none', 'user', 'host'];
+export const NETWORK_MODES: readonly string[] = ['none', 'user', 'sandbox', 'host'];
 
 export interface NetworkOptions {
-  readonly mode: 'none' | 'user' | 'host';
+  readonly mode: 'none' | 'user' | 'sandbox' | 'host';
   /** In the order in which they are asked. */
   readonly rules: readonly Rule[];
   /** What no rule is about; undefined: as the rules suggest. */
@@ -18,6 +18,10 @@ export interface NetworkOptions {
   readonly dns: readonly Name[];
   /** A file of the host for every decision; null for none. */
   readonly log: string | null;
+  /** Of the interfaces to the outside; 0 for what they have. */
+  readonly mtu: number;
+  /** A file of the host for all packets of the sandbox's stack; null for none. */
+  readonly pcap: string | null;
 }
 
 export const NO_NETWORK: NetworkOptions = {
@@ -27,4 +31,6 @@ export const NO_NETWORK: NetworkOptions = {
   publish: [],
   dns: [],
   log: null,
+  mtu: 0,
+  pcap: null,
 };
