@@ -86,6 +86,11 @@ export class Net {
     return runNative(['nsenter', ...this.enter(this.host), ...argv], options);
   }
 
+  /** Outside, natively. */
+  nativeOutside(argv: string[], options: RunOptions = {}): Promise<RunResult> {
+    return runNative(['nsenter', ...this.enter(this.world), ...argv], options);
+  }
+
   /** Inside Vedette, which runs in the place of this machine. */
   inside(argv: string[], flags: string[], options: RunOptions = {}): Promise<RunResult> {
     return runNative(['nsenter', ...this.enter(this.host), ...vedette, ...flags, '--', ...argv], options);

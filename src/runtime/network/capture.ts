@@ -28,6 +28,10 @@ const FLUSH_NS = 100e6;
 /** A guest can send as much as it likes: the file ends somewhere. */
 const MOST_BYTES = 2 ** 30;
 const MOST_LINKS = 65536;
+/** At the end a slow reader has five seconds. */
+const LAST_TRIES = 250;
+const LAST_WAIT_MS = 20;
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 export class Capture implements PacketTap, TimerTarget {
   readonly ifindex = 0;
@@ -163,6 +167,11 @@ export class Capture implements PacketTap, TimerTarget {
       if (this.used + block.length <= BUFFER_BYTES) this.add(block);
     }
     this.flush();
+    // Nobody else waits any more: what a reader has not taken yet it gets, if it takes it.
+    for (let n = 0; this.fd >= 0 && this.used > 0 && n < LAST_TRIES; n++) {
+      Atomics.wait(sleeper, 0, 0, LAST_WAIT_MS);
+      this.flush();
+    }
     if (this.fd >= 0) this.release();
   }
 }

@@ -16,6 +16,8 @@ import {
   IFA_FLAGS,
   IFADDRMSG_IFA_FLAGS,
   NDA_LLADDR,
+  NDMSG_NDM_STATE,
+  NUD_NOARP,
   NUD_PERMANENT,
   NUD_STALE,
   RT_TABLE_LOCAL,
@@ -265,8 +267,9 @@ export class TakenNetwork {
     const view = viewOf(copy);
     const head = decodeNdmsg(view, NLMSG_HDRLEN);
     const attrs = new Attributes(view, NLMSG_HDRLEN + SIZEOF_NDMSG, copy.length);
-    if (!this.has(head.ifindex) || !attrs.has(NDA_LLADDR)) return;
-    if ((head.state & NUD_PERMANENT) === 0) view.setUint16(NLMSG_HDRLEN + 8, NUD_STALE, true);
+    // Groups are NOARP ones: their addresses follow from theirs.
+    if (!this.has(head.ifindex) || !attrs.has(NDA_LLADDR) || (head.state & NUD_NOARP) !== 0) return;
+    if ((head.state & NUD_PERMANENT) === 0) view.setUint16(NLMSG_HDRLEN + NDMSG_NDM_STATE, NUD_STALE, true);
     newNeigh(this.stack, requestOf(copy, NLM_F_CREATE));
   }
 
