@@ -27,6 +27,7 @@ export const DO_EXAMPLES: readonly Example[] = [
   ['vedette do --network=user -- curl https://example.com', 'with a way out to public addresses'],
   ["vedette do --network=user --allow '*.npmjs.org:443' -- npm install", 'these names and nothing else'],
   ['vedette do --network=user -p 8080:80 -- nginx', 'port 8080 of this machine is port 80 inside'],
+  ['ip netns exec NAME vedette do --network=sandbox -- nginx', 'on the interfaces of a network namespace'],
   ['vedette do --strace=trace.txt -- true', 'write every system call to a file'],
 ];
 
