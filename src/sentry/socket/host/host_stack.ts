@@ -81,5 +81,10 @@ export class HostStack implements SocketStack {
 
   *timeWaits(): Iterable<Waiting> {}
 
+  // Sockets of the host would pass it by.
+  filter(): null {
+    return null;
+  }
+
   end(): void {}
 }

@@ -128,6 +128,11 @@ export class UserStack implements SocketStack {
     return this.inner.setAddress(index, address, bits);
   }
 
+  // Sockets of the host would pass it by.
+  filter(): null {
+    return null;
+  }
+
   end(): void {
     this.inner.end();
   }

@@ -6,6 +6,7 @@ import { AF_INET6, SOCK_RAW } from '../../../abi/net/socket.ts';
 import { randomWord } from '../../../host/random.ts';
 import { ANY_V4, ANY_V6, type IpAddress } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
+import { Filter } from '../../../net/filter/filter.ts';
 import { InterfaceAddress } from '../../../net/ip/addresses.ts';
 import type { Link } from '../../../net/link/link.ts';
 import type { NetMemory } from '../../../net/memory.ts';
@@ -101,6 +102,7 @@ class PortLink implements LinkView {
 export class StackPort implements SocketStack {
   readonly stack: Stack;
   readonly protocol: TcpProtocol;
+  private filters: Filter | null = null;
 
   /** `payer` pays for what no socket of its own has: datagrams that wait, neighbours, fragments. */
   constructor(clock: NetClock, payer: Account) {
@@ -130,6 +132,11 @@ export class StackPort implements SocketStack {
 
   flush(): void {
     this.stack.flush();
+  }
+
+  filter(): Filter {
+    this.filters ??= new Filter(this.stack);
+    return this.filters;
   }
 
   end(): void {

@@ -139,6 +139,12 @@ function ifInet6(ns: InetNamespace): string {
 /** A table of sockets or interfaces of a namespace; undefined when its rows are nobody's here. */
 export type NetTable = (ns: InetNamespace) => string | Iterable<string>;
 
+/** Tables of the packet filter that somebody looked at: iptables-save(8) saves those. */
+function filterNames(ns: InetNamespace, v6: boolean): string {
+  const names = ns.stack.filter()?.names(v6) ?? [];
+  return names.map((name) => `${name}\n`).join('');
+}
+
 export const INET_TABLES: ReadonlyMap<string, NetTable> = new Map<string, NetTable>([
   ['tcp', (ns) => rows(ns, AF_INET, SOCK_STREAM, IPPROTO_TCP)],
   ['tcp6', (ns) => rows(ns, AF_INET6, SOCK_STREAM, IPPROTO_TCP)],
@@ -152,4 +158,6 @@ export const INET_TABLES: ReadonlyMap<string, NetTable> = new Map<string, NetTab
   ['sockstat6', sockstat6],
   ['dev', dev],
   ['if_inet6', ifInet6],
+  ['ip_tables_names', (ns) => filterNames(ns, false)],
+  ['ip6_tables_names', (ns) => filterNames(ns, true)],
 ]);
