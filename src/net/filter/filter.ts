@@ -120,10 +120,9 @@ export class Filter implements PacketHooks, TargetRunner, Situation {
     else memory.give(-more);
     family.tables.set(table.name, table);
     family.settle();
-    const idle = this.v4.idle && this.v6.idle;
-    // Connections that are translated go on after their rule.
-    if (idle && this.tracker.count === 0) this.stack.hooks = null;
-    else this.stack.hooks = this;
+    // Connections are kept while a rule needs them, as on Linux: then translated ones end, and others begin as new.
+    if (!this.v4.tracks && !this.v6.tracks) this.tracker.clear();
+    this.stack.hooks = this.v4.idle && this.v6.idle ? null : this;
     return 0;
   }
 
@@ -150,7 +149,7 @@ export class Filter implements PacketHooks, TargetRunner, Situation {
   }
 
   private track(family: Family, v: View): void {
-    if ((!family.tracks && this.tracker.count === 0) || v.packet.track !== null) return;
+    if (!family.tracks || v.packet.track !== null) return;
     if (v.v6 && isNeighbourDiscovery(v)) {
       this.untracked = true;
       return;

@@ -47,6 +47,8 @@ export const MATCHES: Readonly<Record<string, readonly number[]>> = {
 /** XT_CONNTRACK_STATE, XT_CONNTRACK_PROTO. */
 const CT_STATE = 1;
 const CT_PROTO = 2;
+/** XT_CONNTRACK_STATE_ALIAS: it was called `state`. */
+const CT_ALIAS = 1 << 13;
 /** XT_OWNER_UID, XT_OWNER_GID, XT_OWNER_SOCKET. */
 const OWNER_UID = 1;
 const OWNER_SOCKET = 4;
@@ -223,13 +225,22 @@ const KINDS: Readonly<Record<string, number>> = {
   addrtype: ADDRTYPE,
 };
 
+/** Protocols that a rule must name to have a match. */
+export const MATCH_PROTOCOLS: Readonly<Record<string, readonly number[]>> = {
+  tcp: [6],
+  udp: [17],
+  icmp: [1],
+  icmp6: [58],
+  multiport: [6, 17, 33, 132, 136],
+};
+
 /** The match of a rule that is reached from `hooks` (bits); null when there is no such, or not with these values. */
 export function readMatch(name: string, revision: number, data: Uint8Array, hooks: number): Match | null {
   const size = Object.hasOwn(MATCHES, name) ? (MATCHES[name]![revision] ?? 0) : 0;
   if (size === 0 || data.length < size) return null;
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   // What conntrack is asked besides, and groups of owners, are not known here.
-  if (name === 'conntrack' && (view.getUint16(146, true) & ~(CT_STATE | CT_PROTO)) !== 0) return null;
+  if (name === 'conntrack' && (view.getUint16(146, true) & ~(CT_STATE | CT_PROTO | CT_ALIAS)) !== 0) return null;
   if (name === 'owner') {
     if ((view.getUint8(16) & ~(OWNER_UID | OWNER_SOCKET)) !== 0) return null;
     if ((hooks & ~((1 << LOCAL_OUT) | (1 << POST_ROUTING))) !== 0) return null;

@@ -1,8 +1,10 @@
 // FilterTable: one table of one family: the block of bytes that programs set and get, and the rules read out of it.
 
 import { EINVAL, ELOOP } from '../../abi/errno.ts';
+import { IPPROTO_TCP } from '../../abi/net/in.ts';
 import {
   HOOKS,
+  INV_PROTO,
   type Layout,
   NF_ACCEPT,
   NF_DROP,
@@ -14,7 +16,7 @@ import {
   textAt,
   XT_RETURN,
 } from './layout.ts';
-import { type Match, readMatch } from './match.ts';
+import { MATCH_PROTOCOLS, type Match, readMatch } from './match.ts';
 import { ERROR, readTarget, STANDARD, type Target } from './target.ts';
 
 /** Of chains that jump to each other. */
@@ -180,12 +182,16 @@ function reached(
 function readRule(name: string, layout: Layout, bytes: Uint8Array, at: number, hooks: number): Rule | number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const targetAt = at + view.getUint16(at + layout.targetOffset, true);
+  // 0 where the rule is not about one protocol.
+  const protocol = (bytes[at + layout.inverted]! & INV_PROTO) !== 0 ? 0 : view.getUint16(at + layout.proto, true);
   const matches: Match[] = [];
   for (let m = at + layout.size; m < targetAt; ) {
     const size = view.getUint16(m, true);
     if (size < PART_HEADER || size % 8 !== 0 || m + size > targetAt) return -EINVAL;
+    const part = textAt(bytes, m + PART_NAME, PART_NAME_SIZE);
+    if (Object.hasOwn(MATCH_PROTOCOLS, part) && !MATCH_PROTOCOLS[part]!.includes(protocol)) return -EINVAL;
     const match = readMatch(
-      textAt(bytes, m + PART_NAME, PART_NAME_SIZE),
+      part,
       bytes[m + PART_REVISION]!,
       bytes.subarray(m + PART_HEADER, m + size),
       hooks,
@@ -200,7 +206,7 @@ function readRule(name: string, layout: Layout, bytes: Uint8Array, at: number, h
   const data = bytes.subarray(targetAt + PART_HEADER, targetAt + size);
   const part = textAt(bytes, targetAt + PART_NAME, PART_NAME_SIZE);
   const target = readTarget(name, layout.v6, part, bytes[targetAt + PART_REVISION]!, data, hooks);
-  if (target === null) return -EINVAL;
+  if (target === null || (target.resets(layout.v6) && protocol !== IPPROTO_TCP)) return -EINVAL;
   if (target.kind === STANDARD && target.value < 0 && target.value !== XT_RETURN) {
     const verdict = -target.value - 1;
     if (verdict !== NF_ACCEPT && verdict !== NF_DROP) return -EINVAL;

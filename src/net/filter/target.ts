@@ -94,16 +94,22 @@ export class Target {
     this.highPort = highPort;
   }
 
+  /** REJECT with a reset, which is TCP's alone: IPT_TCP_RESET, IP6T_TCP_RESET. */
+  resets(v6: boolean): boolean {
+    return this.kind === REJECT && this.value === (v6 ? 6 : 7);
+  }
+
   get isNat(): boolean {
     return this.kind >= SNAT;
   }
 }
 
-function readRange(kind: number, view: DataView, compat: boolean): Target | null {
+function readRange(kind: number, view: DataView, compat: boolean, v6: boolean): Target | null {
   const flags = view.getUint32(compat ? 4 : 0, true);
   if (compat && view.getUint32(0, true) !== 1) return null;
-  const low = compat ? getIpv4(view, 8) : getIpv6(view, 4);
-  const high = compat ? getIpv4(view, 12) : getIpv6(view, 20);
+  const read = v6 ? getIpv6 : getIpv4;
+  const low = read(view, compat ? 8 : 4);
+  const high = read(view, compat ? 12 : 20);
   const at = compat ? 16 : 36;
   const maps = (flags & MAP_IPS) !== 0;
   const ports = (flags & PROTO_SPECIFIED) !== 0;
@@ -135,7 +141,7 @@ export function readTarget(
   if (kind >= SNAT) {
     if (table !== 'nat') return null;
     // Revision 0 of IPv4 has a list of one range; others one of both families' size.
-    return readRange(kind, view, !v6 && revision === 0);
+    return readRange(kind, view, !v6 && revision === 0, v6);
   }
   if (kind === STANDARD) return new Target(kind, view.getInt32(0, true));
   if (kind === REJECT) {

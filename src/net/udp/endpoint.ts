@@ -1,6 +1,6 @@
 // UdpEndpoint: what a socket of UDP holds: udp(7).
 
-import { EADDRNOTAVAIL, EAGAIN, EDESTADDRREQ, EFAULT, EINVAL, EMSGSIZE, EPIPE } from '../../abi/errno.ts';
+import { EADDRNOTAVAIL, EAGAIN, EDESTADDRREQ, EFAULT, EINVAL, EMSGSIZE, EPERM, EPIPE } from '../../abi/errno.ts';
 import { IPPROTO_UDP } from '../../abi/net/in.ts';
 import type { IpAddress } from '../address.ts';
 import { LOOPBACK_V4, LOOPBACK_V6 } from '../address.ts';
@@ -129,7 +129,8 @@ export class UdpEndpoint extends DatagramBase {
     const counters = path.dst.isV4 ? stack.counters.udp : stack.counters.udp6;
     if (r < 0) {
       counters.SndbufErrors++;
-      if (r !== -EMSGSIZE) r = 0;
+      // What a filter drops is told the sender.
+      if (r !== -EMSGSIZE && r !== -EPERM) r = 0;
     } else counters.OutDatagrams++;
     stack.flush();
     return r < 0 ? r : length;
