@@ -9,7 +9,14 @@ import { folder } from './net.ts';
 
 const PYTHON = '/usr/bin/python3';
 /** A namespace of its own, and a lock file that is nobody else's. */
-const NATIVE = ['unshare', '-nm', 'sh', '-c', 'mount -t tmpfs none /run && ip link set lo up && exec "$@"', 'sh'];
+const NATIVE = [
+  'unshare',
+  '-nm',
+  'sh',
+  '-c',
+  'mount -t tmpfs none /run && ip link set lo up && exec "$@"',
+  'sh',
+];
 const all = needs('root', 'inside', 'unshare', 'ip', 'ping', PYTHON, 'iptables-legacy', 'ip6tables-legacy');
 
 describe('packet filter', all, () => {

@@ -240,7 +240,8 @@ export function readMatch(name: string, revision: number, data: Uint8Array, hook
   if (size === 0 || data.length < size) return null;
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   // What conntrack is asked besides, and groups of owners, are not known here.
-  if (name === 'conntrack' && (view.getUint16(146, true) & ~(CT_STATE | CT_PROTO | CT_ALIAS)) !== 0) return null;
+  if (name === 'conntrack' && (view.getUint16(146, true) & ~(CT_STATE | CT_PROTO | CT_ALIAS)) !== 0)
+    return null;
   if (name === 'owner') {
     if ((view.getUint8(16) & ~(OWNER_UID | OWNER_SOCKET)) !== 0) return null;
     if ((hooks & ~((1 << LOCAL_OUT) | (1 << POST_ROUTING))) !== 0) return null;

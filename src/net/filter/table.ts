@@ -183,7 +183,8 @@ function readRule(name: string, layout: Layout, bytes: Uint8Array, at: number, h
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const targetAt = at + view.getUint16(at + layout.targetOffset, true);
   // 0 where the rule is not about one protocol.
-  const protocol = (bytes[at + layout.inverted]! & INV_PROTO) !== 0 ? 0 : view.getUint16(at + layout.proto, true);
+  const protocol =
+    (bytes[at + layout.inverted]! & INV_PROTO) !== 0 ? 0 : view.getUint16(at + layout.proto, true);
   const matches: Match[] = [];
   for (let m = at + layout.size; m < targetAt; ) {
     const size = view.getUint16(m, true);

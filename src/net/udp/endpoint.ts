@@ -1,6 +1,15 @@
 // UdpEndpoint: what a socket of UDP holds: udp(7).
 
-import { EADDRNOTAVAIL, EAGAIN, EDESTADDRREQ, EFAULT, EINVAL, EMSGSIZE, EPERM, EPIPE } from '../../abi/errno.ts';
+import {
+  EADDRNOTAVAIL,
+  EAGAIN,
+  EDESTADDRREQ,
+  EFAULT,
+  EINVAL,
+  EMSGSIZE,
+  EPERM,
+  EPIPE,
+} from '../../abi/errno.ts';
 import { IPPROTO_UDP } from '../../abi/net/in.ts';
 import type { IpAddress } from '../address.ts';
 import { LOOPBACK_V4, LOOPBACK_V6 } from '../address.ts';
