@@ -1,4 +1,4 @@
-// The flags about the network: --network, --allow, --deny, --policy, -p, --dns, --network-log.
+// The flags about the network: --network, --allow, --deny, --policy, -p, --dns, --network-log, --mtu, --pcap.
 
 import { readFileSync } from 'node:fs';
 import { parseAddress } from '../net/address.ts';
@@ -31,7 +31,13 @@ const NEED_NETWORK: Readonly<Record<string, string>> = {
   dns: '--dns',
   networkLog: '--network-log',
   secret: '--secret',
+  mtu: '--mtu',
 };
+/** Those of them that are about relays, which there are not when the packets are the programs' own. */
+const NEED_RELAYS = ['publish', 'allow', 'deny', 'policy', 'dns', 'networkLog'];
+/** The least that IPv6 works with, and the most that IPv4's length field holds. */
+const LEAST_MTU = 1280;
+const MOST_MTU = 65535;
 
 function wrong(message: string): never {
   throw new StartError(message, STATUS_USAGE);
@@ -75,6 +81,13 @@ function dnsOf(text: string): Name {
   return { address, port };
 }
 
+function mtuOf(text: string): number {
+  const mtu = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (mtu < LEAST_MTU || mtu > MOST_MTU)
+    wrong(`--mtu ${text}: fix: a number from ${LEAST_MTU} to ${MOST_MTU}`);
+  return mtu;
+}
+
 /** What the flags say of the network. Throws StartError. */
 export function networkOptions(
   flags: Flags,
@@ -87,10 +100,20 @@ export function networkOptions(
   const many = (name: string): string[] => (flags[name] as string[] | undefined) ?? [];
   const given = (name: string): boolean =>
     Array.isArray(flags[name]) ? flags[name].length > 0 : flags[name] !== undefined;
+  const pcap = typeof flags.pcap === 'string' ? hostFile(flags.pcap) : null;
   if (mode === 'none') {
     for (const [name, flag] of Object.entries(NEED_NETWORK))
       if (given(name)) wrong(`${flag}: there is no network; fix: --network=user`);
-    return NO_NETWORK;
+    return { ...NO_NETWORK, pcap };
+  }
+  const mtu = typeof flags.mtu === 'string' ? mtuOf(flags.mtu) : 0;
+  if (mode === 'sandbox') {
+    for (const name of NEED_RELAYS)
+      if (given(name))
+        wrong(
+          `${NEED_NETWORK[name]}: with --network=sandbox programs send packets of their own; fix: --network=user`,
+        );
+    return { ...NO_NETWORK, mode, mtu, pcap };
   }
   const rules = rulesOf(flags);
   const file = typeof flags.policy === 'string' ? fileOf(hostFile(flags.policy)) : null;
@@ -101,6 +124,9 @@ export function networkOptions(
     return p;
   });
   if (mode === 'host') {
+    if (pcap !== null)
+      wrong(`--pcap: with --network=host the packets are this machine's; fix: tcpdump -w ${pcap}`);
+    if (mtu > 0) wrong('--mtu: with --network=host interfaces are those of this machine; fix: ip link set');
     if (publish.length > 0)
       wrong('-p: with --network=host the ports inside are those of this machine; fix: leave -p out');
     if (given('dns')) wrong('--dns: with --network=host programs ask by themselves; fix: --network=user');
@@ -125,5 +151,7 @@ export function networkOptions(
     reads,
     proxy: reads ? parseHanded(process.env[HANDED_NAME]) : null,
     setEnv,
+    mtu,
+    pcap,
   };
 }

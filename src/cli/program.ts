@@ -167,9 +167,9 @@ export function makeProgram(
     .addOption(
       new Option(
         '--network <mode>',
-        'none (loopback alone), user (outbound through this machine, to public addresses unless rules say otherwise), host (that of this machine)',
+        'none (loopback alone), user (outbound through this machine, to public addresses unless rules say otherwise), sandbox (the interfaces of the network namespace that this is started in), host (that of this machine)',
       )
-        .choices(['none', 'user', 'host'])
+        .choices(['none', 'user', 'sandbox', 'host'])
         .default('none'),
     )
     .addOption(
@@ -208,6 +208,11 @@ export function makeProgram(
         .default([], 'none'),
     )
     .option('--network-log <file>', 'append what was allowed and denied, as lines of JSON')
+    .option(
+      '--mtu <bytes>',
+      'largest packet of the interfaces to the outside, with --network=user or sandbox',
+    )
+    .option('--pcap <file>', 'write the packets of the sandbox to a file, for tshark and wireshark')
     .option('--strace [file]', 'trace system calls, to stderr or to a file (--strace=FILE)')
     .option('--diff [file]', 'at the end, list files that were added, changed or deleted (--diff=FILE)')
     .option('--profile [file]', 'say where the time went, on stderr or in a file (--profile=FILE)')

@@ -31,6 +31,7 @@ export const DO_EXAMPLES: readonly Example[] = [
     'TOKEN is used for that host and never inside',
   ],
   ['vedette do --network=user -p 8080:80 -- nginx', 'port 8080 of this machine is port 80 inside'],
+  ['ip netns exec NAME vedette do --network=sandbox -- nginx', 'on the interfaces of a network namespace'],
   ['vedette do --strace=trace.txt -- true', 'write every system call to a file'],
 ];
 

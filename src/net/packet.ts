@@ -50,6 +50,8 @@ export class Packet {
   priority = 0;
   /** When it came in, monotonic ns; 0 when nobody asked. */
   atNs = 0;
+  /** What a filter knows of it: its own (filter/track.ts). */
+  track: object | null = null;
 
   /** A packet to send has its headers written backwards from the end of a new buffer; one received starts at 0. */
   constructor(head: Uint8Array = new Uint8Array(HEAD_SIZE), start = head.length, end = head.length) {

@@ -17,6 +17,7 @@ import {
 } from '../abi/net/rtnetlink.ts';
 import { IpAddress, LOOPBACK_V4, LOOPBACK_V6 } from './address.ts';
 import { NetCounters } from './counters.ts';
+import type { PacketHooks } from './hooks.ts';
 import { AddressTable, InterfaceAddress } from './ip/addresses.ts';
 import { GroupTable, solicitedGroup } from './ip/groups.ts';
 import { ErrorRate, sendIcmpError } from './ip/icmp_error.ts';
@@ -95,6 +96,8 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
   ended = false;
   /** Set by whoever wants to hear. */
   observer: StackObserver | null = null;
+  /** Who filters packets; null while nobody does. */
+  hooks: PacketHooks | null = null;
 
   constructor(clock: NetClock, random: NetRandom, memory: NetMemory, wires: Wires = new Wires(clock)) {
     this.wires = wires;

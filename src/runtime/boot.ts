@@ -38,7 +38,7 @@ import { handOn } from './inherited.ts';
 import { lockDown } from './lockdown/lockdown.ts';
 import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
 import type * as Authority from './network/authority.ts';
-import { setUpNetwork } from './network/network.ts';
+import { type Network, setUpNetwork } from './network/network.ts';
 import { type SandboxOptions, STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
 import type { openLayer as OpenLayer } from './overlay.ts';
 import { createPlatform } from './platforms.ts';
@@ -57,7 +57,6 @@ export class Loader implements SignalTarget {
   private readonly openLayer: typeof OpenLayer | null;
   /** The same of --secret and of rules about requests. */
   private readonly authority: typeof Authority | null;
-  private env: readonly string[];
   private memfile!: MemoryFile;
   private poller!: HostPoller;
   private platform!: Platform;
@@ -67,6 +66,7 @@ export class Loader implements SignalTarget {
   private devpts!: Devpts;
   private terminals: Terminals | null = null;
   private binds: BindFs[] = [];
+  private network: Network | null = null;
   private stdio!: Stdio;
   private init!: Task;
   private stepNumber = 0;
@@ -83,7 +83,6 @@ export class Loader implements SignalTarget {
     this.tracer = tracer;
     this.openLayer = openLayer;
     this.authority = authority;
-    this.env = options.env;
     this.debugLog = options.debugLog === null ? null : new DebugLog(options.debugLog, 'do');
     try {
       this.build();
@@ -123,8 +122,8 @@ export class Loader implements SignalTarget {
     );
     const { hostname } = o;
     if (hostname !== null) this.step('host name', () => nameHost(this.kernel, this.ctx, hostname));
-    if (o.network.mode !== 'none')
-      this.env = this.step(`network ${o.network.mode}`, () =>
+    if (o.network.mode !== 'none' || o.network.pcap !== null)
+      this.network = this.step(`network ${o.network.mode}`, () =>
         setUpNetwork(this.kernel, this.poller, this.ctx, o.network, o.env, this.authority),
       );
     this.init = this.step('first program', () => this.makeInit());
@@ -190,7 +189,7 @@ export class Loader implements SignalTarget {
     ctx.fs.setCwd(cwd);
     const fs = new FsContext(ctx.fs.root, cwd, o.inherited.umask);
     const limits = o.inherited.limits.clone();
-    const env = envOf(this.env, o.followsUser, identity);
+    const env = envOf(this.network?.env ?? o.env, o.followsUser, identity);
     const program = loadCommand({ kernel: this.kernel, ctx, argv: o.argv, env, limits });
     const fds = new FdTable();
     this.stdio = new Stdio(this.poller, this.memfile, o);
@@ -252,6 +251,8 @@ export class Loader implements SignalTarget {
       if (r < 0) process.stderr.write(`vedette: a mapped file could not be written: ${errnoName(-r)}\n`);
     }
     this.binds = [];
+    this.network?.close();
+    this.network = null;
     this.debugLog?.close();
   }
 

@@ -43,8 +43,8 @@ export interface DoOptions {
   /** false: system call instructions in the program stay as they are. */
   readonly patchCalls?: boolean;
   readonly fsgsbase?: 'auto' | 'on' | 'off';
-  /** none, user (through this machine, to public addresses unless rules say otherwise) or host. */
-  readonly network?: 'none' | 'user' | 'host';
+  /** none, user (through this machine, to public addresses unless rules say otherwise), sandbox (the namespace's interfaces) or host. */
+  readonly network?: 'none' | 'user' | 'sandbox' | 'host';
   /** What is refused, asked before `allow`: NAME, *.NAME, CIDR, public, private, all; with [:PORTS][/PROTOCOL]. */
   readonly deny?: readonly string[];
   /** What may be reached; nothing else is then. */
@@ -59,6 +59,10 @@ export interface DoOptions {
   readonly secret?: readonly string[];
   /** A file to which decisions are appended. */
   readonly networkLog?: string;
+  /** Largest packet of the interfaces to the outside. */
+  readonly mtu?: number;
+  /** A file for the packets of the sandbox. */
+  readonly pcap?: string;
   /** Trace of system calls: true for stderr, or a file. */
   readonly strace?: boolean | string;
   /** Report of where the time went: true for stderr, or a file. */
@@ -124,6 +128,8 @@ export const KINDS: Readonly<Record<keyof DoOptions, Kind>> = {
   dns: 'list',
   secret: 'list',
   networkLog: 'text',
+  mtu: 'text',
+  pcap: 'text',
   strace: 'file',
   profile: 'file',
   diff: 'file',

@@ -46,6 +46,7 @@ export class Net {
   private readonly host: ChildProcess;
   private readonly world: ChildProcess;
   private readonly servers: ChildProcess[] = [];
+  private middle: ChildProcess | null = null;
 
   private constructor(host: ChildProcess, world: ChildProcess) {
     this.host = host;
@@ -86,12 +87,58 @@ export class Net {
     return runNative(['nsenter', ...this.enter(this.host), ...argv], options);
   }
 
+  /** Makes the way to WEB and WEB6 that of a bad network, in a namespace between the two: impair.py. To be ended. */
+  async impair(words: string[]): Promise<() => Promise<void>> {
+    this.middle ??= await holder();
+    const [middle, world] = [String(this.middle.pid), String(this.world.pid)];
+    const on = (of: ChildProcess, script: string, ...args: string[]): void =>
+      void execFileSync('nsenter', [...this.enter(of), 'sh', '-c', `set -e\n${script}`, 'sh', ...args]);
+    // What is in between takes no large segments and computes no checksums.
+    const plain = 'ethtool -K $1 tx off tso off gso off sg off > /dev/null 2>&1 || true';
+    on(
+      this.middle,
+      `ip link add m0 type veth peer name w0 netns $1; ip link add m1 type veth peer name w1 netns $2
+       ip link set m0 up; ip link set m1 up`,
+      String(this.host.pid),
+      world,
+    );
+    on(
+      this.host,
+      `${plain}; ip addr add 9.8.8.1/24 dev $1; ip addr add 2600:8::1/64 dev $1 nodad; ip link set $1 up
+       ip route add ${WEB}/32 via 9.8.8.2; ip -6 route add ${WEB6}/128 via 2600:8::2`,
+      'w0',
+    );
+    on(
+      this.world,
+      `${plain}; ip addr add 9.8.8.2/24 dev $1; ip addr add 2600:8::2/64 dev $1 nodad; ip link set $1 up`,
+      'w1',
+    );
+    const child = spawn(
+      'nsenter',
+      ['-t', middle, '-n', '--', '/usr/bin/python3', join(folder, 'impair.py'), 'm0', 'm1', ...words],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    this.servers.push(child);
+    await new Promise((done) => child.stdout!.once('data', done));
+    return async () => {
+      const ended = new Promise((done) => child.on('exit', done));
+      child.kill('SIGKILL');
+      await ended;
+      on(this.middle!, 'ip link del m0; ip link del m1');
+    };
+  }
+
+  /** Outside, natively. */
+  nativeOutside(argv: string[], options: RunOptions = {}): Promise<RunResult> {
+    return runNative(['nsenter', ...this.enter(this.world), ...argv], options);
+  }
+
   /** Inside Vedette, which runs in the place of this machine. */
   inside(argv: string[], flags: string[], options: RunOptions = {}): Promise<RunResult> {
     return runNative(['nsenter', ...this.enter(this.host), ...vedette, ...flags, '--', ...argv], options);
   }
 
   end(): void {
-    for (const child of [...this.servers, this.host, this.world]) child.kill('SIGKILL');
+    for (const child of [...this.servers, this.host, this.world, this.middle]) child?.kill('SIGKILL');
   }
 }

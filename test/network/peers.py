@@ -111,6 +111,8 @@ ending = 'none'
 def tcp(family, address, port):
     s = socket.socket(family, socket.SOCK_STREAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     s.bind((address, port))
     s.listen(4096)
     while True:
@@ -120,6 +122,8 @@ def tcp(family, address, port):
 
 def udp(family, address, port):
     s = socket.socket(family, socket.SOCK_DGRAM)
+    if family == socket.AF_INET6:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     s.bind((address, port))
     while True:
         b, a = s.recvfrom(65535)
@@ -245,6 +249,8 @@ def start(f, *a):
 if sys.argv[1:] == ['anywhere']:  # a server of this machine, or of a sandbox
     start(tcp, socket.AF_INET, '', 7000)
     start(udp, socket.AF_INET, '', 7001)
+    start(tcp, socket.AF_INET6, '::', 7000)
+    start(udp, socket.AF_INET6, '::', 7001)
     time.sleep(0.2)
     print('ready', flush=True)
     threading.Event().wait()

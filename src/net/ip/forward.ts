@@ -25,9 +25,10 @@ import { findPath } from './path.ts';
 
 const walk = new HeaderWalk();
 
-/** Sends a packet on; `packet.start` is at its network header. */
-export function forward(stack: Stack, packet: Packet): void {
+/** Sends a packet on; `packet.start` is at its network header; `passed`: filters saw it. */
+export function forward(stack: Stack, packet: Packet, passed = false): void {
   const { isV4 } = packet.dst;
+  if (!passed && stack.hooks !== null && !stack.hooks.through(packet)) return;
   const counters = isV4 ? stack.counters.ip : stack.counters.ip6;
   if (packet.dst.isLinkLocal || packet.src.isLinkLocal || packet.src.isAny || packet.dst.isLoopback) {
     counters.InAddrErrors++;
@@ -62,6 +63,7 @@ export function forward(stack: Stack, packet: Packet): void {
     packet.l4 = walk.at;
     packet.protocol = walk.protocol === FRAGMENT ? 0 : walk.protocol;
   }
+  if (stack.hooks !== null && !stack.hooks.leaving(packet, path)) return;
   const { mtu } = path;
   const alone = packet.l4 - packet.l3 + transportHeaderSize(packet) + packet.segment;
   const tooBig = packet.size > mtu && (packet.segment === 0 || alone > mtu);

@@ -244,7 +244,7 @@ export class GroupTable {
     packet.sum = SUM_GOOD;
     packet.ttl = 1;
     packet.ifindex = link.ifindex;
-    const path = new NetPath(src, dst, link, dst, 0, link.mtu, stack.pmtus, stack.generation);
+    const path = new NetPath(src, dst, link, dst, 0, link.mtu, stack.pmtus, stack.generation, 0);
     outputWritten(stack, packet, path, false, false);
   }
 }

@@ -318,8 +318,9 @@ function setNext(packet: Packet, protocol: number): void {
   packet.view.setUint8(nextAt, protocol);
 }
 
-/** A whole packet for us: raw sockets, then its protocol. l4, src, dst and protocol are set. */
-export function deliverOwn(stack: Stack, packet: Packet): void {
+/** A whole packet for us: raw sockets, then its protocol. l4, src, dst and protocol are set. `passed`: filters saw it. */
+export function deliverOwn(stack: Stack, packet: Packet, passed = false): void {
+  if (!passed && stack.hooks !== null && !stack.hooks.local(packet)) return;
   const { protocol } = packet;
   const { isV4 } = packet.dst;
   const counters = isV4 ? stack.counters.ip : stack.counters.ip6;

@@ -37,7 +37,7 @@ function send(stack: Stack, link: Link, packet: Packet, src: IpAddress, dst: IpA
   const { icmp6 } = stack.counters;
   icmp6.OutMsgs++;
   icmp6.outType[type]!++;
-  const path = new NetPath(src, dst, link, dst, 0, link.mtu, stack.pmtus, stack.generation);
+  const path = new NetPath(src, dst, link, dst, 0, link.mtu, stack.pmtus, stack.generation, 0);
   // Not to ourselves: our own question about an address would look like that of another who has it.
   stack.outputTo(packet, path, IPPROTO_ICMPV6, false, false);
 }

@@ -61,10 +61,16 @@ export function output(
 export function outputWritten(
   stack: Stack,
   packet: Packet,
-  path: NetPath,
+  to: NetPath,
   dontFragment: boolean,
   loop: boolean,
 ): number {
+  let path = to;
+  if (stack.hooks !== null) {
+    const way = stack.hooks.output(packet, path);
+    if (typeof way === 'number') return way;
+    path = way as NetPath;
+  }
   const counters = packet.dst.isV4 ? stack.counters.ip : stack.counters.ip6;
   counters.OutRequests++;
   if (path.local) {

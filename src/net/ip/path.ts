@@ -23,6 +23,8 @@ export class NetPath implements Path {
   readonly broadcast: boolean;
   readonly multicast: boolean;
   readonly generation: number;
+  /** Whose packets go there. */
+  readonly uid: number;
   /** Of link and route. */
   private readonly baseMtu: number;
   private readonly pmtus: PathMtus;
@@ -37,6 +39,7 @@ export class NetPath implements Path {
     mtu: number,
     pmtus: PathMtus,
     generation: number,
+    uid: number,
   ) {
     this.src = src;
     this.dst = dst;
@@ -48,6 +51,7 @@ export class NetPath implements Path {
     this.baseMtu = dst.isV4 ? Math.min(mtu, MOST) : mtu;
     this.pmtus = pmtus;
     this.generation = generation;
+    this.uid = uid;
   }
 
   get ifindex(): number {
@@ -101,7 +105,7 @@ export function findPath(stack: Stack, flow: Flow): NetPath | number {
     src = chosen ?? (isV4 ? ANY_V4 : ANY_V6);
   }
   const mtu = route.mtu > 0 ? Math.min(route.mtu, link.mtu) : link.mtu;
-  return new NetPath(src, dst, link, nextHop, type, mtu, stack.pmtus, stack.generation);
+  return new NetPath(src, dst, link, nextHop, type, mtu, stack.pmtus, stack.generation, flow.uid);
 }
 
 /** With an interface and without a route, everybody is a neighbour there: ip_route_output_key_hash_rcu(). */
@@ -113,5 +117,5 @@ function onLink(stack: Stack, flow: Flow): NetPath | number {
     ? flow.src
     : (selectSource(stack.addresses.all, flow.dst, flow.dst, link.ifindex) ?? flow.src);
   const type = flow.dst.isBroadcast ? RTN_BROADCAST : 0;
-  return new NetPath(src, flow.dst, link, flow.dst, type, link.mtu, stack.pmtus, stack.generation);
+  return new NetPath(src, flow.dst, link, flow.dst, type, link.mtu, stack.pmtus, stack.generation, flow.uid);
 }

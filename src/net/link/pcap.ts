@@ -18,6 +18,16 @@ const MOST_BYTES = 262144;
 const ETHERNET = 1;
 const RAW = 101;
 
+/**
+ * Fills in the transport's checksum of a frame whose network header is at `l3`, whoever left it out: what came in from a device was
+ * not looked at yet.
+ */
+export function finishCaptured(bytes: Uint8Array, l3: number): void {
+  const packet = new Packet(bytes, 0);
+  if (!findTransport(packet, l3)) return;
+  finishSum(packet);
+}
+
 export class PcapWriter {
   private readonly sink: PcapSink;
   private readonly clock: NetClock;
@@ -39,17 +49,10 @@ export class PcapWriter {
     sink.write(new Uint8Array(view.buffer));
   }
 
-  /** Fills in the checksum, whoever left it out: what came in from a device was not looked at yet. */
-  private finish(bytes: Uint8Array): void {
-    const packet = new Packet(bytes, 0);
-    if (!findTransport(packet, this.ethernet ? ETHERNET_SIZE : 0)) return;
-    finishSum(packet);
-  }
-
   /** Writes one packet as it would look on a wire: with its checksum. */
   write(packet: Packet): void {
     const bytes = packet.bytes();
-    if (packet.sum === SUM_MISSING) this.finish(bytes);
+    if (packet.sum === SUM_MISSING) finishCaptured(bytes, this.ethernet ? ETHERNET_SIZE : 0);
     const size = Math.min(bytes.length, MOST_BYTES);
     const record = new Uint8Array(16 + size);
     const view = new DataView(record.buffer);

@@ -8,6 +8,7 @@ import {
   EINVAL,
   EMSGSIZE,
   ENOBUFS,
+  EPERM,
   EPIPE,
 } from '../../abi/errno.ts';
 import { IPPROTO_UDP } from '../../abi/net/in.ts';
@@ -155,7 +156,8 @@ export class UdpEndpoint extends DatagramBase {
     const counters = path.dst.isV4 ? stack.counters.udp : stack.counters.udp6;
     if (r < 0) {
       counters.SndbufErrors++;
-      if (r !== -EMSGSIZE) r = 0;
+      // What a filter drops is told the sender.
+      if (r !== -EMSGSIZE && r !== -EPERM) r = 0;
     } else counters.OutDatagrams++;
     stack.flush();
     return r < 0 ? r : length;

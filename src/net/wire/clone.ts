@@ -25,6 +25,7 @@ export function copyFields(to: Packet, from: Packet): void {
   to.mark = from.mark;
   to.priority = from.priority;
   to.atNs = from.atNs;
+  to.track = from.track;
 }
 
 /** Cuts what lies behind the first `size` bytes from `start` on: padding of links. */

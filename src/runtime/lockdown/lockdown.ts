@@ -31,7 +31,7 @@ export function partsOf(o: Needs, platform: string): CallPart[] {
   const parts = [enginePart(ownCodeRanges(), process.pid), kernelPart(process.pid)];
   parts.push(platform === 'ptrace' ? PTRACE_PART : systrapPart(SIG_KICK));
   if (o.overlay !== null || o.mounts.some((m) => m.shared)) parts.push(WRITING_PART);
-  if (o.network.mode !== 'none') parts.push(SOCKETS_PART);
+  if (o.network.mode === 'user' || o.network.mode === 'host') parts.push(SOCKETS_PART);
   return parts;
 }
 

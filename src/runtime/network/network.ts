@@ -15,6 +15,7 @@ import { NameTable } from '../policy/names.ts';
 import { Policy } from '../policy/policy.ts';
 import { DNS_V4, GATEWAY_V4, NET_V4_BITS, NET_V6_BITS, OWN_V4, OWN_V6 } from './addresses.ts';
 import type * as Authority from './authority.ts';
+import { Capture } from './capture.ts';
 import { HostGate } from './host_gate.ts';
 import { hostLinks } from './host_links.ts';
 import { PublishedDatagram, PublishedStream } from './inbound.ts';
@@ -23,7 +24,11 @@ import type { NetworkOptions } from './options.ts';
 import { Readers } from './readers.ts';
 import { hostResolvers, writeResolvConf } from './resolv_conf.ts';
 import { Resolver } from './resolver.ts';
+import { TakenNetwork } from './sandbox/take_over.ts';
 import { UserGate } from './user_gate.ts';
+
+/** Of eth0 with --network=user. */
+const MTU = 1500;
 
 /** Addresses of the host's interfaces that others may call public. */
 function ownAddresses(): Set<string> {
@@ -40,9 +45,27 @@ function openLog(file: string | null): NetworkLog {
   }
 }
 
+/** The network of a sandbox: what has to be ended with it, and the environment that programs need for it. */
+export class Network {
+  readonly taken: TakenNetwork | null;
+  readonly capture: Capture | null;
+  readonly env: readonly string[];
+
+  constructor(taken: TakenNetwork | null, capture: Capture | null, env: readonly string[]) {
+    this.taken = taken;
+    this.capture = capture;
+    this.env = env;
+  }
+
+  close(): void {
+    this.taken?.close();
+    this.capture?.close();
+  }
+}
+
 /**
- * Gives the first namespace its way out; the environment as it is then. `authority` is there when somebody reads requests. Throws StartError
- * for what the caller can put right.
+ * Gives the first namespace its way out. `env` is the environment so far; `authority` is there when somebody reads requests. Throws
+ * StartError for what the caller can put right.
  */
 export function setUpNetwork(
   kernel: Kernel,
@@ -51,8 +74,23 @@ export function setUpNetwork(
   o: NetworkOptions,
   env: readonly string[],
   authority: typeof Authority | null,
+): Network {
+  const { stack } = kernel.net.stack as StackPort;
+  const capture = o.pcap === null ? null : new Capture(o.pcap, kernel.time, stack);
+  if (o.mode === 'none') return new Network(null, capture, env);
+  if (o.mode === 'sandbox') return new Network(new TakenNetwork(stack, poller, o.mtu), capture, env);
+  return new Network(null, capture, setUpRelays(kernel, poller, ctx, o, env, authority));
+}
+
+/** The environment as it is then. */
+function setUpRelays(
+  kernel: Kernel,
+  poller: HostPoller,
+  ctx: BootContext,
+  o: NetworkOptions,
+  env: readonly string[],
+  authority: typeof Authority | null,
 ): readonly string[] {
-  if (o.mode === 'none') return env;
   // Who may ping is the host's to say: a socket inside is one of its own.
   kernel.net.stack.net.pingGroupLow = 0;
   kernel.net.stack.net.pingGroupHigh = 0x7fffffff;
@@ -78,7 +116,7 @@ export function setUpNetwork(
     { address: OWN_V4, bits: NET_V4_BITS, broadcast: OWN_V4.masked(NET_V4_BITS, true) },
     { address: OWN_V6, bits: NET_V6_BITS, broadcast: null },
   ];
-  const stack = new UserStack(kernel.net.stack as StackPort, addresses, GATEWAY_V4);
+  const stack = new UserStack(kernel.net.stack as StackPort, addresses, GATEWAY_V4, o.mtu || MTU);
   kernel.net.stack = stack;
   for (const p of o.publish) {
     if (p.protocol === 'tcp') new PublishedStream(relays, kernel.time, log, stack, p);

@@ -6,10 +6,10 @@ import type { Rule } from '../policy/rule.ts';
 import type { Handed } from './handed.ts';
 import type { Publish } from './publish.ts';
 
-export const NETWORK_MODES: readonly string[] = ['none', 'user', 'host'];
+export const NETWORK_MODES: readonly string[] = ['none', 'user', 'sandbox', 'host'];
 
 export interface NetworkOptions {
-  readonly mode: 'none' | 'user' | 'host';
+  readonly mode: 'none' | 'user' | 'sandbox' | 'host';
   /** In the order in which they are asked. */
   readonly rules: readonly Rule[];
   /** What no rule is about; undefined: as the rules suggest. */
@@ -27,6 +27,10 @@ export interface NetworkOptions {
   readonly proxy: Handed | null;
   /** Variables that flags set. */
   readonly setEnv: readonly string[];
+  /** Of the interfaces to the outside; 0 for what they have. */
+  readonly mtu: number;
+  /** A file of the host for all packets of the sandbox's stack; null for none. */
+  readonly pcap: string | null;
 }
 
 export const NO_NETWORK: NetworkOptions = {
@@ -40,4 +44,6 @@ export const NO_NETWORK: NetworkOptions = {
   reads: false,
   proxy: null,
   setEnv: [],
+  mtu: 0,
+  pcap: null,
 };

@@ -9,7 +9,9 @@ import {
   IFF_NO_PI,
   IFF_TAP,
   IFF_VNET_HDR,
+  PACKET_ADD_MEMBERSHIP,
   PACKET_IGNORE_OUTGOING,
+  PACKET_MR_ALLMULTI,
   PACKET_VNET_HDR,
   SIZEOF_SOCKADDR_LL,
   SOCKADDR_LL_SLL_FAMILY,
@@ -19,7 +21,18 @@ import {
   TUN_F_TSO4,
   TUN_F_TSO6,
 } from '../../abi/net/packet.ts';
-import { AF_PACKET, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, SOL_PACKET } from '../../abi/net/socket.ts';
+import {
+  AF_PACKET,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_SNDBUF,
+  SO_SNDBUFFORCE,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  SOL_PACKET,
+  SOL_SOCKET,
+} from '../../abi/net/socket.ts';
 import {
   SYS_bind,
   SYS_close,
@@ -44,6 +57,9 @@ const TUNSETVNETHDRSZ = 0x400454d8;
 const VNET_HEADER = 10;
 /** A frame of 64 KiB, its link header and a struct virtio_net_hdr. */
 const BUFFER_SIZE = 65536 + 64;
+const PACKET_MREQ_SIZE = 16;
+/** Of a packet socket, both ways: frames that come while guests compute wait there. */
+const QUEUE_BYTES = 4 << 20;
 
 /** One descriptor that carries frames, and the memory that they pass through. */
 export class HostFrames implements FrameChannel, HostPollTarget {
@@ -122,18 +138,28 @@ export function openPacketSocket(ifindex: number, large: boolean): HostFrames | 
   // Bound first and with protocol 0 until then: nothing of other interfaces may come in.
   const fd = hostCall(SYS_socket, AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return fd;
-  const set = (name: number, value: number): number => {
+  const set = (level: number, name: number, value: number): number => {
     scratch.view.setInt32(0, value, true);
-    return hostCall(SYS_setsockopt, fd, SOL_PACKET, name, scratch.addr, 4);
+    return hostCall(SYS_setsockopt, fd, level, name, scratch.addr, 4);
   };
-  let r = set(PACKET_IGNORE_OUTGOING, 1);
-  if (r >= 0 && large) r = set(PACKET_VNET_HDR, 1);
+  let r = set(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+  if (r >= 0 && large) r = set(SOL_PACKET, PACKET_VNET_HDR, 1);
+  // Who may not go over the limit of the host gets what it allows.
+  if (set(SOL_SOCKET, SO_RCVBUFFORCE, QUEUE_BYTES) < 0) set(SOL_SOCKET, SO_RCVBUF, QUEUE_BYTES);
+  if (set(SOL_SOCKET, SO_SNDBUFFORCE, QUEUE_BYTES) < 0) set(SOL_SOCKET, SO_SNDBUF, QUEUE_BYTES);
   if (r >= 0) {
     scratch.u8.fill(0, 0, SIZEOF_SOCKADDR_LL);
     scratch.view.setUint16(SOCKADDR_LL_SLL_FAMILY, AF_PACKET, true);
     scratch.view.setUint16(SOCKADDR_LL_SLL_PROTOCOL, protocol, true);
     scratch.view.setInt32(SOCKADDR_LL_SLL_IFINDEX, ifindex, true);
     r = hostCall(SYS_bind, fd, scratch.addr, SIZEOF_SOCKADDR_LL);
+  }
+  if (r >= 0) {
+    // struct packet_mreq: the groups that we are in are not the host's, and a card lets no others through.
+    scratch.u8.fill(0, 0, PACKET_MREQ_SIZE);
+    scratch.view.setInt32(0, ifindex, true);
+    scratch.view.setUint16(4, PACKET_MR_ALLMULTI, true);
+    r = hostCall(SYS_setsockopt, fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, scratch.addr, PACKET_MREQ_SIZE);
   }
   if (r < 0) {
     hostCall(SYS_close, fd);

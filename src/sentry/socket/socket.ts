@@ -26,6 +26,9 @@ export const WRITE_EVENTS = POLLOUT | POLLWRNORM | POLLWRBAND;
 /** For read(2) and write(2), which carry neither address nor control messages. */
 const plain: Message = new Message();
 
+/** Not an option that is read from guest memory as a whole. */
+export const NOT_LARGE = 1 << 30;
+
 export abstract class SocketFile extends File implements Filtered {
   readonly family: number;
   /** SOCK_STREAM, SOCK_DGRAM, ... */
@@ -87,6 +90,15 @@ export abstract class SocketFile extends File implements Filtered {
   setsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
     if (level !== SOL_SOCKET) return -EOPNOTSUPP;
     return setSocketOption(ctx, this, name, len);
+  }
+
+  /** Options that are larger than scratch, at `addr` in guest memory; NOT_LARGE leaves them to setsockopt and getsockopt. */
+  setLargeOption(_ctx: VfsContext, _level: number, _name: number, _addr: number, _len: number): number {
+    return NOT_LARGE;
+  }
+
+  getLargeOption(_ctx: VfsContext, _level: number, _name: number, _addr: number, _len: number): number {
+    return NOT_LARGE;
   }
 
   get heldToReceive(): number {

@@ -54,6 +54,8 @@ export class NetTables {
     ],
     ['ptype', 'Type Device      Function\n'],
     ['wireless', ''],
+    ['ip_tables_names', ''],
+    ['ip6_tables_names', ''],
     ['snmp', ''],
     ['snmp6', ''],
     ['netstat', ''],

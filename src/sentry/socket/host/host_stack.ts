@@ -82,6 +82,11 @@ export class HostStack implements SocketStack {
 
   *timeWaits(): Iterable<Waiting> {}
 
+  // Sockets of the host would pass it by.
+  filter(): null {
+    return null;
+  }
+
   end(listener: EndListener): void {
     listener.ended();
   }

@@ -16,7 +16,6 @@ import type { AddressView, LinkView } from '../inet/links.ts';
 import type { EndListener, SocketStack, Waiting } from '../inet/namespace.ts';
 import type { StackPort } from '../inet/stack_port.ts';
 
-const MTU = 1500;
 const NO_ADDRESS = new Uint8Array(0);
 
 /** Takes no packets: those of raw sockets, since others' do not come here. */
@@ -35,11 +34,11 @@ export class UserStack implements SocketStack {
   private readonly gateway: IpAddress;
 
   /** `addresses`: the sandbox's own towards the world. `gateway`: who comes in with -p comes from there. */
-  constructor(inner: StackPort, addresses: readonly AddressView[], gateway: IpAddress) {
+  constructor(inner: StackPort, addresses: readonly AddressView[], gateway: IpAddress, mtu: number) {
     this.inner = inner;
     this.gateway = gateway;
     const { stack } = inner;
-    const link = new Link('eth0', new NoDevice(), ARPHRD_NONE, MTU, IFF_POINTOPOINT | IFF_NOARP, NO_ADDRESS);
+    const link = new Link('eth0', new NoDevice(), ARPHRD_NONE, mtu, IFF_POINTOPOINT | IFF_NOARP, NO_ADDRESS);
     stack.addLink(link);
     stack.setUp(link, true);
     for (const a of addresses)
@@ -131,6 +130,11 @@ export class UserStack implements SocketStack {
 
   setAddress(index: number, address: IpAddress | null, bits: number): number {
     return this.inner.setAddress(index, address, bits);
+  }
+
+  // Sockets of the host would pass it by.
+  filter(): null {
+    return null;
   }
 
   end(listener: EndListener): void {

@@ -44,6 +44,7 @@ import type { SocketFilter } from '../filter.ts';
 import type { Message, SockAddr } from '../message.ts';
 import { READ_EVENTS, type SocketFile, WRITE_EVENTS } from '../socket.ts';
 import { readControl, writeControl, writeError } from './control.ts';
+import { getFilterOption, setFilterOption } from './filter_option.ts';
 import { InetSocket } from './inet.ts';
 import { getIpOption, isIpLevel, setIpOption } from './ip_options.ts';
 import { NO_MEMBERSHIP, setMembership } from './multicast.ts';
@@ -295,6 +296,14 @@ export class InetDatagram extends InetSocket {
     if (value === 0 && this.far !== null) value = cmd === SIOCINQ ? this.far.unread : this.far.unsent;
     scratchView.setInt32(0, value, true);
     return ctx.mem.copyOutExact(arg, scratch, 0, 4);
+  }
+
+  override getLargeOption(ctx: VfsContext, level: number, name: number, addr: number, len: number): number {
+    return getFilterOption(ctx, this, level, name, addr, len);
+  }
+
+  override setLargeOption(ctx: VfsContext, level: number, name: number, addr: number, len: number): number {
+    return setFilterOption(ctx, this, level, name, addr, len);
   }
 
   override getsockopt(ctx: VfsContext, level: number, name: number, len: number): number {

@@ -2,6 +2,7 @@
 
 import type { IpAddress } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
+import type { Filter } from '../../../net/filter/filter.ts';
 import type { Stack } from '../../../net/stack.ts';
 import type { NetSysctl } from '../../../net/sysctl.ts';
 import type { TcpCounters, TcpSysctl } from '../../../net/tcp/sysctl.ts';
@@ -44,6 +45,8 @@ export interface SocketStack extends Links {
   addressOf(index: number): number;
   /** Answers for an address beside those of its interfaces. */
   addLocal(address: IpAddress): void;
+  /** Its packet filter; null where packets are not its own. */
+  filter(): Filter | null;
   /** Nobody has the namespace any more: no timer stays. Tells `listener` when it is over, at once or later. */
   end(listener: EndListener): void;
 }

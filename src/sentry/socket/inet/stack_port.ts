@@ -6,6 +6,7 @@ import { AF_INET6, SOCK_RAW } from '../../../abi/net/socket.ts';
 import { randomWord } from '../../../host/random.ts';
 import { ANY_V4, ANY_V6, type IpAddress } from '../../../net/address.ts';
 import type { DatagramEndpoint, StreamEndpoint } from '../../../net/endpoint.ts';
+import { Filter } from '../../../net/filter/filter.ts';
 import { InterfaceAddress } from '../../../net/ip/addresses.ts';
 import { BridgeDevice } from '../../../net/link/bridge.ts';
 import type { Link } from '../../../net/link/link.ts';
@@ -145,6 +146,7 @@ export class StackPort implements SocketStack, NetTimerTarget {
   private listener: EndListener | null = null;
   /** The first namespace's, of which this one has its wires; null for that one itself. */
   private readonly first: Stack | null;
+  private filters: Filter | null = null;
 
   /** `payer` pays for what no socket of its own has: neighbours, routes, fragments. */
   constructor(clock: NetClock, payer: Account, first: Stack | null) {
@@ -187,6 +189,11 @@ export class StackPort implements SocketStack, NetTimerTarget {
 
   flush(): void {
     this.stack.flush();
+  }
+
+  filter(): Filter {
+    this.filters ??= new Filter(this.stack);
+    return this.filters;
   }
 
   /** Connections without a socket go on to their end: as on Linux they keep the namespace. */

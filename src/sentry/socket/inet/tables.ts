@@ -201,6 +201,12 @@ function ifInet6(ns: InetNamespace): string {
 /** A table of sockets or interfaces of a namespace; undefined when its rows are nobody's here. */
 export type NetTable = (ns: InetNamespace) => string | Iterable<string>;
 
+/** Tables of the packet filter that somebody looked at: iptables-save(8) saves those. */
+function filterNames(ns: InetNamespace, v6: boolean): string {
+  const names = ns.stack.filter()?.names(v6) ?? [];
+  return names.map((name) => `${name}\n`).join('');
+}
+
 export const INET_TABLES: ReadonlyMap<string, NetTable> = new Map<string, NetTable>([
   ['tcp', (ns) => rows(ns, AF_INET, SOCK_STREAM, IPPROTO_TCP)],
   ['tcp6', (ns) => rows(ns, AF_INET6, SOCK_STREAM, IPPROTO_TCP)],
@@ -227,4 +233,6 @@ export const INET_TABLES: ReadonlyMap<string, NetTable> = new Map<string, NetTab
   ['ptype', () => '0800          ip_rcv\n0806          arp_rcv\n86dd          ipv6_rcv\n'],
   ['netlink', (ns) => ns.families.get(AF_NETLINK)?.procRows() ?? ''],
   ['packet', (ns) => ns.families.get(AF_PACKET)?.procRows() ?? ''],
+  ['ip_tables_names', (ns) => filterNames(ns, false)],
+  ['ip6_tables_names', (ns) => filterNames(ns, true)],
 ]);

@@ -41,7 +41,7 @@ import { SCRATCH_SIZE, scratch, scratchView } from '../../base/scratch.ts';
 import type { ArgKind } from '../../kernel/syscall_table.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import { createInet } from '../../socket/inet/create.ts';
-import type { SocketFile } from '../../socket/socket.ts';
+import { NOT_LARGE, type SocketFile } from '../../socket/socket.ts';
 import { installNew } from '../install.ts';
 import { ADDR, FD, IN_BUF, INT, ONE_OF, SOCKET_LEVEL, SOCKET_OPTION, STRUCT, UINT } from '../kinds.ts';
 import { sys } from '../row.ts';
@@ -215,6 +215,8 @@ function getsockopt(
   if (t.mem.copyInExact(lenAddr, scratch, 0, 4) !== 0) return -EFAULT;
   const room = scratchView.getInt32(0, true);
   if (room < 0) return -EINVAL;
+  const large = sock.getLargeOption(t, level, name, value, room);
+  if (large !== NOT_LARGE) return large;
   const n = sock.getsockopt(t, level, name, Math.min(room, SCRATCH_SIZE));
   if (n < 0) return n;
   if (n > 0 && t.mem.copyOutExact(value, scratch, 0, n) !== 0) return -EFAULT;
@@ -227,6 +229,8 @@ function setsockopt(t: Task, fd: number, level: number, name: number, value: num
   const sock = sockfd(t, fd);
   if (typeof sock === 'number') return sock;
   if (len < 0) return -EINVAL;
+  const large = sock.setLargeOption(t, level, name, value, len);
+  if (large !== NOT_LARGE) return large;
   const n = Math.min(len, MAX_OPTION);
   if (n > 0 && t.mem.copyInExact(value, scratch, 0, n) !== 0) return -EFAULT;
   return sock.setsockopt(t, level, name, n);
