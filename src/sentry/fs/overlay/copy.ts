@@ -18,9 +18,8 @@ import type { File } from '../../vfs/file.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { SharedWork } from '../../vfs/shared_work.ts';
 
-/** What one slice moves at most, the same where the host does it, and the unit in which zeros are left out. */
+/** What one slice moves at most, and the unit in which zeros are left out. */
 const SLICE_BYTES = 1 << 18;
-const HOST_BYTES = 1 << 19;
 const BLOCK = 4096;
 /** Runs of data that one slice goes over: a file may be nearly all holes. */
 const SLICE_RUNS = 16;
@@ -82,7 +81,7 @@ export class CopyUp implements SharedWork {
 
   /** One slice: MORE, or the end: COPIED, or -errno. */
   step(ctx: VfsContext): number {
-    let room = this.hostCopies ? HOST_BYTES : SLICE_BYTES;
+    let room = SLICE_BYTES;
     for (let runs = 0; runs < SLICE_RUNS && room > 0; runs++) {
       const end = this.findRun();
       if (this.at >= this.size) return this.finish(ctx);
@@ -117,10 +116,10 @@ export class CopyUp implements SharedWork {
       // Across file systems, and where there is something else in the way: by hand, which also tells what is really wrong.
       this.hostCopies = false;
     }
-    const len = Math.min(want, SLICE_BYTES);
     buffer ??= HostBuffer.alloc(SLICE_BYTES);
     const { host, from, at } = this;
-    const n = host === null ? from!.pread(ctx, new KernelIo(buffer.u8, 0, len), at) : readHost(host, len, at);
+    const n =
+      host === null ? from!.pread(ctx, new KernelIo(buffer.u8, 0, want), at) : readHost(host, want, at);
     const r = n > 0 ? writeData(ctx, this.out, buffer.u8, n, at) : n;
     return r < 0 ? r : n;
   }
