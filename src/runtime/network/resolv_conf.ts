@@ -1,17 +1,11 @@
 // /etc/resolv.conf: which resolvers the host has, and the file that programs inside find.
 
 import { readFileSync } from 'node:fs';
-import { EEXIST, ELOOP, ENOENT } from '../../abi/errno.ts';
-import { AT_FDCWD, O_CREAT, O_TRUNC, O_WRONLY } from '../../abi/fs/fcntl.ts';
 import { parseAddress } from '../../net/address.ts';
 import type { Name } from '../../net/endpoint.ts';
-import { stringToBytes } from '../../sentry/base/bytes.ts';
-import { failed } from '../../sentry/base/errno.ts';
-import { KernelIo } from '../../sentry/base/io.ts';
 import { log } from '../../sentry/base/log.ts';
-import { removeFile } from '../../sentry/vfs/dirops.ts';
-import { openAt } from '../../sentry/vfs/open.ts';
 import type { BootContext } from '../boot_context.ts';
+import { writeOwn } from '../files.ts';
 
 const FILE = '/etc/resolv.conf';
 const PORT = 53;
@@ -37,17 +31,9 @@ export function hostResolvers(): { servers: Name[]; search: string[] } {
   return { servers, search };
 }
 
-/** Writes the file inside: our server, and the host's search list. */
+/** Writes the file inside: our server, and the host's search list. On many machines it is a link there, whose place it takes. */
 export function writeResolvConf(ctx: BootContext, server: string, search: readonly string[]): void {
   const text = `${[`nameserver ${server}`, ...search].join('\n')}\n`;
-  const open = () => openAt(ctx, AT_FDCWD, FILE, O_WRONLY | O_CREAT | O_TRUNC, 0o644);
-  let file = open();
-  // On many machines it is a link, to a file that need not be there inside.
-  if (file === -ENOENT || file === -ELOOP || file === -EEXIST) {
-    removeFile(ctx, AT_FDCWD, FILE);
-    file = open();
-  }
-  const r = failed(file) ? file : file.write(ctx, new KernelIo(stringToBytes(text)));
+  const r = writeOwn(ctx, '--network', 'resolv.conf', () => text);
   if (r < 0) log(`--network: ${FILE} cannot be written (${r})`);
-  if (!failed(file)) file.unref();
 }
