@@ -95,6 +95,26 @@ describe('mistakes name the fix', { concurrency: 2 }, () => {
     refuses(['do', '-e'], /--env: the value is missing/);
   });
 
+  test('flags that take one value and stand twice', () => {
+    refuses(
+      ['do', '--overlay', 'a', '--overlay=b', 'true'],
+      /^vedette: --overlay: given twice, as a and b; fix: leave one of the two out/,
+    );
+    assert.equal(existsSync(join(dir, 'b')), false);
+    refuses(['do', '--cwd=/', '--cwd=/tmp', '--', 'true'], /--cwd: given twice, as \/ and \/tmp; fix/);
+    refuses(['do', '-m', '64m', '--memory=1g', 'true'], /--memory: given twice, as 64m and 1g; fix/);
+    refuses(['do', '-m64m', '-m', '1g', 'true'], /--memory: given twice, as 64m and 1g; fix/);
+    refuses(['do', '--strace', '--strace=f', 'true'], /--strace: given twice; fix/);
+    const lists = ['-e', '--pass-env', '--env-file', '--hide', '--pass-fd', '--mount', '--bind', '--tmpfs'];
+    const often = ['--allow', '--deny', '-p', '--publish', '--dns'].concat(lists);
+    const help = run(['help', 'do']).stdout;
+    const single = [...help.matchAll(/^ {2}(?:-\w, )?(--[\w-]+) [<[]/gm)].map((m) => m[1]!);
+    assert.ok(single.length > 20, help);
+    for (const flag of single.filter((f) => !often.includes(f) && f !== '--env'))
+      refuses(['do', `${flag}=1`, `${flag}=2`, '--', 'true'], new RegExp(`${flag}: given twice`));
+    assert.deepEqual(run(['do', '-e', 'A=1', '-e', 'A=2', '--', 'printenv', 'A']).stdout, '2\n');
+  });
+
   test('files for reports, and folders where none can be made, in time', () => {
     refuses(['do', '--strace=/no/such/x', 'true'], /--strace \/no\/such\/x: ENOENT/);
     refuses(['do', `--profile=${dir}`, 'true'], /--profile .*: EISDIR/);

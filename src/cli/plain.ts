@@ -26,7 +26,8 @@ export function parsePlain(words: readonly string[]): PlainDo | null {
     if (word === '--') return i + 1 < words.length ? { command: words.slice(i + 1), flags } : null;
     const at = word.indexOf('=');
     const name = word.startsWith('--') && at > 0 ? TEXT_FLAGS.get(word.slice(2, at)) : undefined;
-    if (name === undefined || at + 1 === word.length) return null;
+    // What is given twice is complained of there.
+    if (name === undefined || at + 1 === word.length || flags[name] !== undefined) return null;
     flags[name] = word.slice(at + 1);
   }
   return null;

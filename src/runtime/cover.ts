@@ -15,12 +15,6 @@ import type { BootContext } from './boot_context.ts';
 
 const NAME = 'file';
 
-/** True when files made or changed in the directory stay in the sandbox's memory. */
-export function isMemory(ctx: BootContext, dir: string): boolean {
-  const at = lookup(ctx, dir);
-  return !failed(at) && (at.mount.fs instanceof HostRootFs || at.mount.fs instanceof TmpfsFs);
-}
-
 /** Makes the file at `path`, which is there, one that can be changed; 0 or -errno. */
 export function coverFile(kernel: Kernel, ctx: BootContext, path: string): number {
   const at = lookup(ctx, path);

@@ -176,13 +176,10 @@ function mountHostPath(
   const option = `${flag} ${m.source}:${m.target}`;
   const treeOf = (dir: string): FileSystem => {
     if (!m.shared) return hostTree(kernel, flag, m.source, dir, hidden);
-    const secret = hidden.within(dir);
+    const secret = hidden.over(dir) ?? (isDirectory ? null : hidden.over(m.source));
     if (secret !== null)
-      throw new StartError(
-        `${option}: ${secret} is hidden, and would be within reach; fix: bind a directory without it`,
-        STATUS_USAGE,
-      );
-    const fs = makeBindFs(kernel, dir);
+      throw new StartError(`${option}: ${secret} is hidden; fix: bind something else`, STATUS_USAGE);
+    const fs = makeBindFs(kernel, dir, hidden.any ? hidden : null);
     if (failed(fs)) throw refusedPath(flag, m.source, errnoName(-fs));
     binds.push(fs);
     return fs;

@@ -12,7 +12,7 @@ export function makeRootFs(kernel: Kernel, path: string, hidden: HiddenFiles): F
   return HostRootFs.create(kernel.memfile, fromText(path), hidden);
 }
 
-/** The tree below a host directory, whose changes reach the host; -errno. */
-export function makeBindFs(kernel: Kernel, path: string): BindFs | number {
-  return BindFs.create(kernel.memfile, fromText(path));
+/** The tree below a host directory, without what is hidden, whose changes reach the host; -errno. */
+export function makeBindFs(kernel: Kernel, path: string, hidden: HiddenFiles | null = null): BindFs | number {
+  return BindFs.create(kernel.memfile, fromText(path), hidden);
 }

@@ -2,8 +2,10 @@
 
 import { toText } from '../sentry/base/bytes.ts';
 import { type Cred, credFor } from '../sentry/base/cred.ts';
+import { failed } from '../sentry/base/errno.ts';
 import type { VfsContext } from '../sentry/vfs/context.ts';
-import { readText } from './files.ts';
+import { lookup } from '../sentry/vfs/namei.ts';
+import { kindOf, readText } from './files.ts';
 import { STATUS_USAGE, StartError } from './options.ts';
 
 const ID_MAX = 0xffff_fffe;
@@ -46,11 +48,18 @@ export function identityOf(ctx: VfsContext, user: string | null): Identity {
   const passwd = records(ctx, '/etc/passwd');
   const entry = passwd.find((r) => r[0] === name) ?? passwd.find((r) => r[2] === name && r.length > 3);
   const uid = idOf(entry?.[2] ?? name);
-  if (uid === null)
+  if (uid === null) {
+    const at = lookup(ctx, '/etc/passwd');
+    if (!failed(at) && kindOf(at) !== 'a file')
+      throw new StartError(
+        `--user ${name}: inside, /etc/passwd is ${kindOf(at)}; fix: a number, or a file there`,
+        STATUS_USAGE,
+      );
     throw new StartError(
       `--user ${name}: no such user inside; fix: a name of /etc/passwd there, or a number`,
       STATUS_USAGE,
     );
+  }
   const login = entry === undefined ? null : toText(entry[0]!);
   const variables = {
     HOME: toText(entry?.[5] || '/'),

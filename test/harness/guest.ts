@@ -30,6 +30,12 @@ export const vedette = [
   'do',
 ];
 const extraFlags = (process.env.VEDETTE_FLAGS ?? '').split(' ').filter((flag) => flag !== '');
+/** Those of the extra flags that a run does not set itself: one that takes one value stands once. */
+export function extraBeside(flags: readonly string[]): string[] {
+  const nameOf = (flag: string) => flag.split('=')[0]!;
+  const own = new Set(flags.map(nameOf));
+  return extraFlags.filter((flag) => !own.has(nameOf(flag)));
+}
 /** The command as it is installed, which hands on what Node.js alone would lose; the program follows. */
 export const starter = [join(distDir, 'vedette'), 'do', ...extraFlags, '--'];
 /** Programs inside see no FSGSBASE; natively they are told to do as if there were none. */
@@ -219,7 +225,8 @@ export function runNative(argv: string[], options: RunOptions = {}): Promise<Run
 
 /** Runs the same command inside Vedette. */
 export function runInside(argv: string[], options: RunOptions = {}): Promise<RunResult> {
-  return runNative([...vedette, ...extraFlags, ...(options.flags ?? []), '--', ...argv], options);
+  const flags = options.flags ?? [];
+  return runNative([...vedette, ...extraBeside(flags), ...flags, '--', ...argv], options);
 }
 
 /** Compiles test/guest/<program>.c, once per content; a first line `// build: FLAGS` adds flags. */

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
-import { type RunResult, runNative, vedette } from './guest.ts';
+import { extraBeside, type RunResult, runNative, vedette } from './guest.ts';
 
 export const LIMIT_MS: number = 120_000;
 /** Somebody with no rights on the host. */
@@ -67,11 +67,10 @@ export function insideWords(
   flags: readonly string[] = [],
   user: readonly string[] = [],
 ): string[] {
-  const extra = (process.env.VEDETTE_FLAGS ?? '').split(' ').filter((flag) => flag !== '');
   return [
     ...user,
     ...vedette,
-    ...extra,
+    ...extraBeside(flags),
     '--overlay',
     join(dir, 'box'),
     ...flags,

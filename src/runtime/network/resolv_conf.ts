@@ -1,22 +1,16 @@
 // /etc/resolv.conf: which resolvers the host has, and the file that programs inside find.
 
 import { readFileSync } from 'node:fs';
-import { EEXIST, ELOOP, ENOENT } from '../../abi/errno.ts';
-import { AT_FDCWD, O_CREAT, O_TRUNC, O_WRONLY } from '../../abi/fs/fcntl.ts';
+import { EROFS } from '../../abi/errno.ts';
 import { parseAddress } from '../../net/address.ts';
 import type { Name } from '../../net/endpoint.ts';
-import { stringToBytes } from '../../sentry/base/bytes.ts';
-import { failed } from '../../sentry/base/errno.ts';
-import { KernelIo } from '../../sentry/base/io.ts';
 import { log } from '../../sentry/base/log.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
-import { removeFile } from '../../sentry/vfs/dirops.ts';
-import { openAt } from '../../sentry/vfs/open.ts';
 import type { BootContext } from '../boot_context.ts';
-import { coverFile, isMemory } from '../cover.ts';
+import { coverFile } from '../cover.ts';
+import { writeOwn } from '../files.ts';
 
-const FOLDER = '/etc';
-const FILE = `${FOLDER}/resolv.conf`;
+const FILE = '/etc/resolv.conf';
 const PORT = 53;
 /** MAXNS of <resolv.h>. */
 const MOST = 3;
@@ -40,27 +34,19 @@ export function hostResolvers(): { servers: Name[]; search: string[] } {
   return { servers, search };
 }
 
-/** Writes the file inside: our server, and the host's search list. */
+/**
+ * Writes the file inside: our server, and the host's search list. On many machines it is a link there, whose place it takes; the
+ * host's own, below --bind, is covered.
+ */
 export function writeResolvConf(
   kernel: Kernel,
   ctx: BootContext,
   server: string,
   search: readonly string[],
 ): void {
-  const covered = coverFile(kernel, ctx, FILE);
-  if (covered < 0 && !isMemory(ctx, FOLDER)) {
-    log(`--network: ${FILE} is not there, and cannot be made without changing this machine`);
-    return;
-  }
   const text = `${[`nameserver ${server}`, ...search].join('\n')}\n`;
-  const open = () => openAt(ctx, AT_FDCWD, FILE, O_WRONLY | O_CREAT | O_TRUNC, 0o644);
-  let file = open();
-  // On many machines it is a link, to a file that need not be there inside.
-  if (file === -ENOENT || file === -ELOOP || file === -EEXIST) {
-    removeFile(ctx, AT_FDCWD, FILE);
-    file = open();
-  }
-  const r = failed(file) ? file : file.write(ctx, new KernelIo(stringToBytes(text)));
+  const put = () => writeOwn(ctx, '--network', 'resolv.conf', () => text);
+  let r = put();
+  if (r === -EROFS && coverFile(kernel, ctx, FILE) === 0) r = put();
   if (r < 0) log(`--network: ${FILE} cannot be written (${r})`);
-  if (!failed(file)) file.unref();
 }

@@ -23,6 +23,7 @@ import {
 import { ORIG_RAX, R8, R9, R10, RAX, RDI, RDX, RSI } from '../platform/regs.ts';
 import type { InetNamespace } from '../socket/inet/namespace.ts';
 import { UnixNamespace } from '../socket/unix/namespace.ts';
+import { WORKS_ON } from '../vfs/file.ts';
 import type { MemFs } from '../vfs/mem/mem_fs.ts';
 import { BLOCKED, EXITED, NO_RESULT } from './block.ts';
 import { FutexTable } from './futex/futex.ts';
@@ -45,6 +46,7 @@ import { PidTable } from './task/pids.ts';
 import { Remains } from './task/remains.ts';
 import { returnToUser } from './task/run.ts';
 import { ADMIT, checkSeccomp } from './task/seccomp.ts';
+import { anyWork, endWork, workOn } from './task/shared_work.ts';
 import type { Task } from './task/task.ts';
 import { TaskLimit } from './task/task_limit.ts';
 import type { ThreadGroup } from './task/threadgroup.ts';
@@ -356,7 +358,8 @@ export class Kernel {
   }
 
   /** Ends one run of a handler. */
-  private finish(t: Task, result: number): void {
+  private finish(t: Task, outcome: number): void {
+    const result = outcome === WORKS_ON ? workOn(t, this.table.row(t.sysno)!) : outcome;
     if (result === BLOCKED) {
       if (t.state !== TASK_BLOCKED && t.state !== TASK_READY) throw new Error('BLOCKED without park()');
       return;
@@ -366,6 +369,7 @@ export class Kernel {
       t.unwatch();
       // However the call ended, nobody waits for it any more.
       if (anyHold()) endHolds(t);
+      if (anyWork()) endWork(t);
       t.call.reset();
     }
     t.call.deadlineNs = Number.POSITIVE_INFINITY;

@@ -18,8 +18,8 @@ import type { Path } from './path.ts';
 import { notifyDentry } from './watches.ts';
 
 /**
- * From pread(): the answer takes more work than one call may do at a time; ask again when others had their turn. Only
- * made-up texts say so, of places far behind what was read before.
+ * The answer takes more work than one call may do at a time; ask again when others had their turn. pread() of made-up texts
+ * says so, of places far behind what was read before, and what changes a file that is being copied up (shared_work.ts).
  */
 export const WORKS_ON = -0x1000_0005;
 
@@ -225,6 +225,11 @@ export abstract class File {
 
   ioctl(_ctx: VfsContext, _cmd: number, _arg: number): number {
     return -ENOTTY;
+  }
+
+  /** A descriptor of the host's through which the content can be written as it is, for copies that the host makes; -1 for none. */
+  get writeFd(): number {
+    return -1;
   }
 
   /** What mmap maps; -ENODEV when the file cannot be mapped. */

@@ -1,6 +1,17 @@
 // BindDir: a directory of the host. Every look-up asks the host, and every change is made there first.
 
-import { EACCES, EIO, ENFILE, ENOENT, ENOMEM, ENOSPC, ENOTDIR, EPERM, ESTALE } from '../../../abi/errno.ts';
+import {
+  EACCES,
+  EBUSY,
+  EIO,
+  ENFILE,
+  ENOENT,
+  ENOMEM,
+  ENOSPC,
+  ENOTDIR,
+  EPERM,
+  ESTALE,
+} from '../../../abi/errno.ts';
 import {
   DIRENT64_D_INO,
   DIRENT64_D_NAME,
@@ -57,7 +68,18 @@ import { BindFileInode } from './bind_file.ts';
 import { BindInode, type BindWorld, changeMode, grantsPrivs, hostUser, pathOf } from './bind_inode.ts';
 import { BindSpecial, SPECIAL_BYTES } from './bind_special.ts';
 import { hostFiles } from './host_files.ts';
-import { directories, goodName, name1, name2, openPlace, type Place, statAt, statFd } from './host_place.ts';
+import {
+  directories,
+  goodName,
+  isHidden,
+  mayMake,
+  name1,
+  name2,
+  openPlace,
+  type Place,
+  statAt,
+  statFd,
+} from './host_place.ts';
 
 /** Names read from one directory. */
 const MAX_NAMES = 1_000_000;
@@ -140,7 +162,8 @@ export class BindDir extends BindInode {
     const fd = directories.of(this.place);
     if (fd < 0) return fd;
     const r = statAt(fd, name);
-    return r < 0 ? r : this.fs.inodeAt(this.place, name);
+    if (r < 0) return r;
+    return isHidden(this.fs.hidden, this.place, name) ? -ENOENT : this.fs.inodeAt(this.place, name);
   }
 
   override create(ctx: VfsContext, name: string, mode: number, _rdev: number): Inode | number {
@@ -170,6 +193,8 @@ export class BindDir extends BindInode {
     flags: number,
     mode: number,
   ): Inode | number {
+    const may = name === null ? 0 : mayMake(this.fs.hidden, dirfd, this.place, name);
+    if (may < 0) return may;
     const user = hostFiles.take();
     if (user === null) return -ENFILE;
     // Without a name by the directory itself, the one path that is ours.
@@ -218,7 +243,8 @@ export class BindDir extends BindInode {
     if (!goodName(name)) return -ENOENT;
     const dirfd = directories.of(this.place);
     if (dirfd < 0) return dirfd;
-    const r = make(dirfd, this.firstMode(ctx, mode));
+    let r = mayMake(this.fs.hidden, dirfd, this.place, name);
+    if (r === 0) r = make(dirfd, this.firstMode(ctx, mode));
     if (r < 0) return r;
     const inode = this.find(name);
     if (failed(inode) || !this.givesAway(ctx)) return inode;
@@ -259,7 +285,8 @@ export class BindDir extends BindInode {
     if (!goodName(name)) return -ENOENT;
     const from = target as BindInode;
     const open = from instanceof BindFileInode ? from.anyFd() : -1;
-    let r: number;
+    let r = this.mayHave(name);
+    if (r < 0) return r;
     if (open >= 0) {
       const dirfd = directories.of(this.place);
       if (dirfd < 0) return dirfd;
@@ -278,12 +305,26 @@ export class BindDir extends BindInode {
     return made === from ? 0 : -ESTALE;
   }
 
+  private mayHave(name: string): number {
+    if (this.fs.hidden === null) return 0;
+    const dirfd = directories.of(this.place);
+    return dirfd < 0 ? dirfd : mayMake(this.fs.hidden, dirfd, this.place, name);
+  }
+
+  /** -EBUSY for a directory through which a hidden path leads: that stays where it is. */
+  private movable(inode: BindInode | null): number {
+    const { hidden } = this.fs;
+    if (hidden === null || inode === null || !(inode instanceof BindDir)) return 0;
+    return hidden.any && hidden.leadsThrough(inode.place) ? -EBUSY : 0;
+  }
+
   override unlink(_ctx: VfsContext, name: string, victim: Inode): number {
     return this.remove(name, victim as BindInode, 0);
   }
 
   override rmdir(_ctx: VfsContext, name: string, victim: Inode): number {
-    return this.remove(name, victim as BindInode, AT_REMOVEDIR);
+    const r = this.movable(victim as BindInode);
+    return r < 0 ? r : this.remove(name, victim as BindInode, AT_REMOVEDIR);
   }
 
   private remove(name: string, victim: BindInode, flags: number): number {
@@ -308,7 +349,12 @@ export class BindDir extends BindInode {
   ): number {
     if (!goodName(name) || !goodName(newName)) return -ENOENT;
     const to = newDir as BindDir;
-    const r = directories.both(this.place, to.place, (a, b) =>
+    let r = this.movable(victim as BindInode);
+    if (r === 0) r = this.movable(replaced as BindInode | null);
+    if (r === 0) r = to.mayHave(newName);
+    if (r === 0 && (flags & RENAME_EXCHANGE) !== 0) r = this.mayHave(name);
+    if (r < 0) return r;
+    r = directories.both(this.place, to.place, (a, b) =>
       hostCall(
         SYS_renameat2,
         a,
@@ -349,6 +395,14 @@ export class BindDir extends BindInode {
     return 0;
   }
 
+  /** A mount point of the host has another number in the listing than it has: each is asked. */
+  private hidesName(fd: number, name: string): boolean {
+    const { hidden } = this.fs;
+    if (hidden === null || !hidden.any) return false;
+    if (hidden.named(this.place, name)) return true;
+    return statAt(fd, name) === 0 && isHidden(hidden, this.place, name);
+  }
+
   private readNames(into: BindDirFile): number {
     const fd = directories.of(this.place);
     if (fd < 0) return fd;
@@ -367,7 +421,7 @@ export class BindDir extends BindInode {
         let end = list.u8.indexOf(0, start);
         if (end < 0 || end > at + size) end = at + size;
         const name = bytesToString(list.u8, start, end - start);
-        if (name !== '.' && name !== '..') {
+        if (name !== '.' && name !== '..' && !this.hidesName(fd, name)) {
           bytes += LISTED_BYTES + name.length;
           out.push({
             name,

@@ -404,6 +404,10 @@ export class BindFile extends File {
     return r < 0 ? r : content;
   }
 
+  override get writeFd(): number {
+    return this.end.writes && this.file.content === null ? this.end.fd : -1;
+  }
+
   override fsync(_ctx: VfsContext): number {
     const { content } = this.file;
     content?.revalidate();

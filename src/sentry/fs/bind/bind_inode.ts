@@ -54,7 +54,9 @@ import { modeWithoutPrivs, ownerOrCapable } from '../../vfs/permission.ts';
 import { UTIME_NOW, UTIME_OMIT } from '../../vfs/utime.ts';
 import {
   directories,
+  type Hidden,
   identify,
+  isHidden,
   isPlace,
   name1,
   name2,
@@ -78,6 +80,8 @@ const xattr = HostBuffer.alloc(XATTR_SIZE_MAX);
 
 /** What inodes need of their file system (bindfs.ts). */
 export interface BindWorld extends FileSystem {
+  /** What is not there inside; null for nothing. */
+  readonly hidden: Hidden | null;
   /** The number that stat(2) inside shows for a device of the host. */
   devOf(dev: U64): number;
   /** An inode that nobody uses goes. */
@@ -159,6 +163,7 @@ export abstract class BindInode extends Inode {
     const v = statBuffer.view;
     if (!this.replaceable || (v.getUint32(STAT_ST_MODE, true) & S_IFMT) !== (this.mode & S_IFMT))
       return false;
+    if (isHidden(this.fs.hidden, this.place.dir!, this.place.name)) return false;
     const old = new Identity(this.place);
     identify(this.place);
     if (!this.fs.rekey(this, old.dev, old.ino)) {

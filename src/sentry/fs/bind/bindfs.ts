@@ -28,12 +28,22 @@ import { BindDir } from './bind_dir.ts';
 import { BindFileInode } from './bind_file.ts';
 import type { BindInode } from './bind_inode.ts';
 import { BindSpecial, BindSymlink } from './bind_special.ts';
-import { directories, identify, name1, openPlace, Place, statBuffer, statFd } from './host_place.ts';
+import {
+  directories,
+  type Hidden,
+  identify,
+  name1,
+  openPlace,
+  Place,
+  statBuffer,
+  statFd,
+} from './host_place.ts';
 
 const statfsBuffer = HostBuffer.alloc(SIZEOF_STATFS);
 
 export class BindFs extends FileSystem {
   readonly memfile: MemoryFile;
+  readonly hidden: Hidden | null;
   private readonly top: BindDir;
   private readonly rootPlace: Place;
   /** By number, of objects on the device of the bound directory; by "device:number" of others. */
@@ -43,8 +53,9 @@ export class BindFs extends FileSystem {
   /** Files with mapped pages that the host may not have yet. */
   readonly unwritten: Set<BindContent> = new Set();
 
-  private constructor(memfile: MemoryFile, rootPlace: Place, magic: number) {
+  private constructor(memfile: MemoryFile, rootPlace: Place, magic: number, hidden: Hidden | null) {
     super('bind', magic);
+    this.hidden = hidden;
     this.memfile = memfile;
     this.rootPlace = rootPlace;
     this.devices.set(rootPlace.dev, this.dev);
@@ -52,8 +63,8 @@ export class BindFs extends FileSystem {
     this.inodes.set(rootPlace.ino, this.top);
   }
 
-  /** Binds the host directory `hostPath` (byte string, absolute); -errno when it cannot be opened. */
-  static create(memfile: MemoryFile, hostPath: string): BindFs | number {
+  /** Binds the host directory `hostPath` (byte string, absolute), without what is hidden; -errno when it cannot be opened. */
+  static create(memfile: MemoryFile, hostPath: string, hidden: Hidden | null = null): BindFs | number {
     if (hostPath.length >= PATH_MAX) return -EACCES;
     const path = name1.putString(hostPath);
     let fd = hostCall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -70,7 +81,7 @@ export class BindFs extends FileSystem {
       return r;
     }
     identify(place);
-    return new BindFs(memfile, place, magic);
+    return new BindFs(memfile, place, magic, hidden);
   }
 
   override get root(): BindDir {

@@ -93,6 +93,41 @@ export function identify(place: Place): void {
   place.ino = getU64Exact(statBuffer.view, STAT_ST_INO);
 }
 
+/** What of the host is not there inside (fs/rootfs/hidden.ts, put in by who binds). */
+export interface Hidden {
+  /** Something is: nobody need ask otherwise. */
+  readonly any: boolean;
+  /** Is `id`, found as `name` in `dir`? */
+  hides(dir: ObjectId, name: string, id: ObjectId): boolean;
+  /** Is whatever has that name there? */
+  named(dir: ObjectId, name: string): boolean;
+  /** Does the path of something hidden lead through the directory? */
+  leadsThrough(id: ObjectId): boolean;
+}
+
+interface ObjectId {
+  readonly dev: U64;
+  readonly ino: U64;
+}
+
+/** Is what statBuffer is about, found as `name` in `dir`, hidden? */
+export function isHidden(hidden: Hidden | null, dir: Place, name: string): boolean {
+  if (hidden === null || !hidden.any) return false;
+  const v = statBuffer.view;
+  const id = { dev: getU64Exact(v, STAT_ST_DEV), ino: getU64Exact(v, STAT_ST_INO) };
+  return hidden.hides(dir, name, id);
+}
+
+/**
+ * 0 when a guest may make something called `name` in the directory behind `dirfd`; -EACCES where something hidden is or is meant
+ * to be, which would be replaced, or told of by its being in the way.
+ */
+export function mayMake(hidden: Hidden | null, dirfd: number, dir: Place, name: string): number {
+  if (hidden === null || !hidden.any) return 0;
+  if (hidden.named(dir, name)) return -EACCES;
+  return statAt(dirfd, name) === 0 && isHidden(hidden, dir, name) ? -EACCES : 0;
+}
+
 function openName(dirfd: number, place: Place, flags: number): number {
   // O_NONBLOCK: whatever stands there by now, opening it must not wait.
   const all = flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;

@@ -15,8 +15,8 @@ import type { DirSink, Inode } from '../../vfs/inode.ts';
 import { initOwner } from '../../vfs/permission.ts';
 import { clear, type Listed, namesOf, unused } from './layers.ts';
 import { hostMode, type Mark, readMark, WHITEOUT, writeMark } from './marks.ts';
-import { OverlayInode, type OverlayWorld } from './overlay_inode.ts';
-import { makeLink, OverlaySpecial, SPECIAL_BYTES } from './overlay_special.ts';
+import { type Made, OverlayInode, type OverlayWorld } from './overlay_inode.ts';
+import { makeLink, OverlaySpecial, OverlaySymlink, SPECIAL_BYTES } from './overlay_special.ts';
 
 /** A name of a listing, beside its text. */
 const LISTED_BYTES = 160;
@@ -147,12 +147,13 @@ export class OverlayDir extends OverlayInode {
 
   /** Makes an entry: at its place when the host can say all of it and nothing is in the way, else ready in the work directory first. */
   private make(
+    ctx: VfsContext,
     name: string,
     mark: Mark,
     make: (dir: Inode, name: string, real: boolean) => Inode | number,
   ): OverlayInode | number {
     let r = this.alive();
-    if (r === 0) r = this.copyUp();
+    if (r === 0) r = this.copyUp(ctx);
     if (r < 0) return r;
     const { mounter, work } = this.fs;
     const top = this.above(name);
@@ -203,14 +204,14 @@ export class OverlayDir extends OverlayInode {
     const regular = (mode & S_IFMT) === S_IFREG;
     if (!regular && !kernelMemory.fits(SPECIAL_BYTES)) return -ENOSPC;
     const first = S_IFREG | (regular ? hostMode(mark.mode) : 0o600);
-    const made = this.make(name, mark, (dir, at) => dir.create(mounter, at, first, 0));
+    const made = this.make(ctx, name, mark, (dir, at) => dir.create(mounter, at, first, 0));
     if (made instanceof OverlaySpecial) made.keep();
     return made;
   }
 
   override tmpfile(ctx: VfsContext, mode: number): Inode | number {
     let r = this.alive();
-    if (r === 0) r = this.copyUp();
+    if (r === 0) r = this.copyUp(ctx);
     if (r < 0) return r;
     const { mounter } = this.fs;
     const mark = this.birthMark(ctx, mode, 0);
@@ -229,20 +230,22 @@ export class OverlayDir extends OverlayInode {
   override mkdir(ctx: VfsContext, name: string, mode: number): Inode | number {
     const { mounter } = this.fs;
     const mark = this.birthMark(ctx, S_IFDIR | (mode & 0o7777), 0);
-    return this.make(name, mark, (dir, at) => dir.mkdir(mounter, at, hostMode(mark.mode)));
+    return this.make(ctx, name, mark, (dir, at) => dir.mkdir(mounter, at, hostMode(mark.mode)));
   }
 
   override symlink(ctx: VfsContext, name: string, target: string): Inode | number {
     const { mounter } = this.fs;
     const mark = this.birthMark(ctx, S_IFLNK | 0o777, 0);
-    return this.make(name, mark, (dir, at, real) => makeLink(mounter, dir, at, target, real));
+    return this.make(ctx, name, mark, (dir, at, real) => makeLink(mounter, dir, at, target, real));
   }
 
-  override link(_ctx: VfsContext, name: string, target: Inode): number {
+  override link(ctx: VfsContext, name: string, target: Inode): number {
     const from = target as OverlayInode;
     let r = this.alive();
-    if (r === 0) r = from.copyUp();
-    if (r === 0) r = this.copyUp();
+    if (r === 0) r = from.copyUp(ctx);
+    // It is to have two names: as a file that stands for it, it can change its owner under both.
+    if (r === 0 && from instanceof OverlaySymlink) r = from.becomeFile();
+    if (r === 0) r = this.copyUp(ctx);
     if (r < 0) return r;
     const { mounter, work } = this.fs;
     const top = this.above(name);
@@ -282,12 +285,12 @@ export class OverlayDir extends OverlayInode {
     return 0;
   }
 
-  private remove(name: string, victim: OverlayInode): number {
+  private remove(ctx: VfsContext, name: string, victim: OverlayInode): number {
     const { mounter } = this.fs;
     const { upper } = victim;
     let r = 0;
     if (this.below(name)) {
-      r = this.copyUp();
+      r = this.copyUp(ctx);
       if (r === 0) r = this.cover(name, upper);
     } else if (upper === null || this.upper === null) r = -EIO;
     else if (victim instanceof OverlayDir) {
@@ -300,13 +303,13 @@ export class OverlayDir extends OverlayInode {
     return 0;
   }
 
-  override unlink(_ctx: VfsContext, name: string, victim: Inode): number {
-    return this.remove(name, victim as OverlayInode);
+  override unlink(ctx: VfsContext, name: string, victim: Inode): number {
+    return this.remove(ctx, name, victim as OverlayInode);
   }
 
-  override rmdir(_ctx: VfsContext, name: string, victim: Inode): number {
+  override rmdir(ctx: VfsContext, name: string, victim: Inode): number {
     const r = (victim as OverlayDir).checkEmpty();
-    return r < 0 ? r : this.remove(name, victim as OverlayInode);
+    return r < 0 ? r : this.remove(ctx, name, victim as OverlayInode);
   }
 
   /** 0, or -ENOTEMPTY. */
@@ -316,7 +319,7 @@ export class OverlayDir extends OverlayInode {
   }
 
   override rename(
-    _ctx: VfsContext,
+    ctx: VfsContext,
     name: string,
     victim: Inode,
     newDir: Inode,
@@ -333,9 +336,9 @@ export class OverlayDir extends OverlayInode {
     if (exchange && other instanceof OverlayDir && other.lower !== null) return -EXDEV;
     let r = to.alive();
     if (r === 0 && !exchange && other instanceof OverlayDir) r = other.checkEmpty();
-    if (r === 0) r = moved.copyUp();
-    if (r === 0 && exchange) r = other!.copyUp();
-    if (r === 0) r = to.copyUp();
+    if (r === 0) r = moved.copyUp(ctx);
+    if (r === 0 && exchange) r = other!.copyUp(ctx);
+    if (r === 0) r = to.copyUp(ctx);
     if (r < 0) return r;
     r = exchange
       ? this.exchange(name, moved, to, newName, other!)
@@ -406,9 +409,10 @@ export class OverlayDir extends OverlayInode {
     return r < 0 ? r : this.upper!.rmdir(mounter, name, what);
   }
 
-  protected override copy(name: string): Inode | number {
-    const { mounter, work } = this.fs;
-    return work.mkdir(mounter, name, hostMode(this.mode));
+  protected override copy(): Made | number {
+    const name = this.fs.workName();
+    const made = this.fs.work.mkdir(this.fs.mounter, name, hostMode(this.mode));
+    return failed(made) ? made : { name, made };
   }
 
   /** All names that are seen. */

@@ -12,45 +12,62 @@ import type { Mappable } from '../../memfile/mappable.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { File } from '../../vfs/file.ts';
 import type { Inode } from '../../vfs/inode.ts';
-import { copyBytes } from './copy.ts';
+import { worksOn } from '../../vfs/shared_work.ts';
+import { COPIED, type CopyTaker, CopyUp, MORE } from './copy.ts';
 import { OverlayContent } from './overlay_content.ts';
-import { OverlayInode } from './overlay_inode.ts';
+import { type Made, OverlayInode } from './overlay_inode.ts';
 
-export class OverlayFileInode extends OverlayInode {
+export class OverlayFileInode extends OverlayInode implements CopyTaker {
   private content: OverlayContent | null = null;
   /** Keeps the layer's file there that was copied up when its last name was gone. */
   private keeper: File | null = null;
+  /** The copy that somebody makes of it. */
+  private copying: CopyUp | null = null;
 
-  protected override copy(name: string, size: number): Inode | number {
-    const { mounter, work } = this.fs;
-    const made = work.create(mounter, name, S_IFREG | 0o600, 0);
-    if (failed(made)) return made;
-    // Held, so that it is not forgotten between two descriptors.
-    made.aliases++;
-    const r = this.copyContent(made, Math.min(size, this.lower!.size));
-    made.aliases--;
-    if (r < 0) {
-      work.unlink(mounter, name, made);
-      made.forget();
-      return r;
-    }
-    return made;
+  protected override copy(ctx: VfsContext, size: number): Made | number {
+    const copying = this.copying ?? this.beginCopy(ctx, Math.min(size, this.lower!.size));
+    if (typeof copying === 'number') return copying;
+    this.copying = copying;
+    if (copying.owner !== ctx) return worksOn(copying);
+    const r = copying.step(this.fs.mounter);
+    if (r === MORE) return worksOn(copying);
+    this.copying = null;
+    if (r === COPIED) return copying;
+    this.discard(copying);
+    return r;
   }
 
-  /** The first `size` bytes; what is zero stays a hole. */
-  private copyContent(to: Inode, size: number): number {
-    const { mounter } = this.fs;
-    const out = to.open(mounter, O_RDWR);
-    if (failed(out)) return out;
-    const from = size === 0 ? null : this.lower!.open(mounter, O_RDONLY);
-    let r = typeof from === 'number' ? from : 0;
-    if (from instanceof File) {
-      r = copyBytes(mounter, from, out, size);
-      from.unref();
-    }
-    if (r >= 0) r = to.truncate(mounter, size);
-    out.unref();
-    return Math.min(r, 0);
+  /** Makes the upper file, into which the first `size` bytes go; -errno. */
+  private beginCopy(ctx: VfsContext, size: number): CopyUp | number {
+    const { mounter, work } = this.fs;
+    const name = this.fs.workName();
+    const made = work.create(mounter, name, S_IFREG | 0o600, 0);
+    if (failed(made)) return made;
+    const out = made.open(mounter, O_RDWR);
+    const from = failed(out) || size === 0 ? null : this.lower!.open(mounter, O_RDONLY);
+    if (!failed(out) && typeof from !== 'number')
+      return new CopyUp(mounter, ctx, this, name, made, from, out, size);
+    if (!failed(out)) out.unref();
+    work.unlink(mounter, name, made);
+    made.forget();
+    return Math.min(Number(out) || 0, Number(from) || 0);
+  }
+
+  private discard(copy: CopyUp): void {
+    this.fs.work.unlink(this.fs.mounter, copy.name, copy.made);
+    copy.made.forget();
+  }
+
+  /** Whoever made the copy does not go on; who needs it begins anew. */
+  copyGivenUp(copy: CopyUp): void {
+    this.copying = null;
+    this.discard(copy);
+    // It was kept for the copy alone.
+    if (this.users === 0 && this.aliases === 0) this.forget();
+  }
+
+  protected override get idle(): boolean {
+    return this.copying === null && super.idle;
   }
 
   override open(ctx: VfsContext, flags: number): File | number {
@@ -81,14 +98,15 @@ export class OverlayFileInode extends OverlayInode {
   }
 
   override evict(): void {
+    this.copying?.abandon();
     super.evict();
     this.keeper?.unref();
     this.keeper = null;
   }
 
-  override copyUp(size?: number): number {
+  override copyUp(ctx: VfsContext, size?: number): number {
     const before = this.upper;
-    const r = super.copyUp(size);
+    const r = super.copyUp(ctx, size);
     if (before === null && this.upper !== null && this.content?.mapped) return this.moveMappings();
     return r;
   }
@@ -105,7 +123,7 @@ export class OverlayFileInode extends OverlayInode {
   }
 
   override truncate(ctx: VfsContext, size: number): number {
-    let r = this.copyUp(size);
+    let r = this.copyUp(ctx, size);
     if (r < 0) return r;
     // The layer asks the caller's limits.
     r = this.upper!.truncate(ctx, size);
@@ -115,7 +133,7 @@ export class OverlayFileInode extends OverlayInode {
   }
 
   override fallocate(ctx: VfsContext, mode: number, off: number, len: number, done: number): number {
-    let r = this.copyUp();
+    let r = this.copyUp(ctx);
     if (r < 0) return r;
     r = this.upper!.fallocate(ctx, mode, off, len, done);
     if (r > 0) this.dropPrivs(ctx);
@@ -156,7 +174,7 @@ export class OverlayFile extends File {
 
   /** The same before a change. */
   private change(ctx: VfsContext): number {
-    const r = this.file.copyUp();
+    const r = this.file.copyUp(ctx);
     return r < 0 ? r : this.follow(ctx);
   }
 

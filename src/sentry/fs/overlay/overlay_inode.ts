@@ -28,6 +28,7 @@ import type { VfsContext } from '../../vfs/context.ts';
 import type { FileSystem } from '../../vfs/filesystem.ts';
 import { Inode, type SetAttr } from '../../vfs/inode.ts';
 import { modeWithoutPrivs } from '../../vfs/permission.ts';
+import { worksOn } from '../../vfs/shared_work.ts';
 import { guestName, hostMode, keptName, knownXattr, type Mark, needsMark, writeMark } from './marks.ts';
 
 /** What inodes need of their file system (overlayfs.ts). */
@@ -55,7 +56,16 @@ interface NamePlace {
   readonly name: string;
 }
 
+/** An upper object that is ready in the work directory. */
+export interface Made {
+  readonly name: string;
+  readonly made: Inode;
+}
+
 const ALL = Number.POSITIVE_INFINITY;
+/** Directories that go up in one call: a path may have two thousand. */
+const SLICE_DIRECTORIES = 16;
+let directoriesUp = 0;
 
 export abstract class OverlayInode extends Inode {
   declare readonly fs: OverlayWorld;
@@ -142,25 +152,30 @@ export abstract class OverlayInode extends Inode {
     this.absorb();
   }
 
-  /** Makes the upper object in the work directory, with at most `size` bytes of content; -errno. */
-  protected abstract copy(name: string, size: number): Inode | number;
+  /** Makes the upper object in the work directory, with at most `size` bytes of content; WORKS_ON, -errno. */
+  protected abstract copy(ctx: VfsContext, size: number): Made | number;
 
   /**
-   * Sees to it that it is in the upper layer (ovl_copy_up): 0 or -errno. It gets its place by one rename when all of it is there,
-   * so that nobody, and no later run, sees a part.
+   * Sees to it that it is in the upper layer (ovl_copy_up): 0, -errno, or WORKS_ON when that takes more than one call may do. It
+   * gets its place by one rename when all of it is there, so that nobody, and no later run, sees a part.
    */
-  copyUp(size = ALL): number {
+  copyUp(ctx: VfsContext, size = ALL): number {
     const { lower, fs } = this;
     if (this.upper !== null || lower === null) return 0;
-    const place = this.gone ? undefined : this.places[0];
-    if (place !== undefined) {
-      const r = place.dir.copyUp();
+    const above = this.gone ? null : (this.places[0]?.dir ?? null);
+    if (above === null && !this.gone) return -EIO;
+    if (above !== null && above.upper === null) {
+      const r = above.copyUp(ctx);
       if (r < 0) return r;
-    } else if (!this.gone) return -EIO;
-    const name = fs.workName();
-    const made = this.copy(name, size);
-    if (failed(made)) return made;
-    let r = this.copyAttributes(lower, made);
+      if (++directoriesUp % SLICE_DIRECTORIES === 0) return worksOn(null);
+    }
+    const done = this.copy(ctx, size);
+    if (typeof done === 'number') return done;
+    const { name, made } = done;
+    // While it was copied it may have got another name, or lost its last.
+    const place = this.gone ? undefined : this.places[0];
+    let r = place !== undefined && place.dir.upper === null ? place.dir.copyUp(ctx) : 0;
+    if (r === 0) r = this.copyAttributes(lower, made);
     if (r === 0) r = place === undefined ? this.copyNameless(name, made) : this.moveIn(place, name, made);
     if (r < 0) {
       this.mark = null;
@@ -257,8 +272,8 @@ export abstract class OverlayInode extends Inode {
     return this.mark?.opaque === true ? 0 : this.remark({ opaque: true });
   }
 
-  override setattr(_ctx: VfsContext, attr: SetAttr): number {
-    let r = this.copyUp();
+  override setattr(ctx: VfsContext, attr: SetAttr): number {
+    let r = this.copyUp(ctx);
     if (r < 0) return r;
     const { mounter } = this.fs;
     if (attr.mode !== undefined || attr.uid !== undefined || attr.gid !== undefined) {
@@ -336,7 +351,7 @@ export abstract class OverlayInode extends Inode {
   override setxattr(ctx: VfsContext, name: string, value: Uint8Array, flags: number): number {
     if (isAclName(name)) return this.changeAcl(ctx, name, value);
     if (!knownXattr(name)) return -EOPNOTSUPP;
-    let r = this.copyUp();
+    let r = this.copyUp(ctx);
     if (r < 0) return r;
     r = this.upper!.setxattr(this.fs.mounter, keptName(name), value, flags);
     if (r === 0 && name === XATTR_NAME_CAPS) this.mayHaveCaps = true;
@@ -348,7 +363,7 @@ export abstract class OverlayInode extends Inode {
     if (isAclName(name)) return this.changeAcl(ctx, name, null);
     if (!knownXattr(name)) return -EOPNOTSUPP;
     if (this.upper === null && failed(this.lower!.getxattr(ctx, name))) return -ENODATA;
-    let r = this.copyUp();
+    let r = this.copyUp(ctx);
     if (r < 0) return r;
     r = this.upper!.removexattr(this.fs.mounter, keptName(name));
     this.refresh(ctx);
@@ -357,7 +372,7 @@ export abstract class OverlayInode extends Inode {
 
   private changeAcl(ctx: VfsContext, name: string, value: Uint8Array | null): number {
     if ((this.mode & S_IFMT) === S_IFLNK) return -EOPNOTSUPP;
-    let r = this.copyUp();
+    let r = this.copyUp(ctx);
     if (r < 0) return r;
     r = setAcl(ctx, this, name, value);
     return r < 0 ? r : this.keepAcls();

@@ -1,7 +1,7 @@
 // Symbolic links, and what is neither file nor directory. In the upper layer these are empty files with a mark, except for links
 // whose owner is the host's: an unprivileged user cannot give links attributes or owners, nor make devices.
 
-import { EINVAL, EIO, ENXIO } from '../../../abi/errno.ts';
+import { EINVAL, EIO, ENXIO, EPERM } from '../../../abi/errno.ts';
 import { O_RDONLY, O_RDWR } from '../../../abi/fs/fcntl.ts';
 import { S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/fs/stat.ts';
 import { PATH_MAX } from '../../../abi/limits.ts';
@@ -12,7 +12,7 @@ import { KernelIo } from '../../base/io.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { File } from '../../vfs/file.ts';
 import type { Inode, SetAttr } from '../../vfs/inode.ts';
-import { OverlayInode } from './overlay_inode.ts';
+import { type Made, OverlayInode } from './overlay_inode.ts';
 
 /** The kernel's part of a FIFO, socket or device that was made inside, for as long as it exists. */
 export const SPECIAL_BYTES = 1280;
@@ -63,30 +63,37 @@ export class OverlaySymlink extends OverlayInode {
     return n < 0 ? n : bytesToString(bytes, 0, n);
   }
 
-  protected override copy(name: string): Inode | number {
+  protected override copy(): Made | number {
     const { mounter, work } = this.fs;
     const text = this.lower!.readlink(mounter);
     if (typeof text === 'number') return text;
-    return makeLink(mounter, work, name, text, this.uid === work.uid && this.gid === work.gid);
+    const name = this.fs.workName();
+    const made = makeLink(mounter, work, name, text, this.uid === work.uid && this.gid === work.gid);
+    return failed(made) ? made : { name, made };
   }
 
   override setattr(ctx: VfsContext, attr: SetAttr): number {
     const { uid, gid } = this;
     const given = (attr.uid ?? uid) !== uid || (attr.gid ?? gid) !== gid;
     if (given) {
-      const r = this.becomeFile();
+      let r = this.copyUp(ctx);
+      if (r === 0) r = this.becomeFile();
       if (r < 0) return r;
     }
     return super.setattr(ctx, attr);
   }
 
-  /** An upper link becomes a file that stands for it, which can have another owner. Its other names keep what they were. */
-  private becomeFile(): number {
-    let r = this.copyUp();
-    if (r < 0 || (this.real.mode & S_IFMT) !== S_IFLNK) return r;
+  /**
+   * An upper link becomes a file that stands for it, which can have another owner, and more names than one: a link of the host with
+   * several could not become one everywhere at once. 0 or -errno.
+   */
+  becomeFile(): number {
+    const old = this.upper!;
+    if ((old.mode & S_IFMT) !== S_IFLNK) return 0;
     const place = this.places[0];
     const { mounter, work } = this.fs;
-    const old = this.upper!;
+    // Only earlier versions left such a one.
+    if (old.nlink > 1) return -EPERM;
     const text = this.readlink();
     if (typeof text === 'number') return text;
     if (place === undefined) return -EIO;
@@ -95,7 +102,7 @@ export class OverlaySymlink extends OverlayInode {
     if (failed(made)) return made;
     const { mode, uid, gid, rdev } = this;
     const { atimeSec, atimeNsec, mtimeSec, mtimeNsec } = old;
-    r = this.dress(made, { mode, uid, gid, rdev, opaque: false, acl: false });
+    let r = this.dress(made, { mode, uid, gid, rdev, opaque: false, acl: false });
     if (r === 0) r = made.setattr(mounter, { atimeSec, atimeNsec, mtimeSec, mtimeNsec });
     if (r === 0) r = work.rename(mounter, name, made, place.dir.upper!, place.name, old, 0);
     if (r < 0) {
@@ -131,9 +138,10 @@ export class OverlaySpecial extends OverlayInode {
     return this.payer === null && super.idle;
   }
 
-  protected override copy(name: string): Inode | number {
-    const { mounter, work } = this.fs;
-    return work.create(mounter, name, S_IFREG | 0o600, 0);
+  protected override copy(): Made | number {
+    const name = this.fs.workName();
+    const made = this.fs.work.create(this.fs.mounter, name, S_IFREG | 0o600, 0);
+    return failed(made) ? made : { name, made };
   }
 
   override evict(): void {

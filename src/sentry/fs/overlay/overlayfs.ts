@@ -22,7 +22,7 @@ const FIRST_UPPER_INO = 2 ** 52;
 /** Those of the host that are no larger fit; the others are given new ones, behind. */
 const UPPER_RANGE = 2 ** 44;
 /** What is remembered of a number that is not the upper object's. */
-const KEPT_INO_BYTES = 160;
+const KEPT_INO_BYTES = 224;
 
 export class OverlayFs extends FileSystem {
   readonly mounter: VfsContext;
@@ -33,6 +33,8 @@ export class OverlayFs extends FileSystem {
   private readonly inodes: Map<Inode, OverlayInode> = new Map();
   /** Numbers of what was copied up in this run, by the upper object: they stay what they were. */
   private readonly numbers: Map<string, { readonly ino: U64; readonly payer: Account }> = new Map();
+  /** These numbers: what was replaced is gone, and the host gives its number to something else. */
+  private readonly taken: Set<U64> = new Set();
   private lastWork = 0;
   private lastGiven = FIRST_UPPER_INO + UPPER_RANGE;
 
@@ -85,7 +87,8 @@ export class OverlayFs extends FileSystem {
     const kept = this.numbers.get(keyOf(upper));
     if (kept !== undefined) return kept.ino;
     const { ino } = upper;
-    if (upper.dev === this.upperFs.dev && ino < UPPER_RANGE) return FIRST_UPPER_INO + Number(ino);
+    const own = FIRST_UPPER_INO + Number(ino);
+    if (upper.dev === this.upperFs.dev && ino < UPPER_RANGE && !this.taken.has(own)) return own;
     const given = ++this.lastGiven;
     this.keepNumber(upper, given);
     return given;
@@ -93,6 +96,7 @@ export class OverlayFs extends FileSystem {
 
   private keepNumber(upper: Inode, ino: U64): void {
     this.forgetNumber(upper);
+    this.taken.add(ino);
     this.numbers.set(keyOf(upper), { ino, payer: kernelMemory.take(KEPT_INO_BYTES) });
   }
 
@@ -100,6 +104,7 @@ export class OverlayFs extends FileSystem {
     const kept = this.numbers.get(keyOf(upper));
     if (kept === undefined) return;
     kernelMemory.give(kept.payer, KEPT_INO_BYTES);
+    this.taken.delete(kept.ino);
     this.numbers.delete(keyOf(upper));
   }
 

@@ -32,6 +32,10 @@ export class HiddenFiles {
   /** Those that are there, as they really lie. */
   private readonly paths: string[] = [];
   private readonly objects: Set<string> = new Set();
+  /** All of them, by every name. */
+  private readonly given: string[] = [];
+  /** The directories above, when somebody has asked. */
+  private parents: Set<string> | null = null;
   /** Names by the directory that they are in. */
   private readonly names: Map<string, Set<string>> = new Map();
 
@@ -55,7 +59,36 @@ export class HiddenFiles {
     return this.paths.find((path) => below(path, real) || below(real, path)) ?? null;
   }
 
+  /** A hidden path at a directory of the host, or that it lies in: nothing of that is to be seen. */
+  over(dir: string): string | null {
+    const real = realpathSync(dir);
+    const id = idOf(dir);
+    // On another mount of the host it is the same object.
+    if (id !== null && this.has(id)) return real;
+    return this.paths.find((path) => real.startsWith(path === '/' ? path : `${path}/`)) ?? null;
+  }
+
+  /** Is a name in a directory hidden, whatever has it? */
+  named(dir: HostId, name: string): boolean {
+    return this.names.get(keyOf(dir))?.has(name) === true;
+  }
+
+  /** Does a hidden path lead through this directory? Who could move it could have the host put new secrets elsewhere. */
+  leadsThrough(id: HostId): boolean {
+    if (this.parents === null) {
+      this.parents = new Set();
+      for (const path of this.given)
+        for (let dir = dirname(path); ; dir = dirname(dir)) {
+          const object = idOf(dir);
+          if (object !== null) this.parents.add(keyOf(object));
+          if (dir === '/') break;
+        }
+    }
+    return this.parents.has(keyOf(id));
+  }
+
   private addName(path: string): void {
+    this.given.push(path);
     const dir = idOf(dirname(path));
     if (dir === null) return;
     const key = keyOf(dir);
