@@ -86,7 +86,10 @@ describe('mistakes name the fix', { concurrency: 2 }, () => {
     refuses(['do', '-m', '99999g', 'true'], /--memory 99999g: this machine has \d+m; fix: --memory \d+m/);
     refuses(['do', '-m', 'lots', 'true'], /not a size/);
     refuses(['do', '--cpus', '0', 'true'], /--cpus 0: .*fix: a number from 1 to 9999/);
-    refuses(['do', '--network', 'bridge', 'true'], /--network bridge: .*fix: one of: none, user, host/);
+    refuses(
+      ['do', '--network', 'bridge', 'true'],
+      /--network bridge: .*fix: one of: none, user, sandbox, host/,
+    );
     refuses(['do', '--platform', 'kvm', 'true'], /fix: --platform auto/);
     refuses(['do', '--platform', 'x', 'true'], /fix: one of: auto, systrap, ptrace/);
     refuses(['do', '--clock', 'x', 'true'], /fix: one of: auto, tsc/);
@@ -106,7 +109,7 @@ describe('mistakes name the fix', { concurrency: 2 }, () => {
     refuses(['do', '-m64m', '-m', '1g', 'true'], /--memory: given twice, as 64m and 1g; fix/);
     refuses(['do', '--strace', '--strace=f', 'true'], /--strace: given twice; fix/);
     const lists = ['-e', '--pass-env', '--env-file', '--hide', '--pass-fd', '--mount', '--bind', '--tmpfs'];
-    const often = ['--allow', '--deny', '-p', '--publish', '--dns'].concat(lists);
+    const often = ['--allow', '--deny', '-p', '--publish', '--dns', '--secret'].concat(lists);
     const help = run(['help', 'do']).stdout;
     const single = [...help.matchAll(/^ {2}(?:-\w, )?(--[\w-]+) [<[]/gm)].map((m) => m[1]!);
     assert.ok(single.length > 20, help);

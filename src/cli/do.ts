@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { exitBySignal, exitProcess } from '../host/exit.ts';
+import { complain, STDERR, writeAll } from '../host/write_all.ts';
 import { Loader } from '../runtime/boot.ts';
 import { STATUS_KERNEL_BUG, STATUS_NOT_FOUND, StartError } from '../runtime/options.ts';
 import { mark } from '../sentry/base/startup.ts';
@@ -31,7 +32,8 @@ export async function runDo(command: readonly string[], flags: Record<string, un
         ? null
         : await import('../runtime/profile_report.ts');
     const { profile } = options;
-    const profileFd = profile === null || profile === '-' ? 2 : reports!.makeReportFile('--profile', profile);
+    const profileFd =
+      profile === null || profile === '-' ? STDERR : reports!.makeReportFile('--profile', profile);
     const stopSampling = options.cpuProfile === null ? null : reports!.startCpuProfile(options.cpuProfile);
     const overlay = options.overlay === null ? null : await import('../runtime/overlay.ts');
     const loader = new Loader(options, tracer, overlay?.openLayer ?? null, authority);
@@ -45,15 +47,15 @@ export async function runDo(command: readonly string[], flags: Record<string, un
     status = (waitStatus >> 8) & 0xff;
     diff?.write();
     stopSampling?.();
-    if (profile !== null) reports!.writeProfile(profileFd, reports!.profileReport(loader.kernel));
+    if (profile !== null) writeAll(profileFd, reports!.profileReport(loader.kernel));
   } catch (error) {
     if (error instanceof StartError) {
       const hint = error.status === STATUS_NOT_FOUND && flags.hint ? `; fix: ${flags.hint}` : '';
-      process.stderr.write(`vedette: ${error.message}${hint}\n`);
+      complain(`vedette: ${error.message}${hint}\n`);
       status = error.status;
     } else {
       const { bugReport } = await import('../runtime/report.ts');
-      process.stderr.write(bugReport(null, error));
+      complain(bugReport(null, error));
       status = STATUS_KERNEL_BUG;
     }
   }

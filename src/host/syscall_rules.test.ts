@@ -35,6 +35,7 @@ if (process.env.VEDETTE_TEST_RULES !== undefined) {
   const value = fc.oneof(
     fc.tuple(base, near).map(([b, d]) => b + d),
     fc.tuple(base, size, near).map(([b, s, d]) => b + s + d),
+    near,
     fc.constantFrom(-1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 31 - 1, 0xffff_ffff_0000),
     fc.integer({ min: 0, max: 2 ** 32 }),
   );
@@ -44,7 +45,7 @@ if (process.env.VEDETTE_TEST_RULES !== undefined) {
     fc.tuple(fc.integer(), fc.integer()).map(([mask, v]) => bits(mask, v & mask)),
     fc.tuple(base, size, fc.integer({ min: 0, max: 5 })).map(([b, s, at]) => within(b, s, at)),
   );
-  const rule: fc.Arbitrary<Rule> = fc.array(match, { maxLength: 6 });
+  const rule: fc.Arbitrary<Rule> = fc.array(match, { maxLength: 3 });
   const row = fc.record({
     nr: fc.integer({ min: FIRST, max: FIRST + COUNT }),
     rule,

@@ -5,6 +5,7 @@ import { errnoName } from '../abi/errno.ts';
 import { SIGKILL } from '../abi/signal/signal.ts';
 import { monotonicNs } from '../host/clock.ts';
 import { HostPoller } from '../host/poller.ts';
+import { complain } from '../host/write_all.ts';
 import { credFor } from '../sentry/base/cred.ts';
 import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
@@ -173,7 +174,7 @@ export class Loader implements SignalTarget {
     k.totalMemBytes = Math.min(o.totalMemBytes, this.memfile.limitPages * PAGE_SIZE);
     setLimits(k.totalMemBytes);
     k.tracer = this.tracer;
-    k.onOutOfMemory = (text) => process.stderr.write(`vedette: ${text}\n`);
+    k.onOutOfMemory = (text) => complain(`vedette: ${text}\n`);
     k.onHostEvents = () => {
       this.poller.dispatch(0);
     };
@@ -221,14 +222,14 @@ export class Loader implements SignalTarget {
   run(): number {
     this.stdio.start();
     const lack = this.step('lock-down', () => lockDown(this.options, this.platform.name));
-    if (lack !== null) process.stderr.write(`vedette: ${lack}\n`);
+    if (lack !== null) complain(`vedette: ${lack}\n`);
     try {
       this.kernel.run();
     } catch (error) {
       const report = bugReport(this.kernel, error);
       this.terminals?.restore();
       this.close();
-      process.stderr.write(report);
+      complain(report);
       this.debugLog?.write(report);
       process.exit(STATUS_KERNEL_BUG);
     }
@@ -248,7 +249,7 @@ export class Loader implements SignalTarget {
     // No program runs any more that could write to a mapped file.
     for (const fs of this.binds) {
       const r = fs.writeBack();
-      if (r < 0) process.stderr.write(`vedette: a mapped file could not be written: ${errnoName(-r)}\n`);
+      if (r < 0) complain(`vedette: a mapped file could not be written: ${errnoName(-r)}\n`);
     }
     this.binds = [];
     this.network?.close();
@@ -265,7 +266,7 @@ export class Loader implements SignalTarget {
   dump(): void {
     const text = describeKernel(this.kernel);
     if (this.debugLog !== null) this.debugLog.write(text);
-    else process.stderr.write(`${text}\n`);
+    else complain(`${text}\n`);
   }
 
   foreground(): number {

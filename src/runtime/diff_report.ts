@@ -1,6 +1,7 @@
 // --diff: what a run has changed of the files that it saw, printed when the sandbox ends. Loaded only when asked for.
 
-import { openSync, writeSync } from 'node:fs';
+import { openSync } from 'node:fs';
+import { STDERR, writeAll } from '../host/write_all.ts';
 import { layerChanges } from '../sentry/fs/overlay/changes.ts';
 import { OverlayFs } from '../sentry/fs/overlay/overlayfs.ts';
 import { type Change, changesOf } from '../sentry/fs/rootfs/changes.ts';
@@ -68,13 +69,12 @@ export class DiffReport {
         if (before.has(key(change))) continue;
         lines.push(`${change.kind} ${shown(at !== '' && change.path === '/' ? at : at + change.path)}\n`);
       }
-    const bytes = Buffer.from(lines.join(''));
-    for (let done = 0; done < bytes.length; ) done += writeSync(this.fd, bytes, done);
+    writeAll(this.fd, lines.join(''));
   }
 }
 
 function open(target: string): number {
-  if (target === '-') return 2;
+  if (target === '-') return STDERR;
   try {
     return openSync(target, 'w');
   } catch (error) {

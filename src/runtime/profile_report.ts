@@ -1,8 +1,9 @@
 // --profile: the report of where the Sentry's time went, written when the sandbox ends. Loaded only when asked for.
 
-import { openSync, writeSync } from 'node:fs';
+import { openSync } from 'node:fs';
 import { Session } from 'node:inspector';
 import { syscallName } from '../abi/syscall.ts';
+import { writeAll } from '../host/write_all.ts';
 import type { Kernel } from '../sentry/kernel/kernel.ts';
 import {
   PROFILE_BOOT,
@@ -66,12 +67,6 @@ export function makeReportFile(flag: string, file: string): number {
   }
 }
 
-/** Writes a report to what makeReportFile() made. */
-export function writeProfile(fd: number, text: string): void {
-  const bytes = Buffer.from(text);
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-}
-
 /** Samples the JavaScript of this process from now on; the result writes `file`, which browsers' developer tools open. */
 export function startCpuProfile(file: string): () => void {
   const fd = makeReportFile('--cpu-profile', file);
@@ -82,7 +77,7 @@ export function startCpuProfile(file: string): () => void {
   session.post('Profiler.start');
   return () => {
     session.post('Profiler.stop', (error, result) => {
-      if (error === null) writeProfile(fd, JSON.stringify(result.profile));
+      if (error === null) writeAll(fd, JSON.stringify(result.profile));
     });
     session.disconnect();
   };

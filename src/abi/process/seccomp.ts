@@ -1,4 +1,4 @@
-/** seccomp(2) modes, actions and notification: <linux/seccomp.h>. */
+/** seccomp(2) modes, actions and notification: <linux/seccomp.h>, <sys/ioctl.h>. */
 
 export const SECCOMP_MODE_DISABLED = 0;
 export const SECCOMP_MODE_STRICT = 1;

@@ -3,6 +3,7 @@
 
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { IFF_LOOPBACK } from '../../abi/net/if.ts';
+import { complain } from '../../host/write_all.ts';
 import type { Link } from '../../net/link/link.ts';
 import { finishCaptured } from '../../net/link/pcap.ts';
 import {
@@ -146,7 +147,7 @@ export class Capture implements PacketTap, TimerTarget {
   }
 
   private end(why: string): void {
-    process.stderr.write(`vedette: --pcap ${this.file}: ${why}\n`);
+    complain(`vedette: --pcap ${this.file}: ${why}\n`);
     this.release();
   }
 
@@ -160,9 +161,7 @@ export class Capture implements PacketTap, TimerTarget {
   close(): void {
     if (this.fd < 0) return;
     if (this.dropped > 0) {
-      process.stderr.write(
-        `vedette: --pcap ${this.file}: ${this.dropped} packets are missing: its reader is slow\n`,
-      );
+      complain(`vedette: --pcap ${this.file}: ${this.dropped} packets are missing: its reader is slow\n`);
       const block = statisticsBlock(0, this.time.realtimeSec(), this.time.realtimeNsec, this.dropped);
       if (this.used + block.length <= BUFFER_BYTES) this.add(block);
     }

@@ -19,6 +19,7 @@ import {
   transfer,
 } from '../../host/socket.ts';
 import { hostCall } from '../../host/syscall.ts';
+import { complain } from '../../host/write_all.ts';
 import { type Decision, frame, type Outgoing, Unframer } from '../../proxy/messages.ts';
 import { log } from '../../sentry/base/log.ts';
 import type { Passage, Taken, Taker } from '../../sentry/socket/host/gate.ts';
@@ -231,7 +232,7 @@ export class HttpProxy implements Taker, HostPollTarget {
   /** The process is gone, or cannot be spoken with: what it had is reset, and nothing goes out unread. */
   private ended(): void {
     if (this.control < 0) return;
-    process.stderr.write('vedette: the process for HTTP and TLS has ended; connections that need it fail\n');
+    complain('vedette: the process for HTTP and TLS has ended; connections that need it fail\n');
     for (const fd of [this.control, this.descriptors]) {
       this.poller.remove(fd);
       hostClose(fd);

@@ -39,6 +39,7 @@ import {
 import { AF_INET6 } from '../../../abi/net/socket.ts';
 import { HostNetlink } from '../../../host/netlink.ts';
 import type { HostPoller } from '../../../host/poller.ts';
+import { complain } from '../../../host/write_all.ts';
 import { Link } from '../../../net/link/link.ts';
 import type { Stack } from '../../../net/stack.ts';
 import { type HostFrames, openPacketSocket } from '../../../sentry/socket/host_link.ts';
@@ -71,7 +72,7 @@ function refuse(why: string): never {
 }
 
 function warn(text: string): void {
-  process.stderr.write(`vedette: ${FLAG}: ${text}\n`);
+  complain(`vedette: ${FLAG}: ${text}\n`);
 }
 
 function failure(what: string, error: number): never {
