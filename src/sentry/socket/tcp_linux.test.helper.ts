@@ -9,7 +9,7 @@ import { createServer, connect as linuxConnect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EAGAIN, EINPROGRESS } from '../../abi/errno.ts';
-import { IPPROTO_TCP } from '../../abi/net/in.ts';
+import { IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY } from '../../abi/net/in.ts';
 import { SHUT_WR } from '../../abi/net/socket.ts';
 import { ANY_V4, ANY_V6, parseAddress } from '../../net/address.ts';
 import type { ByteSink, ByteSource, StreamEndpoint } from '../../net/endpoint.ts';
@@ -181,6 +181,8 @@ export class Ours implements ByteSource, ByteSink {
 
   static listen(world: TcpWorld, v6: boolean, port: number): StreamEndpoint {
     const listener = world.tcp.open(v6, world.memory);
+    // The other family has a listener of its own.
+    if (v6) assert.equal(listener.setOption(IPPROTO_IPV6, IPV6_V6ONLY, 1), 0);
     assert.equal(listener.bind(v6 ? ANY_V6 : ANY_V4, port), 0);
     assert.equal(listener.listen(16), 0);
     return listener;
