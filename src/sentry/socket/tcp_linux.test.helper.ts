@@ -59,6 +59,7 @@ export class TcpWorld {
   private readonly impaired: boolean;
   private stopped = false;
   private passed = 0;
+  private readonly folders: string[] = [];
 
   constructor(options: WorldOptions = {}) {
     const frames = openTap('tap0', options.large === true);
@@ -115,6 +116,7 @@ export class TcpWorld {
   stop(): void {
     this.stopped = true;
     this.frames.close();
+    for (const dir of this.folders) rmSync(dir, { recursive: true, force: true });
   }
 
   /** Linux hears nothing from us any more, nor we from it. */
@@ -127,7 +129,7 @@ export class TcpWorld {
   tshark(): (filter: string, ...fields: string[]) => string {
     if (!has('tshark')) return () => '';
     const dir = mkdtempSync(join(tmpdir(), 'vedette-pcap-'));
-    process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
+    this.folders.push(dir);
     const file = join(dir, 'capture.pcap');
     writeFileSync(file, Buffer.concat(this.capture));
     const on = ['ip', 'tcp'].flatMap((p) => ['-o', `${p}.check_checksum:TRUE`]);
