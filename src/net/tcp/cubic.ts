@@ -64,6 +64,7 @@ function beginEpoch(state: CongestionState, nowNs: number): void {
 
 export const CUBIC: CongestionControl = {
   name: 'cubic',
+  models: false,
   acked(state, bytes, nowNs): void {
     if (!state.limited) {
       // RFC 9438, section 5.8: time in which the program was the limit does not count.
@@ -98,4 +99,6 @@ export const CUBIC: CongestionControl = {
     state.inCss = false;
     return Math.max(Math.floor(state.cwnd * BETA), 2 * state.mss);
   },
+  sampled(): void {},
+  restarted(): void {},
 };

@@ -46,6 +46,7 @@ import { finWait2, queueFin } from './input.ts';
 import { abort, finish, purgeReceive, setState } from './life.ts';
 import type { ListenHost } from './listen.ts';
 import { Listener } from './listen.ts';
+import { markLimited } from './rate.ts';
 import { windowOf, windowShift } from './rcv.ts';
 import { afterRead, readable, receiveStream, receiveUrgent, takeError, unreadBytes } from './reading.ts';
 import { writable } from './recovery.ts';
@@ -247,6 +248,7 @@ export class TcpEndpoint implements StreamEndpoint {
     const room = this.sendRoom();
     if (room <= 0) return -EAGAIN;
     const now = this.host.enter();
+    if (tcb.cc.models && distance(tcb.bufEnd, tcb.nxt) < tcb.mss) markLimited(tcb);
     const n = tcb.buffer.append(from, Math.min(room, SLICE));
     if (n > 0) {
       tcb.charge(n);

@@ -119,8 +119,8 @@ export function fillInfo(tcb: Tcb, nowNs: number, view: DataView, listener: Acce
   u32(TCP_INFO_TCPI_RCV_RTT, us(tcb.rcvRttNs));
   u32(TCP_INFO_TCPI_RCV_SPACE, tcb.tuneSpace);
   u32(TCP_INFO_TCPI_TOTAL_RETRANS, tcb.totalRetrans);
-  // No pacing: all ones are Linux's "none" for the largest.
-  put64(view, TCP_INFO_TCPI_PACING_RATE, 0);
+  put64(view, TCP_INFO_TCPI_PACING_RATE, Math.floor(cong.pacingRate));
+  // All ones are Linux's "none".
   view.setUint32(TCP_INFO_TCPI_MAX_PACING_RATE, 0xffffffff, true);
   view.setUint32(TCP_INFO_TCPI_MAX_PACING_RATE + 4, 0xffffffff, true);
   put64(view, TCP_INFO_TCPI_BYTES_ACKED, tcb.bytesAcked);

@@ -73,6 +73,20 @@ test('100 000 SYNs do not grow memory; a cookie still connects', () => {
   assert.equal(s.clock.timers.length, 0);
 });
 
+test('a request answers what cannot be right now and then, and data each time', () => {
+  const s = new Script();
+  listening(s, 4);
+  s.inject({ flags: 'S', mss: 1460 });
+  s.expect({ flags: 'SA' });
+  for (let i = 0; i < 5; i++) s.inject({ seq: 100_000_000, ack: 1 });
+  s.expect({ flags: 'A' });
+  s.silence();
+  for (let i = 0; i < 2; i++) {
+    s.inject({ seq: 100_000_000, ack: 1, length: 10 });
+    s.expect({ flags: 'A' });
+  }
+});
+
 test('TCP_DEFER_ACCEPT wakes nobody until data comes', () => {
   const s = new Script();
   const l = listening(s, 4);

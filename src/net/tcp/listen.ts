@@ -9,6 +9,7 @@ import type { Packet } from '../packet.ts';
 import type { Path } from '../path.ts';
 import type { NetTimerTarget } from '../time.ts';
 import { NetTimer } from '../time.ts';
+import { breaksLoop } from './challenge.ts';
 import { ecnAccepts } from './ecn.ts';
 import { segmentArrived } from './input.ts';
 import { putSynOptions, synSpace } from './options.ts';
@@ -68,6 +69,7 @@ export class SynRequest implements NetTimerTarget {
   /** The peer's ACK came and was not enough: the queue was full, or data is waited for. */
   acked = false;
   sentNs = 0;
+  invalidNs = Number.NEGATIVE_INFINITY;
   readonly timer: NetTimer;
 
   constructor(
@@ -233,13 +235,13 @@ export class Listener {
     if (seg.flags & SYN) {
       // The same one again: so is the answer, without counting (RFC 9293, section 3.10.7.4).
       if (seg.seq === request.irs && !(seg.flags & ACK)) this.sendSynAck(request, nowNs);
-      else this.bareAck(request, nowNs);
+      else if (breaksLoop(this.host, request, seg, nowNs)) this.bareAck(request, nowNs);
       return;
     }
     if (!(seg.flags & ACK)) return;
     const offset = distance(seg.seq, rcvNxt);
     if (offset < 0 || offset > request.window) {
-      this.bareAck(request, nowNs);
+      if (breaksLoop(this.host, request, seg, nowNs)) this.bareAck(request, nowNs);
       return;
     }
     if (seg.ack !== advance(request.iss, 1)) {

@@ -103,9 +103,13 @@ export interface LinkOptions {
   delayNs?: number;
   /** Bytes a second; 0 for no limit. */
   rate?: number;
+  /** Bytes that wait for the wire; what comes then is lost. */
+  queueBytes?: number;
   mtu?: number;
   gso?: number;
   local?: boolean;
+  /** Both sides' tcp_congestion_control. */
+  congestion?: string;
   seed?: number;
   /** Packets for which this is true are lost: n-th that the side sends. */
   lose?: (packet: Packet, from: number) => boolean;
@@ -179,6 +183,7 @@ export class Pair {
     for (const tcp of this.tcp) {
       tcp.sysctl.tcp_syn_retries = 12;
       tcp.sysctl.tcp_synack_retries = 12;
+      if (link.congestion !== undefined) tcp.sysctl.tcp_congestion_control = link.congestion;
     }
   }
 
@@ -197,6 +202,7 @@ export class Pair {
     if (link.lose?.(packet, from) || random.unit() < (link.loss ?? 0)) return 0;
     let at = this.clock.nowNs;
     if (link.rate) {
+      if (link.queueBytes && (this.freeNs[from]! - at) * link.rate > link.queueBytes * 1e9) return 0;
       at = Math.max(at, this.freeNs[from]!) + ((ipSize + packet.size) * 1e9) / link.rate;
       this.freeNs[from] = at;
     }

@@ -2,7 +2,7 @@
 
 import { TCP_CA_Recovery } from '../../abi/net/tcp.ts';
 import type { AckResult, Sent } from './sack.ts';
-import { LOST, RETRANSMITTED, SACKED } from './sack.ts';
+import { EVER_RETRANSMITTED, LOST, RETRANSMITTED, SACKED } from './sack.ts';
 import { after } from './seq.ts';
 import type { Tcb } from './tcb.ts';
 
@@ -61,7 +61,11 @@ export function rackDetect(tcb: Tcb, nowNs: number): number {
     const sent: Sent = board.list[i]!;
     if (sent.marks & SACKED) continue;
     if ((sent.marks & (LOST | RETRANSMITTED)) === LOST) continue;
-    if (!sentAfter(tcb.rackSentNs, tcb.rackEnd, sent.sentNs, sent.end)) continue;
+    if (!sentAfter(tcb.rackSentNs, tcb.rackEnd, sent.sentNs, sent.end)) {
+      // Those behind it were sent later still, and copies of them after that.
+      if ((sent.marks & EVER_RETRANSMITTED) === 0) break;
+      continue;
+    }
     const remaining = sent.sentNs + tcb.rackRttNs + window - nowNs;
     if (remaining <= 0) board.lose(sent);
     else timeout = Math.max(timeout, remaining);

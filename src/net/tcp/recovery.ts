@@ -3,9 +3,12 @@
 
 import { POLLOUT, POLLWRNORM } from '../../abi/events/poll.ts';
 import { TCP_CA_CWR, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Open, TCP_CA_Recovery } from '../../abi/net/tcp.ts';
+import { RateSample } from './congestion.ts';
 import { hystart } from './cubic.ts';
 import { ecnEchoed } from './ecn.ts';
+import { paced, paused, pieceOf } from './pacing.ts';
 import { rackDetect, rackRecovered, rackUpdate } from './rack.ts';
+import { sampleRate, stampSent } from './rate.ts';
 import type { Sent } from './sack.ts';
 import { AckResult, LOST, RETRANSMITTED, SACKED } from './sack.ts';
 import type { Segment } from './segment.ts';
@@ -16,6 +19,7 @@ import { MODE_PROBE, MODE_REORDER } from './tcb.ts';
 import { currentMss, largestSegment, sendRange } from './transmit.ts';
 
 const result = new AckResult();
+const sample = new RateSample();
 
 /** Room in the send buffer that is worth a wake-up: a third of it (as sk_stream_is_writeable). */
 export function writable(tcb: Tcb): boolean {
@@ -28,7 +32,7 @@ export function writable(tcb: Tcb): boolean {
 /** The state in which the window is no longer cut: everything that was under way when it began is acknowledged. */
 function leave(tcb: Tcb): void {
   if (tcb.caState >= TCP_CA_Recovery) rackRecovered(tcb);
-  if (tcb.caState === TCP_CA_Recovery || tcb.caState === TCP_CA_CWR)
+  if ((tcb.caState === TCP_CA_Recovery || tcb.caState === TCP_CA_CWR) && !tcb.cc.models)
     tcb.cong.cwnd = Math.max(tcb.cong.ssthresh, 2 * tcb.mss);
   tcb.caState = TCP_CA_Open;
   tcb.retransmitTs = 0;
@@ -90,10 +94,13 @@ export function retransmit(tcb: Tcb, budget: number, nowNs: number): void {
   const { board } = tcb;
   let room = budget;
   const mss = currentMss(tcb);
-  for (let i = board.first; i < board.list.length && room > 0 && board.lostBytes > 0; i++) {
+  for (let i = board.first; i < board.list.length && room > 0 && board.missingBytes > 0; i++) {
     const sent = board.list[i]!;
     if ((sent.marks & (LOST | RETRANSMITTED | SACKED)) !== LOST) continue;
-    room -= resend(tcb, i, sent, Math.max(mss, room - (room % mss)), nowNs);
+    if (paused(tcb, nowNs)) break;
+    const n = resend(tcb, i, sent, pieceOf(tcb, mss, Math.max(mss, room - (room % mss))), nowNs);
+    room -= n;
+    paced(tcb, n, nowNs);
   }
 }
 
@@ -107,7 +114,8 @@ function resend(tcb: Tcb, i: number, sent: Sent, most: number, nowNs: number): n
     tcb.board.split(i, limit);
     n = limit;
   }
-  tcb.board.resent(sent, nowNs, tcb.delivered, tcb.deliveredNs);
+  tcb.board.resent(sent, nowNs);
+  stampSent(tcb, sent, nowNs);
   if (tcb.retransmitTs === 0 && tcb.timestamps) tcb.retransmitTs = tcb.timestamp(nowNs) | 1;
   tcb.totalRetrans += Math.ceil(n / mss);
   tcb.bytesRetrans += n;
@@ -169,6 +177,8 @@ export function acknowledged(tcb: Tcb, seg: Segment, nowNs: number): void {
   const ack = seg.ack;
   const wasFull = !writable(tcb);
   const priorFlight = tcb.flight;
+  sample.priorPipe = tcb.pipe;
+  const priorLost = board.lostEver;
   tcb.lastAckRecvNs = nowNs;
   tcb.probesOut = 0;
   result.clear();
@@ -208,8 +218,8 @@ export function acknowledged(tcb: Tcb, seg: Segment, nowNs: number): void {
     const ms = distance(tcb.timestamp(nowNs), seg.options.tsEcho);
     if (ms >= 0 && ms < 300_000) tcb.rtt.sample(Math.max(1, ms) * 1e6, nowNs);
   }
-  deliver(tcb, nowNs);
-  if (priorFlight > 0) recover(tcb, seg, acked, nowNs);
+  sampleRate(tcb, result, sample, nowNs);
+  if (priorFlight > 0) recover(tcb, seg, acked, priorLost, nowNs);
   else if (tcb.mode === MODE_PROBE && tcb.wnd > 0) {
     tcb.clearRetransmit();
     tcb.backoff = 0;
@@ -232,17 +242,8 @@ function sampleRoundTrip(tcb: Tcb, rttNs: number, nowNs: number): void {
   }
 }
 
-/** Delivered bytes, and their rate (draft-cheng-iccrg-delivery-rate-estimation, for TCP_INFO). */
-function deliver(tcb: Tcb, nowNs: number): void {
-  if (result.delivered === 0) return;
-  tcb.delivered += result.delivered;
-  tcb.deliveredNs = nowNs;
-  const span = nowNs - result.priorDeliveredNs;
-  if (span > 0) tcb.deliveryRate = ((tcb.delivered - result.priorDelivered) * 1e9) / span;
-}
-
 /** Loss detection and the window, for one acknowledgment. */
-function recover(tcb: Tcb, seg: Segment, acked: number, nowNs: number): void {
+function recover(tcb: Tcb, seg: Segment, acked: number, priorLostEver: number, nowNs: number): void {
   const { board, cong } = tcb;
   const priorLost = board.lostBytes;
   let reorderNs = 0;
@@ -268,7 +269,12 @@ function recover(tcb: Tcb, seg: Segment, acked: number, nowNs: number): void {
   if (tcb.caState >= TCP_CA_CWR && !before(tcb.una, tcb.highSeq)) leave(tcb);
   if (tcb.caState < TCP_CA_Recovery && board.lostBytes > 0) reduce(tcb, TCP_CA_Recovery, nowNs);
   else if (ecnEchoed(tcb, seg.flags, seg.ack)) reduce(tcb, TCP_CA_CWR, nowNs);
-  if (tcb.caState === TCP_CA_Recovery || tcb.caState === TCP_CA_CWR) {
+  if (tcb.cc.models) {
+    sample.lost = board.lostEver - priorLostEver;
+    sample.pipe = tcb.pipe;
+    sample.caState = tcb.caState;
+    tcb.cc.sampled(cong, sample, nowNs);
+  } else if (tcb.caState === TCP_CA_Recovery || tcb.caState === TCP_CA_CWR) {
     const pipe = tcb.pipe;
     const safe = acked > 0 && board.lostBytes <= priorLost;
     cong.cwnd = Math.max(0, pipe + tcb.prr.budget(result.delivered, pipe, cong.ssthresh, tcb.mss, safe));
@@ -280,7 +286,7 @@ function recover(tcb: Tcb, seg: Segment, acked: number, nowNs: number): void {
   if (tcb.caState <= TCP_CA_Disorder)
     tcb.caState = board.sackedBytes > 0 || tcb.dupAcks > 0 ? TCP_CA_Disorder : TCP_CA_Open;
   if (acked > 0 && tcb.caState === TCP_CA_Open) tcb.dupAcks = 0;
-  if (board.lostBytes > board.retransmittedBytes) retransmit(tcb, cong.cwnd - tcb.pipe, nowNs);
+  if (board.missingBytes > 0) retransmit(tcb, cong.cwnd - tcb.pipe, nowNs);
   if (tcb.flight === 0) tcb.clearRetransmit();
   else if (reorderNs > 0 && board.lostBytes === 0) tcb.setRetransmit(MODE_REORDER, nowNs + reorderNs);
   else if (acked > 0 || result.sacked > 0) armAfterSend(tcb, nowNs);
@@ -311,13 +317,14 @@ function probeAnswered(tcb: Tcb, seg: Segment, acked: number, nowNs: number): vo
 /** The timer of RACK fired (RFC 8985, section 6.3). */
 export function reorderTimeout(tcb: Tcb, nowNs: number): void {
   const again = rackDetect(tcb, nowNs);
-  if (tcb.board.lostBytes > tcb.board.retransmittedBytes) {
+  if (tcb.board.missingBytes > 0) {
     if (tcb.caState < TCP_CA_Recovery) {
       reduce(tcb, TCP_CA_Recovery, nowNs);
-      tcb.cong.cwnd = Math.max(
-        tcb.mss,
-        tcb.pipe + tcb.prr.budget(0, tcb.pipe, tcb.cong.ssthresh, tcb.mss, false),
-      );
+      if (!tcb.cc.models)
+        tcb.cong.cwnd = Math.max(
+          tcb.mss,
+          tcb.pipe + tcb.prr.budget(0, tcb.pipe, tcb.cong.ssthresh, tcb.mss, false),
+        );
     }
     retransmit(tcb, Math.max(tcb.mss, tcb.cong.cwnd - tcb.pipe), nowNs);
   }

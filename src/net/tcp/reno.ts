@@ -12,6 +12,7 @@ export function slowStart(state: CongestionState, bytes: number): number {
 
 export const RENO: CongestionControl = {
   name: 'reno',
+  models: false,
   acked(state, bytes): void {
     if (!state.limited) return;
     let left = bytes;
@@ -26,4 +27,6 @@ export const RENO: CongestionControl = {
   reduced(state, flight): number {
     return Math.max(flight / 2, 2 * state.mss);
   },
+  sampled(): void {},
+  restarted(): void {},
 };

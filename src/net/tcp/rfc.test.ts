@@ -135,6 +135,15 @@ test('close: the active side waits in TIME-WAIT', () => {
   // 3.10.7.4: the peer's FIN again is acknowledged again.
   s.inject({ flags: 'FA', seq: 1, ack: 2 });
   s.expect({ flags: 'A', seq: 2, ack: 2 });
+  // Bare ACKs that cannot be right are answered now and then: a peer that is as sure of itself would answer each of ours.
+  for (let i = 0; i < 5; i++) s.inject({ seq: 100_000_000, ack: 5 });
+  s.expect({ flags: 'A', seq: 2, ack: 2 });
+  s.silence();
+  s.pass(501e6);
+  s.inject({ seq: 100_000_000, ack: 5 });
+  s.expect({ flags: 'A', seq: 2, ack: 2 });
+  s.inject({ flags: 'FA', seq: 1, ack: 2 });
+  s.expect({ flags: 'A', seq: 2, ack: 2 });
   // RFC 1122 4.2.2.13: a new SYN behind the old numbers may open it again; there is no listener any more.
   s.inject({ flags: 'S', seq: 100 });
   s.expect({ flags: 'RA', ack: 101 });

@@ -16,16 +16,17 @@ export class Sent {
   end: number;
   sentNs: number;
   marks = 0;
-  /** Bytes delivered on the connection when it was sent, and when that was: the delivery rate. */
-  delivered: number;
-  deliveredNs: number;
+  // Of the connection when it was sent, for the delivery rate (rate.ts): bytes delivered, when the last of them were, when those had
+  // been sent, and whether there was too little to send.
+  delivered = 0;
+  deliveredNs = 0;
+  firstNs = 0;
+  limited = false;
 
-  constructor(seq: number, end: number, sentNs: number, delivered: number, deliveredNs: number) {
+  constructor(seq: number, end: number, sentNs: number) {
     this.seq = seq;
     this.end = end;
     this.sentNs = sentNs;
-    this.delivered = delivered;
-    this.deliveredNs = deliveredNs;
   }
 }
 
@@ -43,6 +44,8 @@ export class AckResult {
   retransmitted = false;
   priorDelivered = 0;
   priorDeliveredNs = 0;
+  priorFirstNs = 0;
+  priorLimited = false;
   /** Round trip of a record that was sent once; -1 for none. */
   rttNs = -1;
   /** A record that was never sent again was delivered below the highest delivered: reordering. */
@@ -57,6 +60,8 @@ export class AckResult {
     this.retransmitted = false;
     this.priorDelivered = 0;
     this.priorDeliveredNs = 0;
+    this.priorFirstNs = 0;
+    this.priorLimited = false;
     this.rttNs = -1;
     this.reordered = false;
   }
@@ -69,6 +74,10 @@ export class Scoreboard {
   sackedBytes = 0;
   lostBytes = 0;
   retransmittedBytes = 0;
+  /** Bytes that are lost and have not been sent again since. */
+  missingBytes = 0;
+  /** Bytes that were ever marked as lost, copies included. */
+  lostEver = 0;
   /** End of the highest byte known to be delivered by a block. */
   highest = 0;
 
@@ -86,6 +95,7 @@ export class Scoreboard {
     this.sackedBytes = 0;
     this.lostBytes = 0;
     this.retransmittedBytes = 0;
+    this.missingBytes = 0;
   }
 
   /** Everything before `una` is acknowledged. */
@@ -180,15 +190,35 @@ export class Scoreboard {
       if (this.sackedBytes === 0 || after(sent.end, this.highest)) this.highest = sent.end;
       this.sackedBytes += n;
       result.sacked += n;
+      if (i > this.first && this.joined(i)) i--;
     }
+  }
+
+  /**
+   * Makes one record of i and the one before it when blocks acknowledged both: behind a hole in a large window there are thousands, and
+   * each acknowledgment looks at all that stand before what is under way.
+   */
+  private joined(i: number): boolean {
+    const before = this.list[i - 1]!;
+    const sent = this.list[i]!;
+    if ((before.marks & SACKED) === 0) return false;
+    before.end = sent.end;
+    before.marks |= sent.marks;
+    before.sentNs = Math.max(before.sentNs, sent.sentNs);
+    this.list.splice(i, 1);
+    return true;
   }
 
   /** Record i becomes two, the first of `n` bytes. */
   split(i: number, n: number): void {
     const sent = this.list[i]!;
     const at = advance(sent.seq, n);
-    const rest = new Sent(at, sent.end, sent.sentNs, sent.delivered, sent.deliveredNs);
+    const rest = new Sent(at, sent.end, sent.sentNs);
     rest.marks = sent.marks;
+    rest.delivered = sent.delivered;
+    rest.deliveredNs = sent.deliveredNs;
+    rest.firstNs = sent.firstNs;
+    rest.limited = sent.limited;
     sent.end = at;
     this.list.splice(i + 1, 0, rest);
   }
@@ -205,6 +235,8 @@ export class Scoreboard {
       result.retransmitted = (sent.marks & EVER_RETRANSMITTED) !== 0;
       result.priorDelivered = sent.delivered;
       result.priorDeliveredNs = sent.deliveredNs;
+      result.priorFirstNs = sent.firstNs;
+      result.priorLimited = sent.limited;
     }
   }
 
@@ -212,17 +244,24 @@ export class Scoreboard {
     if (marks & SACKED) this.sackedBytes -= n;
     if (marks & LOST) this.lostBytes -= n;
     if (marks & RETRANSMITTED) this.retransmittedBytes -= n;
+    if ((marks & (LOST | RETRANSMITTED)) === LOST) this.missingBytes -= n;
   }
 
   /** Marks a record as lost: it counts as gone from the network (RFC 6675, section 4), and its copy, too. */
   lose(sent: Sent): void {
     if (sent.marks & SACKED) return;
     const n = distance(sent.end, sent.seq);
-    if (sent.marks & RETRANSMITTED) {
+    const copyLost = (sent.marks & RETRANSMITTED) !== 0;
+    if (copyLost) {
       this.retransmittedBytes -= n;
       sent.marks &= ~RETRANSMITTED;
     }
-    if (sent.marks & LOST) return;
+    const known = (sent.marks & LOST) !== 0;
+    if (!known || copyLost) {
+      this.lostEver += n;
+      this.missingBytes += n;
+    }
+    if (known) return;
     sent.marks |= LOST;
     this.lostBytes += n;
   }
@@ -243,17 +282,17 @@ export class Scoreboard {
   unlose(): void {
     for (let i = this.first; i < this.list.length; i++) this.list[i]!.marks &= ~LOST;
     this.lostBytes = 0;
+    this.missingBytes = 0;
   }
 
   /** A record was sent again. */
-  resent(sent: Sent, nowNs: number, delivered: number, deliveredNs: number): void {
+  resent(sent: Sent, nowNs: number): void {
     const n = distance(sent.end, sent.seq);
     if (!(sent.marks & RETRANSMITTED)) this.retransmittedBytes += n;
+    if ((sent.marks & (LOST | RETRANSMITTED)) === LOST) this.missingBytes -= n;
     sent.marks |= RETRANSMITTED | EVER_RETRANSMITTED;
     sent.sentNs = nowNs;
-    sent.delivered = delivered;
-    sent.deliveredNs = deliveredNs;
   }
 }
 
-const GONE = new Sent(0, 0, 0, 0, 0);
+const GONE = new Sent(0, 0, 0);

@@ -1,6 +1,8 @@
 // When new data goes out: what window and congestion allow, no silly segments, and Nagle's and the cork's wait
 // (RFC 9293, sections 3.7.4 and 3.8.6; Minshall's variant of Nagle as in Linux).
 
+import { paced, paused, pieceOf } from './pacing.ts';
+import { stampSent } from './rate.ts';
 import { backedOff } from './rto.ts';
 import { Sent } from './sack.ts';
 import { advance, after, distance } from './seq.ts';
@@ -20,6 +22,10 @@ export function push(tcb: Tcb, nowNs: number): void {
 
 /** RFC 5681, section 4.1: a window that was not used for a timeout is not what the path has now. */
 function restartAfterIdle(tcb: Tcb, nowNs: number): void {
+  if (tcb.cc.models) {
+    tcb.cc.restarted(tcb.cong, nowNs);
+    return;
+  }
   if (tcb.lastDataSentNs === 0 || nowNs - tcb.lastDataSentNs <= tcb.rtt.rtoNs) return;
   if (tcb.host.sysctl.tcp_slow_start_after_idle === 0 || tcb.path?.local === true) return;
   const start = initialWindow(tcb.mss);
@@ -38,14 +44,14 @@ export function initialWindow(mss: number): number {
 
 function sendNew(tcb: Tcb, end: number, nowNs: number): void {
   let mss = currentMss(tcb);
-  let most = largestSegment(tcb, mss);
+  let most = pieceOf(tcb, mss, largestSegment(tcb, mss));
   let room = tcb.cong.cwnd - tcb.pipe;
   let sent = false;
   let limited = false;
   while (tcb.nxt !== end) {
     const dataLeft = distance(tcb.bufEnd, tcb.nxt);
     const window = distance(advance(tcb.una, tcb.wnd), tcb.nxt);
-    if (window <= 0) break;
+    if (window <= 0 || paused(tcb, nowNs)) break;
     let n = 0;
     if (dataLeft > 0) {
       const full = Math.min(mss, dataLeft);
@@ -70,12 +76,13 @@ function sendNew(tcb: Tcb, end: number, nowNs: number): void {
     if (n % mss !== 0) tcb.smallEnd = to;
     const size = distance(to, tcb.nxt);
     room -= size;
+    paced(tcb, size, nowNs);
     const r = sendFresh(tcb, to, pushed, nowNs);
     sent = true;
     if (r < 0) {
       if (tcb.path === null) break;
       mss = currentMss(tcb);
-      most = largestSegment(tcb, mss);
+      most = pieceOf(tcb, mss, largestSegment(tcb, mss));
     }
   }
   // RFC 7661 as Linux: in slow start half of the window in use is enough to let it grow.
@@ -89,8 +96,9 @@ function sendNew(tcb: Tcb, end: number, nowNs: number): void {
 /** Sends [nxt, to) for the first time. */
 function sendFresh(tcb: Tcb, to: number, pushed: boolean, nowNs: number): number {
   const seq = tcb.nxt;
-  if (tcb.flight === 0) tcb.deliveredNs = nowNs;
-  tcb.board.add(new Sent(seq, to, nowNs, tcb.delivered, tcb.deliveredNs));
+  const sent = new Sent(seq, to, nowNs);
+  stampSent(tcb, sent, nowNs);
+  tcb.board.add(sent);
   tcb.nxt = to;
   tcb.prr.sent += distance(to, seq);
   return sendRange(tcb, seq, to, pushed, true, nowNs);
@@ -132,7 +140,7 @@ export function armAfterSend(tcb: Tcb, nowNs: number): void {
 
 /** Nothing is under way and something waits: for the window, or for the cork (RFC 9293, section 3.8.6.1). */
 function armProbe(tcb: Tcb, nowNs: number): void {
-  if (tcb.flight > 0 || tcb.mode !== MODE_NONE) return;
+  if (tcb.flight > 0 || tcb.mode !== MODE_NONE || tcb.paceTimer.armed) return;
   if (tcb.probeSinceNs === 0) tcb.probeSinceNs = nowNs;
   tcb.setRetransmit(MODE_PROBE, nowNs + backedOff(Math.max(200e6, tcb.rtt.rtoNs), tcb.backoff));
 }

@@ -79,6 +79,9 @@ export function setCongestion(tcb: Tcb, name: string): number {
   const cc = CONGESTION_CONTROLS.find((one) => one.name === name);
   if (cc === undefined) return -ENOENT;
   tcb.cc = cc;
+  // What another left there would hold for ever.
+  if (!cc.models) tcb.cong.pacingRate = 0;
+  else tcb.cong.ssthresh = 0x7fffffff;
   return 0;
 }
 

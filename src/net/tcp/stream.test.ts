@@ -122,6 +122,7 @@ test('over any link', () => {
         rate: fc.constantFrom(0, 1e5, 1e7),
         mtu: fc.constantFrom(296, 576, 1500, 9000, 65536),
         gso: fc.constantFrom(0, 20000, 65536),
+        congestion: fc.constantFrom('cubic', 'reno', 'bbr'),
         seed: fc.integer({ min: 1, max: 1e6 }),
         there: fc.integer({ min: 0, max: 100_000 }),
         back: fc.integer({ min: 0, max: 100_000 }),

@@ -10,6 +10,7 @@ import type { NetworkLayer, Path } from '../path.ts';
 import type { NetClock } from '../time.ts';
 import { NetTimer } from '../time.ts';
 import type { NetRandom } from '../transport.ts';
+import { BBR } from './bbr.ts';
 import type { CongestionControl } from './congestion.ts';
 import { CongestionState } from './congestion.ts';
 import { CUBIC } from './cubic.ts';
@@ -47,6 +48,10 @@ export const TIMER_RETRANSMIT = 0;
 export const TIMER_DELACK = 1;
 export const TIMER_KEEPALIVE = 2;
 export const TIMER_LINGER = 3;
+export const TIMER_PACE = 4;
+
+/** paceNs when nothing was paced yet. */
+export const PACE_NONE = Number.NEGATIVE_INFINITY;
 
 /** What the retransmission timer stands for now. */
 export const MODE_NONE = 0;
@@ -61,7 +66,7 @@ export const URGENT_NOT_YET = 1;
 export const URGENT_VALID = 2;
 export const URGENT_READ = 3;
 
-export const CONGESTION_CONTROLS: readonly CongestionControl[] = [CUBIC, RENO];
+export const CONGESTION_CONTROLS: readonly CongestionControl[] = [CUBIC, RENO, BBR];
 
 /** The options that a socket has, and a connection takes over from its listener. */
 export class SocketOptions {
@@ -195,6 +200,11 @@ export class Tcb {
   delivered = 0;
   deliveredNs = 0;
   deliveryRate = 0;
+  /** When the newest of what is delivered was sent; up to which count of delivered bytes the program is the limit, 0 for not (rate.ts). */
+  firstSentNs = 0;
+  limitedUntil = 0;
+  /** When the next segment may go (pacing.ts). */
+  paceNs = PACE_NONE;
   cwndLimitedEnd = 0;
 
   // What was agreed on in the handshake.
@@ -251,6 +261,7 @@ export class Tcb {
   readonly delackTimer: NetTimer = new NetTimer(this, TIMER_DELACK);
   readonly keepTimer: NetTimer = new NetTimer(this, TIMER_KEEPALIVE);
   readonly lingerTimer: NetTimer = new NetTimer(this, TIMER_LINGER);
+  readonly paceTimer: NetTimer = new NetTimer(this, TIMER_PACE);
   /** MODE_*. */
   mode = 0;
   finWait2EndNs = 0;
@@ -304,6 +315,8 @@ export class Tcb {
     this.ecnEcho = false;
     this.softError = 0;
     this.cong = new CongestionState();
+    this.paceNs = PACE_NONE;
+    this.limitedUntil = 0;
     this.rtt = new RttEstimator();
   }
 
@@ -366,6 +379,7 @@ export class Tcb {
     clock.cancel(this.delackTimer);
     clock.cancel(this.keepTimer);
     clock.cancel(this.lingerTimer);
+    clock.cancel(this.paceTimer);
     this.ackPending = false;
   }
 

@@ -5,10 +5,10 @@ import { ETIMEDOUT } from '../../abi/errno.ts';
 import { POLLHUP } from '../../abi/events/poll.ts';
 import { TCP_CLOSE, TCP_FIN_WAIT2, TCP_SYN_RECV, TCP_SYN_SENT } from '../../abi/net/tcp.ts';
 import { abort, fail, finish } from './life.ts';
-import { enterLoss, reorderTimeout, retransmitFirst, retransmitLast } from './recovery.ts';
+import { enterLoss, reorderTimeout, retransmit, retransmitFirst, retransmitLast } from './recovery.ts';
 import { backedOff, RTO_MAX_NS, RTO_MIN_NS } from './rto.ts';
 import { advance, distance } from './seq.ts';
-import { armAfterSend, sendSmall } from './snd.ts';
+import { armAfterSend, push, sendSmall } from './snd.ts';
 import type { Tcb } from './tcb.ts';
 import {
   MODE_NONE,
@@ -19,6 +19,7 @@ import {
   TIMER_DELACK,
   TIMER_KEEPALIVE,
   TIMER_LINGER,
+  TIMER_PACE,
   TIMER_RETRANSMIT,
 } from './tcb.ts';
 import { sendAck, sendProbe, sendSyn } from './transmit.ts';
@@ -38,7 +39,11 @@ export function onConnectionTimer(tcb: Tcb, cookie: number, nowNs: number): void
     tcb.pingPong = false;
     sendAck(tcb, nowNs);
   } else if (cookie === TIMER_KEEPALIVE) keepAlive(tcb, nowNs);
-  else if (cookie === TIMER_LINGER) {
+  else if (cookie === TIMER_PACE) {
+    const { board } = tcb;
+    if (board.missingBytes > 0) retransmit(tcb, tcb.cong.cwnd - tcb.pipe, nowNs);
+    push(tcb, nowNs);
+  } else if (cookie === TIMER_LINGER) {
     tcb.lingering = false;
     tcb.tell(POLLHUP);
     tcb.owner = null;

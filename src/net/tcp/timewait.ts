@@ -2,6 +2,7 @@
 // its early end). A small record each, in order of age, one timer for all.
 
 import type { IpAddress } from '../address.ts';
+import { breaksLoop } from './challenge.ts';
 import { toldWindow } from './rcv.ts';
 import type { Segment } from './segment.ts';
 import { ACK, FIN, RST, SYN } from './segment.ts';
@@ -35,6 +36,7 @@ export class TimeWait {
   tsRecentMs: number;
   readonly tsOffset: number;
   endNs: number;
+  invalidNs = Number.NEGATIVE_INFINITY;
   dead = false;
   readonly memory: Tcb['memory'];
 
@@ -86,7 +88,9 @@ export function timeWaitSegment(host: TcpHost, wait: TimeWait, seg: Segment, now
   if ((seg.flags & (SYN | ACK)) === SYN && !old && newer) return WAIT_REOPENED;
   if (!old && (seg.flags & FIN || seg.length > 0)) wait.endNs = nowNs + TIME_WAIT_NS;
   const nothing = seg.flags & ACK && fits && seg.length === 0 && !(seg.flags & (FIN | SYN)) && !old;
-  if (!nothing) answer(host, wait, nowNs);
+  if (nothing) return WAIT_ANSWERED;
+  // Our ACK is as wrong to a peer that has begun anew as its own is to us: two such ends answer each other for ever.
+  if (breaksLoop(host, wait, seg, nowNs)) answer(host, wait, nowNs);
   return WAIT_ANSWERED;
 }
 

@@ -2,52 +2,20 @@
 // itself again in there.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { EHOSTUNREACH } from '../../abi/errno.ts';
 import { IP_RECVERR, IP_TTL, IPPROTO_IP } from '../../abi/net/in.ts';
 import { ANY_V4, ANY_V6, parseAddress } from '../../net/address.ts';
 import { PcapDevice, PcapWriter } from '../../net/link/pcap.ts';
 import type { Stack } from '../../net/stack.ts';
 import { addEthernet, newStack, pattern, receiveBytes, sendBytes } from '../../net/testing.test.helper.ts';
-import type { NetClock, NetTimer } from '../../net/time.ts';
 import { type HostFrames, openPacketSocket, openTap } from './host_link.ts';
-
-const INSIDE = 'VEDETTE_TEST_NETNS';
-
-/** The host's clock; timers fire in pump(). */
-class RealClock implements NetClock {
-  readonly timers = new Set<NetTimer>();
-
-  monotonicNs(): number {
-    return Number(process.hrtime.bigint());
-  }
-
-  arm(timer: NetTimer, deadlineNs: number): void {
-    timer.deadlineNs = deadlineNs;
-    timer.index = 0;
-    this.timers.add(timer);
-  }
-
-  cancel(timer: NetTimer): void {
-    timer.index = -1;
-    this.timers.delete(timer);
-  }
-
-  run(): void {
-    const nowNs = this.monotonicNs();
-    for (const timer of [...this.timers])
-      if (timer.armed && timer.deadlineNs <= nowNs) {
-        this.cancel(timer);
-        timer.target.onTimer(timer, nowNs);
-      }
-  }
-}
+import { againInNamespace, has, RealClock, run, until } from './linux_peer.test.helper.ts';
 
 const OURS4 = '10.77.0.1';
 const LINUX4 = '10.77.0.2';
@@ -94,38 +62,11 @@ class World {
   }
 }
 
-/** Waits until `get` gives something; fails when it does not in time. */
-async function until<T>(what: string, get: () => T | undefined, ms = 8000): Promise<T> {
-  const end = Date.now() + ms;
-  for (;;) {
-    const got = get();
-    if (got !== undefined) return got;
-    assert.ok(Date.now() < end, `${what}: not in ${ms} ms`);
-    await new Promise((done) => setTimeout(done, 2));
-  }
-}
-
-/** Runs a program to its end while the stack goes on: status and output. */
-function run(command: string, args: string[]): Promise<{ status: number; text: string }> {
-  return new Promise((done, fail) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let text = '';
-    child.stdout.on('data', (d) => (text += d));
-    child.stderr.on('data', (d) => (text += d));
-    child.on('error', fail);
-    child.on('close', (status) => done({ status: status ?? -1, text }));
-  });
-}
-
 function got(
   e: Parameters<typeof receiveBytes>[0],
 ): Exclude<ReturnType<typeof receiveBytes>, number> | undefined {
   const r = receiveBytes(e);
   return typeof r === 'number' ? undefined : r;
-}
-
-function has(program: string): boolean {
-  return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 }
 
 function inside(): void {
@@ -308,27 +249,4 @@ async function nobody(w: World): Promise<void> {
   if (has('socat')) assert.match(text, /refused/i);
 }
 
-if (process.env[INSIDE] === '1') inside();
-else {
-  const why =
-    process.getuid!() !== 0
-      ? 'needs root'
-      : !existsSync('/dev/net/tun')
-        ? 'needs /dev/net/tun'
-        : spawnSync('unshare', ['-n', 'true']).status !== 0
-          ? 'needs network namespaces'
-          : !has('ip') || !has('ping')
-            ? 'needs ip and ping'
-            : false;
-  test('against Linux over TAP and packet sockets', { skip: why }, () => {
-    const env: NodeJS.ProcessEnv = { ...process.env, [INSIDE]: '1' };
-    delete env.NODE_TEST_CONTEXT;
-    const r = spawnSync('unshare', ['-n', process.execPath, fileURLToPath(import.meta.url)], {
-      env,
-      encoding: 'utf8',
-      timeout: 300_000,
-    });
-    assert.equal(r.status, 0, `${r.stdout}${r.stderr}`);
-    assert.match(r.stdout, /# pass 9|pass 9/);
-  });
-}
+againInNamespace(import.meta.url, 'against Linux over TAP and packet sockets', 9, inside);

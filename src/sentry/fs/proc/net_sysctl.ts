@@ -180,8 +180,8 @@ export const NET_SYSCTLS: readonly NetSysctl[] = [
     0,
     1,
   ),
-  fixed('ipv4/tcp_available_congestion_control', 'reno cubic'),
-  fixed('ipv4/tcp_allowed_congestion_control', 'reno cubic'),
+  fixed('ipv4/tcp_available_congestion_control', 'reno cubic bbr'),
+  fixed('ipv4/tcp_allowed_congestion_control', 'reno cubic bbr'),
   {
     path: 'ipv4/tcp_congestion_control',
     get: (ns) => ns.tcp.tcp_congestion_control,
