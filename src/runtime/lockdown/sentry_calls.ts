@@ -20,7 +20,7 @@ import {
 } from '../../abi/fs/fcntl.ts';
 import * as I from '../../abi/ioctl.ts';
 import { PROT_EXEC } from '../../abi/memory/mman.ts';
-import { AF_INET, AF_INET6 } from '../../abi/net/socket.ts';
+import { AF_INET, AF_INET6, AF_UNIX } from '../../abi/net/socket.ts';
 import { MEMBARRIER_CMD_GLOBAL } from '../../abi/process/membarrier.ts';
 import { PR_SET_DUMPABLE } from '../../abi/process/prctl.ts';
 import * as P from '../../abi/process/ptrace.ts';
@@ -282,6 +282,8 @@ export const SOCKETS_PART: CallPart = {
   calls: rows(
     'connections and datagrams to the outside',
     [nr.SYS_socket, ...oneOf(0, [AF_INET, AF_INET6])],
+    // Both ends are ours: our own server of names, what the process for HTTP reads.
+    [nr.SYS_socketpair, [int(AF_UNIX)]],
     nr.SYS_connect,
     nr.SYS_bind,
     nr.SYS_listen,
