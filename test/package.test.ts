@@ -71,7 +71,8 @@ describe('package', () => {
       'dist/vedette.cjs',
       'package.json',
     ]);
-    assert.ok(pack.size < 600_000, `${pack.size} bytes`);
+    // Two thirds of it is the kernel. What else there is must not grow unseen.
+    assert.ok(pack.size < 750_000, `${pack.size} bytes`);
     const { scripts } = JSON.parse(readFileSync(join(repoDir, 'package.json'), 'utf8'));
     const atInstall = ['preinstall', 'install', 'postinstall', 'prepare', 'prepack', 'postpack'];
     assert.deepEqual(

@@ -69,7 +69,6 @@ import { maxHostFiles } from '../../../host/limits.ts';
 import { mapsExecutable } from '../../../host/noexec.ts';
 import { hostCall } from '../../../host/syscall.ts';
 import { bytesToString } from '../../base/bytes.ts';
-import { PAGE_SIZE } from '../../base/page.ts';
 import { KERNEL_INTERFACES } from '../../vfs/kernel_interfaces.ts';
 import { type HiddenFiles, NOTHING_HIDDEN } from './hidden.ts';
 
