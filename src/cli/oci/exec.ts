@@ -1,12 +1,12 @@
 // `vedette exec`: another program in a container that runs. A process of the host stands for it: this one, or with --detach one that is
 // left behind (exec_wait.ts), and has its status in the end.
 
-import { readFileSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NOT_RUNNING, RuntimeError } from '../../runtime/oci/failure.ts';
 import { type ContainerRecord, StateFolder } from '../../runtime/oci/state.ts';
 import type { Context } from './context.ts';
-import { command, spawnSelf, writePidFile } from './create.ts';
+import { command, makeConsole, spawnSelf, writePidFile } from './create.ts';
 import { beginExec, waitExec } from './exec_wait.ts';
 import { type Flags, readFlags } from './flags.ts';
 
@@ -87,17 +87,27 @@ export async function exec(ctx: Context, words: readonly string[]): Promise<numb
   if (status === 'stopped') throw new RuntimeError('cannot exec in a stopped container', 255);
   if (status === 'paused') throw new RuntimeError('cannot exec in a paused container', 255);
   const p = processOf(flags, record);
-  if (p.terminal === true)
-    throw new RuntimeError('exec: a terminal is not supported yet; fix: without --tty', 255);
   if (flags.number('preserve-fds') > 0) ctx.log.warn('--preserve-fds: not handed on to a program of exec');
   const pidFile = flags.text('pid-file');
   if (!flags.has('detach')) {
+    if (p.terminal === true)
+      throw new RuntimeError(
+        'exec: a terminal needs --detach and --console-socket; fix: both, or no --tty',
+        255,
+      );
     const begun = beginExec(folder.dir, p);
     if (typeof begun === 'string') failure(begun === '' ? NOT_RUNNING : begun);
     if (pidFile !== null) writePidFile(pidFile, process.pid);
     return waitExec(begun, false);
   }
-  const { child, sync } = spawnSelf('exec-wait', [0, 1, 2], '/');
+  const size = p.consoleSize as { height: number; width: number } | undefined;
+  const pty = p.terminal === true ? makeConsole(flags.text('console-socket'), size ?? null) : null;
+  const { child, sync } = spawnSelf(
+    'exec-wait',
+    pty === null ? [0, 1, 2] : [pty.slave, pty.slave, pty.slave],
+    '/',
+  );
+  if (pty !== null) closeSync(pty.slave);
   const answer = await command(child, sync, { dir: folder.dir, process: p });
   if (answer === null || typeof answer.error === 'string') failure(answer?.error || NOT_RUNNING);
   for (const line of (answer.warnings as string[] | undefined) ?? []) ctx.log.warn(line);

@@ -3,6 +3,7 @@
 
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { POLLIN } from '../../abi/events/poll.ts';
+import { TIOCSCTTY } from '../../abi/ioctl.ts';
 import {
   SIGALRM,
   SIGCONT,
@@ -15,10 +16,10 @@ import {
   SIGUSR2,
   SIGWINCH,
 } from '../../abi/signal/signal.ts';
-import { SYS_dup2 } from '../../abi/syscall.ts';
+import { SYS_dup2, SYS_ioctl } from '../../abi/syscall.ts';
 import { exitBySignal, exitProcess } from '../../host/exit.ts';
 import { HostPoller, type HostPollTarget } from '../../host/poller.ts';
-import { catchHostSignal, hostSignalFd, takeHostSignals } from '../../host/signals.ts';
+import { catchHostSignal, FROM_KERNEL, hostSignalFd, takeHostSignals } from '../../host/signals.ts';
 import { hostCall } from '../../host/syscall.ts';
 import { ControlClient } from '../../runtime/oci/control_client.ts';
 
@@ -73,7 +74,11 @@ export function waitExec({ client }: Begun, lets: boolean): never {
   const poller = new HostPoller();
   const messages = new Messages(client);
   const signals: HostPollTarget = {
-    onHostReady: () => takeHostSignals((signal) => void client.send({ method: 'signal', own: true, signal })),
+    onHostReady: () =>
+      takeHostSignals(
+        (signal, from) =>
+          void client.send({ method: 'signal', own: true, signal, key: from === FROM_KERNEL }),
+      ),
   };
   poller.add(hostSignalFd(), POLLIN, signals);
   for (const sig of FORWARDED) catchHostSignal(sig);
@@ -99,6 +104,8 @@ export function execWait(sync: number): never {
     dir: string;
     process: Record<string, unknown>;
   };
+  // `exec` made this process the leader of a session: keys of the terminal cause signals for it.
+  if (order.process.terminal === true) hostCall(SYS_ioctl, 0, TIOCSCTTY, 0);
   const begun = beginExec(order.dir, order.process);
   const answer = typeof begun === 'string' ? { error: begun } : { ok: true, warnings: begun.warnings };
   writeSync(sync, `${JSON.stringify(answer)}\n`);

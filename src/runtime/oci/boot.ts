@@ -58,6 +58,7 @@ class Container implements ContainerParts {
   readonly calls: readonly CallPart[] = [WRITING_PART, CONTROL_PART];
   private readonly order: BootOrder;
   private readonly sync: number;
+  private tree: ContainerTree | null = null;
   private control: ControlServer | null = null;
 
   constructor(order: BootOrder, sync: number) {
@@ -66,14 +67,15 @@ class Container implements ContainerParts {
   }
 
   get paused(): boolean {
-    return this.control !== null && this.control.paused;
+    return this.control?.paused === true;
   }
 
   mount(kernel: Kernel, ctx: ConstructorParameters<typeof ContainerTree>[1], binds: BindFs[]): ContainerTree {
     const { spec } = this.order;
     if (spec.hostname !== null) kernel.uts.nodename = fromText(spec.hostname);
     if (spec.domainname !== null) kernel.uts.domainname = fromText(spec.domainname);
-    return new ContainerTree(kernel, ctx, spec, binds);
+    this.tree = new ContainerTree(kernel, ctx, spec, binds);
+    return this.tree;
   }
 
   cred(): Cred {
@@ -83,7 +85,8 @@ class Container implements ContainerParts {
   built(kernel: Kernel, poller: HostPoller, init: Task): void {
     const { oomScoreAdj } = this.order.spec.process;
     if (oomScoreAdj !== null) init.group.oomScoreAdj = oomScoreAdj;
-    this.control = new ControlServer(kernel, poller, init, `${this.order.stateDir}/control.sock`);
+    const { devpts } = this.tree!;
+    this.control = new ControlServer({ kernel, poller, init, devpts }, `${this.order.stateDir}/control.sock`);
   }
 
   ready(lack: string | null): void {

@@ -5,17 +5,18 @@
 import { EAGAIN } from '../../abi/errno.ts';
 import { EPOLLIN } from '../../abi/events/epoll.ts';
 import { MSG_DONTWAIT } from '../../abi/net/socket.ts';
-import { SIGKILL } from '../../abi/signal/signal.ts';
+import { SIGHUP, SIGKILL } from '../../abi/signal/signal.ts';
 import type { HostPoller, HostPollTarget } from '../../host/poller.ts';
 import { hostClose } from '../../host/socket.ts';
 import { acceptUnix, listenUnix, peerOf, receiveMessage, sendMessage } from '../../host/unix_socket.ts';
 import { log } from '../../sentry/base/log.ts';
 import { Waiter, type Wakeable } from '../../sentry/base/wait.ts';
+import type { HostTty } from '../../sentry/fs/tty/host_tty.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { userInfo } from '../../sentry/kernel/signal/siginfo.ts';
 import type { Task } from '../../sentry/kernel/task/task.ts';
 import type { ThreadGroup } from '../../sentry/kernel/task/threadgroup.ts';
-import { execIn } from './exec.ts';
+import { type ExecPlace, execIn, type Started } from './exec.ts';
 import { readProcess } from './read_process.ts';
 import { type Reader, readJson, SpecError } from './reader.ts';
 
@@ -42,6 +43,8 @@ class Connection implements HostPollTarget, Wakeable {
   fds: number[] = [];
   /** The process that it started. */
   group: ThreadGroup | null = null;
+  /** And its terminal. */
+  tty: HostTty | null = null;
   private readonly waiter: Waiter = new Waiter(this, ~0);
 
   constructor(server: ControlServer, fd: number, pid: number) {
@@ -109,12 +112,19 @@ class Connection implements HostPollTarget, Wakeable {
     this.waiter.remove();
     this.closeFds();
     this.group = null;
+    this.dropTerminal();
     this.server.closed(this);
   }
 
-  /** It is told when `group` ends. */
-  started(group: ThreadGroup): void {
+  private dropTerminal(): void {
+    if (this.tty !== null) this.server.place.devpts.removeHostTty(this.tty);
+    this.tty = null;
+  }
+
+  /** It is told when the program ends. */
+  started({ task: { group }, tty }: Started): void {
     this.group = group;
+    this.tty = tty;
     group.exitWait.add(this.waiter);
   }
 
@@ -123,6 +133,7 @@ class Connection implements HostPollTarget, Wakeable {
     if (group === null || !group.dead) return;
     this.waiter.remove();
     this.group = null;
+    this.dropTerminal();
     this.answer({ exit: group.exitStatus });
   }
 }
@@ -131,6 +142,7 @@ export class ControlServer implements HostPollTarget {
   private readonly kernel: Kernel;
   private readonly poller: HostPoller;
   private readonly init: Task;
+  readonly place: ExecPlace;
   private readonly fd: number;
   private readonly connections = new Set<Connection>();
   private readonly uid: number = process.getuid!();
@@ -138,7 +150,9 @@ export class ControlServer implements HostPollTarget {
   paused = false;
 
   /** Listens at `path`. Throws when that cannot be. */
-  constructor(kernel: Kernel, poller: HostPoller, init: Task, path: string) {
+  constructor(place: ExecPlace, path: string) {
+    const { kernel, poller, init } = place;
+    this.place = place;
     this.kernel = kernel;
     this.poller = poller;
     this.init = init;
@@ -206,7 +220,9 @@ export class ControlServer implements HostPollTarget {
     const sig = r.at('signal').integer(0, SIGNAL_MAX);
     if (r.at('own').boolean()) {
       if (c.group === null || c.group.dead) return { error: 'no such process' };
-      this.send(c.group, sig);
+      // What keys cause is for whoever is in the foreground; a hang-up for the session's leader too (credentials(7)).
+      if (c.tty !== null && r.at('key').boolean()) c.tty.ttySignal(sig);
+      if (c.tty === null || !r.at('key').boolean() || sig === SIGHUP) this.send(c.group, sig);
       return { ok: true };
     }
     if (this.init.group.dead) return { error: 'container not running' };
@@ -230,10 +246,10 @@ export class ControlServer implements HostPollTarget {
     const warnings: string[] = [];
     const p = readProcess(r.at('process'), (line) => void warnings.push(line));
     if (c.fds.length < 3) return { error: 'descriptors 0, 1 and 2 are missing' };
-    const task = execIn(this.kernel, this.poller, this.init, p, c.fds.splice(0));
-    if (typeof task === 'string') return { error: task };
-    c.started(task.group);
-    return { ok: true, pid: task.tgid, warnings };
+    const started = execIn(this.place, p, c.fds.splice(0));
+    if (typeof started === 'string') return { error: started };
+    c.started(started);
+    return { ok: true, pid: started.task.tgid, warnings };
   }
 
   /** Programs inside, and the processes outside that stand for them. */

@@ -1,6 +1,7 @@
 // A program that is started from outside in a container that runs: what setns(2) and execve(2) do for runc.
 
-import { errnoName } from '../../abi/errno.ts';
+import { ENOTTY, errnoName } from '../../abi/errno.ts';
+import { O_NOCTTY, O_RDWR } from '../../abi/fs/fcntl.ts';
 import { S_IFDIR, S_IFMT } from '../../abi/fs/stat.ts';
 import type { HostPoller } from '../../host/poller.ts';
 import { hostClose } from '../../host/socket.ts';
@@ -8,7 +9,10 @@ import { fromText } from '../../sentry/base/bytes.ts';
 import { fileMemory, kernelMemory } from '../../sentry/base/charge.ts';
 import { failed } from '../../sentry/base/errno.ts';
 import type { HostWorld } from '../../sentry/fs/hostfile/host_inode.ts';
-import { HostFiles } from '../../sentry/fs/hostfile/stdio.ts';
+import { reopenNonblocking } from '../../sentry/fs/hostfile/host_inode.ts';
+import { HostFiles, isHostTty } from '../../sentry/fs/hostfile/stdio.ts';
+import type { Devpts } from '../../sentry/fs/tty/devpts.ts';
+import type { HostTty } from '../../sentry/fs/tty/host_tty.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { createOutsider } from '../../sentry/kernel/task/init.ts';
 import { defaultLimits } from '../../sentry/kernel/task/rlimits.ts';
@@ -20,6 +24,7 @@ import { lookup } from '../../sentry/vfs/namei.ts';
 import { BootContext } from '../boot_context.ts';
 import { loadCommand } from '../command.ts';
 import { STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND, StartError } from '../options.ts';
+import { Door } from '../terminals.ts';
 import { credOf, limitsOf } from './process.ts';
 import type { SpecProcess } from './spec.ts';
 
@@ -54,35 +59,88 @@ class ExecWorld implements HostWorld {
   fileClosed(): void {}
 }
 
+/** Where a program is started. */
+export interface ExecPlace {
+  readonly kernel: Kernel;
+  readonly poller: HostPoller;
+  /** The first program. */
+  readonly init: Task;
+  readonly devpts: Devpts;
+}
+
+export interface Started {
+  readonly task: Task;
+  /** Its terminal, whose keys another process hands on; null when it has none. */
+  readonly tty: HostTty | null;
+}
+
+function giveUp(ctx: BootContext, fds: FdTable, devpts: Devpts, tty: HostTty | null): void {
+  fds.closeAll(ctx);
+  if (tty !== null) devpts.removeHostTty(tty);
+}
+
+/** Makes the terminal `hostFd` the descriptors 0, 1 and 2. */
+function openTerminal(
+  poller: HostPoller,
+  devpts: Devpts,
+  ctx: BootContext,
+  hostFd: number,
+  fds: FdTable,
+): HostTty | string {
+  const own = isHostTty(hostFd) ? reopenNonblocking(hostFd, O_RDWR) : -ENOTTY;
+  if (own < 0) return `the terminal cannot be used: ${errnoName(-own)}`;
+  const tty = devpts.newHostTty(new Door(poller, own, () => {}, true), ctx.cred.uid);
+  const file = devpts.openSlave(tty, devpts.nodeOf(tty), ctx, O_RDWR | O_NOCTTY);
+  if (failed(file)) {
+    devpts.removeHostTty(tty);
+    hostClose(own);
+    return `the terminal cannot be used: ${errnoName(-file)}`;
+  }
+  for (const fd of [0, 1, 2]) {
+    if (fd > 0) file.ref();
+    fds.put(fd, file, false);
+  }
+  return tty;
+}
+
 /**
  * Starts `p` beside the first program `init`, with files of `hostFds` as its descriptors 0, 1 and so on; they are closed here. The
  * thread, or why there is none.
  */
 export function execIn(
-  kernel: Kernel,
-  poller: HostPoller,
-  init: Task,
+  { kernel, poller, init, devpts }: ExecPlace,
   p: SpecProcess,
   hostFds: readonly number[],
-): Task | string {
+): Started | string {
   const fds = new FdTable();
   const cred = credOf(p);
   const ctx = new BootContext(cred, kernel.time);
+  let tty: HostTty | null = null;
   try {
     // What it takes is the container's.
     kernelMemory.current = init.user;
     fileMemory.current = init.user.files;
     if (!kernel.taskLimit.admits(init.share, true)) return 'too many processes inside: EAGAIN';
-    const files = new HostFiles(new ExecWorld(poller, kernel.memfile));
-    for (const [n, hostFd] of hostFds.entries()) {
-      const file = files.open(hostFd);
-      if (failed(file)) return `descriptor ${n} cannot be used: ${errnoName(-file)}`;
-      fds.put(n, file, false);
-    }
     ctx.setRoot(init.fs.root);
+    const files = new HostFiles(new ExecWorld(poller, kernel.memfile));
+    if (p.terminal) {
+      const opened = openTerminal(poller, devpts, ctx, hostFds[0]!, fds);
+      if (typeof opened === 'string') return opened;
+      tty = opened;
+    } else
+      for (const [n, hostFd] of hostFds.entries()) {
+        const file = files.open(hostFd);
+        if (failed(file)) {
+          fds.closeAll(ctx);
+          return `descriptor ${n} cannot be used: ${errnoName(-file)}`;
+        }
+        fds.put(n, file, false);
+      }
     const cwd = lookup(ctx, fromText(p.cwd));
-    if (failed(cwd) || (cwd.dentry.inode!.mode & S_IFMT) !== S_IFDIR)
+    if (failed(cwd) || (cwd.dentry.inode!.mode & S_IFMT) !== S_IFDIR) {
+      giveUp(ctx, fds, devpts, tty);
       return `unable to start container process: chdir to cwd (${JSON.stringify(p.cwd)}) set in config.json failed: no such file or directory`;
+    }
     ctx.fs.setCwd(cwd);
     const limits = limitsOf(defaultLimits(), p);
     const program = loadCommand({ kernel, ctx, argv: p.args, env: p.env, limits });
@@ -94,10 +152,11 @@ export function execIn(
       limits,
     });
     if (p.oomScoreAdj !== null) task.group.oomScoreAdj = p.oomScoreAdj;
-    return task;
+    tty?.adopt(task);
+    return { task, tty };
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    fds.closeAll(ctx);
+    giveUp(ctx, fds, devpts, tty);
     return startFailure(error, p.args[0]!);
   } finally {
     for (const fd of hostFds) hostClose(fd);
