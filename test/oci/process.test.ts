@@ -1,0 +1,138 @@
+// What programs of a container have: identity, limits, mounts, what is hidden and what can be written.
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, suite, test } from 'node:test';
+import { Bundle, type Config, noBusybox } from './bundle.ts';
+
+suite('oci process', { skip: noBusybox() }, () => {
+  const bundles: Bundle[] = [];
+  /** The output of a shell in a container of its own. */
+  const shell = (script: string, edit: (c: Config, b: Bundle) => void = () => {}): string => {
+    const b = new Bundle();
+    bundles.push(b);
+    b.program('sh', '-c', script);
+    b.change((c) => edit(c, b));
+    const r = b.run(['run', 'x']);
+    assert.equal(r.status, 0, r.stdout + r.stderr);
+    return r.stdout;
+  };
+  after(() => {
+    for (const b of bundles) b.close();
+  });
+
+  test('user, groups, umask, directory, variables, host name, limits', () => {
+    const out = shell(
+      'id -u; id -g; id -G; umask; pwd; echo $A; hostname; ulimit -n; ulimit -Hn; nproc',
+      (c) => {
+        c.process.user = { uid: 7, gid: 8, additionalGids: [9, 10], umask: 0o27 };
+        c.process.cwd = '/made/here';
+        c.process.env.push('A=b c');
+        c.hostname = 'inside';
+        c.process.rlimits = [{ type: 'RLIMIT_NOFILE', soft: 100, hard: 200 }];
+        c.linux.resources = { cpu: { quota: 50_000, period: 100_000 } };
+      },
+    );
+    assert.equal(out, '7\n8\n8 9 10\n0027\n/made/here\nb c\ninside\n100\n200\n1\n');
+  });
+
+  test('capabilities and no_new_privs', () => {
+    const sets = 'grep -E "^(Cap|NoNew)" /proc/self/status';
+    const root = shell(sets);
+    assert.match(root, /CapPrm:\s+0000000020000420\nCapEff:\s+0000000020000420\nCapBnd:\s+0000000020000420/);
+    assert.match(root, /NoNewPrivs:\s+1/);
+    const user = shell(sets, (c) => {
+      c.process.user = { uid: 7, gid: 7 };
+      c.process.noNewPrivileges = false;
+      const ambient = ['CAP_NET_BIND_SERVICE'];
+      c.process.capabilities = { ...c.process.capabilities, inheritable: ambient, ambient };
+    });
+    assert.match(
+      user,
+      /CapInh:\s+0{13}400\nCapPrm:\s+0{13}400\nCapEff:\s+0{13}400\nCapBnd:\s+0{8}20000420\nCapAmb:\s+0{13}400/,
+    );
+    assert.match(user, /NoNewPrivs:\s+0/);
+  });
+
+  test('the root: written to the host, or read-only', () => {
+    shell('echo text > /file');
+    assert.equal(readFileSync(join(bundles.at(-1)!.dir, 'rootfs/file'), 'utf8'), 'text\n');
+    const out = shell('echo text > /file || echo refused; echo x > /dev/shm/f && cat /dev/shm/f', (c) => {
+      c.root.readonly = true;
+    });
+    assert.equal(out, 'refused\nx\n');
+    assert.ok(!existsSync(join(bundles.at(-1)!.dir, 'rootfs/file')));
+  });
+
+  test('bind mounts of folders and files, rw and ro', () => {
+    const out = shell(
+      'cat /d/a /f; echo new > /d/b; echo more > /f; (echo x > /r/b) 2>&1; ls /r; mount | grep -c " /r type .*(ro"',
+      (c, b) => {
+        mkdirSync(join(b.dir, 'src'));
+        writeFileSync(join(b.dir, 'src/a'), 'A\n');
+        writeFileSync(join(b.dir, 'file'), 'F\n');
+        c.mounts.push(
+          {
+            destination: '/d',
+            type: 'bind',
+            source: join(b.dir, 'src'),
+            options: ['rbind', 'rw', 'rprivate'],
+          },
+          { destination: '/f', type: 'bind', source: 'file', options: ['bind'] },
+          { destination: '/r', source: 'src', options: ['bind', 'ro'] },
+        );
+      },
+    );
+    assert.match(out, /^A\nF\n.*Read-only file system\na\nb\n1\n$/s);
+    const { dir } = bundles.at(-1)!;
+    assert.equal(readFileSync(join(dir, 'src/b'), 'utf8'), 'new\n');
+    assert.equal(readFileSync(join(dir, 'file'), 'utf8'), 'more\n');
+  });
+
+  test('masked and read-only paths', () => {
+    const script =
+      'cat /secret | head -c 9; ls -A /hidden; (echo x > /ro/f) 2>&1; (echo x > /proc/sys/kernel/hostname) 2>&1; true';
+    const out = shell(script, (c, b) => {
+      for (const name of ['hidden', 'ro']) mkdirSync(join(b.dir, 'rootfs', name));
+      writeFileSync(join(b.dir, 'rootfs/secret'), 'secret');
+      writeFileSync(join(b.dir, 'rootfs/hidden/f'), 'secret');
+      c.linux.maskedPaths.push('/secret', '/hidden', '/nosuch');
+      c.linux.readonlyPaths.push('/ro', '/nosuch');
+    });
+    assert.ok(!out.includes('secret'), out);
+    assert.equal(out.match(/Read-only file system/g)?.length, 2, out);
+    assert.ok(!/^f$/m.test(out), out);
+  });
+
+  test('tmpfs takes its options, an option that nobody knows is refused', () => {
+    const at = {
+      destination: '/t',
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['mode=700', 'size=1m', 'nosuid'],
+    };
+    const out = shell('mount | grep " /t "', (c) => void c.mounts.push(at));
+    assert.match(out, /nosuid.*size=1024k.*mode=700/);
+    const b = new Bundle();
+    bundles.push(b);
+    b.change((c) => c.mounts.push({ ...at, options: ['bogus=1'] }));
+    assert.equal(b.run(['create', '--bundle', b.dir, 't']).status, 1);
+    assert.match(b.lastError(), /mounts\[6\]: \/t: options bogus=1: EINVAL/);
+  });
+
+  test('what is asked for and not done is told by name', () => {
+    const b = new Bundle();
+    bundles.push(b);
+    b.program('true');
+    b.change((c) => {
+      c.linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW' };
+      c.linux.sysctl = { 'net.core.somaxconn': '1' };
+      c.process.apparmorProfile = 'some';
+      c.linux.devices = [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229 }];
+    });
+    assert.equal(b.run(['run', 'w']).status, 0);
+    const log = readFileSync(b.log, 'utf8');
+    for (const name of ['linux.seccomp', 'linux.sysctl.net.core.somaxconn', 'apparmorProfile', '/dev/fuse'])
+      assert.ok(log.includes(name), `${name}: ${log}`);
+  });
+});
