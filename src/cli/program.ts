@@ -9,6 +9,7 @@ import type { MountFlag } from './do_options.ts';
 import type { RuleFlag } from './network_flags.ts';
 import { ociWords } from './oci/words.ts';
 import {
+  ABOUT_CONTAINERS,
   ABOUT_NETWORK,
   COMPLETION_EXAMPLES,
   DO_EXAMPLES,
@@ -77,7 +78,7 @@ export function makeProgram(
     .enablePositionalOptions()
     // main() says what is wrong in its own words.
     .configureOutput({ outputError: () => {} })
-    .addHelpText('after', `\n${exampleText(EXAMPLES)}`);
+    .addHelpText('after', `\n${exampleText(EXAMPLES)}\n\n${ABOUT_CONTAINERS}`);
 
   program
     .command('do')

@@ -97,6 +97,7 @@ export async function exec(ctx: Context, words: readonly string[]): Promise<numb
       );
     const begun = beginExec(folder.dir, p);
     if (typeof begun === 'string') failure(begun === '' ? NOT_RUNNING : begun);
+    for (const line of begun.warnings) ctx.log.warn(line);
     if (pidFile !== null) writePidFile(pidFile, process.pid);
     return waitExec(begun, false);
   }
@@ -110,7 +111,7 @@ export async function exec(ctx: Context, words: readonly string[]): Promise<numb
   if (pty !== null) closeSync(pty.slave);
   const answer = await command(child, sync, { dir: folder.dir, process: p });
   if (answer === null || typeof answer.error === 'string') failure(answer?.error || NOT_RUNNING);
-  for (const line of (answer.warnings as string[] | undefined) ?? []) ctx.log.warn(line);
+  for (const line of answer.warnings as string[]) ctx.log.warn(line);
   if (pidFile !== null) writePidFile(pidFile, child.pid!);
   child.unref();
   return 0;

@@ -29,7 +29,7 @@ const STATUS_KILLED = 137;
 
 export interface Begun {
   readonly client: ControlClient;
-  readonly warnings: unknown;
+  readonly warnings: readonly string[];
 }
 
 /** Starts the program with our standard descriptors; why not, '' when the container is gone. */
@@ -39,7 +39,7 @@ export function beginExec(dir: string, p: Record<string, unknown>): Begun | stri
   const answer = client.ask({ method: 'exec', process: p }, [0, 1, 2]);
   if (answer === null) return '';
   if (typeof answer.error === 'string') return answer.error;
-  return { client, warnings: answer.warnings };
+  return { client, warnings: answer.warnings as string[] };
 }
 
 class Messages implements HostPollTarget {
