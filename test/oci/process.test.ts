@@ -120,19 +120,50 @@ suite('oci process', { skip: noBusybox() }, () => {
     assert.match(b.lastError(), /mounts\[6\]: \/t: options bogus=1: EINVAL/);
   });
 
+  test('the seccomp profile is kept, also by programs of exec', () => {
+    const script = 'mkdir /m 2>&1; chmod 600 /etc 2>&1; chmod 755 /etc && echo chmod; kill -0 1 && echo kill';
+    const profile = {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      architectures: ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86'],
+      syscalls: [
+        { names: ['mkdir', 'mkdirat', 'nosuchcall'], action: 'SCMP_ACT_ERRNO', errnoRet: 28 },
+        { names: ['chmod'], action: 'SCMP_ACT_ERRNO', args: [{ index: 1, value: 0o600, op: 'SCMP_CMP_EQ' }] },
+      ],
+    };
+    const wanted = /No space left.*Operation not permitted\nchmod\nkill\n$/s;
+    assert.match(
+      shell(script, (c) => {
+        c.linux.seccomp = profile;
+      }),
+      wanted,
+    );
+    const b = new Bundle();
+    bundles.push(b);
+    b.program('sleep', '1000');
+    b.change((c) => {
+      c.linux.seccomp = profile;
+    });
+    b.launch('s');
+    assert.match(b.run(['exec', 's', 'sh', '-c', script]).stdout, wanted);
+    b.change((c) => {
+      c.linux.seccomp.syscalls[0].action = 'SCMP_ACT_NOTIFY';
+    });
+    assert.equal(b.run(['create', '--bundle', b.dir, 't']).status, 1);
+    assert.match(b.lastError(), /linux\.seccomp\.syscalls\[0\]\.action: SCMP_ACT_NOTIFY is not supported/);
+  });
+
   test('what is asked for and not done is told by name', () => {
     const b = new Bundle();
     bundles.push(b);
     b.program('true');
     b.change((c) => {
-      c.linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW' };
       c.linux.sysctl = { 'net.core.somaxconn': '1' };
       c.process.apparmorProfile = 'some';
       c.linux.devices = [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229 }];
     });
     assert.equal(b.run(['run', 'w']).status, 0);
     const log = readFileSync(b.log, 'utf8');
-    for (const name of ['linux.seccomp', 'linux.sysctl.net.core.somaxconn', 'apparmorProfile', '/dev/fuse'])
+    for (const name of ['linux.sysctl.net.core.somaxconn', 'apparmorProfile', '/dev/fuse'])
       assert.ok(log.includes(name), `${name}: ${log}`);
   });
 });

@@ -2,6 +2,7 @@
 
 import { MOUNT_OPTIONS } from '../../runtime/oci/read_mount.ts';
 import { CAPABILITY_NAMES } from '../../runtime/oci/read_process.ts';
+import { SECCOMP_ACTIONS, SECCOMP_OPERATORS } from '../../runtime/oci/read_seccomp.ts';
 import { OCI_VERSION } from '../../runtime/oci/read_spec.ts';
 
 export function features(): number {
@@ -14,7 +15,14 @@ export function features(): number {
       namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'uts'],
       capabilities: CAPABILITY_NAMES,
       cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: false },
-      seccomp: { enabled: false },
+      seccomp: {
+        enabled: true,
+        actions: SECCOMP_ACTIONS,
+        operators: SECCOMP_OPERATORS,
+        archs: ['SCMP_ARCH_X86_64'],
+        knownFlags: [],
+        supportedFlags: [],
+      },
       apparmor: { enabled: false },
       selinux: { enabled: false },
       intelRdt: { enabled: false },

@@ -15,16 +15,18 @@ import { fromText } from '../../sentry/base/bytes.ts';
 import type { Cred } from '../../sentry/base/cred.ts';
 import type { BindFs } from '../../sentry/fs/bind/bindfs.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
+import { SeccompChain } from '../../sentry/kernel/task/seccomp.ts';
 import type { Task } from '../../sentry/kernel/task/task.ts';
 import { type ContainerParts, Loader } from '../boot.ts';
 import { type CallPart, CONTROL_PART, WRITING_PART } from '../lockdown/sentry_calls.ts';
-import { STATUS_KERNEL_BUG, StartError } from '../options.ts';
+import { STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from '../options.ts';
 import { bugReport } from '../report.ts';
 import { sandboxOptions } from './container.ts';
 import { ControlServer } from './control_server.ts';
 import { startFailure } from './exec.ts';
 import { ContainerTree } from './mounts.ts';
 import { credOf } from './process.ts';
+import { compileSeccomp, confine } from './seccomp.ts';
 import type { Spec } from './spec.ts';
 
 /** What `create` tells a boot process. */
@@ -86,7 +88,20 @@ class Container implements ContainerParts {
     const { oomScoreAdj } = this.order.spec.process;
     if (oomScoreAdj !== null) init.group.oomScoreAdj = oomScoreAdj;
     const { devpts } = this.tree!;
-    this.control = new ControlServer({ kernel, poller, init, devpts }, `${this.order.stateDir}/control.sock`);
+    const seccomp = this.filter();
+    if (seccomp !== null) confine(init, seccomp);
+    this.control = new ControlServer(
+      { kernel, poller, init, devpts, seccomp },
+      `${this.order.stateDir}/control.sock`,
+    );
+  }
+
+  private filter(): SeccompChain | null {
+    const { seccomp } = this.order.spec;
+    if (seccomp === null) return null;
+    const filter = compileSeccomp(seccomp);
+    if (filter === null) throw new StartError('linux.seccomp: too long a filter', STATUS_USAGE);
+    return new SeccompChain(filter, null);
   }
 
   ready(lack: string | null): void {

@@ -16,6 +16,7 @@ import type { HostTty } from '../../sentry/fs/tty/host_tty.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { createOutsider } from '../../sentry/kernel/task/init.ts';
 import { defaultLimits } from '../../sentry/kernel/task/rlimits.ts';
+import type { SeccompChain } from '../../sentry/kernel/task/seccomp.ts';
 import type { Task } from '../../sentry/kernel/task/task.ts';
 import type { MemoryFile } from '../../sentry/memfile/memfile.ts';
 import { FdTable } from '../../sentry/vfs/fdtable.ts';
@@ -26,6 +27,7 @@ import { loadCommand } from '../command.ts';
 import { STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND, StartError } from '../options.ts';
 import { Door } from '../terminals.ts';
 import { credOf, limitsOf } from './process.ts';
+import { confine } from './seccomp.ts';
 import type { SpecProcess } from './spec.ts';
 
 /** Why a program cannot be started, in the words that runc's callers look for. */
@@ -66,6 +68,8 @@ export interface ExecPlace {
   /** The first program. */
   readonly init: Task;
   readonly devpts: Devpts;
+  /** The container's filter; null for none. */
+  readonly seccomp: SeccompChain | null;
 }
 
 export interface Started {
@@ -108,7 +112,7 @@ function openTerminal(
  * thread, or why there is none.
  */
 export function execIn(
-  { kernel, poller, init, devpts }: ExecPlace,
+  { kernel, poller, init, devpts, seccomp }: ExecPlace,
   p: SpecProcess,
   hostFds: readonly number[],
 ): Started | string {
@@ -152,6 +156,7 @@ export function execIn(
       limits,
     });
     if (p.oomScoreAdj !== null) task.group.oomScoreAdj = p.oomScoreAdj;
+    if (seccomp !== null) confine(task, seccomp);
     tty?.adopt(task);
     return { task, tty };
   } catch (error) {

@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { readMount } from './read_mount.ts';
 import { readProcess } from './read_process.ts';
+import { readSeccomp } from './read_seccomp.ts';
 import { type Reader, readJson } from './reader.ts';
 import { HOOK_KINDS, type HookKind, type Spec, type SpecHook, type SpecNamespace } from './spec.ts';
 
@@ -59,7 +60,6 @@ export function readSpec(text: string, bundle: string): Spec {
       warn(`${linux.path}.namespaces: ${type} of ${path} is not joined: the sandbox has its own`);
   if (namespaces.some((n) => n.type === 'user') || linux.at('uidMappings').list((m) => m).length > 0)
     linux.at('uidMappings').wrong('user namespaces are not supported', 'a bundle without one');
-  if (linux.at('seccomp').present) warn(`${linux.path}.seccomp: not applied to programs inside`);
   for (const name of linux.at('sysctl').names()) warn(`${linux.path}.sysctl.${name}: not set`);
   for (const name of LINUX_IGNORED) if (linux.at(name).present) warn(`${linux.path}.${name}: no effect`);
   for (const device of linux.at('devices').list((d) => d.at('path').string()))
@@ -91,6 +91,7 @@ export function readSpec(text: string, bundle: string): Spec {
     namespaces,
     maskedPaths: linux.at('maskedPaths').list((p) => p.absolutePath()),
     readonlyPaths: linux.at('readonlyPaths').list((p) => p.absolutePath()),
+    seccomp: readSeccomp(linux.at('seccomp')),
     cgroupsPath: linux.at('cgroupsPath').stringOr('') || null,
     // Beyond what a double holds it is none.
     memoryLimit: memory > 0 && memory < 2 ** 53 ? memory : 0,

@@ -1,6 +1,8 @@
 // What of config.json a container is made from: https://github.com/opencontainers/runtime-spec, config.md and
 // config-linux.md, version 1.3. Plain data: it travels to the boot process as JSON.
 
+import type { SpecSeccomp } from './read_seccomp.ts';
+
 export interface SpecRlimit {
   /** RLIMIT_* number. */
   readonly resource: number;
@@ -83,6 +85,7 @@ export interface Spec {
   readonly namespaces: readonly SpecNamespace[];
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
+  readonly seccomp: SpecSeccomp | null;
   readonly cgroupsPath: string | null;
   /** Bytes; 0 for no limit. */
   readonly memoryLimit: number;
