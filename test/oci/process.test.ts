@@ -1,8 +1,10 @@
 // What programs of a container have: identity, limits, mounts, what is hidden and what can be written.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
+import { needs } from '../harness/needs.ts';
 import { Bundle, type Config, noBusybox } from './bundle.ts';
 
 suite('oci process', { skip: noBusybox() }, () => {
@@ -119,6 +121,40 @@ suite('oci process', { skip: noBusybox() }, () => {
     assert.equal(b.run(['create', '--bundle', b.dir, 't']).status, 1);
     assert.match(b.lastError(), /mounts\[6\]: \/t: options bogus=1: EINVAL/);
   });
+
+  test(
+    'the network: loopback alone, or that of a path, never that of the machine',
+    needs('root', 'ip'),
+    () => {
+      const read = 'grep -c : /proc/net/dev; grep -o "veth[a-z]*" /proc/net/dev; true';
+      assert.equal(shell(read), '1\n');
+      const name = `vedette-oci-${process.pid}`;
+      const ip = (line: string) => assert.equal(spawnSync('ip', line.split(' ')).status, 0, line);
+      ip(`netns add ${name}`);
+      try {
+        ip(`-n ${name} link add vetha type veth peer name vethb`);
+        ip(`-n ${name} addr add 10.9.8.7/24 dev vetha`);
+        ip(`-n ${name} link set vetha up`);
+        ip(`-n ${name} link set vethb up`);
+        const out = shell(read, (c) => {
+          c.linux.namespaces = [{ type: 'network', path: `/var/run/netns/${name}` }];
+        });
+        assert.match(out, /vetha/);
+      } finally {
+        ip(`netns del ${name}`);
+      }
+      const b = new Bundle();
+      bundles.push(b);
+      b.program('sleep', '1000');
+      const pid = b.launch('n');
+      assert.notEqual(readlinkSync(`/proc/${pid}/ns/net`), readlinkSync('/proc/self/ns/net'));
+      b.change((c) => {
+        c.linux.namespaces = [{ type: 'network', path: '/proc/self/ns/net' }];
+      });
+      assert.equal(b.run(['create', '--bundle', b.dir, 'own']).status, 1);
+      assert.match(b.lastError(), /is the caller's own/);
+    },
+  );
 
   test('the seccomp profile is kept, also by programs of exec', () => {
     const script = 'mkdir /m 2>&1; chmod 600 /etc 2>&1; chmod 755 /etc && echo chmod; kill -0 1 && echo kill';

@@ -1,13 +1,13 @@
 // `vedette create`: a container up to the point where its program could run. `run` is this and `start`.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { errnoName } from '../../abi/errno.ts';
 import { CLONE_NEWNET } from '../../abi/process/sched.ts';
-import { SYS_setns } from '../../abi/syscall.ts';
+import { SYS_setns, SYS_unshare } from '../../abi/syscall.ts';
 import { type HostPty, openPty, setWindowSize } from '../../host/pty.ts';
 import { hostCall } from '../../host/syscall.ts';
 import { connectUnix, sendMessage } from '../../host/unix_socket.ts';
@@ -17,7 +17,7 @@ import { RuntimeError } from '../../runtime/oci/failure.ts';
 import { runHooks } from '../../runtime/oci/hooks.ts';
 import { ContainerLock } from '../../runtime/oci/lock.ts';
 import { readSpec } from '../../runtime/oci/read_spec.ts';
-import type { Spec } from '../../runtime/oci/spec.ts';
+import type { Spec, SpecNamespace } from '../../runtime/oci/spec.ts';
 import { type ContainerRecord, StateFolder, startTimeOf } from '../../runtime/oci/state.ts';
 import { type Context, stateOf, theId } from './context.ts';
 import { type Flags, readFlags } from './flags.ts';
@@ -71,15 +71,38 @@ export function writePidFile(file: string, pid: number): void {
   renameSync(part, path);
 }
 
-/** Does something in another network namespace: setns(2) is this thread's, and its children's. */
-function inNetwork<T>(path: string | null, body: () => T): T {
-  if (path === null) return body();
-  const own = openSync('/proc/thread-self/ns/net', 'r');
-  const fd = openSync(path, 'r');
+/** The network namespace of this thread. */
+const OWN_NETWORK = '/proc/thread-self/ns/net';
+
+/** Moves this thread to the namespace of the host that a container is to be in. */
+function enterNetwork(path: string | null): void {
+  if (path === null) {
+    // Nothing of the host's network is needed. Who may not make one keeps it, out of reach: no call for sockets is left (lockdown).
+    hostCall(SYS_unshare, CLONE_NEWNET);
+    return;
+  }
+  const what = `linux.namespaces: network ${path}`;
+  let fd: number;
+  try {
+    // Its interfaces are taken over: never those of the machine.
+    if (statSync(path).ino === statSync(OWN_NETWORK).ino)
+      throw new RuntimeError(`${what}: is the caller's own; fix: leave network out of the list to share it`);
+    fd = openSync(path, 'r');
+  } catch (error) {
+    if (error instanceof RuntimeError) throw error;
+    throw new RuntimeError(`${what}: ${(error as NodeJS.ErrnoException).code}; fix: a namespace that exists`);
+  }
   const r = hostCall(SYS_setns, fd, CLONE_NEWNET);
   closeSync(fd);
+  if (r < 0) throw new RuntimeError(`${what}: ${errnoName(-r)}`);
+}
+
+/** Does something in the network namespace that the specification wants: setns(2) is this thread's, and its children's. */
+function inNetwork<T>(ns: SpecNamespace | undefined, body: () => T): T {
+  if (ns === undefined) return body();
+  const own = openSync(OWN_NETWORK, 'r');
   try {
-    if (r < 0) throw new RuntimeError(`linux.namespaces: network ${path}: ${errnoName(-r)}`);
+    enterNetwork(ns.path);
     return body();
   } finally {
     hostCall(SYS_setns, own, CLONE_NEWNET);
@@ -205,7 +228,7 @@ function boot(spec: Spec, flags: Flags, bundle: string): { child: ChildProcess; 
   const pty = terminal ? makeConsole(flags.text('console-socket'), consoleSize) : null;
   const stdio = pty === null ? [0, 1, 2] : [pty.slave, pty.slave, pty.slave];
   for (let i = 0; i < flags.number('preserve-fds'); i++) stdio.push(3 + i);
-  const network = spec.namespaces.find((n) => n.type === 'network')?.path ?? null;
+  const network = spec.namespaces.find((n) => n.type === 'network');
   try {
     return inNetwork(network, () => spawnSelf('boot', stdio, bundle));
   } finally {
