@@ -22,6 +22,7 @@ const parts = {
   'with `--platform=ptrace`': calls.PTRACE_PART,
   'with `--bind` or `--overlay`': calls.WRITING_PART,
   'with `--network=user` or `host`': calls.SOCKETS_PART,
+  'in a container (`create`, `run`), beside the calls of `--bind`': calls.CONTROL_PART,
 };
 
 const hex = (n) => `0x${n.toString(16)}`;

@@ -3,9 +3,10 @@
 
 import { callerWords } from './caller.ts';
 import { runDo } from './do.ts';
+import { runBoot } from './oci/boot.ts';
 import { parsePlain } from './plain.ts';
 
-export { runDo };
+export { runBoot, runDo };
 
 /** Runs the caller's command line when it is a plain `do`; false when commander must read it. */
 export function runPlain(): boolean {

@@ -159,4 +159,6 @@ function runPlain() {
 const words = process.argv.slice(2);
 const [major] = process.versions.node.split('.');
 const fits = process.platform === 'linux' && process.arch === 'x64' && major >= 20;
-if (!fits || words[0] !== 'do' || !words.includes('--') || !runPlain()) load('command');
+// A container's own process, which `create` has started (cli/oci).
+if (fits && words[0] === 'boot' && /^\d+$/.test(words[1])) kernel().runBoot(Number(words[1]));
+else if (!fits || words[0] !== 'do' || !words.includes('--') || !runPlain()) load('command');

@@ -2,6 +2,7 @@
 
 import type { Command, Option } from 'commander';
 import {
+  ABOUT_CONTAINERS,
   ABOUT_NETWORK,
   COMPLETION_EXAMPLES,
   DO_EXAMPLES,
@@ -62,6 +63,7 @@ export function manPage(program: Command, version: string): string {
       plain(ABOUT_NETWORK),
     ),
     section('COMMANDS', ...commands.map((c) => item(`.B ${c.name()}`, c.description()))),
+    section('CONTAINERS', plain(ABOUT_CONTAINERS)),
     section('FLAGS OF DO', flags(run)),
     ...commands
       .filter((c) => c !== run && c.options.some((o) => !o.hidden))

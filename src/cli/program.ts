@@ -7,7 +7,9 @@ import { callerWords } from './caller.ts';
 import { complaint } from './complaints.ts';
 import type { MountFlag } from './do_options.ts';
 import type { RuleFlag } from './network_flags.ts';
+import { ociWords } from './oci/words.ts';
 import {
+  ABOUT_CONTAINERS,
   ABOUT_NETWORK,
   COMPLETION_EXAMPLES,
   DO_EXAMPLES,
@@ -76,7 +78,7 @@ export function makeProgram(
     .enablePositionalOptions()
     // main() says what is wrong in its own words.
     .configureOutput({ outputError: () => {} })
-    .addHelpText('after', `\n${exampleText(EXAMPLES)}`);
+    .addHelpText('after', `\n${exampleText(EXAMPLES)}\n\n${ABOUT_CONTAINERS}`);
 
   program
     .command('do')
@@ -295,13 +297,19 @@ export async function main(): Promise<void> {
     console.error(`vedette: needs Node.js 20 or newer; this is ${process.version}`);
     process.exit(STATUS_USAGE);
   }
+  const argv = callerWords();
+  const oci = ociWords(argv);
+  if (oci !== null) {
+    const { runOci } = await import('./oci/main.ts');
+    await runOci(oci);
+    return;
+  }
   let hint: string | null = null;
   const program = makeProgram(async (command, flags) => {
     const { runDo } = await import('./kernel.ts');
     await runDo(command, { ...flags, hint });
   });
   throwOnExit(program);
-  const argv = callerWords();
   if (argv.length === 0) {
     program.outputHelp({ error: true });
     process.exitCode = STATUS_USAGE;

@@ -50,6 +50,9 @@ export const WHAT_IT_READS =
 export const ABOUT_NETWORK =
   'Without --network there is no network inside but loopback. --network=user reaches public addresses and\nneeds no privilege; this machine is host.vedette.internal inside, for who is allowed that name.';
 
+export const ABOUT_CONTAINERS =
+  'Containers: create, start, run, exec, state, kill, delete, list, ps, pause, resume, spec and features are those of an OCI runtime,\nas engines call runc (docs/oci.md).';
+
 export const STATUSES: readonly (readonly [status: string, meaning: string])[] = [
   ['N', "the program's own"],
   ['128+N', 'signal N ended the program'],

@@ -6,7 +6,7 @@ import { SIGKILL } from '../abi/signal/signal.ts';
 import { monotonicNs } from '../host/clock.ts';
 import { HostPoller } from '../host/poller.ts';
 import { complain } from '../host/write_all.ts';
-import { credFor } from '../sentry/base/cred.ts';
+import { type Cred, credFor } from '../sentry/base/cred.ts';
 import { failed } from '../sentry/base/errno.ts';
 import { log } from '../sentry/base/log.ts';
 import { PAGE_SIZE } from '../sentry/base/page.ts';
@@ -37,6 +37,7 @@ import { HostSignals, type SignalTarget } from './host_signals.ts';
 import { HostStop } from './host_stop.ts';
 import { handOn } from './inherited.ts';
 import { lockDown } from './lockdown/lockdown.ts';
+import type { CallPart } from './lockdown/sentry_calls.ts';
 import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
 import type * as Authority from './network/authority.ts';
 import { type Network, setUpNetwork } from './network/network.ts';
@@ -50,6 +51,24 @@ import { HostTimer } from './timers.ts';
 import { envOf, identityOf } from './users.ts';
 import { workingDirectory } from './working_dir.ts';
 
+/** What makes a sandbox a container (oci/): its own files and identity in place of the caller's, and somebody who starts it. */
+export interface ContainerParts {
+  /** What of the host it needs while it runs. */
+  readonly calls: readonly CallPart[];
+  /** Nothing inside goes on. */
+  readonly paused: boolean;
+  mount(
+    kernel: Kernel,
+    ctx: BootContext,
+    binds: BindFs[],
+  ): { readonly ns: MountNamespace; readonly devpts: Devpts };
+  cred(): Cred;
+  /** All is there; the first program waits until it is made ready. */
+  built(kernel: Kernel, poller: HostPoller, init: Task): void;
+  /** The loop is about to begin; `lack` is what was not locked down, as a line for people. */
+  ready(lack: string | null): void;
+}
+
 export class Loader implements SignalTarget {
   readonly options: SandboxOptions;
   private readonly debugLog: DebugLog | null;
@@ -58,6 +77,7 @@ export class Loader implements SignalTarget {
   private readonly openLayer: typeof OpenLayer | null;
   /** The same of --secret and of rules about requests. */
   private readonly authority: typeof Authority | null;
+  private readonly container: ContainerParts | null;
   private memfile!: MemoryFile;
   private poller!: HostPoller;
   private platform!: Platform;
@@ -79,12 +99,15 @@ export class Loader implements SignalTarget {
     tracer: SyscallTracer | null = null,
     openLayer: typeof OpenLayer | null = null,
     authority: typeof Authority | null = null,
+    container: ContainerParts | null = null,
   ) {
     this.options = options;
     this.tracer = tracer;
     this.openLayer = openLayer;
     this.authority = authority;
-    this.debugLog = options.debugLog === null ? null : new DebugLog(options.debugLog, 'do');
+    this.container = container;
+    this.debugLog =
+      options.debugLog === null ? null : new DebugLog(options.debugLog, container === null ? 'do' : 'boot');
     try {
       this.build();
     } catch (error) {
@@ -105,6 +128,28 @@ export class Loader implements SignalTarget {
     this.step('timers', () => new HostTimer(this.poller, this.kernel.time));
     this.ctx = new BootContext(credFor(0, 0), this.kernel.time);
     this.step('vdso', () => this.makeVdso());
+    if (this.container === null) this.mountTree();
+    else {
+      const tree = this.step('container', () => this.container!.mount(this.kernel, this.ctx, this.binds));
+      this.ns = tree.ns;
+      this.devpts = tree.devpts;
+    }
+    const { hostname } = o;
+    if (hostname !== null) this.step('host name', () => nameHost(this.kernel, this.ctx, hostname));
+    if (o.network.mode !== 'none' || o.network.pcap !== null)
+      this.network = this.step(`network ${o.network.mode}`, () =>
+        setUpNetwork(this.kernel, this.poller, this.ctx, o.network, o.env, this.authority),
+      );
+    this.init = this.step('first program', () => this.makeInit());
+    this.step(
+      'host signals',
+      () => new HostSignals(this.kernel, this.poller, this, o.dumpSignal, o.inherited),
+    );
+    this.container?.built(this.kernel, this.poller, this.init);
+  }
+
+  private mountTree(): void {
+    const o = this.options;
     const given = o.hidden.length === 0 ? NOTHING_HIDDEN : new HiddenFiles(o.hidden);
     const layer = o.overlay === null ? null : this.openLayer!(o.overlay, o.rootfs, given);
     const hidden = layer === null ? given : new HiddenFiles([...o.hidden, layer.path]);
@@ -120,17 +165,6 @@ export class Loader implements SignalTarget {
     this.devpts = this.step('kernel file systems', () => mountKernelFs(this.kernel, this.ctx, this.ns));
     this.step('mounts', () =>
       mountExtra(this.kernel, this.ctx, this.ns, o.tmpfs, o.mounts, hidden, this.binds),
-    );
-    const { hostname } = o;
-    if (hostname !== null) this.step('host name', () => nameHost(this.kernel, this.ctx, hostname));
-    if (o.network.mode !== 'none' || o.network.pcap !== null)
-      this.network = this.step(`network ${o.network.mode}`, () =>
-        setUpNetwork(this.kernel, this.poller, this.ctx, o.network, o.env, this.authority),
-      );
-    this.init = this.step('first program', () => this.makeInit());
-    this.step(
-      'host signals',
-      () => new HostSignals(this.kernel, this.poller, this, o.dumpSignal, o.inherited),
     );
   }
 
@@ -177,13 +211,16 @@ export class Loader implements SignalTarget {
     k.onOutOfMemory = (text) => complain(`vedette: ${text}\n`);
     k.onHostEvents = () => {
       this.poller.dispatch(0);
+      // Threads that run come to a stop of their own and wait until they are handled.
+      while (this.container?.paused === true) this.poller.dispatch(-1);
     };
     return k;
   }
 
   private makeInit(): Task {
     const o = this.options;
-    const identity = identityOf(this.ctx, o.user);
+    const identity =
+      this.container === null ? identityOf(this.ctx, o.user) : { cred: this.container.cred(), variables: {} };
     const { cred } = identity;
     const ctx = this.ctx.as(cred);
     const cwd = workingDirectory(ctx, this.ctx, this.memfile, o);
@@ -210,6 +247,7 @@ export class Loader implements SignalTarget {
       fds,
       cred: program.cred,
       limits,
+      held: this.container !== null,
     });
     handOn(init, o.inherited);
     const r = terminals.attach(init, accessOf);
@@ -221,8 +259,11 @@ export class Loader implements SignalTarget {
   /** Runs the sandbox to its end; the wait status of the first program. */
   run(): number {
     this.stdio.start();
-    const lack = this.step('lock-down', () => lockDown(this.options, this.platform.name));
-    if (lack !== null) complain(`vedette: ${lack}\n`);
+    const lack = this.step('lock-down', () =>
+      lockDown(this.options, this.platform.name, this.container?.calls ?? []),
+    );
+    if (this.container !== null) this.container.ready(lack);
+    else if (lack !== null) complain(`vedette: ${lack}\n`);
     try {
       this.kernel.run();
     } catch (error) {

@@ -29,14 +29,16 @@ function deviceOf(fd: number): number {
 }
 
 /** The way to one terminal. */
-class Door implements HostDoor {
+export class Door implements HostDoor {
   readonly controls: boolean;
+  readonly relayed: boolean;
   private readonly poller: HostPoller;
   private readonly onClosed: () => void;
   /** Of a terminal that has no name for us: the one descriptor, until it is closed. */
   private only: HostEnd | null = null;
 
-  constructor(poller: HostPoller, fd: number, onClosed: () => void) {
+  constructor(poller: HostPoller, fd: number, onClosed: () => void, relayed = false) {
+    this.relayed = relayed;
     this.poller = poller;
     this.onClosed = onClosed;
     this.controls = fd < 0;

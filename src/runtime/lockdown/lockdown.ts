@@ -26,9 +26,9 @@ interface Needs {
   readonly network: { readonly mode: string };
 }
 
-/** The parts that a sandbox needs; `platform` is the one that was chosen. */
-export function partsOf(o: Needs, platform: string): CallPart[] {
-  const parts = [enginePart(ownCodeRanges(), process.pid), kernelPart(process.pid)];
+/** The parts that a sandbox needs; `platform` is the one that was chosen, `more` what is needed besides. */
+export function partsOf(o: Needs, platform: string, more: readonly CallPart[] = []): CallPart[] {
+  const parts = [...more, enginePart(ownCodeRanges(), process.pid), kernelPart(process.pid)];
   parts.push(platform === 'ptrace' ? PTRACE_PART : systrapPart(SIG_KICK));
   if (o.overlay !== null || o.mounts.some((m) => m.shared)) parts.push(WRITING_PART);
   if (o.network.mode === 'user' || o.network.mode === 'host') parts.push(SOCKETS_PART);
@@ -55,10 +55,10 @@ function watched(): boolean {
 }
 
 /** Gives up what is not needed. What could not be is told as a line for people; null when all was. */
-export function lockDown(o: SandboxOptions, platform: string): string | null {
+export function lockDown(o: SandboxOptions, platform: string, more: readonly CallPart[] = []): string | null {
   if (!o.seccomp) return bare('--disable-seccomp');
   if (watched()) return bare('tools of Node.js watch it, which open files at its end');
-  const rules = rulesOf(partsOf(o, platform));
+  const rules = rulesOf(partsOf(o, platform, more));
   try {
     const length = takeEffect(rules);
     log(`locked down: ${rules.numbers.length} system calls, a filter of ${length} instructions`);

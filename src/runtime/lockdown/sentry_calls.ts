@@ -20,7 +20,7 @@ import {
 } from '../../abi/fs/fcntl.ts';
 import * as I from '../../abi/ioctl.ts';
 import { PROT_EXEC } from '../../abi/memory/mman.ts';
-import { AF_INET, AF_INET6, AF_UNIX } from '../../abi/net/socket.ts';
+import { AF_INET, AF_INET6, AF_UNIX, SO_PEERCRED, SOL_SOCKET } from '../../abi/net/socket.ts';
 import { MEMBARRIER_CMD_GLOBAL } from '../../abi/process/membarrier.ts';
 import { PR_SET_DUMPABLE } from '../../abi/process/prctl.ts';
 import * as P from '../../abi/process/ptrace.ts';
@@ -297,5 +297,17 @@ export const SOCKETS_PART: CallPart = {
     nr.SYS_recvmsg,
     [nr.SYS_eventfd2, [ANY, bits(EFD_CLOEXEC, EFD_CLOEXEC)]],
     [nr.SYS_ioctl, ...oneOf(1, [I.SIOCOUTQ, I.SIOCATMARK, I.SIOCOUTQNSD])],
+  ),
+};
+
+/** A container's control socket: it listens before the lock-down, so that no socket is made or named after it. */
+export const CONTROL_PART: CallPart = {
+  name: 'control',
+  calls: rows(
+    'commands to a container, and the descriptors that come with them',
+    nr.SYS_accept4,
+    nr.SYS_recvmsg,
+    nr.SYS_sendmsg,
+    [nr.SYS_getsockopt, [ANY, int(SOL_SOCKET), int(SO_PEERCRED)]],
   ),
 };

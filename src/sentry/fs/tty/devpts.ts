@@ -129,6 +129,12 @@ export class Devpts extends FileSystem implements PtyOwner {
     return this.enter(new HostTty(this.freeIndex(), this.host, door), uid);
   }
 
+  /** Nobody inside finds it any more; who has it open keeps it. */
+  removeHostTty(tty: HostTty): void {
+    this.nodes.delete(tty.index);
+    this.ptys.delete(tty.index);
+  }
+
   private freeIndex(): number {
     let index = 0;
     while (this.ptys.has(index)) index++;

@@ -57,6 +57,8 @@ export interface HostDescriptor {
 export interface HostDoor {
   /** It is the controlling terminal of the sandbox's own process. */
   readonly controls: boolean;
+  /** It is another process's, which hands on what its keys cause. */
+  readonly relayed: boolean;
   /** A new descriptor with refs 0; -errno. */
   open(): HostDescriptor | number;
   /** No file of the terminal is open any more. */
@@ -84,7 +86,7 @@ export class HostTty extends Terminal implements TimedReaders {
 
   /** A terminal that is not ours outside sends no signals for its keys: it cannot control a session inside. */
   override get adoptable(): boolean {
-    return this.door.controls;
+    return this.door.controls || this.door.relayed;
   }
 
   mayOpen(ctx: VfsContext): number {

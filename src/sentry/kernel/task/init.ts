@@ -24,12 +24,28 @@ export interface InitArgs {
   fds: FdTable;
   cred: Cred;
   limits?: Limits;
+  /** It does not run until somebody makes it ready. */
+  held?: boolean;
 }
 
 /** Makes process 1, session and process group leader, ready to run its first instruction. */
 export function createInit(kernel: Kernel, args: InitArgs): Task {
   const tid = kernel.pids.allocate();
   if (tid !== 1) throw new Error('init exists');
+  const t = createOrphan(kernel, tid, args);
+  kernel.initGroup = t.group;
+  return t;
+}
+
+/**
+ * Makes a process that nobody inside is the parent of, in the first namespaces, leader of its session and process group, as setns(2) and
+ * fork(2) from outside do: nobody inside waits for it, and it is gone with its end.
+ */
+export function createOutsider(kernel: Kernel, args: InitArgs): Task {
+  return createOrphan(kernel, kernel.pids.allocate(), args);
+}
+
+function createOrphan(kernel: Kernel, tid: number, args: InitArgs): Task {
   const group = new ThreadGroup(kernel, tid, new SignalHandlers(), args.limits ?? defaultLimits());
   const ctx = kernel.platform.newContext();
   const t = new Task(
@@ -52,9 +68,8 @@ export function createInit(kernel: Kernel, args: InitArgs): Task {
   kernel.pids.addGroup(group);
   kernel.pids.newSession(group);
   kernel.users.regroup(group);
-  kernel.initGroup = group;
   setEntryRegisters(t, args.entry, args.sp);
-  kernel.makeReady(t);
+  if (args.held !== true) kernel.makeReady(t);
   return t;
 }
 

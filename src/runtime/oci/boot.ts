@@ -1,0 +1,155 @@
+// The process that is a container: it gets its order from `create` by a socket pair, builds the sandbox, listens on the control
+// socket, says that it is ready, and has the first program's status in the end.
+//
+//   create                               boot
+//     | -- {spec, ...} one line -------->  |   builds all, the program loaded
+//     | <- {"ok"} or {"error"} ----------  |   locked down; the socket pair is closed
+//   start: {"method":"start"} on the control socket
+
+import { closeSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import { TIOCSCTTY } from '../../abi/ioctl.ts';
+import { SYS_ioctl } from '../../abi/syscall.ts';
+import type { HostPoller } from '../../host/poller.ts';
+import { hostCall } from '../../host/syscall.ts';
+import { fromText } from '../../sentry/base/bytes.ts';
+import type { Cred } from '../../sentry/base/cred.ts';
+import type { BindFs } from '../../sentry/fs/bind/bindfs.ts';
+import type { Kernel } from '../../sentry/kernel/kernel.ts';
+import { SeccompChain } from '../../sentry/kernel/task/seccomp.ts';
+import type { Task } from '../../sentry/kernel/task/task.ts';
+import { type ContainerParts, Loader } from '../boot.ts';
+import { type CallPart, CONTROL_PART, WRITING_PART } from '../lockdown/sentry_calls.ts';
+import { STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from '../options.ts';
+import { bugReport } from '../report.ts';
+import { sandboxOptions } from './container.ts';
+import { ControlServer } from './control_server.ts';
+import { startFailure } from './exec.ts';
+import { ContainerTree } from './mounts.ts';
+import { credOf } from './process.ts';
+import { compileSeccomp, confine } from './seccomp.ts';
+import type { Spec } from './spec.ts';
+
+/** What `create` tells a boot process. */
+export interface BootOrder {
+  readonly spec: Spec;
+  /** Path of the control socket, which may lead through a descriptor of this process. */
+  readonly stateDir: string;
+  /** cgroup.procs files to join. */
+  readonly cgroupProcs: readonly string[];
+  readonly preserveFds: number;
+  readonly debugLog: string | null;
+}
+
+const LINE_MAX = 64 << 20;
+
+/** The line that `create` sends; null when it is gone. */
+function readOrder(fd: number): BootOrder | null {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for (;;) {
+    const part = Buffer.alloc(1 << 16);
+    const n = readSync(fd, part);
+    size += n;
+    if (n === 0 || size > LINE_MAX) return null;
+    parts.push(part.subarray(0, n));
+    if (part[n - 1] === 10) return JSON.parse(Buffer.concat(parts).toString()) as BootOrder;
+  }
+}
+
+class Container implements ContainerParts {
+  readonly calls: readonly CallPart[] = [WRITING_PART, CONTROL_PART];
+  private readonly order: BootOrder;
+  private readonly sync: number;
+  private tree: ContainerTree | null = null;
+  private control: ControlServer | null = null;
+
+  constructor(order: BootOrder, sync: number) {
+    this.order = order;
+    this.sync = sync;
+  }
+
+  get paused(): boolean {
+    return this.control?.paused === true;
+  }
+
+  mount(kernel: Kernel, ctx: ConstructorParameters<typeof ContainerTree>[1], binds: BindFs[]): ContainerTree {
+    const { spec } = this.order;
+    if (spec.hostname !== null) kernel.uts.nodename = fromText(spec.hostname);
+    if (spec.domainname !== null) kernel.uts.domainname = fromText(spec.domainname);
+    this.tree = new ContainerTree(kernel, ctx, spec, binds);
+    return this.tree;
+  }
+
+  cred(): Cred {
+    return credOf(this.order.spec.process);
+  }
+
+  built(kernel: Kernel, poller: HostPoller, init: Task): void {
+    const { oomScoreAdj } = this.order.spec.process;
+    if (oomScoreAdj !== null) init.group.oomScoreAdj = oomScoreAdj;
+    const { devpts } = this.tree!;
+    const seccomp = this.filter();
+    if (seccomp !== null) confine(init, seccomp);
+    this.control = new ControlServer(
+      { kernel, poller, init, devpts, seccomp },
+      `${this.order.stateDir}/control.sock`,
+    );
+  }
+
+  private filter(): SeccompChain | null {
+    const { seccomp } = this.order.spec;
+    if (seccomp === null) return null;
+    const filter = compileSeccomp(seccomp);
+    if (filter === null) throw new StartError('linux.seccomp: too long a filter', STATUS_USAGE);
+    return new SeccompChain(filter, null);
+  }
+
+  ready(lack: string | null): void {
+    // Nobody knows of a container whose `create` is gone.
+    if (!tell(this.sync, { ok: true, lack })) process.exit(STATUS_KERNEL_BUG);
+  }
+}
+
+/** The last word to `create`; false when it does not listen any more. */
+function tell(sync: number, answer: Record<string, unknown>): boolean {
+  try {
+    writeSync(sync, `${JSON.stringify(answer)}\n`);
+    closeSync(sync);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs a container in this process; the wait status of its first program, or null when it could not be built. */
+export function bootContainer(sync: number): number | null {
+  const order = readOrder(sync);
+  if (order === null) return null;
+  const { spec } = order;
+  try {
+    for (const file of order.cgroupProcs) writeFileSync(file, String(process.pid));
+    const { terminal, oomScoreAdj } = spec.process;
+    if (oomScoreAdj !== null) raiseOomScore(oomScoreAdj);
+    // `create` made this process the leader of a session, and the terminal its standard input.
+    if (terminal) hostCall(SYS_ioctl, 0, TIOCSCTTY, 0);
+    const options = sandboxOptions(spec, order.preserveFds, order.debugLog);
+    const loader = new Loader(options, null, null, null, new Container(order, sync));
+    return loader.run();
+  } catch (error) {
+    const text =
+      error instanceof StartError
+        ? startFailure(error, spec.process.args[0]!)
+        : bugReport(null, error).slice(0, 8192);
+    tell(sync, { error: text });
+    return null;
+  }
+}
+
+/** The host's own judgement of who dies first; less than it is now is root's to ask for. */
+function raiseOomScore(score: number): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', String(score));
+  } catch {
+    // The guest sees what was asked for all the same.
+  }
+}

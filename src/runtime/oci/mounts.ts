@@ -1,0 +1,181 @@
+// The tree that a container sees: the bundle's root, whose changes reach the host as runc's do, and the mounts of config.json.
+
+import { realpathSync, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { errnoName } from '../../abi/errno.ts';
+import { MS_RDONLY, MS_RELATIME } from '../../abi/fs/mount.ts';
+import { S_IFDIR, S_IFMT } from '../../abi/fs/stat.ts';
+import { fromText } from '../../sentry/base/bytes.ts';
+import { failed } from '../../sentry/base/errno.ts';
+import type { BindFs } from '../../sentry/fs/bind/bindfs.ts';
+import { populateDev, populateDevNet, registerMemoryDevices } from '../../sentry/fs/dev/dev.ts';
+import { registerFifos } from '../../sentry/fs/pipe/fifo.ts';
+import { ProcFs } from '../../sentry/fs/proc/proc.ts';
+import { SysFs } from '../../sentry/fs/sys/sys.ts';
+import { TmpfsFs } from '../../sentry/fs/tmpfs/tmpfs.ts';
+import { Devpts } from '../../sentry/fs/tty/devpts.ts';
+import type { Kernel } from '../../sentry/kernel/kernel.ts';
+import type { Task } from '../../sentry/kernel/task/task.ts';
+import { TtyAdapter } from '../../sentry/kernel/tty_adapter.ts';
+import { NamespaceLinks } from '../../sentry/socket/inet/namespace_links.ts';
+import { registerTun } from '../../sentry/socket/tun/file.ts';
+import { lookupChild } from '../../sentry/vfs/dentry.ts';
+import type { FileSystem } from '../../sentry/vfs/filesystem.ts';
+import { copyTree, type Mount, MountNamespace, namespaceRoot, newMount } from '../../sentry/vfs/mount.ts';
+import { lookup } from '../../sentry/vfs/namei.ts';
+import type { Path } from '../../sentry/vfs/path.ts';
+import type { BootContext } from '../boot_context.ts';
+import { InodeMaker, makeDirs, makeFile } from '../files.ts';
+import { STATUS_USAGE, StartError } from '../options.ts';
+import { makeBindFs } from '../root_fs.ts';
+import type { Spec, SpecMount } from './spec.ts';
+
+const DEV: SpecMount = {
+  destination: '/dev',
+  type: 'tmpfs',
+  source: 'tmpfs',
+  flags: 0,
+  data: 'mode=755',
+  bind: false,
+  recursive: false,
+};
+const PTS: SpecMount = { ...DEV, destination: '/dev/pts', type: 'devpts', source: 'devpts', data: '' };
+
+function refuse(what: string, r: number): never {
+  throw new StartError(`${what}: ${errnoName(-r)}`, STATUS_USAGE);
+}
+
+/** Builds the tree of one container. */
+export class ContainerTree {
+  readonly ns: MountNamespace;
+  readonly devpts: Devpts;
+  private readonly kernel: Kernel;
+  private readonly ctx: BootContext;
+  private readonly binds: BindFs[];
+
+  constructor(kernel: Kernel, ctx: BootContext, spec: Spec, binds: BindFs[]) {
+    this.kernel = kernel;
+    this.ctx = ctx;
+    this.binds = binds;
+    const root = this.bindFs(spec.rootPath, 'root.path');
+    this.ns = new MountNamespace(newMount(root, spec.rootPath, MS_RELATIME));
+    ctx.setRoot(namespaceRoot(this.ns));
+    registerMemoryDevices(kernel.memfile);
+    registerFifos();
+    registerTun((opener) => (opener as Task).net);
+    this.devpts = new Devpts(new TtyAdapter(kernel));
+    this.devpts.register();
+    const at = (path: string) => spec.mounts.some((m) => m.destination.replace(/\/+$/, '') === path);
+    // The specification wants the standard devices in every container; a root on the host's disk gets none of them.
+    if (!at('/dev')) this.mount(DEV, 'the standard devices');
+    for (const [i, m] of spec.mounts.entries()) this.mount(m, `mounts[${i}]`);
+    if (spec.process.terminal && !at('/dev/pts')) this.mount(PTS, 'the terminal');
+    for (const path of spec.readonlyPaths) this.makeReadonly(path);
+    for (const path of spec.maskedPaths) this.mask(path);
+    makeDirs(ctx, fromText(spec.process.cwd), 0o755);
+    if (spec.rootReadonly) this.ns.root.flags |= MS_RDONLY;
+  }
+
+  private bindFs(dir: string, what: string): BindFs {
+    const fs = makeBindFs(this.kernel, dir);
+    if (failed(fs)) refuse(`${what}: ${dir}`, fs);
+    this.binds.push(fs);
+    return fs;
+  }
+
+  private attach(m: Mount, at: Path | number, what: string): void {
+    const r = failed(at) ? at : this.ns.attach(m, at);
+    if (r < 0) refuse(what, r);
+  }
+
+  /** `what` is its place in config.json. */
+  private mount(m: SpecMount, what: string): void {
+    const label = `${what}: ${m.destination}`;
+    const target = fromText(m.destination);
+    if (m.bind) {
+      this.bind(m, target, label);
+      return;
+    }
+    const at = makeDirs(this.ctx, target, 0o755);
+    this.attach(newMount(this.fileSystem(m, label), m.source || m.type, m.flags | MS_RELATIME), at, label);
+    if (m.destination.replace(/\/+$/, '') === '/dev' && m.type === 'tmpfs') this.fillDev();
+  }
+
+  private fileSystem(m: SpecMount, what: string): FileSystem {
+    const { kernel, ctx } = this;
+    switch (m.type) {
+      case 'proc':
+        return new ProcFs(kernel);
+      case 'sysfs':
+        return new SysFs({ numCpu: kernel.numCpu, net: new NamespaceLinks(kernel.net) });
+      case 'devpts':
+        return this.devpts;
+      case 'tmpfs': {
+        const fs = TmpfsFs.mount(kernel.memfile, ctx, m.data);
+        if (failed(fs)) refuse(`${what}: options ${m.data}`, fs);
+        return fs;
+      }
+      case 'mqueue':
+        return new TmpfsFs(kernel.memfile, ctx, 0o1777);
+      default:
+        // cgroup: the limits are seen in /proc and in what sysinfo(2) tells; there are no groups inside.
+        return new TmpfsFs(kernel.memfile, ctx, 0o555);
+    }
+  }
+
+  private fillDev(): void {
+    const at = lookup(this.ctx, '/dev');
+    if (failed(at)) refuse('/dev', at);
+    const dev = at.dentry.inode!;
+    const r = populateDev(new InodeMaker(this.ctx, dev), true);
+    const net = dev.lookup(this.ctx, 'net');
+    const s = failed(net) ? net : populateDevNet(new InodeMaker(this.ctx, net));
+    if (r < 0 || s < 0) refuse('/dev', Math.min(r, s));
+  }
+
+  private bind(m: SpecMount, target: string, what: string): void {
+    let source: string;
+    let isDirectory: boolean;
+    try {
+      source = realpathSync(m.source);
+      isDirectory = statSync(source).isDirectory();
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new StartError(`${what}: source ${m.source}: ${code}; fix: a path that exists`, STATUS_USAGE);
+    }
+    const flags = m.flags | MS_RELATIME;
+    if (isDirectory) {
+      const fs = this.bindFs(source, what);
+      this.attach(newMount(fs, m.source, flags), makeDirs(this.ctx, target, 0o755), what);
+      return;
+    }
+    // A file: its directory's file system, of which the mount shows one entry.
+    const whole = newMount(this.bindFs(dirname(source), what), m.source, flags);
+    const file = lookupChild(this.ctx, whole.root, fromText(basename(source)));
+    if (failed(file)) refuse(`${what}: source ${m.source}`, file);
+    this.attach(copyTree(whole, file, false), makeFile(this.ctx, target), what);
+  }
+
+  /** linux.readonlyPaths; what is not there need not be made so. */
+  private makeReadonly(path: string): void {
+    const at = lookup(this.ctx, fromText(path));
+    if (failed(at)) return;
+    const m = copyTree(at.mount, at.dentry, true);
+    m.flags |= MS_RDONLY;
+    this.attach(m, at, `linux.readonlyPaths: ${path}`);
+  }
+
+  /** linux.maskedPaths: directories become empty, files /dev/null. */
+  private mask(path: string): void {
+    const at = lookup(this.ctx, fromText(path));
+    if (failed(at)) return;
+    const what = `linux.maskedPaths: ${path}`;
+    if ((at.dentry.inode!.mode & S_IFMT) === S_IFDIR) {
+      this.attach(newMount(new TmpfsFs(this.kernel.memfile, this.ctx, 0o755), 'tmpfs', MS_RDONLY), at, what);
+      return;
+    }
+    const none = lookup(this.ctx, '/dev/null');
+    if (failed(none)) refuse(what, none);
+    this.attach(copyTree(none.mount, none.dentry, false), at, what);
+  }
+}
