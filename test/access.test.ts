@@ -17,6 +17,7 @@ writeFileSync(join(home, '.ssh/id'), 'the key\n');
 writeFileSync(join(home, '.netrc'), 'the password\n');
 writeFileSync(join(home, 'notes'), 'open to all\n');
 linkSync(join(home, '.netrc'), join(home, 'another-name'));
+linkSync(join(home, '.ssh/id'), join(home, 'name-of-a-key'));
 symlinkSync('.ssh', join(home, 'link'));
 const work = join(home, 'work');
 mkdirSync(work);
@@ -50,7 +51,7 @@ const names = (r: RunResult): string[] =>
 
 describe('what a program gets', needs('inside'), () => {
   test('hidden files are not there, under any name or mount', async () => {
-    const script = `cd ${home}; ls -A; for f in .ssh .ssh/id link/id .netrc another-name notes /m/.ssh/id /m/notes; do cat $f 2>&1; done; ls -A /m`;
+    const script = `cd ${home}; ls -A; for f in .ssh .ssh/id link/id .netrc another-name name-of-a-key notes /m/.ssh/id /m/notes; do cat $f 2>&1; done; ls -A /m`;
     const r = await inside(
       ['--hide', '~/.ssh', '--hide', join(home, '.netrc'), '--mount', `${home}:/m`],
       script,
@@ -60,7 +61,7 @@ describe('what a program gets', needs('inside'), () => {
     const none = (name: string) => `cat: ${name}: No such file or directory`;
     const lines = [
       ...listed,
-      ...['.ssh', '.ssh/id', 'link/id', '.netrc', 'another-name'].map(none),
+      ...['.ssh', '.ssh/id', 'link/id', '.netrc', 'another-name', 'name-of-a-key'].map(none),
       'open to all',
       none('/m/.ssh/id'),
       'open to all',

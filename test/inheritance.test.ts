@@ -85,6 +85,13 @@ const lines: readonly [name: string, line: string, ...needs: string[]][] = [
   ['a limit of processor time', `{ ulimit -St 1; "$@" sh -c 'while :; do :; done'; } 2> /dev/null; echo $?`],
   ['umask', `umask 0027; "$@" sh -c 'umask; touch f; stat -c %a f'`],
   ['no umask', `umask 0; "$@" sh -c 'umask; mkdir f; stat -c %a f'`],
+  [
+    'groups',
+    `for how in --clear-groups '--groups 5,6' '--groups 7'; do setpriv --regid 65534 $how "$@" python3 -c 'import os; print(os.getgid(), os.getgroups())'; done; setpriv --reuid 65534 --regid 65534 --groups 7,65534,5 "$@" grep Groups /proc/self/status`,
+    'root',
+    'setpriv',
+    'python3',
+  ],
   ['nice value', `nice -n 7 "$@" sh -c 'nice; nice -n 2 nice'`],
   [
     'one processor',

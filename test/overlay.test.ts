@@ -160,6 +160,26 @@ l = os.open('prog', os.O_WRONLY | os.O_APPEND); os.write(l, b'echo appended\\n')
     ]);
   });
 
+  test('a file that was opened below, went up, and lost its last name', async () => {
+    const script = `
+import os
+def lost(name, flags, *steps):
+    fd = os.open(name, flags)
+    for f, *args in steps: f(*args)
+    os.fchmod(fd, 0o640)
+    if flags != os.O_RDONLY: os.write(fd, b'written'); os.ftruncate(fd, 8)
+    again = os.open('/proc/self/fd/%d' % fd, os.O_RDONLY); s = os.fstat(fd)
+    print(name, os.pread(again, 99, 0), os.pread(fd, 99, 0) if flags != os.O_WRONLY else '', oct(s.st_mode), s.st_nlink, s.st_size)
+new = lambda: open('new', 'w').write('new')
+lost('file', os.O_RDWR, (os.chmod, 'file', 0o600), (os.unlink, 'file'))
+lost('other', os.O_WRONLY, (os.chmod, 'other', 0o600), (new,), (os.rename, 'new', 'other'))
+lost('dir/a', os.O_RDONLY, (os.rename, 'dir/a', 'b'), (os.unlink, 'b'))
+lost('dir/b', os.O_RDWR, (os.link, 'dir/b', 'c'), (os.unlink, 'dir/b'), (os.unlink, 'c'))
+lost('prog', os.O_RDWR, (os.truncate, 'prog', 3), (os.rename, 'prog', 'q'), (new,), (os.replace, 'new', 'q'))
+`;
+    await same([`python3 -c "$(cat <<'END'\n${script}\nEND\n)"; ${SHOW}`, SHOW]);
+  });
+
   test('FIFOs and sockets', async () => {
     const script = `
 import os, socket, threading

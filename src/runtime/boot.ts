@@ -152,7 +152,7 @@ export class Loader implements SignalTarget {
     const o = this.options;
     const given = o.hidden.length === 0 ? NOTHING_HIDDEN : new HiddenFiles(o.hidden);
     const layer = o.overlay === null ? null : this.openLayer!(o.overlay, o.rootfs, given);
-    const hidden = layer === null ? given : new HiddenFiles([...o.hidden, layer.path]);
+    const hidden = layer === null ? given : new HiddenFiles(o.hidden, [layer.path]);
     this.ns = this.step(`root ${o.rootfs}`, () =>
       mountRoot(
         this.kernel,

@@ -1,5 +1,8 @@
 // Who the sandbox runs as: passwd(5) and group(5) inside the guest's tree, or the invoking user; and as what its variables tell.
 
+import { SYS_getgroups } from '../abi/syscall.ts';
+import { HostBuffer } from '../host/buffer.ts';
+import { hostCall } from '../host/syscall.ts';
 import { toText } from '../sentry/base/bytes.ts';
 import { type Cred, credFor } from '../sentry/base/cred.ts';
 import { failed } from '../sentry/base/errno.ts';
@@ -40,10 +43,19 @@ export interface Identity {
   readonly variables: Readonly<Record<string, string | null>>;
 }
 
+/** getgroups(2) of the caller; Node.js's own adds the effective group, which a program would keep when it changes that. */
+function callersGroups(): number[] {
+  const count = hostCall(SYS_getgroups, 0, 0);
+  if (count <= 0) return [];
+  const list = HostBuffer.alloc(4 * count);
+  const n = hostCall(SYS_getgroups, count, list.addr);
+  return Array.from({ length: Math.max(n, 0) }, (_, i) => list.view.getUint32(4 * i, true));
+}
+
 /** The invoking user's ids for `user` null, else those of `--user`. Throws StartError for names that the guest does not know. */
 export function identityOf(ctx: VfsContext, user: string | null): Identity {
   if (user === null)
-    return { cred: credFor(process.getuid!(), process.getgid!(), process.getgroups!()), variables: {} };
+    return { cred: credFor(process.getuid!(), process.getgid!(), callersGroups()), variables: {} };
   const [name = '', group] = user.split(':');
   const passwd = records(ctx, '/etc/passwd');
   const entry = passwd.find((r) => r[0] === name) ?? passwd.find((r) => r[2] === name && r.length > 3);

@@ -77,7 +77,14 @@ export function enginePart(code: readonly CodeRange[] | null, pid: number): Call
         nr.SYS_mprotect,
         ...(code === null ? [[]] : code.map((r): Rule => [within(r.from, r.size, 1)])),
       ]),
-      ...rows("V8's threads wait for each other", nr.SYS_futex, nr.SYS_sched_yield),
+      ...rows(
+        "V8's threads wait for each other",
+        nr.SYS_futex,
+        nr.SYS_sched_yield,
+        // Node.js from 24 on: who waits is queued by priority.
+        nr.SYS_sched_getparam,
+        nr.SYS_sched_getscheduler,
+      ),
       ...rows(
         'clocks and identity',
         nr.SYS_clock_gettime,

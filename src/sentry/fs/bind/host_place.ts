@@ -24,10 +24,17 @@ import {
   O_PATH,
   O_RDONLY,
 } from '../../../abi/fs/fcntl.ts';
-import { STAT_ST_DEV, STAT_ST_INO } from '../../../abi/fs/stat.ts';
+import {
+  S_IFDIR,
+  S_IFMT,
+  STAT_ST_DEV,
+  STAT_ST_INO,
+  STAT_ST_MODE,
+  STAT_ST_NLINK,
+} from '../../../abi/fs/stat.ts';
 import { PATH_MAX } from '../../../abi/limits.ts';
 import { SYS_close, SYS_newfstatat, SYS_openat } from '../../../abi/syscall.ts';
-import { getU64Exact, type U64 } from '../../../abi/u64.ts';
+import { getU64, getU64Exact, type U64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { maxHostFiles } from '../../../host/limits.ts';
 import { hostCall } from '../../../host/syscall.ts';
@@ -97,8 +104,8 @@ export function identify(place: Place): void {
 export interface Hidden {
   /** Something is: nobody need ask otherwise. */
   readonly any: boolean;
-  /** Is `id`, found as `name` in `dir`? */
-  hides(dir: ObjectId, name: string, id: ObjectId): boolean;
+  /** Is `id`, found as `name` in `dir`, with `nlink` names? */
+  hides(dir: ObjectId, name: string, id: ObjectId, nlink: number): boolean;
   /** Is whatever has that name there? */
   named(dir: ObjectId, name: string): boolean;
   /** Does the path of something hidden lead through the directory? */
@@ -115,7 +122,9 @@ export function isHidden(hidden: Hidden | null, dir: Place, name: string): boole
   if (hidden === null || !hidden.any) return false;
   const v = statBuffer.view;
   const id = { dev: getU64Exact(v, STAT_ST_DEV), ino: getU64Exact(v, STAT_ST_INO) };
-  return hidden.hides(dir, name, id);
+  // The links of a directory are not its names.
+  const isDir = (v.getUint32(STAT_ST_MODE, true) & S_IFMT) === S_IFDIR;
+  return hidden.hides(dir, name, id, isDir ? 1 : getU64(v, STAT_ST_NLINK));
 }
 
 /**

@@ -288,7 +288,8 @@ export class OverlayDir extends OverlayInode {
   private remove(ctx: VfsContext, name: string, victim: OverlayInode): number {
     const { mounter } = this.fs;
     const { upper } = victim;
-    let r = 0;
+    let r = victim.hold();
+    if (r < 0) return r;
     if (this.below(name)) {
       r = this.copyUp(ctx);
       if (r === 0) r = this.cover(name, upper);
@@ -297,7 +298,10 @@ export class OverlayDir extends OverlayInode {
       r = clear(mounter, upper);
       if (r === 0) r = this.upper.rmdir(mounter, name, upper);
     } else r = this.upper.unlink(mounter, name, upper);
-    if (r < 0) return r;
+    if (r < 0) {
+      victim.unhold();
+      return r;
+    }
     victim.unlinked(this, name);
     this.refresh(mounter);
     return 0;
@@ -339,11 +343,15 @@ export class OverlayDir extends OverlayInode {
     if (r === 0) r = moved.copyUp(ctx);
     if (r === 0 && exchange) r = other!.copyUp(ctx);
     if (r === 0) r = to.copyUp(ctx);
+    if (r === 0 && !exchange && other !== null) r = other.hold();
     if (r < 0) return r;
     r = exchange
       ? this.exchange(name, moved, to, newName, other!)
       : this.move(name, moved, to, newName, other);
-    if (r < 0) return r;
+    if (r < 0) {
+      other?.unhold();
+      return r;
+    }
     const { mounter } = this.fs;
     moved.lost(this, name);
     moved.at(to, newName);

@@ -19,7 +19,7 @@ import { type Made, OverlayInode } from './overlay_inode.ts';
 
 export class OverlayFileInode extends OverlayInode implements CopyTaker {
   private content: OverlayContent | null = null;
-  /** Keeps the layer's file there that was copied up when its last name was gone. */
+  /** Keeps the upper file there without a name: it was copied up when its last one was gone, or lost it when open. */
   private keeper: File | null = null;
   /** The copy that somebody makes of it. */
   private copying: CopyUp | null = null;
@@ -97,11 +97,33 @@ export class OverlayFileInode extends OverlayInode implements CopyTaker {
     return r;
   }
 
+  /** Whoever opened the lower file has no descriptor of the upper one, which nobody finds without a name. */
+  override hold(): number {
+    const { upper } = this;
+    const { mounter } = this.fs;
+    if (upper === null || this.users === 0 || this.keeper !== null) return 0;
+    upper.refresh(mounter);
+    if (upper.nlink > 1) return 0;
+    const file = upper.open(mounter, O_RDONLY);
+    if (failed(file)) return file;
+    this.keeper = file;
+    return 0;
+  }
+
+  override unhold(): void {
+    this.keeper?.unref();
+    this.keeper = null;
+  }
+
   override evict(): void {
     this.copying?.abandon();
     super.evict();
-    this.keeper?.unref();
-    this.keeper = null;
+    this.unhold();
+  }
+
+  override forget(): void {
+    if (this.idle) this.unhold();
+    super.forget();
   }
 
   override copyUp(ctx: VfsContext, size?: number): number {

@@ -189,6 +189,14 @@ export abstract class OverlayInode extends Inode {
     return 0;
   }
 
+  /** A name of it goes, maybe the last: whoever has it open goes on. 0, -errno. */
+  hold(): number {
+    return 0;
+  }
+
+  /** The name did not go, or is one again. */
+  unhold(): void {}
+
   /** What was removed while somebody has it open needs no place. */
   protected copyNameless(name: string, made: Inode): number {
     return this.fs.work.unlink(this.fs.mounter, name, made);

@@ -18,6 +18,7 @@ import {
   DIRENT64_D_NAME,
   DIRENT64_D_RECLEN,
   DIRENT64_D_TYPE,
+  DT_DIR,
 } from '../../../abi/fs/dirent.ts';
 import {
   AT_EMPTY_PATH,
@@ -106,6 +107,11 @@ export class HostNode {
     this.parent = parent;
     this.name = name;
   }
+}
+
+/** How many names it has; the links of a directory are none. */
+function namesOf(node: HostNode): number {
+  return (node.mode & S_IFMT) === S_IFDIR ? 1 : node.nlink;
 }
 
 /** A name in a host directory. */
@@ -210,7 +216,7 @@ export class LocalHostTree implements HostTree {
     const node = new HostNode(dir, name);
     const r = this.statAt(fd, name, node);
     if (r < 0) return r;
-    if (this.hidden.any && this.hidden.hides(dir, name, node)) return -ENOENT;
+    if (this.hidden.any && this.hidden.hides(dir, name, node, namesOf(node))) return -ENOENT;
     if (node.dev !== dir.dev && (node.mode & S_IFMT) === S_IFDIR) this.hideKernelFs(node);
     return node;
   }
@@ -287,7 +293,9 @@ export class LocalHostTree implements HostTree {
         if (end < 0 || end > at + size) end = at + size;
         const name = bytesToString(this.list.u8, start, end - start);
         const ino = getU64Exact(this.list.view, at + DIRENT64_D_INO);
-        const shown = !this.hidden.any || !this.hidden.hides(dir, name, { dev: dir.dev, ino });
+        // How many names it has is not told; a file may have several.
+        const nlink = this.list.view.getUint8(at + DIRENT64_D_TYPE) === DT_DIR ? 1 : 2;
+        const shown = !this.hidden.any || !this.hidden.hides(dir, name, { dev: dir.dev, ino }, nlink);
         if (name !== '.' && name !== '..' && shown)
           out.push({ name, ino, type: this.list.view.getUint8(at + DIRENT64_D_TYPE) });
         at += size;
