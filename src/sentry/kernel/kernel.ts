@@ -144,7 +144,7 @@ export class Kernel {
     this.table = table;
     this.time = new Timekeeper();
     this.pids = new PidTable();
-    this.net = firstNetwork(this.time, this.unix, this.pids);
+    this.net = firstNetwork(this.time, this.unix, this.pids, memfile);
     this.heartbeat = new Heartbeat(this);
     this.shares = new UserShares(this);
     this.signals = new SignalCenter(this);

@@ -34,5 +34,5 @@ export function newNamespaces(t: Task, flags: number): void {
   if ((flags & CLONE_NEWUTS) !== 0) t.uts = t.uts.clone();
   if ((flags & CLONE_NEWIPC) !== 0) t.ipc = new IpcNamespace();
   if ((flags & CLONE_NEWNET) !== 0)
-    t.enterNet(newNetwork(t.kernel.time, t.kernel.unix, t.kernel.net, t.kernel.pids));
+    t.enterNet(newNetwork(t.kernel.time, t.kernel.unix, t.kernel.net, t.kernel.pids, t.kernel.memfile));
 }
