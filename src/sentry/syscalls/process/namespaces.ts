@@ -1,7 +1,7 @@
 // unshare(2), setns(2).
 
 import { EBADF, EINVAL, EPERM } from '../../../abi/errno.ts';
-import { CAP_SYS_ADMIN } from '../../../abi/process/capability.ts';
+import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from '../../../abi/process/capability.ts';
 import {
   CLONE_FILES,
   CLONE_FS,
@@ -19,9 +19,11 @@ import {
 } from '../../../abi/process/sched.ts';
 import { SYS_setns, SYS_unshare } from '../../../abi/syscall.ts';
 import { countUnsupported } from '../../base/log.ts';
+import { MntNsFile } from '../../fs/proc/ns.ts';
 import { checkNamespaces, newNamespaces } from '../../kernel/namespace/namespaces.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import { NetNsFile } from '../../socket/inet/ns_file.ts';
+import { enterMounts } from '../../vfs/mount_namespace.ts';
 import { FD, FLAGS, HEX } from '../kinds.ts';
 import { sys } from '../row.ts';
 
@@ -60,7 +62,7 @@ function unshare(t: Task, flagsArg: number): number {
   return 0;
 }
 
-/** Implements setns(2), for network namespaces. */
+/** Implements setns(2), for namespaces of networks and mounts. */
 function setns(t: Task, fd: number, nstype: number): number {
   const file = t.file(fd);
   if (file === null) return -EBADF;
@@ -68,6 +70,14 @@ function setns(t: Task, fd: number, nstype: number): number {
     if (nstype !== 0 && nstype !== CLONE_NEWNET) return -EINVAL;
     if (!t.cred.capable(CAP_SYS_ADMIN)) return -EPERM;
     t.enterNet(file.net);
+    return 0;
+  }
+  if (file instanceof MntNsFile) {
+    if (nstype !== 0 && nstype !== CLONE_NEWNS) return -EINVAL;
+    if (!t.cred.capable(CAP_SYS_ADMIN) || !t.cred.capable(CAP_SYS_CHROOT)) return -EPERM;
+    // Others would be moved along.
+    if (t.fs.refs > 1) return -EINVAL;
+    enterMounts(t.fs, file.mounts);
     return 0;
   }
   if ((nstype & ~NAMESPACES) !== 0) return -EINVAL;
@@ -89,6 +99,6 @@ const CLONE_FLAGS = FLAGS('flags', [
 ]);
 
 export const rows = [
-  sys(SYS_unshare, [CLONE_FLAGS], unshare, 'of the namespaces, UTS, IPC and network'),
-  sys(SYS_setns, [FD, HEX], setns, 'network namespaces, by their files'),
+  sys(SYS_unshare, [CLONE_FLAGS], unshare, 'of the namespaces, mounts, UTS, IPC and network'),
+  sys(SYS_setns, [FD, HEX], setns, 'namespaces of networks and mounts, by their files'),
 ];
