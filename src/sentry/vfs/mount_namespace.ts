@@ -28,7 +28,29 @@ const MOUNT_MAX = 10_000;
 /** A namespace without its mounts. */
 const NAMESPACE_BYTES = 1024;
 
+/** Mounts that one slice of work copies or gives up. */
+export const SLICE_MOUNTS = 500;
+
 let lastId = 0;
+
+/** Mounts of namespaces that ended, which the kernel's loop gives up in slices: nobody else waits for that. */
+class EndedMounts {
+  private readonly all: DeadMounts[] = [];
+
+  get any(): boolean {
+    return this.all.length > 0;
+  }
+
+  add(dead: DeadMounts): void {
+    this.all.push(dead);
+  }
+
+  step(): void {
+    if (this.all[0]?.step(SLICE_MOUNTS) === true) this.all.shift();
+  }
+}
+
+export const endedMounts: EndedMounts = new EndedMounts();
 
 export class MountNamespace {
   /** Counts up: a file that stands for a namespace is mounted in younger ones only. */
@@ -56,7 +78,8 @@ export class MountNamespace {
   drop(): void {
     if (--this.users > 0) return;
     kernelMemory.give(this.payer, NAMESPACE_BYTES);
-    new DeadMounts(disown(this, this.root)).step(Number.POSITIVE_INFINITY);
+    const dead = new DeadMounts(disown(this, this.root));
+    if (!dead.step(SLICE_MOUNTS)) endedMounts.add(dead);
   }
 
   /**
@@ -151,12 +174,9 @@ export class MountNamespace {
     return 0;
   }
 
-  /** A copy of the whole tree (CLONE_NEWNS); `moved` maps each old mount to its copy. */
-  copy(moved: Map<Mount, Mount>): MountNamespace {
-    const copy = new TreeCopy(this.root, this.root.root, true, COPY_NAMESPACE);
-    copy.step(Number.POSITIVE_INFINITY);
-    for (const [from, to] of copy.made) moved.set(from, to);
-    return new MountNamespace(copy.top);
+  /** Begins a copy of the whole tree (CLONE_NEWNS). */
+  beginCopy(): TreeCopy {
+    return new TreeCopy(this.root, this.root.root, true, COPY_NAMESPACE);
   }
 
   /** True when `count` more mounts fit. */
@@ -258,13 +278,12 @@ function keepOwn(ns: MountNamespace): void {
   ns.mounts.length = kept;
 }
 
-/** Gives a task's FsContext (its own, not shared) a namespace of its own: unshare(CLONE_NEWNS). */
-export function unshareMounts(fs: FsContext): void {
-  const moved = new Map<Mount, Mount>();
-  const ns = fs.ns.copy(moved);
-  const root = moved.get(fs.root.mount);
-  const cwd = moved.get(fs.cwd.mount);
-  fs.setMounts(ns);
+/** Gives a task's FsContext (its own, not shared) a namespace of its own, of a copy that is done or is made now: unshare(CLONE_NEWNS). */
+export function unshareMounts(fs: FsContext, copy: TreeCopy = fs.ns.beginCopy()): void {
+  copy.step(Number.POSITIVE_INFINITY);
+  const root = copy.made.get(fs.root.mount);
+  const cwd = copy.made.get(fs.cwd.mount);
+  fs.setMounts(new MountNamespace(copy.top));
   if (root !== undefined) fs.setRoot(new Path(root, fs.root.dentry));
   if (cwd !== undefined) fs.setCwd(new Path(cwd, fs.cwd.dentry));
 }

@@ -13,6 +13,7 @@ import {
   CLONE_NEWUTS,
 } from '../../../abi/process/sched.ts';
 import { countUnsupported } from '../../base/log.ts';
+import type { TreeCopy } from '../../vfs/mount.ts';
 import { unshareMounts } from '../../vfs/mount_namespace.ts';
 import { IpcNamespace } from '../ipc/namespace.ts';
 import type { Task } from '../task/task.ts';
@@ -34,9 +35,9 @@ export function checkNamespaces(t: Task, flags: number): number {
   return -EINVAL;
 }
 
-/** Gives the thread new namespaces; `flags` were checked. */
-export function newNamespaces(t: Task, flags: number): void {
-  if ((flags & CLONE_NEWNS) !== 0) unshareMounts(t.fs);
+/** Gives the thread new namespaces; `flags` were checked. `mounts` is a copy of its mounts, when somebody has made one. */
+export function newNamespaces(t: Task, flags: number, mounts?: TreeCopy): void {
+  if ((flags & CLONE_NEWNS) !== 0) unshareMounts(t.fs, mounts);
   if ((flags & CLONE_NEWUTS) !== 0) t.uts = t.uts.clone();
   if ((flags & CLONE_NEWIPC) !== 0) t.ipc = new IpcNamespace();
   if ((flags & CLONE_NEWNET) !== 0)

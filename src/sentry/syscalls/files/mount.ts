@@ -56,7 +56,7 @@ import {
   TreeCopy,
   treeOf,
 } from '../../vfs/mount.ts';
-import type { MountNamespace } from '../../vfs/mount_namespace.ts';
+import { type MountNamespace, SLICE_MOUNTS } from '../../vfs/mount_namespace.ts';
 import { LOOKUP_FOLLOW, lookupPath } from '../../vfs/namei.ts';
 import type { Path } from '../../vfs/path.ts';
 import { makePrivate, makeShared, makeSlave } from '../../vfs/peers.ts';
@@ -173,9 +173,6 @@ function bind(t: Task, at: Path, source: number, recursive: boolean): number {
   if (bad < 0) return bad;
   return workOn(t, new BindWork(new TreeCopy(from.mount, from.dentry, recursive), at));
 }
-
-/** Mounts that one slice copies or gives up. */
-const SLICE_MOUNTS = 500;
 
 /** What is done with many mounts in slices: the namespace is held meanwhile. */
 interface MountWork extends Parked {

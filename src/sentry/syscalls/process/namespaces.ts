@@ -20,10 +20,13 @@ import {
 import { SYS_setns, SYS_unshare } from '../../../abi/syscall.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { MntNsFile } from '../../fs/proc/ns.ts';
+import type { Parked } from '../../kernel/block.ts';
 import { checkNamespaces, newNamespaces } from '../../kernel/namespace/namespaces.ts';
+import { anyHold, begun, endHolds, hold, mayBegin } from '../../kernel/task/holds.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import { NetNsFile } from '../../socket/inet/ns_file.ts';
-import { enterMounts } from '../../vfs/mount_namespace.ts';
+import type { TreeCopy } from '../../vfs/mount.ts';
+import { enterMounts, type MountNamespace, SLICE_MOUNTS } from '../../vfs/mount_namespace.ts';
 import { FD, FLAGS, HEX } from '../kinds.ts';
 import { sys } from '../row.ts';
 
@@ -33,6 +36,7 @@ const KNOWN = NAMESPACES | CLONE_THREAD | CLONE_FS | CLONE_SIGHAND | CLONE_VM | 
 
 /** Implements unshare(2). */
 function unshare(t: Task, flagsArg: number): number {
+  if (begun(t)) return copyMounts(t, t.call.state as MountsCopy);
   if ((flagsArg & ~KNOWN) !== 0) return -EINVAL;
   let flags = flagsArg;
   if ((flags & CLONE_VM) !== 0) flags |= CLONE_SIGHAND;
@@ -46,6 +50,41 @@ function unshare(t: Task, flagsArg: number): number {
   }
   const err = checkNamespaces(t, flags);
   if (err !== 0) return err;
+  if ((flags & CLONE_NEWNS) === 0) return leave(t, flags);
+  // Whoever changes the mounts in slices comes first.
+  const wait = anyHold() || t.call.active ? mayBegin(t, t.fs.ns) : 0;
+  return wait !== 0 ? wait : copyMounts(t, new MountsCopy(t.fs.ns, flags));
+}
+
+/** Mounts that are copied in slices; the namespace is held meanwhile. */
+class MountsCopy implements Parked {
+  readonly ns: MountNamespace;
+  readonly copy: TreeCopy;
+  readonly flags: number;
+
+  constructor(ns: MountNamespace, flags: number) {
+    this.ns = ns;
+    this.copy = ns.beginCopy();
+    this.flags = flags;
+  }
+
+  abandon(t: Task): void {
+    endHolds(t);
+    this.copy.discard();
+  }
+}
+
+function copyMounts(t: Task, work: MountsCopy): number {
+  if (work.copy.step(SLICE_MOUNTS)) {
+    endHolds(t);
+    return leave(t, work.flags, work.copy);
+  }
+  hold(t, work.ns, work);
+  return t.giveWayUntilDone();
+}
+
+/** The rest of unshare(2): nothing can fail any more. */
+function leave(t: Task, flags: number, mounts?: TreeCopy): number {
   if ((flags & CLONE_FS) !== 0 && t.fs.refs > 1) {
     const own = t.fs.clone();
     t.fs.unref();
@@ -58,7 +97,7 @@ function unshare(t: Task, flagsArg: number): number {
   }
   // A new IPC namespace leaves the old one's semaphores behind, and what is to be undone there.
   if ((flags & (CLONE_SYSVSEM | CLONE_NEWIPC)) !== 0) t.leaveSemUndo();
-  newNamespaces(t, flags);
+  newNamespaces(t, flags, mounts);
   return 0;
 }
 
