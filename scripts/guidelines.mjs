@@ -12,7 +12,6 @@ const complain = (name, text) => {
 /** one-idea-a-file: lines that a file may have, and those that had more when the rule came. The list only shrinks. */
 const MOST_LINES = 530;
 const LONGER = {
-  'src/abi/net/rtnetlink.ts': 661,
   'src/sentry/memfile/pagecache.ts': 564,
   'test/programs.test.ts': 567,
 };

@@ -3,6 +3,7 @@
 
 import type { IpAddress } from './address.ts';
 import type { Packet } from './packet.ts';
+import type { IpOptions } from './wire/ip_options.ts';
 
 /** Where a send takes its bytes from: memory of a guest, or a buffer. */
 export interface ByteSource {
@@ -111,6 +112,9 @@ export class DatagramInfo {
   /** Length of the datagram, also when less was given. */
   length = 0;
   atNs = 0;
+  /** Options of IPv4: to send in place of the socket's; those that came, for as long as the call takes. */
+  options: IpOptions | null = null;
+  came: Uint8Array | null = null;
   /** Of an error (MSG_ERRQUEUE): struct sock_extended_err and the offender. */
   errno = 0;
   origin = 0;
@@ -129,6 +133,8 @@ export class DatagramInfo {
     this.segment = 0;
     this.length = 0;
     this.atNs = 0;
+    this.options = null;
+    this.came = null;
     this.errno = 0;
     this.origin = 0;
     this.type = 0;

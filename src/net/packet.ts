@@ -8,6 +8,7 @@
 
 import type { IpAddress } from './address.ts';
 import { ANY_V4 } from './address.ts';
+import type { IpOptions } from './wire/ip_options.ts';
 
 /** Room for Ethernet, VLAN, IPv6 with options, TCP with options. */
 export const HEAD_SIZE = 192;
@@ -50,6 +51,8 @@ export class Packet {
   priority = 0;
   /** When it came in, monotonic ns; 0 when nobody asked. */
   atNs = 0;
+  /** Options that its IPv4 header is to have. */
+  options: IpOptions | null = null;
   /** What a filter knows of it: its own (filter/track.ts). */
   track: object | null = null;
 

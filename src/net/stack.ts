@@ -3,9 +3,8 @@
 
 import { EEXIST, ENODEV, ENOSPC } from '../abi/errno.ts';
 import { IFF_LOOPBACK, IFF_MULTICAST } from '../abi/net/if.ts';
+import { IFA_F_NOPREFIXROUTE, IFA_F_PERMANENT } from '../abi/net/if_addr.ts';
 import {
-  IFA_F_NOPREFIXROUTE,
-  IFA_F_PERMANENT,
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
   RT_TABLE_LOCAL,

@@ -1,7 +1,7 @@
 // For tests: a clock that is turned by hand, random numbers that repeat, stacks and what moves bytes in and out of them.
 
 import { ARPHRD_ETHER, IFF_BROADCAST, IFF_MULTICAST } from '../abi/net/if.ts';
-import { IFA_F_NODAD, IFA_F_PERMANENT } from '../abi/net/rtnetlink.ts';
+import { IFA_F_NODAD, IFA_F_PERMANENT } from '../abi/net/if_addr.ts';
 import { parseAddress } from './address.ts';
 import type { ByteSink, ByteSource, DatagramEndpoint } from './endpoint.ts';
 import { DatagramInfo } from './endpoint.ts';
@@ -18,6 +18,10 @@ import type { NetRandom } from './transport.ts';
 export class HandClock implements NetClock {
   nowNs = 1e9;
   readonly timers: NetTimer[] = [];
+
+  realtimeMs(): number {
+    return Date.now();
+  }
 
   monotonicNs(): number {
     return this.nowNs;

@@ -28,6 +28,8 @@ export class NetTimer {
 /** A clock with its queue of timers. The kernel's Timekeeper is one; tests turn one by hand. */
 export interface NetClock {
   monotonicNs(): number;
+  /** Of UTC, for what peers read. */
+  realtimeMs(): number;
   /** Arms or re-arms at an absolute time. */
   arm(timer: NetTimer, deadlineNs: number): void;
   /** Disarms; harmless when not armed. */

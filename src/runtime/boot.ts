@@ -27,7 +27,7 @@ import type { Platform } from '../sentry/platform/platform.ts';
 import { makeSyscallTable } from '../sentry/syscalls/table.ts';
 import { FdTable } from '../sentry/vfs/fdtable.ts';
 import { FsContext } from '../sentry/vfs/fscontext.ts';
-import type { MountNamespace } from '../sentry/vfs/mount.ts';
+import type { MountNamespace } from '../sentry/vfs/mount_namespace.ts';
 import { BootContext } from './boot_context.ts';
 import { loadCommand } from './command.ts';
 import { DebugLog } from './debug_log.ts';

@@ -8,7 +8,7 @@ import { type Change, changesOf } from '../sentry/fs/rootfs/changes.ts';
 import { HostRootFs } from '../sentry/fs/rootfs/rootfs.ts';
 import { pathString } from '../sentry/vfs/dpath.ts';
 import type { FileSystem } from '../sentry/vfs/filesystem.ts';
-import { type MountNamespace, namespaceRoot } from '../sentry/vfs/mount.ts';
+import { type MountNamespace, namespaceRoot } from '../sentry/vfs/mount_namespace.ts';
 import { Path } from '../sentry/vfs/path.ts';
 import { STATUS_USAGE, StartError } from './options.ts';
 

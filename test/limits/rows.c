@@ -2,6 +2,7 @@
 // every 50 ms and has to go on. rows NAME: bombs that test/fuzz/bombs.c does not have.
 #define _GNU_SOURCE
 #include <linux/if_link.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -628,6 +629,22 @@ static void socket_filters(void) {
   }
   done();
 }
+// Rings that are all there at once: nothing has to be mapped.
+static void packet_rings(void) {
+  most_files();
+  struct tpacket_req r = {1 << 20, 64, 2048, 32768};
+  for (int i = 0; i < 100000; i++) {
+    int fd = socket(AF_PACKET, SOCK_RAW, 0);
+    if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &r, sizeof r) < 0) refused();
+  }
+  done();
+}
+static void mount_namespaces(void) {
+  most_files();
+  for (int i = 0; i < 1000000; i++)
+    if (unshare(CLONE_NEWNS) < 0 || open("/proc/self/ns/mnt", O_RDONLY) < 0) refused();
+  done();
+}
 static void network_namespaces(void) {
   most_files();
   for (int i = 0; i < 1000000; i++)
@@ -699,6 +716,8 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "inet_streams") == 0) inet_streams();
   if (strcmp(argv[1], "inet_datagrams") == 0) inet_datagrams();
   if (strcmp(argv[1], "socket_filters") == 0) socket_filters();
+  if (strcmp(argv[1], "packet_rings") == 0) packet_rings();
+  if (strcmp(argv[1], "mount_namespaces") == 0) mount_namespaces();
   if (strcmp(argv[1], "network_namespaces") == 0) network_namespaces();
   if (strcmp(argv[1], "links") == 0) links();
   if (strcmp(argv[1], "tun_queues") == 0) tun_queues();

@@ -33,6 +33,8 @@ const OWN = [
   'inet_streams',
   'inet_datagrams',
   'socket_filters',
+  'packet_rings',
+  'mount_namespaces',
   'network_namespaces',
   'links',
   'tun_queues',

@@ -120,3 +120,68 @@ export const TPACKET_AUXDATA_TP_MAC = 12;
 export const TPACKET_AUXDATA_TP_NET = 14;
 export const TPACKET_AUXDATA_TP_VLAN_TCI = 16;
 export const TPACKET_AUXDATA_TP_VLAN_TPID = 18;
+
+/** Layout of struct tpacket_hdr; the frames of TPACKET_V1. */
+export const SIZEOF_TPACKET_HDR = 32;
+export const TPACKET_HDR_TP_STATUS = 0;
+export const TPACKET_HDR_TP_LEN = 8;
+export const TPACKET_HDR_TP_SNAPLEN = 12;
+export const TPACKET_HDR_TP_MAC = 16;
+export const TPACKET_HDR_TP_NET = 18;
+export const TPACKET_HDR_TP_SEC = 20;
+export const TPACKET_HDR_TP_USEC = 24;
+
+/** Layout of struct tpacket2_hdr; the frames of TPACKET_V2. */
+export const SIZEOF_TPACKET2_HDR = 32;
+export const TPACKET2_HDR_TP_STATUS = 0;
+export const TPACKET2_HDR_TP_LEN = 4;
+export const TPACKET2_HDR_TP_SNAPLEN = 8;
+export const TPACKET2_HDR_TP_MAC = 12;
+export const TPACKET2_HDR_TP_NET = 14;
+export const TPACKET2_HDR_TP_SEC = 16;
+export const TPACKET2_HDR_TP_NSEC = 20;
+export const TPACKET2_HDR_TP_VLAN_TCI = 24;
+export const TPACKET2_HDR_TP_VLAN_TPID = 26;
+export const TPACKET2_HDR_TP_PADDING = 28;
+
+/** Layout of struct tpacket3_hdr; the packets in blocks of TPACKET_V3. */
+export const SIZEOF_TPACKET3_HDR = 48;
+export const TPACKET3_HDR_TP_NEXT_OFFSET = 0;
+export const TPACKET3_HDR_TP_SEC = 4;
+export const TPACKET3_HDR_TP_NSEC = 8;
+export const TPACKET3_HDR_TP_SNAPLEN = 12;
+export const TPACKET3_HDR_TP_LEN = 16;
+export const TPACKET3_HDR_TP_STATUS = 20;
+export const TPACKET3_HDR_TP_MAC = 24;
+export const TPACKET3_HDR_TP_NET = 26;
+export const TPACKET3_HDR_HV1 = 28;
+export const TPACKET3_HDR_TP_PADDING = 40;
+
+/** Layout of struct tpacket_block_desc. */
+export const SIZEOF_TPACKET_BLOCK_DESC = 48;
+export const TPACKET_BLOCK_DESC_VERSION = 0;
+export const TPACKET_BLOCK_DESC_OFFSET_TO_PRIV = 4;
+export const TPACKET_BLOCK_DESC_HDR = 8;
+
+/** Layout of struct tpacket_hdr_v1; what a block's descriptor says of it. */
+export const SIZEOF_TPACKET_HDR_V1 = 40;
+export const TPACKET_HDR_V1_BLOCK_STATUS = 0;
+export const TPACKET_HDR_V1_NUM_PKTS = 4;
+export const TPACKET_HDR_V1_OFFSET_TO_FIRST_PKT = 8;
+export const TPACKET_HDR_V1_BLK_LEN = 12;
+export const TPACKET_HDR_V1_SEQ_NUM = 16;
+export const TPACKET_HDR_V1_TS_FIRST_PKT = 24;
+export const TPACKET_HDR_V1_TS_LAST_PKT = 32;
+
+/** Layout of struct tpacket_req; it is the begin of the next one. */
+export const SIZEOF_TPACKET_REQ = 16;
+
+/** Layout of struct tpacket_req3. */
+export const SIZEOF_TPACKET_REQ3 = 28;
+export const TPACKET_REQ3_TP_BLOCK_SIZE = 0;
+export const TPACKET_REQ3_TP_BLOCK_NR = 4;
+export const TPACKET_REQ3_TP_FRAME_SIZE = 8;
+export const TPACKET_REQ3_TP_FRAME_NR = 12;
+export const TPACKET_REQ3_TP_RETIRE_BLK_TOV = 16;
+export const TPACKET_REQ3_TP_SIZEOF_PRIV = 20;
+export const TPACKET_REQ3_TP_FEATURE_REQ_WORD = 24;

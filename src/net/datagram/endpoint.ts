@@ -49,6 +49,8 @@ import type { Packet } from '../packet.ts';
 import type { Stack } from '../stack.ts';
 import type { PathError } from '../transport.ts';
 import { trimPacket } from '../wire/clone.ts';
+import type { IpOptions } from '../wire/ip_options.ts';
+import { IPV4_SIZE } from '../wire/ipv4.ts';
 import { Memberships } from './memberships.ts';
 import { DatagramOptions, getDatagramOption, setDatagramOption } from './options.ts';
 
@@ -119,6 +121,8 @@ export abstract class DatagramBase implements DatagramEndpoint {
   protected boundAddress: IpAddress;
   protected closed = false;
   protected filter: PacketFilter | null = null;
+  /** IP_OPTIONS. */
+  ipOptions: IpOptions | null = null;
   /** IPV6 scope of the peer. */
   protected scope = 0;
   private readonly queue: Received[] = [];
@@ -262,6 +266,8 @@ export abstract class DatagramBase implements DatagramEndpoint {
     info.segment = d.segment;
     info.length = d.length;
     info.atNs = packet.atNs;
+    if (packet.dst.isV4 && packet.l4 - packet.l3 > IPV4_SIZE)
+      info.came = packet.head.subarray(packet.l3 + IPV4_SIZE, packet.l4);
     const given = give(to, packet, d.at);
     // A datagram whose buffer was no memory is gone all the same, unless it was looked at: skb_copy_datagram_msg().
     if ((flags & MSG_PEEK) === 0) {
@@ -417,6 +423,7 @@ export abstract class DatagramBase implements DatagramEndpoint {
     const { options } = this;
     const isV4 = path.dst.isV4;
     packet.mark = options.mark;
+    packet.options = info.options ?? this.ipOptions;
     packet.priority = options.priority;
     packet.tos = info.tos >= 0 ? info.tos : isV4 ? options.tos : Math.max(0, options.tclass);
     if (info.ttl >= 0) packet.ttl = info.ttl;

@@ -1,10 +1,8 @@
 // The addresses of a stack's interfaces, and what kind of address one is to this stack: ip-address(8).
 
 import { EADDRNOTAVAIL, EEXIST } from '../../abi/errno.ts';
+import { IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_TENTATIVE } from '../../abi/net/if_addr.ts';
 import {
-  IFA_F_DADFAILED,
-  IFA_F_DEPRECATED,
-  IFA_F_TENTATIVE,
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
   RT_SCOPE_UNIVERSE,

@@ -17,6 +17,7 @@ import type { Packet } from '../packet.ts';
 import type { Stack } from '../stack.ts';
 import { pullPacket, trimPacket } from '../wire/clone.ts';
 import { ETHERNET_SIZE, ETHERNET_TYPE, isGroupMac, isMac } from '../wire/ethernet.ts';
+import { receiveIpOptions } from '../wire/ip_options.ts';
 import {
   checkIpv4,
   checkIpv4Options,
@@ -318,11 +319,23 @@ function setNext(packet: Packet, protocol: number): void {
   packet.view.setUint8(nextAt, protocol);
 }
 
+/** ip_rcv_options(): routes are recorded and stamps put by us too, after the checksum was looked at. False when the options are wrong. */
+function receiveOptions(stack: Stack, packet: Packet): boolean {
+  const { head, view, l3, l4, dst } = packet;
+  const own = stack.addresses.kind(dst) === RTN_LOCAL ? dst.w3 : 0;
+  if (!receiveIpOptions(head, view, l3 + IPV4_SIZE, l4, own, stack.clock.realtimeMs())) {
+    stack.counters.ip.InHdrErrors++;
+    return false;
+  }
+  return true;
+}
+
 /** A whole packet for us: raw sockets, then its protocol. l4, src, dst and protocol are set. `passed`: filters saw it. */
 export function deliverOwn(stack: Stack, packet: Packet, passed = false): void {
   if (!passed && stack.hooks !== null && !stack.hooks.local(packet)) return;
   const { protocol } = packet;
   const { isV4 } = packet.dst;
+  if (isV4 && packet.l4 - packet.l3 > IPV4_SIZE && !receiveOptions(stack, packet)) return;
   const counters = isV4 ? stack.counters.ip : stack.counters.ip6;
   const wasRaw = stack.raw.count > 0 && stack.raw.deliver(packet);
   counters.InDelivers++;

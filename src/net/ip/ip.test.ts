@@ -4,14 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ECONNREFUSED, EHOSTUNREACH, EMSGSIZE, ENETUNREACH } from '../../abi/errno.ts';
+import { IFA_F_TENTATIVE } from '../../abi/net/if_addr.ts';
 import { IP_RECVERR, IP_TTL, IPPROTO_ICMP, IPPROTO_IP } from '../../abi/net/in.ts';
-import {
-  IFA_F_TENTATIVE,
-  NUD_FAILED,
-  NUD_REACHABLE,
-  NUD_STALE,
-  RTN_UNREACHABLE,
-} from '../../abi/net/rtnetlink.ts';
+import { NUD_FAILED, NUD_REACHABLE, NUD_STALE } from '../../abi/net/neighbour.ts';
+import { RTN_UNREACHABLE } from '../../abi/net/rtnetlink.ts';
 import { ANY_V4, ANY_V6, LOOPBACK_V4, parseAddress } from '../address.ts';
 import { channelPair } from '../link/channel.ts';
 import { ImpairedDevice, Impairment } from '../link/impair.ts';

@@ -1,7 +1,7 @@
 // Neighbour discovery (RFC 4861): asks and answers for addresses, and hears routers. Duplicate addresses: RFC 4862, section 5.4.
 
+import { IFA_F_DADFAILED, IFA_F_TENTATIVE } from '../../abi/net/if_addr.ts';
 import { IPPROTO_ICMPV6 } from '../../abi/net/in.ts';
-import { IFA_F_DADFAILED, IFA_F_TENTATIVE } from '../../abi/net/rtnetlink.ts';
 import type { IpAddress } from '../address.ts';
 import { ANY_V6, getIpv6, parseAddress } from '../address.ts';
 import type { Link } from '../link/link.ts';

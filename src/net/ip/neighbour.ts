@@ -11,7 +11,7 @@ import {
   NUD_PROBE,
   NUD_REACHABLE,
   NUD_STALE,
-} from '../../abi/net/rtnetlink.ts';
+} from '../../abi/net/neighbour.ts';
 import type { IpAddress } from '../address.ts';
 import type { Link } from '../link/link.ts';
 import type { Packet } from '../packet.ts';

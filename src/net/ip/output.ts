@@ -10,7 +10,7 @@ import type { Stack } from '../stack.ts';
 import { finishSum } from '../wire/checksum.ts';
 import { clonePacket } from '../wire/clone.ts';
 import { BROADCAST_MAC, ETHERNET_SIZE, groupMac, putEthernet } from '../wire/ethernet.ts';
-import { IPV4_DF, IPV4_MOST, IPV4_SIZE, putIpv4 } from '../wire/ipv4.ts';
+import { IPV4_DF, IPV4_MOST, IPV4_SIZE, putIpv4, sealIpv4 } from '../wire/ipv4.ts';
 import { IPV6_SIZE, putIpv6 } from '../wire/ipv6.ts';
 import { fragmentIpv4, fragmentIpv6 } from './fragment.ts';
 import type { NetPath } from './path.ts';
@@ -31,14 +31,16 @@ export function output(
   packet.protocol = protocol;
   packet.ifindex = path.link.ifindex;
   const transport = packet.size;
-  const size = transport + (isV4 ? IPV4_SIZE : IPV6_SIZE);
+  const extra = isV4 && packet.options !== null ? packet.options.bytes.length : 0;
+  const headerSize = isV4 ? IPV4_SIZE + extra : IPV6_SIZE;
+  const size = transport + headerSize;
   if (isV4 ? size > IPV4_MOST : transport > IPV4_MOST) return -EMSGSIZE;
   const { sysctl } = stack;
   if (packet.ttl === 0) packet.ttl = isV4 ? sysctl.defaultTtl : sysctl.hopLimit;
   else if (packet.ttl < 0) packet.ttl = 0;
-  const at = packet.push(isV4 ? IPV4_SIZE : IPV6_SIZE);
+  const at = packet.push(headerSize);
   packet.l3 = at;
-  packet.l4 = at + (isV4 ? IPV4_SIZE : IPV6_SIZE);
+  packet.l4 = at + headerSize;
   if (isV4) {
     const id = dontFragment && packet.segment === 0 ? 0 : stack.nextId(dst);
     putIpv4(
@@ -53,8 +55,15 @@ export function output(
       id,
       dontFragment ? IPV4_DF : 0,
     );
+    if (extra > 0) putOptions(stack, packet, at, extra);
   } else putIpv6(packet.view, at, src, dst, protocol, transport, packet.ttl, packet.tos, 0);
   return outputWritten(stack, packet, path, dontFragment, loop);
+}
+
+function putOptions(stack: Stack, packet: Packet, at: number, size: number): void {
+  packet.options!.put(packet.view, at + IPV4_SIZE, packet.src.w3, stack.clock.realtimeMs());
+  packet.view.setUint8(at, 0x40 | ((IPV4_SIZE + size) >>> 2));
+  sealIpv4(packet.view, at, IPV4_SIZE + size);
 }
 
 /** Sends a packet whose network header is there, and l3, l4, src, dst and protocol set. */

@@ -16,6 +16,8 @@ import {
   FR_ACT_PROHIBIT,
   FR_ACT_TO_TBL,
   FR_ACT_UNREACHABLE,
+} from '../../abi/net/fib_rules.ts';
+import {
   RT_SCOPE_UNIVERSE,
   RT_TABLE_DEFAULT,
   RT_TABLE_LOCAL,

@@ -6,8 +6,8 @@ import {
   IFA_F_NODAD,
   IFA_F_PERMANENT,
   IFA_F_TENTATIVE,
-  RTPROT_RA,
-} from '../../abi/net/rtnetlink.ts';
+} from '../../abi/net/if_addr.ts';
+import { RTPROT_RA } from '../../abi/net/rtnetlink.ts';
 import { ANY_V6, IpAddress } from '../address.ts';
 import type { Link } from '../link/link.ts';
 import type { Packet } from '../packet.ts';

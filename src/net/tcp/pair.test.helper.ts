@@ -17,6 +17,10 @@ export class HandClock implements NetClock {
   nowNs = 1e9;
   readonly timers: NetTimer[] = [];
 
+  realtimeMs(): number {
+    return Date.now();
+  }
+
   monotonicNs(): number {
     return this.nowNs;
   }

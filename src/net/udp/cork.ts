@@ -20,6 +20,7 @@ export class Corked<Path> {
     this.port = port;
     this.info.ttl = info.ttl;
     this.info.tos = info.tos;
+    this.info.options = info.options;
     this.info.segment = info.segment;
     this.memory = memory;
   }

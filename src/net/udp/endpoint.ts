@@ -138,7 +138,13 @@ export class UdpEndpoint extends DatagramBase {
     // Headers and bytes in one piece of memory: an allocation less, 3.5 us for 4.8 with 1400 bytes on loopback.
     const small = length <= SMALL;
     const packet = small ? new Packet(new Uint8Array(ROOM + length), ROOM) : new Packet();
-    let r = this.shape(packet, path, length, info.segment > 0 ? info.segment : this.options.segment);
+    const extra = (info.options ?? this.ipOptions)?.bytes.length ?? 0;
+    let r = this.shape(
+      packet,
+      path,
+      length + (path.dst.isV4 ? extra : 0),
+      info.segment > 0 ? info.segment : this.options.segment,
+    );
     if (r < 0) return r === -EMSGSIZE ? this.tooLarge(path, port) : r;
     const dontFragment = r === 1;
     if (small) {

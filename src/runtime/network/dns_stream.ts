@@ -5,10 +5,13 @@ import { EAGAIN } from '../../abi/errno.ts';
 import { EPOLLIN, EPOLLOUT } from '../../abi/events/epoll.ts';
 import type { HostPoller, HostPollTarget } from '../../host/poller.ts';
 import { hostClose, hostReceive, hostSend, transfer } from '../../host/socket.ts';
+import { type Account, kernelMemory } from '../../sentry/base/charge.ts';
 
 const LENGTH = 2;
 /** A question is a name and little more. */
 const QUESTION_MOST = 4096;
+/** Kernel memory of a connection: its question and the longest answer, whether they are there or not. */
+const STREAM_BYTES = 72 * 1024;
 
 export interface DnsStreamOwner {
   streamQuestion(stream: DnsStream, bytes: Uint8Array): void;
@@ -22,12 +25,19 @@ export class DnsStream implements HostPollTarget {
   private input: Uint8Array = new Uint8Array(0);
   /** The answer, as far as it was not taken. */
   private output: Uint8Array | null = null;
+  private readonly account: Account;
 
   constructor(owner: DnsStreamOwner, poller: HostPoller, fd: number) {
     this.owner = owner;
     this.poller = poller;
     this.fd = fd;
+    this.account = kernelMemory.take(STREAM_BYTES);
     poller.add(fd, EPOLLIN, this);
+  }
+
+  /** May the caller have one more? */
+  static get fits(): boolean {
+    return kernelMemory.fits(STREAM_BYTES);
   }
 
   onHostReady(): void {
@@ -90,6 +100,7 @@ export class DnsStream implements HostPollTarget {
     this.poller.remove(this.fd);
     hostClose(this.fd);
     this.fd = -1;
+    kernelMemory.give(this.account, STREAM_BYTES);
     this.owner.streamClosed(this);
   }
 }

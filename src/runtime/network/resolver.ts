@@ -87,7 +87,7 @@ export class Resolver implements LookupOwner, DnsStreamOwner {
 
   /** A connection to our address: its other end, or -ENOBUFS. */
   dial(): number {
-    if (this.streams.size >= MOST_STREAMS) return -ENOBUFS;
+    if (this.streams.size >= MOST_STREAMS || !DnsStream.fits) return -ENOBUFS;
     const pair = hostStreamPair();
     if (typeof pair === 'number') return pair;
     this.streams.add(new DnsStream(this, this.poller, pair[1]));

@@ -25,6 +25,7 @@ import type { InetNamespace } from '../socket/inet/namespace.ts';
 import { UnixNamespace } from '../socket/unix/namespace.ts';
 import { WORKS_ON } from '../vfs/file.ts';
 import type { MemFs } from '../vfs/mem/mem_fs.ts';
+import { endedMounts } from '../vfs/mount_namespace.ts';
 import { BLOCKED, EXITED, NO_RESULT } from './block.ts';
 import { FutexTable } from './futex/futex.ts';
 import { IpcNamespace } from './ipc/namespace.ts';
@@ -144,7 +145,7 @@ export class Kernel {
     this.table = table;
     this.time = new Timekeeper();
     this.pids = new PidTable();
-    this.net = firstNetwork(this.time, this.unix, this.pids);
+    this.net = firstNetwork(this.time, this.unix, this.pids, memfile);
     this.heartbeat = new Heartbeat(this);
     this.shares = new UserShares(this);
     this.signals = new SignalCenter(this);
@@ -208,7 +209,7 @@ export class Kernel {
       if (this.shares.held > 0 && this.admitHeld()) continue;
       if (this.liveTasks === 0 || this.exitStatus >= 0) break;
       if (this.profile !== null) this.profile.enter(PROFILE_WAIT);
-      const long = this.laterHead !== null || this.memfile.untidy;
+      const long = this.laterHead !== null || this.memfile.untidy || endedMounts.any;
       const ctx = this.platform.wait(!long);
       if (ctx === null) {
         if (this.profile !== null) this.profile.enter(PROFILE_HOST_EVENTS);
@@ -219,6 +220,7 @@ export class Kernel {
       if (long && (ctx === null || ++this.sinceSlice >= EVENTS_PER_SLICE)) {
         this.sinceSlice = 0;
         if (this.memfile.untidy) this.memfile.tidy();
+        if (endedMounts.any) endedMounts.step();
         this.stepLater();
       }
     }

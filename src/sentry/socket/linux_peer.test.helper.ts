@@ -13,6 +13,10 @@ const INSIDE = 'VEDETTE_TEST_NETNS';
 export class RealClock implements NetClock {
   readonly timers = new Set<NetTimer>();
 
+  realtimeMs(): number {
+    return Date.now();
+  }
+
   monotonicNs(): number {
     return Number(process.hrtime.bigint());
   }

@@ -105,6 +105,11 @@ export abstract class QueueSocket<Q extends QueuedMessage> extends SocketFile {
 
   protected override release(): void {
     this.dropFilter();
+    this.purge();
+  }
+
+  /** Forgets what waits. */
+  protected purge(): void {
     for (const q of this.waiting) q.free();
     this.waiting.length = 0;
     this.queued = 0;

@@ -8,7 +8,8 @@ import type { VfsContext } from './context.ts';
 import { FdTable } from './fdtable.ts';
 import type { FileSystem } from './filesystem.ts';
 import { FsContext } from './fscontext.ts';
-import { MountNamespace, namespaceRoot, newMount } from './mount.ts';
+import { newMount } from './mount.ts';
+import { MountNamespace, namespaceRoot } from './mount_namespace.ts';
 
 class FakeTime implements TimeSource {
   now = 1_000_000;

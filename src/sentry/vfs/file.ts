@@ -237,6 +237,11 @@ export abstract class File {
     return -ENODEV;
   }
 
+  /** What mmap(2) says to a mapping of `pages` pages from page `pgoff` on: 0 but for what is mapped as a whole. */
+  mayMap(_pgoff: number, _pages: number): number {
+    return 0;
+  }
+
   /** Shared mappings may be written through, when the file was opened for it. */
   get mapsWrites(): boolean {
     return true;

@@ -1,5 +1,6 @@
 // What CLONE_FS shares: root, working directory, umask (struct fs_struct).
 
+import type { MountNamespace } from './mount_namespace.ts';
 import type { Path } from './path.ts';
 
 export class FsContext {
@@ -8,7 +9,11 @@ export class FsContext {
   root: Path;
   cwd: Path;
   umask: number;
-  constructor(root: Path, cwd: Path, umask: number) {
+  /** Who shares folders shares it: CLONE_FS and CLONE_NEWNS exclude one another. */
+  ns: MountNamespace;
+
+  constructor(root: Path, cwd: Path, umask: number, ns: MountNamespace = root.mount.ns!) {
+    this.ns = ns.hold();
     this.root = root;
     this.cwd = cwd;
     this.umask = umask;
@@ -18,7 +23,13 @@ export class FsContext {
 
   /** A private copy (fork without CLONE_FS, unshare). */
   clone(): FsContext {
-    return new FsContext(this.root, this.cwd, this.umask);
+    return new FsContext(this.root, this.cwd, this.umask, this.ns);
+  }
+
+  setMounts(ns: MountNamespace): void {
+    ns.hold();
+    this.ns.drop();
+    this.ns = ns;
   }
 
   setRoot(root: Path): void {
@@ -38,6 +49,7 @@ export class FsContext {
     if (--this.refs !== 0) return;
     drop(this.root);
     drop(this.cwd);
+    this.ns.drop();
   }
 }
 

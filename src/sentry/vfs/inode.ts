@@ -198,6 +198,11 @@ export abstract class Inode {
     return false;
   }
 
+  /** The id of the mount namespace that its file stands for; 0 for all others. */
+  get mountsId(): number {
+    return 0;
+  }
+
   /** A mount begins to show it as its root, or no longer does: for namespaces, which live as long. */
   mounted(_on: boolean): void {}
 

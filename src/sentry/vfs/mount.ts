@@ -1,6 +1,5 @@
-// Mounts and mount namespaces: mount_namespaces(7). All propagation is private.
+// Mounts, trees of them and copies of trees: mount(2). What namespaces make of them is in mount_namespace.ts.
 
-import { EBUSY, EINVAL, ENOSPC, ENOTDIR } from '../../abi/errno.ts';
 import {
   MS_NOATIME,
   MS_NODEV,
@@ -12,12 +11,12 @@ import {
   MS_RELATIME,
   MS_STRICTATIME,
 } from '../../abi/fs/mount.ts';
-import { S_IFDIR, S_IFMT } from '../../abi/fs/stat.ts';
 import { type Account, kernelMemory } from '../base/charge.ts';
 import { Dentry } from './dentry.ts';
 import type { FileSystem } from './filesystem.ts';
-import type { FsContext } from './fscontext.ts';
+import type { MountNamespace } from './mount_namespace.ts';
 import { Path } from './path.ts';
+import { copyPropagation, makePrivate, type PeerGroup } from './peers.ts';
 
 /** The flags that a mount keeps. */
 export const MOUNT_FLAGS =
@@ -31,11 +30,8 @@ export const MOUNT_FLAGS =
   MS_STRICTATIME |
   MS_NOSYMFOLLOW;
 
-/** fs.mount-max: most mounts in one namespace. */
-const MOUNT_MAX = 10_000;
-
 /** A mount with its place in its parent. */
-const MOUNT_BYTES = 1024;
+export const MOUNT_BYTES = 1024;
 
 /** The id of mounts that are in no namespace, ever: how files without a place are reached. Others count from 1. */
 export const NOWHERE = 0;
@@ -49,6 +45,10 @@ export class Mount {
   /** MS_* of MOUNT_FLAGS. */
   flags: number;
   ns: MountNamespace | null = null;
+  /** Who hears of what is mounted on it, whom it hears of when it has no peers, and whether it may be bound: peers.ts. */
+  peers: PeerGroup | null = null;
+  master: PeerGroup | null = null;
+  unbindable = false;
   /** Where it is mounted; null for the namespace's root and after a lazy unmount. */
   parent: Mount | null = null;
   mountpoint: Dentry | null = null;
@@ -145,7 +145,6 @@ export class Mount {
 }
 
 let lastMountId = 0;
-let lastNamespaceId = 0;
 /** The root dentry of each file system that was ever mounted: bind mounts and second mounts share it. */
 const rootDentries = new WeakMap<FileSystem, Dentry>();
 
@@ -164,99 +163,8 @@ export function newMount(fs: FileSystem, source: string, flags: number): Mount {
   return new Mount(++lastMountId, fs, rootDentry(fs), source, flags);
 }
 
-export class MountNamespace {
-  readonly id: number;
-  readonly root: Mount;
-  /** All mounts in the order of mounting, as /proc/mounts shows them. */
-  readonly mounts: Mount[] = [];
-
-  constructor(root: Mount) {
-    this.id = ++lastNamespaceId;
-    this.root = root;
-    root.ns = this;
-    this.mounts.push(root);
-  }
-
-  /**
-   * Mounts `m`, with what is mounted below it, at `at`, over whatever is mounted there. -ENOTDIR when one is a directory
-   * and the other is not, -ENOSPC; a mount that found no place is given up.
-   */
-  attach(m: Mount, at: Path): number {
-    if (m.ns !== null) return -EINVAL;
-    const r = this.place(m, at);
-    if (r < 0) discard(m);
-    return r;
-  }
-
-  /** What attach() would say to a mount that shows `root`; `top` is the place, with nothing on it. */
-  mayAttach(root: Dentry, top: Path): number {
-    if (top.mount.ns !== this || top.dentry.deleted) return -EINVAL;
-    const dir = (top.dentry.inode!.mode & S_IFMT) === S_IFDIR;
-    return dir !== ((root.inode!.mode & S_IFMT) === S_IFDIR) ? -ENOTDIR : 0;
-  }
-
-  private place(m: Mount, at: Path): number {
-    const top = crossDown(at);
-    const bad = this.mayAttach(m.root, top);
-    if (bad < 0) return bad;
-    // Who has made the mount has paid for it.
-    if (this.mounts.length >= MOUNT_MAX || !kernelMemory.fits(0)) return -ENOSPC;
-    top.mount.adopt(m, top.dentry);
-    adopt(this, m);
-    return 0;
-  }
-
-  /**
-   * Unmounts. -EINVAL for the root of the namespace, -EBUSY when it is in use and `lazy` is false. A lazy unmount takes
-   * the mounts below along.
-   */
-  detach(m: Mount, lazy: boolean): number {
-    const dead = this.beginDetach(m, lazy);
-    if (typeof dead === 'number') return dead;
-    dead.step(Number.POSITIVE_INFINITY);
-    return 0;
-  }
-
-  /** The same, but for giving up the mounts, which nobody finds any more. */
-  beginDetach(m: Mount, lazy: boolean): DeadMounts | number {
-    if (m.ns !== this || m.parent === null) return -EINVAL;
-    if (!lazy && (m.users > 0 || m.hasChildren)) return -EBUSY;
-    m.unhook();
-    return new DeadMounts(disown(this, m));
-  }
-
-  /** Moves a mount of this namespace with all below it (MS_MOVE); -EINVAL into itself. */
-  move(m: Mount, at: Path): number {
-    for (let up: Mount | null = at.mount; up !== null; up = up.parent) if (up === m) return -EINVAL;
-    const dir = (at.dentry.inode!.mode & S_IFMT) === S_IFDIR;
-    if (dir !== ((m.root.inode!.mode & S_IFMT) === S_IFDIR)) return -ENOTDIR;
-    m.unhook();
-    at.mount.adopt(m, at.dentry);
-    return 0;
-  }
-
-  /** A private copy of the whole tree (CLONE_NEWNS); `moved` maps each old mount to its copy. */
-  copy(moved: Map<Mount, Mount>): MountNamespace {
-    const copy = new TreeCopy(this.root, this.root.root, true);
-    copy.step(Number.POSITIVE_INFINITY);
-    for (const [from, to] of copy.made) moved.set(from, to);
-    return new MountNamespace(copy.top).adoptAll();
-  }
-
-  /** True when `count` more mounts fit. */
-  hasRoom(count: number): boolean {
-    return this.mounts.length + count <= MOUNT_MAX && kernelMemory.fits(count * MOUNT_BYTES);
-  }
-
-  private adoptAll(): this {
-    this.mounts.length = 0;
-    adopt(this, this.root);
-    return this;
-  }
-}
-
 /** A mount and all below it, each before those on it. Chains may be as long as MOUNT_MAX: nothing here recurses. */
-function treeOf(top: Mount): Mount[] {
+export function treeOf(top: Mount): Mount[] {
   const all: Mount[] = [];
   const todo = [top];
   for (let m = todo.pop(); m !== undefined; m = todo.pop()) {
@@ -273,25 +181,8 @@ function treeOf(top: Mount): Mount[] {
   return all;
 }
 
-function adopt(ns: MountNamespace, top: Mount): void {
-  for (const m of treeOf(top)) {
-    m.ns = ns;
-    ns.mounts.push(m);
-  }
-}
-
-/** Takes a tree out of its namespace; its mounts. */
-function disown(ns: MountNamespace, top: Mount): Mount[] {
-  const gone = treeOf(top);
-  for (const m of gone) m.ns = null;
-  let kept = 0;
-  for (const m of ns.mounts) if (m.ns === ns) ns.mounts[kept++] = m;
-  ns.mounts.length = kept;
-  return gone;
-}
-
 /** Gives up a tree that is in no namespace. */
-function discard(top: Mount): void {
+export function discard(top: Mount): void {
   new DeadMounts(treeOf(top)).step(Number.POSITIVE_INFINITY);
 }
 
@@ -300,12 +191,19 @@ export function countTree(m: Mount, recursive: boolean): number {
   return recursive ? treeOf(m).length : 1;
 }
 
+/** A copy for MS_BIND: what may not be bound is left out. */
+export const COPY_BIND = 0;
+/** One for a new namespace: what may not be bound comes along, files that stand for mount namespaces do not. */
+export const COPY_NAMESPACE = 1;
+/** One for a slave of where the original is: it hears of the original. */
+export const COPY_SLAVE = 2;
+
 /**
  * A mount of the subtree `root` of `m`, not yet anywhere (MS_BIND); with `recursive` the mounts below it are copied
  * along (MS_REC).
  */
-export function copyTree(m: Mount, root: Dentry, recursive: boolean): Mount {
-  const copy = new TreeCopy(m, root, recursive);
+export function copyTree(m: Mount, root: Dentry, recursive: boolean, how: number = COPY_BIND): Mount {
+  const copy = new TreeCopy(m, root, recursive, how);
   copy.step(Number.POSITIVE_INFINITY);
   return copy.top;
 }
@@ -316,20 +214,22 @@ export class TreeCopy {
   /** Each before those on it. */
   private readonly originals: readonly Mount[];
   private readonly root: Dentry;
+  private readonly how: number;
   /** Copies by original. */
   readonly made: Map<Mount, Mount> = new Map();
   private next = 1;
 
-  constructor(m: Mount, root: Dentry, recursive: boolean) {
+  constructor(m: Mount, root: Dentry, recursive: boolean, how: number = COPY_BIND) {
     this.root = root;
+    this.how = how;
     this.originals = recursive ? treeOf(m) : [m];
-    this.top = copyOf(m, root);
+    this.top = copyOf(m, root, how);
     this.made.set(m, this.top);
   }
 
   /** Makes `most` more copies at most: true when all are there. */
   step(most: number): boolean {
-    const { originals, made, root } = this;
+    const { originals, made, root, how } = this;
     const end = Math.min(originals.length, this.next + most);
     for (; this.next < end; this.next++) {
       const m = originals[this.next]!;
@@ -337,7 +237,8 @@ export class TreeCopy {
       const at = m.mountpoint!;
       // Outside of the part that is copied, or on a mount there.
       if (to === undefined || (to === this.top && !root.contains(at))) continue;
-      const c = copyOf(m, m.root);
+      if (how === COPY_NAMESPACE ? (m.root.inode?.mountsId ?? 0) !== 0 : m.unbindable) continue;
+      const c = copyOf(m, m.root, how);
       to.adopt(c, at);
       made.set(m, c);
     }
@@ -350,8 +251,10 @@ export class TreeCopy {
   }
 }
 
-function copyOf(m: Mount, root: Dentry): Mount {
-  return new Mount(++lastMountId, m.fs, root, m.source, m.flags);
+function copyOf(m: Mount, root: Dentry, how: number): Mount {
+  const c = new Mount(++lastMountId, m.fs, root, m.source, m.flags);
+  copyPropagation(m, c, how === COPY_SLAVE);
+  return c;
 }
 
 /** Mounts that are in no namespace any more: they are given up, in steps. */
@@ -369,6 +272,7 @@ export class DeadMounts {
     for (; this.next < end; this.next++) {
       const m = this.mounts[this.next]!;
       if (m.parent !== null) m.unhook();
+      makePrivate(m, false);
       m.settle();
     }
     return end === this.mounts.length;
@@ -385,23 +289,6 @@ export function crossDown(p: Path): Path {
     dentry = m.root;
   }
   return mount === p.mount ? p : new Path(mount, dentry);
-}
-
-/** Gives a task's FsContext (its own, not shared) a private mount namespace: unshare(CLONE_NEWNS). */
-export function unshareMounts(fs: FsContext): void {
-  const ns = fs.root.mount.ns;
-  if (ns === null) return;
-  const moved = new Map<Mount, Mount>();
-  ns.copy(moved);
-  const root = moved.get(fs.root.mount);
-  const cwd = moved.get(fs.cwd.mount);
-  if (root !== undefined) fs.setRoot(new Path(root, fs.root.dentry));
-  if (cwd !== undefined) fs.setCwd(new Path(cwd, fs.cwd.dentry));
-}
-
-/** The root of a namespace as a path. */
-export function namespaceRoot(ns: MountNamespace): Path {
-  return crossDown(new Path(ns.root, ns.root.root));
 }
 
 const SHOWN: readonly (readonly [number, string])[] = [

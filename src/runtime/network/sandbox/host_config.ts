@@ -4,13 +4,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { errnoName } from '../../../abi/errno.ts';
 import { IFF_LOOPBACK, IFF_UP } from '../../../abi/net/if.ts';
+import { IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_TXQLEN } from '../../../abi/net/if_link.ts';
 import { NLMSG_HDRLEN } from '../../../abi/net/netlink.ts';
 import {
   decodeIfinfomsg,
-  IFLA_ADDRESS,
-  IFLA_IFNAME,
-  IFLA_MTU,
-  IFLA_TXQLEN,
   RTM_GETADDR,
   RTM_GETLINK,
   RTM_GETNEIGH,

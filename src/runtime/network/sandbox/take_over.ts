@@ -4,22 +4,28 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { EADDRNOTAVAIL, EPERM, errnoName } from '../../../abi/errno.ts';
 import { ARPHRD_ETHER, IFF_BROADCAST, IFF_MULTICAST } from '../../../abi/net/if.ts';
-import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLMSG_HDRLEN } from '../../../abi/net/netlink.ts';
 import {
   decodeIfaddrmsg,
-  decodeNdmsg,
-  decodeRtmsg,
   IFA_CACHEINFO,
   IFA_F_NODAD,
   IFA_F_PERMANENT,
   IFA_F_TENTATIVE,
   IFA_FLAGS,
   IFADDRMSG_IFA_FLAGS,
+  SIZEOF_IFADDRMSG,
+} from '../../../abi/net/if_addr.ts';
+import {
+  decodeNdmsg,
   NDA_LLADDR,
   NDMSG_NDM_STATE,
   NUD_NOARP,
   NUD_PERMANENT,
   NUD_STALE,
+  SIZEOF_NDMSG,
+} from '../../../abi/net/neighbour.ts';
+import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLMSG_HDRLEN } from '../../../abi/net/netlink.ts';
+import {
+  decodeRtmsg,
   RT_TABLE_LOCAL,
   RTA_CACHEINFO,
   RTA_MULTIPATH,
@@ -32,8 +38,6 @@ import {
   RTMSG_RTM_FLAGS,
   RTPROT_KERNEL,
   RTPROT_RA,
-  SIZEOF_IFADDRMSG,
-  SIZEOF_NDMSG,
   SIZEOF_RTMSG,
 } from '../../../abi/net/rtnetlink.ts';
 import { AF_INET6 } from '../../../abi/net/socket.ts';

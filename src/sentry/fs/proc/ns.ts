@@ -1,5 +1,5 @@
-// /proc/PID/ns: the namespaces of a process. There is one of each kind, but for network namespaces: those have files that
-// setns(2) joins by, namespaces(7).
+// /proc/PID/ns: the namespaces of a process. Those of networks and of mounts have files that setns(2) joins by, namespaces(7);
+// of the other kinds there is one each.
 
 import { ENOENT } from '../../../abi/errno.ts';
 import { NSFS_MAGIC } from '../../../abi/fs/magic.ts';
@@ -13,6 +13,7 @@ import { DT_LNK } from '../../vfs/dirent.ts';
 import { File } from '../../vfs/file.ts';
 import type { FileSystem } from '../../vfs/filesystem.ts';
 import { Inode } from '../../vfs/inode.ts';
+import type { MountNamespace } from '../../vfs/mount_namespace.ts';
 import type { Path } from '../../vfs/path.ts';
 import type { SyntheticEntry } from '../../vfs/synthetic.ts';
 import { placeOf } from './anon_path.ts';
@@ -70,6 +71,73 @@ class NetNsLink extends PidLinkInode {
   }
 }
 
+/** MntNsFile: a mount namespace as an open file. */
+export class MntNsFile extends File {
+  readonly mounts: MountNamespace;
+
+  constructor(inode: Inode, flags: number, mounts: MountNamespace) {
+    super(inode, flags);
+    this.mounts = mounts.hold();
+  }
+
+  protected override release(): void {
+    this.mounts.drop();
+  }
+}
+
+class MntNsInode extends Inode {
+  private readonly mounts: MountNamespace;
+
+  constructor(mounts: MountNamespace) {
+    super(nsFs, mntNumber(mounts), S_IFREG | 0o444);
+    this.mounts = mounts;
+  }
+
+  override get isNamespace(): boolean {
+    return true;
+  }
+
+  override get mountsId(): number {
+    return this.mounts.id;
+  }
+
+  override mounted(on: boolean): void {
+    if (on) this.mounts.hold();
+    else this.mounts.drop();
+  }
+
+  override open(_ctx: VfsContext, flags: number): File {
+    return new MntNsFile(this, flags, this.mounts);
+  }
+}
+
+/** The number of a mount namespace: Linux's for the first, others in a range of their own. */
+const FIRST_MNT = 4026531841;
+const NEXT_MNT = 4027531841;
+
+function mntNumber(mounts: MountNamespace): number {
+  return mounts.id === 1 ? FIRST_MNT : NEXT_MNT + mounts.id;
+}
+
+const mntInodes: WeakMap<MountNamespace, MntNsInode> = new WeakMap();
+
+/** /proc/PID/ns/mnt. */
+class MntNsLink extends PidLinkInode {
+  protected override text(t: Task): string {
+    return `mnt:[${mntNumber(t.fs.ns)}]`;
+  }
+
+  protected override place(t: Task): Path {
+    const { ns } = t.fs;
+    let inode = mntInodes.get(ns);
+    if (inode === undefined) {
+      inode = new MntNsInode(ns);
+      mntInodes.set(ns, inode);
+    }
+    return placeOf(inode, this.text(t));
+  }
+}
+
 /** A namespace. Its inode number is its identity, as lsns(8) uses it. */
 class NsInode extends Inode {
   constructor(ino: number) {
@@ -89,7 +157,6 @@ class NsInode extends Inode {
 const NAMESPACES: readonly (readonly [string, string, number])[] = [
   ['cgroup', 'cgroup', 4026531835],
   ['ipc', 'ipc', 4026531839],
-  ['mnt', 'mnt', 4026531841],
   ['pid', 'pid', 4026531836],
   ['pid_for_children', 'pid', 4026531836],
   ['time', 'time', 4026531834],
@@ -127,6 +194,7 @@ export class NsDir extends PidDirInode {
   constructor(fs: FileSystem, target: Target) {
     super(fs, target, 0o511);
     for (const [name, kind, number] of NAMESPACES) this.links.set(name, new NsLink(fs, target, kind, number));
+    this.links.set('mnt', new MntNsLink(fs, target));
     this.links.set('net', new NetNsLink(fs, target));
   }
 

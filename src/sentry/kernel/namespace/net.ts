@@ -4,13 +4,14 @@ import { NETLINK_ROUTE, NETLINK_SOCK_DIAG } from '../../../abi/net/netlink.ts';
 import { AF_NETLINK, AF_PACKET } from '../../../abi/net/socket.ts';
 import type { Stack } from '../../../net/stack.ts';
 import { Account, kernelMemory, USER_SHARE } from '../../base/charge.ts';
+import type { MemoryFile } from '../../memfile/memfile.ts';
 import { InetNamespace } from '../../socket/inet/namespace.ts';
 import { makeStack } from '../../socket/inet/stack_port.ts';
 import { SockDiagProtocol } from '../../socket/netlink/diag.ts';
 import { NetlinkNamespace } from '../../socket/netlink/namespace.ts';
 import { RouteProtocol } from '../../socket/netlink/route/protocol.ts';
 import type { NetworkFinder } from '../../socket/netlink/route/world.ts';
-import { PacketFamily } from '../../socket/packet/packet.ts';
+import { PacketFamily } from '../../socket/packet/family.ts';
 import type { UnixNamespace } from '../../socket/unix/namespace.ts';
 import type { Timekeeper } from '../time/timekeeper.ts';
 
@@ -42,6 +43,7 @@ function network(
   payer: Account,
   first: Stack | null,
   processes: Processes,
+  memfile: MemoryFile,
 ): InetNamespace {
   const port = makeStack(time, payer, first);
   const ns = new InetNamespace(port);
@@ -50,7 +52,7 @@ function network(
   netlink.register(NETLINK_ROUTE, new RouteProtocol(port.stack, netlink, new ByProcess(processes)));
   netlink.register(NETLINK_SOCK_DIAG, new SockDiagProtocol(ns, unix));
   ns.families.set(AF_NETLINK, netlink);
-  ns.families.set(AF_PACKET, new PacketFamily(ns, port.stack));
+  ns.families.set(AF_PACKET, new PacketFamily(ns, port.stack, memfile));
   return ns;
 }
 
@@ -58,8 +60,13 @@ function network(
  * The kernel's own, whose loopback is up: programs that nobody has set up a network for talk to each other. Fragments,
  * neighbours and routes have no user: all of them together may have as much as one user.
  */
-export function firstNetwork(time: Timekeeper, unix: UnixNamespace, processes: Processes): InetNamespace {
-  const ns = network(time, unix, new Account(USER_SHARE), null, processes);
+export function firstNetwork(
+  time: Timekeeper,
+  unix: UnixNamespace,
+  processes: Processes,
+  memfile: MemoryFile,
+): InetNamespace {
+  const ns = network(time, unix, new Account(USER_SHARE), null, processes, memfile);
   ns.stack.setUp(ns.stack.linkByName('lo')!.ifindex, true);
   return ns;
 }
@@ -75,9 +82,10 @@ export function newNetwork(
   unix: UnixNamespace,
   first: InetNamespace,
   processes: Processes,
+  memfile: MemoryFile,
 ): InetNamespace {
   const payer: Account = kernelMemory.take(NETWORK_BYTES);
-  const ns = network(time, unix, payer, first.home, processes);
+  const ns = network(time, unix, payer, first.home, processes, memfile);
   ns.onEnd(payer, NETWORK_BYTES);
   return ns;
 }

@@ -9,7 +9,7 @@ import type { MemoryManager } from '../../mm/mm.ts';
 import type { File } from '../../vfs/file.ts';
 import type { FsContext } from '../../vfs/fscontext.ts';
 import type { Inode } from '../../vfs/inode.ts';
-import type { MountNamespace } from '../../vfs/mount.ts';
+import type { MountNamespace } from '../../vfs/mount_namespace.ts';
 import type { Parked } from '../block.ts';
 import type { Task } from './task.ts';
 import type { ThreadGroup } from './threadgroup.ts';

@@ -70,6 +70,11 @@ export class Timekeeper implements TimeSource {
     return sec * NS + (lastNsec() - this.bootNsec);
   }
 
+  /** NetClock. */
+  realtimeMs(): number {
+    return Math.floor(this.realtimeSec() * 1000 + this.realtimeNsec / 1e6);
+  }
+
   realtimeSec(): number {
     const sec = hostClockSec(CLOCK_REALTIME);
     this.realtimeNsec = lastNsec();

@@ -10,6 +10,7 @@ import {
   IP_ORIGDSTADDR,
   IP_PKTINFO,
   IP_RECVERR,
+  IP_RECVOPTS,
   IP_RECVORIGDSTADDR,
   IP_RECVTOS,
   IP_RECVTTL,
@@ -42,9 +43,11 @@ import {
   SOL_SOCKET,
 } from '../../../abi/net/socket.ts';
 import { UDP_GRO, UDP_SEGMENT } from '../../../abi/net/tcp.ts';
+import { CAP_NET_RAW } from '../../../abi/process/capability.ts';
 import { getU64, putU64 } from '../../../abi/u64.ts';
 import { getIpv6, ipv4 } from '../../../net/address.ts';
 import type { DatagramInfo } from '../../../net/endpoint.ts';
+import { echoIpOptions, IpOptions, OPTIONS_MOST } from '../../../net/wire/ip_options.ts';
 import { countUnsupported } from '../../base/log.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { Message } from '../message.ts';
@@ -74,7 +77,7 @@ export function readControl(ctx: VfsContext, s: ControlOf, msg: Message, info: D
     const bytes = len - SIZEOF_CMSGHDR;
     let r = 0;
     if (level === SOL_SOCKET) r = checkSocketControl(ctx, type, bytes);
-    else if (level === IPPROTO_IP) r = readIp(s, msg.view, type, at + SIZEOF_CMSGHDR, bytes, info);
+    else if (level === IPPROTO_IP) r = readIp(ctx, s, msg.view, type, at + SIZEOF_CMSGHDR, bytes, info);
     else if (level === IPPROTO_IPV6 && s.v6)
       r = readIpv6(s, msg.view, type, at + SIZEOF_CMSGHDR, bytes, info);
     else if (level === IPPROTO_UDP && s.protocol === IPPROTO_UDP) {
@@ -89,6 +92,7 @@ export function readControl(ctx: VfsContext, s: ControlOf, msg: Message, info: D
 
 /** ip_cmsg_send(). */
 function readIp(
+  ctx: VfsContext,
   s: ControlOf,
   view: DataView,
   type: number,
@@ -114,8 +118,15 @@ function readIp(
       info.tos = tos;
       return 0;
     }
-    case IP_RETOPTS:
-      if (bytes === 0) return 0;
+    case IP_RETOPTS: {
+      if (bytes > OPTIONS_MOST) return -EINVAL;
+      const given = new Uint8Array(view.buffer, view.byteOffset + at, bytes);
+      const options = IpOptions.compile(given, ctx.cred.capable(CAP_NET_RAW));
+      if (typeof options === 'number') return options;
+      if (options.hasSourceRoute || s.endpoint.ipOptions === undefined) break;
+      info.options = options;
+      return 0;
+    }
   }
   countUnsupported(`control message IPPROTO_IP ${type}`);
   return -EINVAL;
@@ -233,6 +244,10 @@ function writeIp(s: ControlOf, msg: Message, info: DatagramInfo): void {
   if (on(s, IPPROTO_IP, IP_RECVTOS)) {
     data[0] = info.tos;
     msg.putControl(IPPROTO_IP, IP_TOS, data, 1);
+  }
+  if (info.came !== null) {
+    if (on(s, IPPROTO_IP, IP_RECVOPTS)) msg.putControl(IPPROTO_IP, IP_RECVOPTS, info.came);
+    if (on(s, IPPROTO_IP, IP_RETOPTS)) msg.putControl(IPPROTO_IP, IP_RETOPTS, echoIpOptions(info.came));
   }
   if (on(s, IPPROTO_IP, IP_RECVORIGDSTADDR)) {
     view.setUint16(0, 2, true);

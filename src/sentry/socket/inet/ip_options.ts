@@ -30,8 +30,9 @@ import { SOCK_RAW, SOCK_STREAM } from '../../../abi/net/socket.ts';
 import { CAP_NET_ADMIN, CAP_NET_RAW } from '../../../abi/process/capability.ts';
 import { type IpAddress, ipv4 } from '../../../net/address.ts';
 import type { EndpointOwner, Name, PacketFilter } from '../../../net/endpoint.ts';
+import { IpOptions, OPTIONS_MOST } from '../../../net/wire/ip_options.ts';
 import { countUnsupported } from '../../base/log.ts';
-import { scratchView } from '../../base/scratch.ts';
+import { scratch, scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { putIntOption } from '../options.ts';
 import { IP_ROWS, KEPT, NOT_STREAM, optionKey, PRIVILEGED, RAW_ONLY, SWITCH } from './ip_rows.ts';
@@ -49,6 +50,8 @@ export interface AnyEndpoint {
   optionValue: number;
   poll(): number;
   takeError(): number;
+  /** IP_OPTIONS; undefined where there are none. */
+  ipOptions?: IpOptions | null;
 }
 
 /** What options need of a socket. */
@@ -114,9 +117,7 @@ export function setIpOption(
 ): number {
   const v4 = level === IPPROTO_IP;
   if (v4 && name === IP_OPTIONS) {
-    if (len === 0) return 0;
-    countUnsupported('setsockopt IP_OPTIONS');
-    return -ENOPROTOOPT;
+    return setOptions(ctx, s, len);
   }
   if (v4 ? name === IP_MULTICAST_IF : name === IPV6_MULTICAST_IF) return setMulticastIf(s, v4, len);
   const value = numberIn(level, len);
@@ -193,13 +194,31 @@ function setUnicastIf(s: IpOptionsOf, level: number, name: number, value: number
   return tellOption(s, level, name, index, index === 0);
 }
 
+/** IP_OPTIONS: of datagrams; streams and sockets of the host send none. */
+function setOptions(ctx: VfsContext, s: IpOptionsOf, len: number): number {
+  if (len > OPTIONS_MOST) return -EINVAL;
+  const options = IpOptions.compile(scratch.subarray(0, len), ctx.cred.capable(CAP_NET_RAW));
+  if (typeof options === 'number') return options;
+  if (s.endpoint.ipOptions === undefined || options.hasSourceRoute) {
+    if (len === 0) return 0;
+    countUnsupported('setsockopt IP_OPTIONS');
+    return -ENOPROTOOPT;
+  }
+  s.endpoint.ipOptions = len === 0 ? null : options;
+  return 0;
+}
+
 /** getsockopt(2) at the levels of IP: the length of the value in scratch, -ENOPROTOOPT, -ENOTCONN. */
 export function getIpOption(s: IpOptionsOf, level: number, name: number, len: number): number {
   const v4 = level === IPPROTO_IP;
   if (v4) {
     switch (name) {
-      case IP_OPTIONS:
-        return 0;
+      case IP_OPTIONS: {
+        const given = s.endpoint.ipOptions?.given;
+        if (given === undefined) return 0;
+        scratch.set(given);
+        return Math.min(given.length, len);
+      }
       case IP_MTU:
         return getMtu(s, level, name, len);
       case IP_PROTOCOL:

@@ -2,6 +2,14 @@
 
 import { ARPHRD_ETHER } from '../../../abi/net/if.ts';
 import {
+  NUD_DELAY,
+  NUD_NOARP,
+  NUD_PERMANENT,
+  NUD_PROBE,
+  NUD_REACHABLE,
+  NUD_STALE,
+} from '../../../abi/net/neighbour.ts';
+import {
   RTF_GATEWAY,
   RTF_HOST,
   RTF_LOCAL,
@@ -10,12 +18,6 @@ import {
   RTF_UP,
 } from '../../../abi/net/route.ts';
 import {
-  NUD_DELAY,
-  NUD_NOARP,
-  NUD_PERMANENT,
-  NUD_PROBE,
-  NUD_REACHABLE,
-  NUD_STALE,
   RT_TABLE_LOCAL,
   RT_TABLE_MAIN,
   RTN_BLACKHOLE,

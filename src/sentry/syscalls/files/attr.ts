@@ -275,8 +275,7 @@ function fsync(t: Task, fd: number): number {
 
 /** Implements sync(2): every file system that is mounted. */
 function sync(t: Task): number {
-  const ns = t.fs.root.mount.ns;
-  if (ns !== null) for (const m of ns.mounts) m.fs.sync();
+  for (const m of t.fs.ns.mounts) m.fs.sync();
   return 0;
 }
 

@@ -21,6 +21,7 @@ import {
   MS_RELATIME,
   MS_REMOUNT,
   MS_SHARED,
+  MS_SILENT,
   MS_SLAVE,
   MS_STRICTATIME,
   MS_UNBINDABLE,
@@ -50,17 +51,20 @@ import {
   crossDown,
   type DeadMounts,
   MOUNT_FLAGS,
-  type MountNamespace,
+  type Mount,
   newMount,
   TreeCopy,
+  treeOf,
 } from '../../vfs/mount.ts';
+import { type MountNamespace, SLICE_MOUNTS } from '../../vfs/mount_namespace.ts';
 import { LOOKUP_FOLLOW, lookupPath } from '../../vfs/namei.ts';
 import type { Path } from '../../vfs/path.ts';
+import { makePrivate, makeShared, makeSlave } from '../../vfs/peers.ts';
 import { AT_FLAGS, pathArg, targetArg } from '../file_args.ts';
 import { ADDR, FD, FLAGS, PATH } from '../kinds.ts';
 import { sys } from '../row.ts';
 
-/** Propagation types: every mount is private. */
+/** Propagation types. */
 const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
 
 /** Options of a file system: up to a page of text, '' for none. */
@@ -89,18 +93,20 @@ function mount(
   const at = lookupPath(t, AT_FDCWD, path, LOOKUP_FOLLOW);
   if (failed(at)) return at;
   if (!t.cred.capable(CAP_SYS_ADMIN)) return -EPERM;
-  if ((flags & MS_REMOUNT) !== 0) return remount(at, flags, options);
+  if ((flags & MS_REMOUNT) !== 0) return at.mount.ns !== t.fs.ns ? -EINVAL : remount(at, flags, options);
   if ((flags & MS_BIND) !== 0) return bind(t, at, source, (flags & MS_REC) !== 0);
-  if ((flags & PROPAGATION) !== 0) return propagation(at, flags);
+  if ((flags & PROPAGATION) !== 0) return propagation(t, at, flags);
   if ((flags & MS_MOVE) !== 0) return move(t, at, source);
   const name = pathArg(t, type);
   if (typeof name === 'number') return name;
+  const { ns } = t.fs;
+  if (at.mount.ns !== ns) return -EINVAL;
   const fs = makeFs(t, name, options);
   if (failed(fs)) return fs;
   const from = source === 0 ? 'none' : pathArg(t, source);
   if (typeof from === 'number') return from;
   const m = newMount(fs, from, withAtime(flags));
-  return at.mount.ns === null ? -EINVAL : at.mount.ns.attach(m, at);
+  return ns.attach(m, at);
 }
 
 /** Without a choice of access times, relatime. */
@@ -129,8 +135,7 @@ function makeFs(t: Task, name: string, options: string): FileSystem | number {
 
 /** sysfs shows the interfaces of the network namespace of whoever mounts it: one for each. */
 function sysfs(t: Task): FileSystem | number {
-  const { mounts } = t.fs.root.mount.ns ?? { mounts: [] };
-  for (const { fs } of mounts)
+  for (const { fs } of t.fs.ns.mounts)
     if (fs instanceof SysFs && fs.net instanceof NamespaceLinks && fs.net.ns === t.net) return fs;
   if (!kernelMemory.fits(SYS_BYTES)) return -ENOMEM;
   return new SysFs({ numCpu: t.kernel.numCpu, net: new NamespaceLinks(t.net) });
@@ -138,7 +143,7 @@ function sysfs(t: Task): FileSystem | number {
 
 /** The instance of a type that there is one of, when it is mounted somewhere in the namespace. */
 function mounted(t: Task, name: string): FileSystem | null {
-  return t.fs.root.mount.ns?.mounts.find((m) => m.fs.name === name)?.fs ?? null;
+  return t.fs.ns.mounts.find((m) => m.fs.name === name)?.fs ?? null;
 }
 
 function remount(at: Path, flags: number, options: string): number {
@@ -156,17 +161,18 @@ function bind(t: Task, at: Path, source: number, recursive: boolean): number {
   if (typeof path === 'number') return path;
   const from = lookupPath(t, AT_FDCWD, path, LOOKUP_FOLLOW);
   if (failed(from)) return from;
-  if (at.mount.ns === null) return -EINVAL;
-  if (from.mount.ns !== at.mount.ns && from.dentry.inode?.isNamespace !== true) return -EINVAL;
+  const { ns } = t.fs;
+  if (at.mount.ns !== ns || from.mount.unbindable) return -EINVAL;
+  const inode = from.dentry.inode!;
+  if (from.mount.ns !== ns && !inode.isNamespace) return -EINVAL;
+  // A namespace in which its own file is mounted would never end: mnt_ns_loop().
+  if (inode.mountsId !== 0 && inode.mountsId <= ns.id) return -EINVAL;
   // Mounts on mounts double with every recursive bind: counted before they are made.
-  if (!at.mount.ns.hasRoom(countTree(from.mount, recursive))) return -ENOSPC;
-  const bad = at.mount.ns.mayAttach(from.dentry, crossDown(at));
+  if (!ns.hasRoom(countTree(from.mount, recursive))) return -ENOSPC;
+  const bad = ns.mayAttach(from.dentry, crossDown(at));
   if (bad < 0) return bad;
   return workOn(t, new BindWork(new TreeCopy(from.mount, from.dentry, recursive), at));
 }
-
-/** Mounts that one slice copies or gives up. */
-const SLICE_MOUNTS = 500;
 
 /** What is done with many mounts in slices: the namespace is held meanwhile. */
 interface MountWork extends Parked {
@@ -232,16 +238,31 @@ function workOn(t: Task, work: MountWork): number {
 
 /** Waits for whoever changes the caller's mounts in slices. */
 function awaitMounts(t: Task): number {
-  const { ns } = t.fs.root.mount;
-  return ns === null || !(anyHold() || t.call.active) ? 0 : mayBegin(t, ns);
+  return !(anyHold() || t.call.active) ? 0 : mayBegin(t, t.fs.ns);
 }
 
-/** Mounts are private already; a private mount made a slave stays private. */
-function propagation(at: Path, flags: number): number {
+/** What a propagation type makes of a mount; null for what is none, or more than one. */
+function propagationChange(type: number): ((m: Mount) => void) | null {
+  switch (type) {
+    case MS_SHARED:
+      return makeShared;
+    case MS_SLAVE:
+      return makeSlave;
+    case MS_PRIVATE:
+      return (m) => makePrivate(m, false);
+    case MS_UNBINDABLE:
+      return (m) => makePrivate(m, true);
+  }
+  return null;
+}
+
+/** do_change_type(). */
+function propagation(t: Task, at: Path, flags: number): number {
   if (at.dentry !== at.mount.root) return -EINVAL;
-  if ((flags & (MS_SHARED | MS_UNBINDABLE)) === 0) return 0;
-  countUnsupported('mount propagation');
-  return -EINVAL;
+  const change = propagationChange(flags & ~(MS_REC | MS_SILENT));
+  if (change === null || at.mount.ns !== t.fs.ns) return -EINVAL;
+  for (const m of (flags & MS_REC) !== 0 ? treeOf(at.mount) : [at.mount]) change(m);
+  return 0;
 }
 
 function move(t: Task, at: Path, source: number): number {
@@ -250,7 +271,7 @@ function move(t: Task, at: Path, source: number): number {
   const from = lookupPath(t, AT_FDCWD, path, LOOKUP_FOLLOW);
   if (failed(from)) return from;
   const m = from.mount;
-  if (from.dentry !== m.root || m.parent === null || m.ns === null || m.ns !== at.mount.ns) return -EINVAL;
+  if (from.dentry !== m.root || m.parent === null || m.ns !== t.fs.ns || m.ns !== at.mount.ns) return -EINVAL;
   return m.ns.move(m, at);
 }
 
@@ -265,7 +286,7 @@ function umount2(t: Task, target: number, flags: number): number {
   const at = lookupPath(t, AT_FDCWD, path, (flags & UMOUNT_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW);
   if (failed(at)) return at;
   if (!t.cred.capable(CAP_SYS_ADMIN)) return -EPERM;
-  if (at.dentry !== at.mount.root || at.mount.ns === null) return -EINVAL;
+  if (at.dentry !== at.mount.root || at.mount.ns !== t.fs.ns) return -EINVAL;
   if ((flags & MNT_EXPIRE) !== 0) {
     countUnsupported('umount2 MNT_EXPIRE');
     return -EINVAL;
@@ -320,7 +341,12 @@ const UMOUNT = FLAGS('flags', [
 ]);
 
 export const rows = [
-  sys(SYS_mount, [PATH, PATH, PATH, MOUNT, ADDR], mount, 'tmpfs, proc, bind mounts; no propagation'),
+  sys(
+    SYS_mount,
+    [PATH, PATH, PATH, MOUNT, ADDR],
+    mount,
+    'tmpfs, proc, sysfs, bind mounts and propagation; no MS_REC with remounts',
+  ),
   sys(SYS_umount2, [PATH, UMOUNT], umount2, 'no MNT_EXPIRE'),
   sys(
     SYS_name_to_handle_at,

@@ -157,6 +157,8 @@ function mapFile(
   }
   const source = file.mmap(t, prot, flags);
   if (typeof source === 'number') return source;
+  const bad = file.mayMap(pgoff, pageUp(len) / 4096);
+  if (bad < 0) return bad;
   if ((flags & MAP_GROWSDOWN) !== 0) return -EINVAL;
   const all = shared ? flags | MAP_SHARED : flags;
   const at = t.mm.mmap(addr, len, prot, all, file, source, pgoff, '', maxProt);

@@ -113,11 +113,16 @@ function clone3(t: Task, addr: number, size: number): number {
 export const rows = [
   sys(SYS_fork, [], fork),
   sys(SYS_vfork, [], vfork),
-  sys(SYS_clone, [CLONE_FLAGS, ADDR, ADDR, ADDR, ADDR], clone, 'new namespaces: UTS, IPC and network'),
+  sys(
+    SYS_clone,
+    [CLONE_FLAGS, ADDR, ADDR, ADDR, ADDR],
+    clone,
+    'new namespaces: mounts, UTS, IPC and network',
+  ),
   sys(
     SYS_clone3,
     [STRUCT('clone_args'), SIZE],
     clone3,
-    'new namespaces: UTS, IPC and network; no control groups',
+    'new namespaces: mounts, UTS, IPC and network; no control groups',
   ),
 ];

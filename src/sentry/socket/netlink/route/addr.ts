@@ -1,7 +1,6 @@
 // RTM_*ADDR: addresses of interfaces, rtnetlink(7).
 
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENODEV } from '../../../../abi/errno.ts';
-import { NLM_F_DUMP } from '../../../../abi/net/netlink.ts';
 import {
   decodeIfaddrmsg,
   encodeIfaddrmsg,
@@ -13,9 +12,10 @@ import {
   IFA_FLAGS,
   IFA_LABEL,
   IFA_LOCAL,
-  RTM_NEWADDR,
   SIZEOF_IFADDRMSG,
-} from '../../../../abi/net/rtnetlink.ts';
+} from '../../../../abi/net/if_addr.ts';
+import { NLM_F_DUMP } from '../../../../abi/net/netlink.ts';
+import { RTM_NEWADDR } from '../../../../abi/net/rtnetlink.ts';
 import { AF_INET, AF_INET6 } from '../../../../abi/net/socket.ts';
 import { InterfaceAddress, scopeOf } from '../../../../net/ip/addresses.ts';
 import type { Stack } from '../../../../net/stack.ts';

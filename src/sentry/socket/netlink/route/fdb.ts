@@ -1,7 +1,6 @@
 // RTM_*NEIGH of AF_BRIDGE: the forwarding databases of bridges, bridge(8) fdb.
 
 import { EINVAL, ENODEV, ENOENT, EOPNOTSUPP } from '../../../../abi/errno.ts';
-import { NLM_F_BULK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE } from '../../../../abi/net/netlink.ts';
 import {
   decodeNdmsg,
   encodeNdmsg,
@@ -14,9 +13,10 @@ import {
   NUD_PERMANENT,
   NUD_REACHABLE,
   NUD_STALE,
-  RTM_NEWNEIGH,
   SIZEOF_NDMSG,
-} from '../../../../abi/net/rtnetlink.ts';
+} from '../../../../abi/net/neighbour.ts';
+import { NLM_F_BULK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE } from '../../../../abi/net/netlink.ts';
+import { RTM_NEWNEIGH } from '../../../../abi/net/rtnetlink.ts';
 import { AF_BRIDGE } from '../../../../abi/net/socket.ts';
 import { BridgeDevice } from '../../../../net/link/bridge.ts';
 import { FDB_LEARNED, FDB_LOCAL, FDB_STATIC, type FdbEntry } from '../../../../net/link/fdb.ts';

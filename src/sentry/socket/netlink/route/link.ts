@@ -2,10 +2,7 @@
 
 import { EINVAL, ENODEV } from '../../../../abi/errno.ts';
 import { ARPHRD_LOOPBACK, ETH_MAX_MTU } from '../../../../abi/net/if.ts';
-import { NLM_F_DUMP } from '../../../../abi/net/netlink.ts';
 import {
-  decodeIfinfomsg,
-  encodeIfinfomsg,
   IFLA_ADDRESS,
   IFLA_AF_SPEC,
   IFLA_BROADCAST,
@@ -41,6 +38,11 @@ import {
   IFLA_PROTO_DOWN,
   IFLA_QDISC,
   IFLA_TXQLEN,
+} from '../../../../abi/net/if_link.ts';
+import { NLM_F_DUMP } from '../../../../abi/net/netlink.ts';
+import {
+  decodeIfinfomsg,
+  encodeIfinfomsg,
   RTEXT_FILTER_SKIP_STATS,
   RTM_NEWLINK,
   SIZEOF_IFINFOMSG,

@@ -1,7 +1,6 @@
 // RTM_*NEIGH: neighbours of interfaces, rtnetlink(7), arp(7).
 
 import { EAFNOSUPPORT, EINVAL, ENOBUFS, ENODEV, ENOENT } from '../../../../abi/errno.ts';
-import { NLM_F_DUMP } from '../../../../abi/net/netlink.ts';
 import {
   decodeNdmsg,
   encodeNdmsg,
@@ -13,10 +12,10 @@ import {
   NUD_PROBE,
   NUD_REACHABLE,
   NUD_STALE,
-  RTM_NEWNEIGH,
-  RTN_UNICAST,
   SIZEOF_NDMSG,
-} from '../../../../abi/net/rtnetlink.ts';
+} from '../../../../abi/net/neighbour.ts';
+import { NLM_F_DUMP } from '../../../../abi/net/netlink.ts';
+import { RTM_NEWNEIGH, RTN_UNICAST } from '../../../../abi/net/rtnetlink.ts';
 import { AF_INET, AF_INET6 } from '../../../../abi/net/socket.ts';
 import type { IpAddress } from '../../../../net/address.ts';
 import type { Neighbour } from '../../../../net/ip/neighbour.ts';

@@ -2,9 +2,7 @@
 
 import { EADDRNOTAVAIL, EBUSY, EEXIST, EINVAL, ENOBUFS, ENODEV, EOPNOTSUPP } from '../../../../abi/errno.ts';
 import { ETH_ALEN } from '../../../../abi/net/if.ts';
-import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from '../../../../abi/net/netlink.ts';
 import {
-  decodeIfinfomsg,
   IFLA_ADDRESS,
   IFLA_GROUP,
   IFLA_IFALIAS,
@@ -14,9 +12,10 @@ import {
   IFLA_LINKINFO,
   IFLA_MTU,
   IFLA_TXQLEN,
-  SIZEOF_IFINFOMSG,
-  VETH_INFO_PEER,
-} from '../../../../abi/net/rtnetlink.ts';
+} from '../../../../abi/net/if_link.ts';
+import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from '../../../../abi/net/netlink.ts';
+import { decodeIfinfomsg, SIZEOF_IFINFOMSG } from '../../../../abi/net/rtnetlink.ts';
+import { VETH_INFO_PEER } from '../../../../abi/net/veth.ts';
 import { type BridgeDevice, bridgeLink } from '../../../../net/link/bridge.ts';
 import { dummyLink } from '../../../../net/link/dummy.ts';
 import type { Link } from '../../../../net/link/link.ts';

@@ -1,10 +1,10 @@
 // NETLINK_ROUTE: rtnetlink(7). Which message goes where, who may change things, and who is told of changes.
 
 import { EINVAL, ENODEV, EOPNOTSUPP, EPERM } from '../../../../abi/errno.ts';
+import { IFLA_IFNAME } from '../../../../abi/net/if_link.ts';
 import { NETLINK_ROUTE } from '../../../../abi/net/netlink.ts';
 import {
   decodeIfinfomsg,
-  IFLA_IFNAME,
   RTM_DELADDR,
   RTM_DELLINK,
   RTM_DELNEIGH,

@@ -1,7 +1,6 @@
 // RTM_*RULE: which table is asked, rtnetlink(7), ip-rule(8).
 
 import { EAFNOSUPPORT, EEXIST, EINVAL, ENOENT } from '../../../../abi/errno.ts';
-import { NLM_F_DUMP, NLM_F_EXCL } from '../../../../abi/net/netlink.ts';
 import {
   FR_ACT_TO_TBL,
   FRA_DST,
@@ -13,10 +12,9 @@ import {
   FRA_SRC,
   FRA_SUPPRESS_PREFIXLEN,
   FRA_TABLE,
-  RT_TABLE_COMPAT,
-  RTM_NEWRULE,
-  RTPROT_KERNEL,
-} from '../../../../abi/net/rtnetlink.ts';
+} from '../../../../abi/net/fib_rules.ts';
+import { NLM_F_DUMP, NLM_F_EXCL } from '../../../../abi/net/netlink.ts';
+import { RT_TABLE_COMPAT, RTM_NEWRULE, RTPROT_KERNEL } from '../../../../abi/net/rtnetlink.ts';
 import { AF_INET, AF_INET6 } from '../../../../abi/net/socket.ts';
 import { Rule } from '../../../../net/ip/routes.ts';
 import type { Stack } from '../../../../net/stack.ts';

@@ -10,7 +10,6 @@ import {
   IFF_UP,
 } from '../../../../abi/net/if.ts';
 import {
-  decodeIfinfomsg,
   IFLA_ADDRESS,
   IFLA_GROUP,
   IFLA_IFALIAS,
@@ -22,8 +21,8 @@ import {
   IFLA_NET_NS_FD,
   IFLA_NET_NS_PID,
   IFLA_TXQLEN,
-  SIZEOF_IFINFOMSG,
-} from '../../../../abi/net/rtnetlink.ts';
+} from '../../../../abi/net/if_link.ts';
+import { decodeIfinfomsg, SIZEOF_IFINFOMSG } from '../../../../abi/net/rtnetlink.ts';
 import { BridgeDevice } from '../../../../net/link/bridge.ts';
 import type { Link } from '../../../../net/link/link.ts';
 import type { Stack } from '../../../../net/stack.ts';

@@ -1,8 +1,9 @@
 // What requests about interfaces know beside their own stack: other network namespaces, the numbers that those have here, who pays.
 
 import { EBADF, EINVAL, ESRCH } from '../../../../abi/errno.ts';
+import { IFLA_NET_NS_FD, IFLA_NET_NS_PID } from '../../../../abi/net/if_link.ts';
 import { NETNSA_FD, NETNSA_NSID, NETNSA_PID } from '../../../../abi/net/link_kinds.ts';
-import { IFLA_NET_NS_FD, IFLA_NET_NS_PID, RTM_NEWNSID } from '../../../../abi/net/rtnetlink.ts';
+import { RTM_NEWNSID } from '../../../../abi/net/rtnetlink.ts';
 import type { Stack } from '../../../../net/stack.ts';
 import type { VfsContext } from '../../../vfs/context.ts';
 import { NetNsFile } from '../../inet/ns_file.ts';
