@@ -35,6 +35,15 @@ export function landlockAbi(): number {
   return abi === 0 ? -EOPNOTSUPP : abi;
 }
 
+/** Bit of the second repaired fault: signals between threads of one process, each in a domain of its own, were denied. */
+const ERRATUM_THREADS = 0x2;
+
+/** May threads go on to send each other signals where LANDLOCK_SCOPE_SIGNAL is asked for (Linux 6.15, or repaired)? */
+export function signalsOfThreads(): boolean {
+  const repaired = hostCall(SYS_landlock_create_ruleset, 0, 0, L.LANDLOCK_CREATE_RULESET_ERRATA);
+  return repaired > 0 && (repaired & ERRATUM_THREADS) !== 0;
+}
+
 export class Ruleset {
   private readonly fd: number;
   /** What is denied but for rules. */
