@@ -2,7 +2,7 @@
 // or write for them, and over a network that it has taken. All else goes, on every thread and for good.
 
 import { F_GETFL, O_ACCMODE, O_RDONLY } from '../../abi/fs/fcntl.ts';
-import { STAT_ST_UID } from '../../abi/fs/stat.ts';
+import { STAT_ST_MODE, STAT_ST_UID } from '../../abi/fs/stat.ts';
 import * as C from '../../abi/process/capability.ts';
 import {
   PR_CAP_AMBIENT,
@@ -34,6 +34,8 @@ interface Needs {
 }
 
 const TWO32 = 2 ** 32;
+/** S_IRUSR | S_IWUSR. */
+const OWNER_RW = 0o600;
 const DATA_AT = C.SIZEOF_USER_CAP_HEADER;
 const caps = HostBuffer.alloc(64);
 const stat = HostBuffer.alloc(144);
@@ -46,24 +48,22 @@ function permitted(): bigint {
   return BigInt(high) * BigInt(TWO32) + BigInt(low);
 }
 
-/** A descriptor whose file, somebody else's, may be opened anew to write (/dev/stdout inside). */
-function isForeign(fd: number): boolean {
+/** A file that may be opened anew to write (/dev/stdout inside), and that its mode alone does not let us. */
+function isForced(fd: number): boolean {
   const mode = hostCall(SYS_fcntl, fd, F_GETFL, 0);
-  if (mode < 0 || (mode & O_ACCMODE) === O_RDONLY) return false;
-  return (
-    hostCall(SYS_fstat, fd, stat.addr) === 0 &&
-    stat.view.getUint32(STAT_ST_UID, true) !== hostCall(SYS_geteuid)
-  );
+  if (mode < 0 || (mode & O_ACCMODE) === O_RDONLY || hostCall(SYS_fstat, fd, stat.addr) < 0) return false;
+  const own = stat.view.getUint32(STAT_ST_UID, true) === hostCall(SYS_geteuid);
+  return !own || (stat.view.getUint32(STAT_ST_MODE, true) & OWNER_RW) !== OWNER_RW;
 }
 
 /** The capabilities that a sandbox needs, as far as there are `had`. */
-export function neededCapabilities(o: Needs, had: bigint, foreign: boolean): number[] {
+export function neededCapabilities(o: Needs, had: bigint, forced: boolean): number[] {
   // Files that root reads as nobody's but its own right. Containers often have the wider right alone.
   const reading = (had >> BigInt(C.CAP_DAC_READ_SEARCH)) & 1n ? C.CAP_DAC_READ_SEARCH : C.CAP_DAC_OVERRIDE;
   const all = [reading];
   if (o.overlay !== null || o.mounts.some((m) => m.shared && !m.readonly))
     all.push(C.CAP_CHOWN, C.CAP_DAC_OVERRIDE, C.CAP_FOWNER, C.CAP_FSETID);
-  if (foreign) all.push(C.CAP_DAC_OVERRIDE);
+  if (forced) all.push(C.CAP_DAC_OVERRIDE);
   const { mode } = o.network;
   if (mode === 'user' || mode === 'host') all.push(C.CAP_NET_BIND_SERVICE);
   if (mode === 'sandbox') all.push(C.CAP_NET_ADMIN, C.CAP_NET_RAW);
@@ -110,6 +110,6 @@ export function dropCapabilities(o: Needs, descriptors: readonly number[]): Kept
   leaveNoCore();
   const had = permitted();
   if (had === 0n) return { capabilities: null, error: 0 };
-  const capabilities = neededCapabilities(o, had, descriptors.some(isForeign));
+  const capabilities = neededCapabilities(o, had, descriptors.some(isForced));
   return { capabilities, error: Math.min(onAllThreads(dropCalls(capabilities)), 0) };
 }

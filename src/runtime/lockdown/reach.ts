@@ -33,19 +33,15 @@ import { failed } from '../../sentry/base/errno.ts';
 import type { SandboxOptions } from '../options.ts';
 
 /** What may be done with what the rule names and all below it. */
-export const READ: number = L.LANDLOCK_ACCESS_FS_READ_FILE | L.LANDLOCK_ACCESS_FS_READ_DIR;
+const READ = L.LANDLOCK_ACCESS_FS_READ_FILE | L.LANDLOCK_ACCESS_FS_READ_DIR;
 const LIST = L.LANDLOCK_ACCESS_FS_READ_DIR;
+const WRITE = L.LANDLOCK_ACCESS_FS_WRITE_FILE | L.LANDLOCK_ACCESS_FS_TRUNCATE;
 /** To write to a file that is there. */
-const FILL: number =
-  L.LANDLOCK_ACCESS_FS_READ_FILE |
-  L.LANDLOCK_ACCESS_FS_WRITE_FILE |
-  L.LANDLOCK_ACCESS_FS_TRUNCATE |
-  L.LANDLOCK_ACCESS_FS_IOCTL_DEV;
+const FILL = L.LANDLOCK_ACCESS_FS_READ_FILE | WRITE | L.LANDLOCK_ACCESS_FS_IOCTL_DEV;
 /** To change a tree: no devices are made in it. */
-export const CHANGE: number =
+const CHANGE =
   READ |
-  L.LANDLOCK_ACCESS_FS_WRITE_FILE |
-  L.LANDLOCK_ACCESS_FS_TRUNCATE |
+  WRITE |
   L.LANDLOCK_ACCESS_FS_REFER |
   L.LANDLOCK_ACCESS_FS_REMOVE_DIR |
   L.LANDLOCK_ACCESS_FS_REMOVE_FILE |
@@ -66,7 +62,7 @@ const OWN_DEVICES = ['/dev/null', '/dev/tty'];
 /** The first version that can let files change directories. */
 const ABI_OF_REFER = 2;
 
-export interface Reach {
+interface Reach {
   /** Of the host, as text. */
   readonly path: string;
   readonly access: number;
@@ -153,8 +149,8 @@ function allow(rules: Ruleset, { path, access, made }: Reach): number {
 function allowAgain(rules: Ruleset, fd: number): number {
   const mode = hostCall(SYS_fcntl, fd, F_GETFL, 0);
   if (mode < 0) return 0;
-  const access = (mode & O_ACCMODE) === O_RDONLY ? FILL & ~L.LANDLOCK_ACCESS_FS_WRITE_FILE : FILL;
-  return rules.allow(fd, access, isDirectory(fd));
+  const reads = (mode & O_ACCMODE) === O_RDONLY;
+  return rules.allow(fd, reads ? FILL & ~WRITE : FILL, isDirectory(fd));
 }
 
 /** Job control stops the caller's other processes together with us (host_stop.ts). */
