@@ -29,7 +29,6 @@ import {
 import { putU64 } from '../abi/u64.ts';
 import {
   ALL_THREADS_CODE,
-  CALL_MAY_FAIL,
   CALL_SIZE,
   CALLS_AT,
   COUNT_AT,

@@ -80,6 +80,8 @@ const worker = new Worker(\`
     Buffer.from(workerData, 8).set(text);
     Atomics.store(word, 1, text.length);
     Atomics.notify(word, 1);
+    // It is there when threads are counted.
+    Atomics.wait(word, 0, 1, 10000);
   })();
 \`, { eval: true, workerData: shared });
 await new Promise((done) => worker.once('message', done));
@@ -185,7 +187,7 @@ describe('an attacker in the kernel process', () => {
             'make a directory': [-EACCES, nr.SYS_mkdirat, AT_FDCWD, at('other/new'), 0o700],
             'remove a file': [-EACCES, nr.SYS_unlinkat, AT_FDCWD, at('other/file'), 0],
             'take a file out': [
-              -EXDEV,
+              -EACCES,
               nr.SYS_renameat2,
               AT_FDCWD,
               at('bound/one'),
