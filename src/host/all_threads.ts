@@ -2,7 +2,7 @@
 // Landlock's domains, in a process whose threads are V8's and libuv's. Each gets a signal whose handler, machine code, makes
 // the calls wherever the thread is, and it goes on as if nothing had been.
 
-import { EAGAIN, EINTR, ESRCH, ETIMEDOUT } from '../abi/errno.ts';
+import { EAGAIN, EINTR, ENOENT, ESRCH, ETIMEDOUT } from '../abi/errno.ts';
 import { DIRENT64_D_NAME, DIRENT64_D_RECLEN } from '../abi/fs/dirent.ts';
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../abi/fs/fcntl.ts';
 import { FUTEX_PRIVATE_FLAG, FUTEX_WAIT } from '../abi/ipc/futex.ts';
@@ -162,7 +162,7 @@ class Run {
 /**
  * Makes `calls` in order on every thread of this process, first on the calling one: when a call fails there, nobody else makes
  * any. The number of threads, or -errno of the first call that failed and may not (spawn.ts: optional()); -ETIMEDOUT
- * when a thread did not answer within `limitMs`, -ENOENT where no /proc lists them. After a failure some threads may have made them.
+ * when a thread did not answer within `limitMs`, -ENOENT where /proc does not list them. After a failure some threads may have made them.
  */
 export function onAllThreads(calls: readonly ChildCall[], limitMs = 1000): number {
   if (calls.length > MAX_CALLS) throw new Error('onAllThreads: too many calls');
@@ -198,6 +198,8 @@ function signalAll(s: HostBuffer, fd: number, list: HostBuffer, own: number, lim
   const alive = new Set<number>();
   while (!run.isOver) {
     r = listThreads(fd, list, alive);
+    // A /proc of another PID namespace has other numbers.
+    if (r >= 0 && !alive.has(own)) r = -ENOENT;
     let added = 0;
     for (const tid of alive) {
       if (r < 0 || tid === own) continue;

@@ -264,9 +264,7 @@ export class Loader implements SignalTarget {
     if (this.container === null)
       this.step('capabilities given up', () => giveUpCapabilities(o, wantedFds(o)));
     this.stdio.start();
-    const lack = this.step('lock-down', () =>
-      lockDown(o, this.platform.name, this.container?.calls ?? []),
-    );
+    const lack = this.step('lock-down', () => lockDown(o, this.platform.name, this.container?.calls ?? []));
     if (this.container !== null) this.container.ready(lack);
     else if (lack !== null) complain(`vedette: ${lack}\n`);
     try {

@@ -1,6 +1,7 @@
 // What of root's rights (capabilities(7)) the kernel process keeps while programs run: those over files that it has to read
 // or write for them, and over a network that it has taken. All else goes, on every thread and for good.
 
+import { readFileSync } from 'node:fs';
 import { F_GETFL, O_ACCMODE, O_RDONLY } from '../../abi/fs/fcntl.ts';
 import { STAT_ST_MODE, STAT_ST_UID } from '../../abi/fs/stat.ts';
 import * as C from '../../abi/process/capability.ts';
@@ -33,6 +34,9 @@ interface Needs {
   readonly network: { readonly mode: string };
 }
 
+const YAMA = '/proc/sys/kernel/yama/ptrace_scope';
+/** YAMA_SCOPE_CAPABILITY. */
+const YAMA_ADMIN = '2';
 const TWO32 = 2 ** 32;
 /** S_IRUSR | S_IWUSR. */
 const OWNER_RW = 0o600;
@@ -56,13 +60,23 @@ function isForced(fd: number): boolean {
   return !own || (stat.view.getUint32(STAT_ST_MODE, true) & OWNER_RW) !== OWNER_RW;
 }
 
+/** Does Yama let processes with CAP_SYS_PTRACE alone look at others, even at their own children's calls? */
+function yamaAsks(): boolean {
+  try {
+    return readFileSync(YAMA, 'latin1').trim() === YAMA_ADMIN;
+  } catch {
+    return false;
+  }
+}
+
 /** The capabilities that a sandbox needs, as far as there are `had`. */
-export function neededCapabilities(o: Needs, had: bigint, forced: boolean): number[] {
+function neededCapabilities(o: Needs, had: bigint, forced: boolean): number[] {
   // Files that root reads as nobody's but its own right. Containers often have the wider right alone.
   const reading = (had >> BigInt(C.CAP_DAC_READ_SEARCH)) & 1n ? C.CAP_DAC_READ_SEARCH : C.CAP_DAC_OVERRIDE;
   const all = [reading];
   if (o.overlay !== null || o.mounts.some((m) => m.shared && !m.readonly))
     all.push(C.CAP_CHOWN, C.CAP_DAC_OVERRIDE, C.CAP_FOWNER, C.CAP_FSETID);
+  if (yamaAsks()) all.push(C.CAP_SYS_PTRACE);
   if (forced) all.push(C.CAP_DAC_OVERRIDE);
   const { mode } = o.network;
   if (mode === 'user' || mode === 'host') all.push(C.CAP_NET_BIND_SERVICE);

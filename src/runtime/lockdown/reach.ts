@@ -167,7 +167,7 @@ export function landlockRefusal(r: number): string {
   if (r === -ENOSYS) return 'this kernel has none';
   if (r === -EOPNOTSUPP) return 'it is off in this kernel (boot option lsm=)';
   if (r === -EPERM) return 'the host refuses it (a container whose seccomp profile lacks it)';
-  if (r === -ENOENT) return 'there is no /proc to list our threads';
+  if (r === -ENOENT) return '/proc does not list our threads';
   if (r === -ETIMEDOUT) return 'a thread did not answer';
   return errnoName(-r);
 }
