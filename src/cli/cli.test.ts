@@ -269,7 +269,20 @@ describe('vedette', { concurrency: 2 }, () => {
     assert.equal(r.status, report.works ? (report.degraded ? 1 : 0) : 2);
     assert.deepEqual(
       report.findings.map((f) => f.name),
-      ['node', 'machine', 'limits', 'memfd', 'systrap', 'ptrace', 'clock', 'seccomp', 'userns', 'kvm'],
+      [
+        'node',
+        'machine',
+        'limits',
+        'memfd',
+        'systrap',
+        'ptrace',
+        'clock',
+        'seccomp',
+        'landlock',
+        'capabilities',
+        'userns',
+        'kvm',
+      ],
     );
     const clock = report.findings.find((f) => f.name === 'clock')!;
     // Which of the ways, and the host's clock source.

@@ -123,6 +123,27 @@ async function checkSeccomp(): Promise<Omit<Finding, 'name'>> {
   return lack('degraded', r.text, 'a kernel of 5.0 or newer with CONFIG_SECCOMP_FILTER');
 }
 
+/** What the kernel process gives up before programs run. A sandbox does without what the host refuses, and says so in its debug log. */
+async function checkLandlock(): Promise<Omit<Finding, 'name'>> {
+  const r = await selfTest('landlock');
+  if (r.passed) return ok(r.text);
+  return lack(
+    'degraded',
+    r.hung ? 'the self-test hangs' : r.text,
+    'a kernel of 5.13 or newer with landlock in lsm=; in a container, a seccomp profile that allows landlock_restrict_self',
+  );
+}
+
+async function checkCapabilities(): Promise<Omit<Finding, 'name'>> {
+  const r = await selfTest('capabilities');
+  if (r.passed) return ok(r.text);
+  return lack(
+    'degraded',
+    r.hung ? 'the self-test hangs' : r.text,
+    'a user other than root, or a mounted /proc',
+  );
+}
+
 async function checkUserns(): Promise<Omit<Finding, 'name'>> {
   const r = await selfTest('userns');
   if (r.passed) return ok(r.text);
@@ -207,6 +228,8 @@ const CHECKS: readonly Check[] = [
   { name: 'ptrace', run: checkPtrace },
   { name: 'clock', run: checkClock },
   { name: 'seccomp', run: checkSeccomp },
+  { name: 'landlock', run: checkLandlock },
+  { name: 'capabilities', run: checkCapabilities },
   { name: 'userns', run: checkUserns },
   { name: 'kvm', run: checkKvm },
 ];
@@ -218,12 +241,15 @@ const MARKS: Readonly<Record<State, readonly [string, string]>> = {
   optional: ['no', '2'],
 };
 
+const NAME_WIDTH = 14;
+const MARK_WIDTH = 8;
+
 function render(f: Finding, color: boolean): string {
   const [mark, code] = MARKS[f.state];
-  const padded = mark.padEnd(8);
+  const padded = mark.padEnd(MARK_WIDTH);
   const shown = color ? `\x1b[${code}m${padded}\x1b[0m` : padded;
-  const fix = f.fix === '' ? '' : `\n${' '.repeat(18)}fix: ${f.fix}`;
-  return `${f.name.padEnd(10)}${shown}${f.detail}${fix}`;
+  const fix = f.fix === '' ? '' : `\n${' '.repeat(NAME_WIDTH + MARK_WIDTH)}fix: ${f.fix}`;
+  return `${f.name.padEnd(NAME_WIDTH)}${shown}${f.detail}${fix}`;
 }
 
 /** Prints the findings; the exit status: 0 all that matters is there, 1 something is degraded, 2 programs cannot run. */
@@ -233,7 +259,7 @@ export async function runDoctor(json: boolean): Promise<number> {
   const color = terminal && (process.env.NO_COLOR ?? '') === '';
   const findings: Finding[] = [];
   for (const check of CHECKS) {
-    if (!json && terminal) process.stdout.write(`${check.name.padEnd(10)}...`);
+    if (!json && terminal) process.stdout.write(`${check.name.padEnd(NAME_WIDTH)}...`);
     const finding: Finding = { name: check.name, ...(await check.run()) };
     findings.push(finding);
     if (json) continue;

@@ -36,16 +36,16 @@ import { nameHost } from './host_name.ts';
 import { HostSignals, type SignalTarget } from './host_signals.ts';
 import { HostStop } from './host_stop.ts';
 import { handOn } from './inherited.ts';
-import { lockDown } from './lockdown/lockdown.ts';
+import { giveUpCapabilities, giveUpFiles, lockDown } from './lockdown/lockdown.ts';
 import type { CallPart } from './lockdown/sentry_calls.ts';
 import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
 import type * as Authority from './network/authority.ts';
 import { type Network, setUpNetwork } from './network/network.ts';
 import { type SandboxOptions, STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
-import type { openLayer as OpenLayer } from './overlay.ts';
+import type { KeptLayer, openLayer as OpenLayer } from './overlay.ts';
 import { createPlatform } from './platforms.ts';
 import { bugReport, describeKernel } from './report.ts';
-import { accessOf, Stdio } from './stdio.ts';
+import { accessOf, Stdio, wantedFds } from './stdio.ts';
 import { Terminals } from './terminals.ts';
 import { HostTimer } from './timers.ts';
 import { envOf, identityOf } from './users.ts';
@@ -121,6 +121,10 @@ export class Loader implements SignalTarget {
     const o = this.options;
     this.memfile = this.step('memory file', () => this.makeMemoryFile());
     this.poller = this.step('host poller', () => new HostPoller());
+    // Before the first stub: see lockdown/reach.ts.
+    const given = o.hidden.length === 0 ? NOTHING_HIDDEN : new HiddenFiles(o.hidden);
+    const layer = o.overlay === null ? null : this.openLayer!(o.overlay, o.rootfs, given);
+    if (this.container === null) this.step('files given up', () => giveUpFiles(o, wantedFds(o)));
     this.platform = this.step(`platform ${o.platform}`, () =>
       createPlatform(this.memfile, this.poller.fd, o),
     );
@@ -128,7 +132,7 @@ export class Loader implements SignalTarget {
     this.step('timers', () => new HostTimer(this.poller, this.kernel.time));
     this.ctx = new BootContext(credFor(0, 0), this.kernel.time);
     this.step('vdso', () => this.makeVdso());
-    if (this.container === null) this.mountTree();
+    if (this.container === null) this.mountTree(given, layer);
     else {
       const tree = this.step('container', () => this.container!.mount(this.kernel, this.ctx, this.binds));
       this.ns = tree.ns;
@@ -148,10 +152,8 @@ export class Loader implements SignalTarget {
     this.container?.built(this.kernel, this.poller, this.init);
   }
 
-  private mountTree(): void {
+  private mountTree(given: HiddenFiles, layer: KeptLayer | null): void {
     const o = this.options;
-    const given = o.hidden.length === 0 ? NOTHING_HIDDEN : new HiddenFiles(o.hidden);
-    const layer = o.overlay === null ? null : this.openLayer!(o.overlay, o.rootfs, given);
     const hidden = layer === null ? given : new HiddenFiles(o.hidden, [layer.path]);
     this.ns = this.step(`root ${o.rootfs}`, () =>
       mountRoot(
@@ -258,10 +260,11 @@ export class Loader implements SignalTarget {
 
   /** Runs the sandbox to its end; the wait status of the first program. */
   run(): number {
+    const o = this.options;
+    if (this.container === null)
+      this.step('capabilities given up', () => giveUpCapabilities(o, wantedFds(o)));
     this.stdio.start();
-    const lack = this.step('lock-down', () =>
-      lockDown(this.options, this.platform.name, this.container?.calls ?? []),
-    );
+    const lack = this.step('lock-down', () => lockDown(o, this.platform.name, this.container?.calls ?? []));
     if (this.container !== null) this.container.ready(lack);
     else if (lack !== null) complain(`vedette: ${lack}\n`);
     try {

@@ -1,7 +1,7 @@
 // Self-tests of what the host offers. Each runs in a process of its own, which `vedette doctor` can kill: a host feature
 // that is there may still hang. Prints one line and exits 0 when the feature works:
 //
-//   vedette self-test systrap|ptrace|clock|seccomp|userns|kvm
+//   vedette self-test systrap|ptrace|clock|seccomp|landlock|capabilities|userns|kvm
 
 import { errnoName } from '../abi/errno.ts';
 import { PROT_EXEC, PROT_READ } from '../abi/memory/mman.ts';
@@ -33,6 +33,7 @@ import { selfTest as testSystrap } from '../sentry/platform/systrap/selftest.ts'
 import { checkProcessor } from './platforms.ts';
 import { testClock } from './selftest_clock.ts';
 import { testKvm } from './selftest_kvm.ts';
+import { testCapabilities, testLandlock } from './selftest_layers.ts';
 
 const CODE_ADDR = 0x10000;
 
@@ -106,6 +107,8 @@ const TESTS: Readonly<Record<string, () => string>> = {
   ptrace: onProcessor(testPtrace),
   clock: testClock,
   seccomp: testSeccomp,
+  landlock: testLandlock,
+  capabilities: testCapabilities,
   userns: testUserns,
   kvm: testKvm,
 };

@@ -37,6 +37,11 @@ function letGo(fd: number): void {
 const devNull = HostBuffer.alloc(16);
 devNull.putString('/dev/null');
 
+/** Descriptors of the caller that the first program shall have. */
+export function wantedFds({ inherited, passedFds }: SandboxOptions): number[] {
+  return [...STDIO.filter((fd) => !wasClosed(inherited, fd)), ...passedFds.map(({ fd }) => fd)];
+}
+
 /**
  * The files of the host that the sandbox is started with. Programs inside have descriptors of their own; ours are let go,
  * so that whoever is at the other end sees it when the last program closes its own: standard input and output at the start,
@@ -68,10 +73,8 @@ export class Stdio implements HostWorld {
     this.keepsError = [options.strace, options.profile, options.diff].includes('-');
   }
 
-  /** Descriptors of the caller that the first program shall have. */
   get wanted(): number[] {
-    const { inherited, passedFds } = this.options;
-    return [...STDIO.filter((fd) => !wasClosed(inherited, fd)), ...passedFds.map(({ fd }) => fd)];
+    return wantedFds(this.options);
   }
 
   /** Fills the descriptors with files of the host; those that are terminals stay free for them. */

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { landlockAbi } from '../../src/host/landlock.ts';
 import { hasFsgsbase } from '../../src/sentry/platform/systrap/features.ts';
 import { systemPath } from './guest.ts';
 
@@ -29,6 +30,7 @@ const CONDITIONS = {
     reason: 'the clock source is not tsc',
   },
   'pseudo-terminals': { met: () => accessible('/dev/ptmx'), reason: 'no pseudo-terminals' },
+  landlock: { met: () => landlockAbi() > 0, reason: 'no Landlock' },
   /** Programs run inside Vedette in this run of the tests. */
   inside: { met: () => !nativeOnly, reason: 'native runs only' },
   long: { met: () => process.env.VEDETTE_LONG === '1', reason: 'takes long: run with --long' },

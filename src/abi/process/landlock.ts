@@ -17,3 +17,20 @@ export const LANDLOCK_ACCESS_FS_MAKE_FIFO = 0x400;
 export const LANDLOCK_ACCESS_FS_MAKE_BLOCK = 0x800;
 export const LANDLOCK_ACCESS_FS_MAKE_SYM = 0x1000;
 export const LANDLOCK_ACCESS_FS_REFER = 0x2000;
+export const LANDLOCK_ACCESS_FS_TRUNCATE = 0x4000;
+export const LANDLOCK_ACCESS_FS_IOCTL_DEV = 0x8000;
+export const LANDLOCK_ACCESS_NET_BIND_TCP = 0x1;
+export const LANDLOCK_ACCESS_NET_CONNECT_TCP = 0x2;
+export const LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET = 0x1;
+export const LANDLOCK_SCOPE_SIGNAL = 0x2;
+
+/** Layout of struct landlock_ruleset_attr. */
+export const LANDLOCK_RULESET_ATTR_HANDLED_ACCESS_FS = 0;
+export const LANDLOCK_RULESET_ATTR_HANDLED_ACCESS_NET = 8;
+export const LANDLOCK_RULESET_ATTR_SCOPED = 16;
+export const SIZEOF_LANDLOCK_RULESET_ATTR = 24;
+
+/** Layout of struct landlock_path_beneath_attr. */
+export const LANDLOCK_PATH_BENEATH_ATTR_ALLOWED_ACCESS = 0;
+export const LANDLOCK_PATH_BENEATH_ATTR_PARENT_FD = 8;
+export const SIZEOF_LANDLOCK_PATH_BENEATH_ATTR = 12;

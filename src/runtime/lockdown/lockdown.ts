@@ -1,14 +1,17 @@
-// What the Sentry gives up once everything is built: every system call but those that it needs (sentry_calls.ts), for all of
-// its threads and for good. What it may do follows from the sandbox's options.
+// What the Sentry gives up, for all of its threads and for good; what it keeps follows from the sandbox's options. Files that
+// the options do not name go before the platform is started (reach.ts); once everything is built, capabilities
+// (capabilities.ts) and every system call but those that it needs (sentry_calls.ts).
 
-import { EPERM } from '../../abi/errno.ts';
+import { EPERM, errnoName } from '../../abi/errno.ts';
 import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from '../../abi/process/seccomp.ts';
 import { installFilter } from '../../host/seccomp.ts';
 import { SyscallRules } from '../../host/syscall_rules.ts';
 import { log } from '../../sentry/base/log.ts';
 import { SIG_KICK } from '../../sentry/platform/systrap/stub.image.ts';
 import type { SandboxOptions } from '../options.ts';
+import { dropCapabilities } from './capabilities.ts';
 import { ownCodeRanges } from './code_range.ts';
+import { restrictFiles } from './reach.ts';
 import {
   type CallPart,
   enginePart,
@@ -54,7 +57,28 @@ function watched(): boolean {
   return process.env.NODE_V8_COVERAGE !== undefined || /--(?:\w+-)*(?:prof|trace|report)/.test(flags);
 }
 
-/** Gives up what is not needed. What could not be is told as a line for people; null when all was. */
+/**
+ * Gives up the host's files but those that the options name, before anything of the platform is started. `descriptors` are
+ * those of the caller that are handed on. Where the host has no Landlock, the log says so.
+ */
+export function giveUpFiles(o: SandboxOptions, descriptors: readonly number[]): void {
+  if (watched()) return;
+  try {
+    log(`locked down: ${restrictFiles(o, descriptors)}`);
+  } catch (error) {
+    log(`not locked down: Landlock: ${(error as Error).message}`);
+  }
+}
+
+/** Gives up the capabilities that the sandbox does not need, while the caller's `descriptors` are open still. */
+export function giveUpCapabilities(o: SandboxOptions, descriptors: readonly number[]): void {
+  if (watched()) return;
+  const { capabilities, error } = dropCapabilities(o, descriptors);
+  if (error < 0) log(`not locked down: capabilities: ${errnoName(-error)}`);
+  else log(`locked down: capabilities: ${capabilities?.join(' ') || 'none'}`);
+}
+
+/** Gives up the system calls that are not needed. What could not be is told as a line for people; null when all was. */
 export function lockDown(o: SandboxOptions, platform: string, more: readonly CallPart[] = []): string | null {
   if (!o.seccomp) return bare('--disable-seccomp');
   if (watched()) return bare('tools of Node.js watch it, which open files at its end');
