@@ -45,6 +45,7 @@ import { InetSocket } from './inet.ts';
 import { getIpOption, isIpLevel, setIpOption } from './ip_options.ts';
 import { NO_MEMBERSHIP, setMembership } from './multicast.ts';
 import type { InetNamespace } from './namespace.ts';
+import { getOriginalOption } from './original_option.ts';
 import { getInetSocketOption, setInetSocketOption } from './so_options.ts';
 import { orLoopback, readPeer, told } from './sockaddr.ts';
 import { checkStreamControl } from './stream_control.ts';
@@ -332,6 +333,10 @@ export class InetStream extends InetSocket {
     if (value < 0) return value;
     scratchView.setInt32(0, value, true);
     return ctx.mem.copyOutExact(arg, scratch, 0, 4);
+  }
+
+  override getLargeOption(ctx: VfsContext, level: number, name: number, addr: number, len: number): number {
+    return getOriginalOption(ctx, this, level, name, addr, len);
   }
 
   override getsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
