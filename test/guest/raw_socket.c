@@ -83,6 +83,19 @@ SUBTEST(options_of_ipv4) {
   }
 }
 
+SUBTEST(levels_that_are_not_there) {
+  int sockets[] = {OK(socket(AF_INET, SOCK_STREAM, 0)),    OK(socket(AF_INET, SOCK_DGRAM, 0)),
+                   OK(socket(AF_INET, SOCK_RAW, 200)),     OK(socket(AF_INET6, SOCK_STREAM, 0)),
+                   OK(socket(AF_INET6, SOCK_DGRAM, 0)),    OK(socket(AF_INET6, SOCK_RAW, 200))};
+  int levels[] = {IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6, SOL_RAW, 99}, value = 1;
+  for (unsigned f = 0; f < COUNT(sockets); f++)
+    for (unsigned i = 0; i < COUNT(levels); i++) {
+      say("socket %u: ", f);
+      set(sockets[f], levels[i], 250, &value, 4);
+      get(sockets[f], levels[i], 250, 4);
+    }
+}
+
 SUBTEST(icmp_filter) {
   int fd = OK(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
   struct sockaddr_in to = in4("127.0.0.1", 0);

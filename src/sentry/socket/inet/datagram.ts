@@ -310,7 +310,9 @@ export class InetDatagram extends InetSocket {
     if (level === SOL_SOCKET) return getInetSocketOption(ctx, this, name, len);
     if (level === IPPROTO_UDP && this.protocol === IPPROTO_UDP) return getUdpOption(this, name, len);
     if (isRawOption(this, level, name)) return getRawOption(this, level, name, len);
-    return isIpLevel(this, level) ? getIpOption(this, level, name, len) : -ENOPROTOOPT;
+    if (isIpLevel(this, level)) return getIpOption(this, level, name, len);
+    // do_ip_getsockopt() has an errno of its own.
+    return this.v6 ? -ENOPROTOOPT : -EOPNOTSUPP;
   }
 
   override setsockopt(ctx: VfsContext, level: number, name: number, len: number): number {

@@ -342,7 +342,9 @@ export class InetStream extends InetSocket {
   override getsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
     if (level === SOL_SOCKET) return getInetSocketOption(ctx, this, name, len);
     if (level === IPPROTO_TCP) return getTcpOption(this.endpoint, name, len);
-    return isIpLevel(this, level) ? getIpOption(this, level, name, len) : -ENOPROTOOPT;
+    if (isIpLevel(this, level)) return getIpOption(this, level, name, len);
+    // do_ip_getsockopt() has an errno of its own.
+    return this.v6 ? -ENOPROTOOPT : -EOPNOTSUPP;
   }
 
   override setsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
