@@ -195,6 +195,7 @@ if sys.argv[1:]:
     s = socket.create_connection(('10.51.0.1', 81), timeout=2)
     s.send(b'GET /y HTTP/1.0\r\n\r\n')
     print(s.recv(1000).split(b'\r\n')[0], s.getpeername())
+    run('ip route del 10.51.0.0/24; ip link del c0')
     flush()
     sys.exit()
 

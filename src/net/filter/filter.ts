@@ -190,7 +190,13 @@ export class Filter implements PacketHooks, TargetRunner, Situation {
     const before = packet.dst;
     if (!this.preRouting(packet)) return false;
     if (!packet.dst.equals(before) && this.addresses.isLocal(packet.dst)) {
-      if (this.input(packet)) deliverOwn(this.stack, packet, true);
+      if (!this.input(packet)) return false;
+      // Of a packet for somebody else nobody has looked for the transport yet.
+      if (packet.l4 === 0) {
+        packet.l4 = this.view.l4;
+        packet.protocol = this.view.protocol;
+      }
+      deliverOwn(this.stack, packet, true);
       return false;
     }
     return this.forwards(packet);
