@@ -36,7 +36,7 @@ import { type Membership, STATE_NEW, Tracker } from './track.ts';
 import { View } from './view.ts';
 
 /** What a table costs for each of its bytes, with the rules that were read out of it. */
-const TABLE_COST = 4;
+const TABLE_COST = 8;
 
 /** Tables of one family. */
 class Family {
@@ -124,6 +124,17 @@ export class Filter implements PacketHooks, TargetRunner, Situation {
     if (!this.v4.tracks && !this.v6.tracks) this.tracker.clear();
     this.stack.hooks = this.v4.idle && this.v6.idle ? null : this;
     return 0;
+  }
+
+  /** The stack is at its end: what was kept is given back. */
+  clear(): void {
+    this.stack.hooks = null;
+    this.tracker.clear();
+    for (const family of [this.v4, this.v6]) {
+      for (const table of family.tables.values()) this.stack.memory.give(table.bytes.length * TABLE_COST);
+      family.tables.clear();
+      family.settle();
+    }
   }
 
   private family(packet: Packet): Family {
