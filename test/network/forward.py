@@ -91,6 +91,12 @@ def ping(host):
     return subprocess.run(['ping', '-n', '-c1', '-W1', host], capture_output=True).returncode
 
 
+def near(host):
+    """Who answers a packet that may go one step."""
+    text = subprocess.run(['ping', '-n', '-c1', '-W1', '-t1', host], capture_output=True, text=True).stdout
+    return re.findall(r'From (\S+?):? icmp_seq=1 (.*)', text)
+
+
 def web(host):
     try:
         with socket.create_connection((host, 80), timeout=2.0) as s:
@@ -103,7 +109,7 @@ def web(host):
         return name(e)
 
 
-CALLS = {f.__name__: f for f in (tcp, udp, ping, kept, web)}
+CALLS = {f.__name__: f for f in (tcp, udp, ping, near, kept, web)}
 if sys.argv[1:2] == ['agent']:
     if sys.argv[2] != '-':
         for fam in (socket.AF_INET, socket.AF_INET6):
@@ -215,6 +221,7 @@ for i in (I, J):
 print(client.tcp(S, 8080), client.udp(S, 8080), client.ping(S), server.tcp(C, 8080), server.udp(C, 8080), server.ping(C))
 print(client.tcp(S6, 8080), client.udp(S6, 8080), client.ping(S6), server.tcp(C6, 8080), server.ping(C6))
 print(client.udp(S, 5999), client.tcp(S, 5999), client.udp(S6, 5999), client.tcp(S6, 5999))
+print(client.near(S), server.near(C), client.near(S6), server.near(C6), client.near('10.99.0.1'))
 part('the router answers for itself')
 for i in (I, J):
     run(i + ' -A FORWARD -j DROP')

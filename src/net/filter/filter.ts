@@ -223,8 +223,9 @@ export class Filter implements PacketHooks, TargetRunner, Situation {
       mark: packet.mark,
       uid: 0,
     });
-    const out = typeof way === 'number' ? 0 : way.ifindex;
-    const v = this.aim(packet, packet.ifindex, out, -1);
+    // Its sender is told before the chain is asked: ip_forward().
+    if (typeof way === 'number' || packet.ttl <= 1) return true;
+    const v = this.aim(packet, packet.ifindex, way.ifindex, -1);
     return this.run(family.mangle, FORWARD, v) && this.run(family.filter, FORWARD, v);
   }
 
