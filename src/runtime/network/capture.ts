@@ -166,8 +166,7 @@ export class Capture implements PacketTap, TimerTarget {
   close(): void {
     if (this.fd < 0) return;
     if (this.dropped > 0) {
-      complain(`vedette: --pcap ${this.file}: ${this.dropped} packets are missing: its reader is slow
-`);
+      complain(`vedette: --pcap ${this.file}: ${this.dropped} packets are missing: its reader is slow\n`);
       this.add(statisticsBlock(0, this.time.realtimeSec(), this.time.realtimeNsec, this.dropped));
     }
     this.flush();
