@@ -167,6 +167,8 @@ export interface DatagramEndpoint {
   setOption(level: number, name: number, value: number): number;
   getOption(level: number, name: number): number;
   optionValue: number;
+  /** ICMP6_FILTER (RFC 3542, section 3.2) of a raw ICMPv6 one: a bit for each type that is not wanted. */
+  readonly icmp6Filter: Uint32Array | null;
   /** 0, or -ENOPROTOOPT where somebody else receives the packets. */
   setFilter(filter: PacketFilter | null): number;
   /** IP_ADD_MEMBERSHIP and its like: -ENODEV, -EADDRINUSE, -EADDRNOTAVAIL, -ENOBUFS. */

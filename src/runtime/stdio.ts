@@ -63,14 +63,14 @@ export class Stdio implements HostWorld {
   private readonly options: SandboxOptions;
 
   constructor(poller: HostPoller, memfile: MemoryFile, options: SandboxOptions) {
-    const { rootfs, tmpfs, mounts } = options;
+    const { rootfs, tmpfs, mounts, network } = options;
     this.options = options;
     this.poller = poller;
     this.memfile = memfile;
     // What is hidden from the guest's tree must not come back as the content of its own output.
     this.readsBack = rootfs === '/' && tmpfs.length === 0 && mounts.length === 0;
     this.showsPaths = rootfs === '/';
-    this.keepsError = [options.strace, options.profile, options.diff].includes('-');
+    this.keepsError = [options.strace, options.profile, options.diff].includes('-') || network.pcap !== null;
   }
 
   get wanted(): number[] {

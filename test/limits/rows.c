@@ -708,6 +708,79 @@ static void tun_queues(void) {
   done();
 }
 
+// A filter table (<linux/netfilter_ipv4/ip_tables.h>) of so many rules about TCP, the first of which wants states: connections are tracked.
+static unsigned char *rule(unsigned char *at, int states, int verdict, const char *error) {
+  int match = states ? 40 : 0, target = error ? 64 : 40;
+  unsigned short *size = (void *)(at + 88);
+  size[0] = 112 + match;
+  size[1] = 112 + match + target;
+  if (verdict == -1 && !states) at[80] = IPPROTO_TCP;
+  if (states) {
+    *(unsigned short *)(at + 112) = 40;
+    strcpy((char *)at + 114, "state");
+    at[144] = at[145] = 0xff;
+  }
+  unsigned char *t = at + 112 + match;
+  *(unsigned short *)t = target;
+  *(int *)(t + 32) = verdict;
+  if (error) {
+    strcpy((char *)t + 2, error);
+    strcpy((char *)t + 32, error);
+  }
+  return t + target;
+}
+static int set_table(int fd, int rules) {
+  static unsigned char block[4 << 20], counters[16 * 4];
+  memset(block, 0, sizeof block);
+  unsigned char *entries = block + 96, *at = rule(entries, 1, -2, 0);
+  for (int i = 0; i < rules; i++) at = rule(at, 0, -1, 0);
+  unsigned *head = (void *)(block + 32);
+  strcpy((char *)block, "filter");
+  head[0] = 1 << 1 | 1 << 2 | 1 << 3;
+  head[1] = rules + 5;
+  int input = at - entries;
+  unsigned underflow[5] = {0, input, input + 152, input + 304, 0}, entry[5] = {0, 0, input + 152, input + 304, 0};
+  for (int i = 0; i < 3; i++) at = rule(at, 0, -2, 0);
+  at = rule(at, 0, 0, "ERROR");
+  head[2] = at - entries;
+  memcpy(head + 3, entry, 20);
+  memcpy(head + 8, underflow, 20);
+  head[13] = 4;
+  *(void **)(block + 88) = counters;
+  return setsockopt(fd, IPPROTO_IP, 64, block, at - block);
+}
+static void raise_loopback(int fd) {
+  struct ifreq r = {.ifr_flags = IFF_UP | IFF_RUNNING};
+  strcpy(r.ifr_name, "lo");
+  if (ioctl(fd, SIOCSIFFLAGS, &r) < 0) refused();
+}
+static void filter_tables(void) {
+  most_files();
+  for (int n = 0; n < 1000; n++) {
+    if (unshare(CLONE_NEWNET) < 0 || open("/proc/self/ns/net", O_RDONLY) < 0) refused();
+    int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+    if (fd < 0 || set_table(fd, 27000) < 0) refused();
+  }
+  done();
+}
+static void filter_connections(void) {
+  most_files();
+  for (int n = 0; n < 100; n++) {
+    if (unshare(CLONE_NEWNET) < 0 || open("/proc/self/ns/net", O_RDONLY) < 0) refused();
+    int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW), s = socket(AF_INET, SOCK_DGRAM, 0);
+    if (fd < 0 || s < 0) refused();
+    raise_loopback(s);
+    if (set_table(fd, 0) < 0) refused();
+    struct sockaddr_in a = loopback(0);
+    for (int i = 0; i < 70000; i++) {
+      a.sin_port = htons(i & 0x7fff | 0x8000);
+      a.sin_addr.s_addr = htonl(0x7f000001 + (i >> 15));
+      if (sendto(s, "", 1, MSG_DONTWAIT, (void *)&a, sizeof a) < 0 && errno != EAGAIN && errno != ECONNREFUSED) refused();
+    }
+  }
+  done();
+}
+
 int main(int argc, char **argv) {
   if (argc == 3) return strcmp(argv[1], "cuts") == 0 ? cuts(atoi(argv[2])) : churns(atoi(argv[2]));
   if (argc > 3) return beside(atof(argv[1]), atoi(argv[2]), argv + 3);
@@ -721,6 +794,8 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "network_namespaces") == 0) network_namespaces();
   if (strcmp(argv[1], "links") == 0) links();
   if (strcmp(argv[1], "tun_queues") == 0) tun_queues();
+  if (strcmp(argv[1], "filter_tables") == 0) filter_tables();
+  if (strcmp(argv[1], "filter_connections") == 0) filter_connections();
   if (strcmp(argv[1], "undo_lists") == 0) undo_lists();
   if (strcmp(argv[1], "proc_texts") == 0) proc_texts();
   if (strcmp(argv[1], "poll_sets") == 0) poll_sets();

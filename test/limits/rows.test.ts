@@ -38,6 +38,8 @@ const OWN = [
   'network_namespaces',
   'links',
   'tun_queues',
+  'filter_tables',
+  'filter_connections',
   'fd_tables',
   'undo_lists',
   'proc_texts',

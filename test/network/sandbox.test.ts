@@ -37,6 +37,13 @@ function checkCapture(file: string): number {
   return read().length;
 }
 
+/** How many packets a capture says that it lacks: the statistics block of pcapng. */
+function missingOf(file: Buffer): number {
+  for (let at = 0; at + 12 <= file.length; at += file.readUInt32LE(at + 4))
+    if (file.readUInt32LE(at) === 5) return file.readUInt32LE(at + 24);
+  return -1;
+}
+
 describe('--network=sandbox', needs('root', 'inside', 'unshare', 'nsenter', 'ip', PYTHON), () => {
   let net: Net;
   let dir: string;
@@ -333,9 +340,24 @@ print('done', flush=True)`;
       sleep 0.3; "$@" > ${dir}/says; s=$?; wait; exit $s`;
     const r = await runNative(['sh', '-c', script, 'sh', ...words], { timeoutMs: 60_000 });
     assert.equal(r.status, 0, r.stderr);
-    assert.match(r.stderr, /--pcap .*: \d+ packets are missing/);
+    const missing = Number(/--pcap .*: (\d+) packets are missing/.exec(r.stderr)?.[1]);
     const count = checkCapture(out);
     assert.ok(count > 10 && count < 600, `${count}`);
+    assert.equal(count + missing, 600, r.stderr);
+    assert.equal(missingOf(readFileSync(out)), missing);
+  });
+
+  test('a reader that never reads does not keep the sandbox', needs('mkfifo', PYTHON), async () => {
+    const fifo = join(dir, 'unread');
+    execFileSync('mkfifo', [fifo]);
+    const traffic = `import socket
+a = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); a.bind(('127.0.0.1', 0))
+for _ in range(10): a.sendto(b'x' * 60000, a.getsockname()); a.recv(65536)`;
+    const script = `sleep 100 < ${fifo} & sleep 0.3; "$@"; s=$?; kill $!; exit $s`;
+    const words = [...vedette, `--pcap=${fifo}`, '--', PYTHON, '-c', traffic];
+    const r = await runNative(['sh', '-c', script, 'sh', ...words], { timeoutMs: 60_000 });
+    assert.equal(r.status, 0, r.stderr);
+    assert.match(r.stderr, /--pcap .*: its end is missing/);
   });
 
   test('a full disk ends the capture alone', needs('root', 'mount'), async () => {

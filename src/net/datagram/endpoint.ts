@@ -115,6 +115,7 @@ export abstract class DatagramBase implements DatagramEndpoint {
   local: Name | null = null;
   remote: Name | null = null;
   optionValue = 0;
+  readonly icmp6Filter: Uint32Array | null = null;
   /** The path to the last destination. */
   protected path: NetPath | null = null;
   /** What bind gave, which disconnecting goes back to. */

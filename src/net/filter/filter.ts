@@ -36,7 +36,7 @@ import { type Membership, STATE_NEW, Tracker } from './track.ts';
 import { View } from './view.ts';
 
 /** What a table costs for each of its bytes, with the rules that were read out of it. */
-const TABLE_COST = 4;
+const TABLE_COST = 8;
 
 /** Tables of one family. */
 class Family {
@@ -126,6 +126,17 @@ export class Filter implements PacketHooks, TargetRunner, Situation {
     return 0;
   }
 
+  /** The stack is at its end: what was kept is given back. */
+  clear(): void {
+    this.stack.hooks = null;
+    this.tracker.clear();
+    for (const family of [this.v4, this.v6]) {
+      for (const table of family.tables.values()) this.stack.memory.give(table.bytes.length * TABLE_COST);
+      family.tables.clear();
+      family.settle();
+    }
+  }
+
   private family(packet: Packet): Family {
     return packet.dst.isV4 ? this.v4 : this.v6;
   }
@@ -190,7 +201,13 @@ export class Filter implements PacketHooks, TargetRunner, Situation {
     const before = packet.dst;
     if (!this.preRouting(packet)) return false;
     if (!packet.dst.equals(before) && this.addresses.isLocal(packet.dst)) {
-      if (this.input(packet)) deliverOwn(this.stack, packet, true);
+      if (!this.input(packet)) return false;
+      // Of a packet for somebody else nobody has looked for the transport yet.
+      if (packet.l4 === 0) {
+        packet.l4 = this.view.l4;
+        packet.protocol = this.view.protocol;
+      }
+      deliverOwn(this.stack, packet, true);
       return false;
     }
     return this.forwards(packet);
@@ -206,8 +223,9 @@ export class Filter implements PacketHooks, TargetRunner, Situation {
       mark: packet.mark,
       uid: 0,
     });
-    const out = typeof way === 'number' ? 0 : way.ifindex;
-    const v = this.aim(packet, packet.ifindex, out, -1);
+    // Its sender is told before the chain is asked: ip_forward().
+    if (typeof way === 'number' || packet.ttl <= 1) return true;
+    const v = this.aim(packet, packet.ifindex, way.ifindex, -1);
     return this.run(family.mangle, FORWARD, v) && this.run(family.filter, FORWARD, v);
   }
 

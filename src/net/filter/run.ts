@@ -18,7 +18,7 @@ import type { FilterTable, Rule } from './table.ts';
 import { STANDARD, type Target } from './target.ts';
 import type { View } from './view.ts';
 
-/** Rules that one packet may meet in a table: chains that call each other twice meet 2^n. */
+/** Rules and matches that one packet may meet in a table: chains that call each other twice meet 2^n. */
 const MOST_STEPS = 100_000;
 const IFNAMSIZ = 16;
 /** IPT_F_FRAG, IP6T_F_PROTO. */
@@ -43,6 +43,7 @@ export function runTable(
   let i = table.first[hook]!;
   for (let steps = 0; steps < MOST_STEPS; steps++) {
     const rule = rules[i]!;
+    steps += rule.matches.length;
     if (!matches(table, layout, rule, v, s)) {
       i++;
       continue;

@@ -126,57 +126,78 @@ function isPlain(layout: Layout, bytes: Uint8Array, at: number): boolean {
   return (bytes[at + layout.flags]! & ~layout.gotoFlag) === 0;
 }
 
-/** Which hooks reach each rule: mark_source_chains(). -ELOOP when chains lead back to themselves, -EINVAL. */
-function reached(
-  layout: Layout,
-  bytes: Uint8Array,
-  offsets: readonly number[],
-  index: ReadonlyMap<number, number>,
-  starts: readonly number[],
-): Uint8Array | number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const hooks = new Uint8Array(offsets.length);
-  for (let hook = 0; hook < HOOKS; hook++) {
-    if (starts[hook]! < 0) continue;
-    const bit = 1 << hook;
-    /** Chains by their first rule: 1 while they are walked, 2 when they are done. */
-    const known = new Map<number, number>();
-    const walk = (start: number, depth: number): number => {
-      if (known.get(start) === 2) return 0;
-      if (known.get(start) === 1 || depth > MOST_DEPTH) return -ELOOP;
-      known.set(start, 1);
-      for (let i = start; ; i++) {
-        if (i >= offsets.length) return -EINVAL;
-        hooks[i] = hooks[i]! | bit;
-        const at = offsets[i]!;
-        const verdict = standardVerdict(layout, bytes, view, at);
-        if (verdict === null) {
-          // The error target ends a chain's part of the block.
-          if (
-            textAt(bytes, at + view.getUint16(at + layout.targetOffset, true) + PART_NAME, PART_NAME_SIZE) ===
-            'ERROR'
-          )
-            break;
-          continue;
-        }
-        if (verdict < 0) {
-          const noMatch = view.getUint16(at + layout.targetOffset, true) === layout.size;
-          if (noMatch && isPlain(layout, bytes, at)) break;
-          continue;
-        }
-        const to = index.get(verdict);
-        if (to === undefined) return -EINVAL;
-        if (to === i + 1) continue;
-        const r = walk(to, depth + 1);
-        if (r < 0) return r;
-      }
-      known.set(start, 2);
-      return 0;
-    };
-    const r = walk(starts[hook]!, 0);
-    if (r < 0) return r;
+/** States of a rule on the walk from one hook: not met, on the way that is walked, all behind it known. */
+const MET = 1;
+const KNOWN = 2;
+
+/** The walk from every hook over what it can reach: mark_source_chains(). Each rule is met once for each hook. */
+class Walk {
+  /** Bits of hooks by rule. */
+  readonly hooks: Uint8Array;
+  private readonly layout: Layout;
+  private readonly bytes: Uint8Array;
+  private readonly view: DataView;
+  private readonly offsets: readonly number[];
+  private readonly index: ReadonlyMap<number, number>;
+  private readonly state: Uint8Array;
+
+  constructor(
+    layout: Layout,
+    bytes: Uint8Array,
+    offsets: readonly number[],
+    index: ReadonlyMap<number, number>,
+  ) {
+    this.layout = layout;
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.offsets = offsets;
+    this.index = index;
+    this.hooks = new Uint8Array(offsets.length);
+    this.state = new Uint8Array(offsets.length);
   }
-  return hooks;
+
+  /** All that a packet meets from a hook's first rule on. -ELOOP when rules lead back to themselves, -EINVAL. */
+  from(hook: number, start: number): number {
+    this.state.fill(0);
+    return this.walk(1 << hook, start, 0);
+  }
+
+  private walk(bit: number, start: number, depth: number): number {
+    const { offsets, state, hooks } = this;
+    if (depth > MOST_DEPTH) return -ELOOP;
+    let i = start;
+    for (; ; i++) {
+      if (i >= offsets.length) return -EINVAL;
+      if (state[i] === MET) return -ELOOP;
+      if (state[i] === KNOWN) break;
+      state[i] = MET;
+      hooks[i] = hooks[i]! | bit;
+      const at = offsets[i]!;
+      const verdict = standardVerdict(this.layout, this.bytes, this.view, at);
+      if (verdict === null) {
+        if (this.endsChain(at)) break;
+        continue;
+      }
+      if (verdict < 0) {
+        const noMatch = this.view.getUint16(at + this.layout.targetOffset, true) === this.layout.size;
+        if (noMatch && isPlain(this.layout, this.bytes, at)) break;
+        continue;
+      }
+      const to = this.index.get(verdict);
+      if (to === undefined) return -EINVAL;
+      if (to === i + 1) continue;
+      const r = this.walk(bit, to, depth + 1);
+      if (r < 0) return r;
+    }
+    for (let k = start; k <= i; k++) state[k] = KNOWN;
+    return 0;
+  }
+
+  /** The error target stands at the end of a chain's part of the block. */
+  private endsChain(at: number): boolean {
+    const name = at + this.view.getUint16(at + this.layout.targetOffset, true) + PART_NAME;
+    return textAt(this.bytes, name, PART_NAME_SIZE) === 'ERROR';
+  }
 }
 
 function readRule(name: string, layout: Layout, bytes: Uint8Array, at: number, hooks: number): Rule | number {
@@ -238,11 +259,15 @@ export function readTable(
     policy.push(used ? (index.get(underflow[hook]!) ?? -2) : -1);
   }
   if (first.includes(-2) || policy.includes(-2)) return -EINVAL;
-  const hooks = reached(layout, bytes, offsets, index, first);
-  if (typeof hooks === 'number') return hooks;
+  const walk = new Walk(layout, bytes, offsets, index);
+  for (let hook = 0; hook < HOOKS; hook++) {
+    if (first[hook]! < 0) continue;
+    const r = walk.from(hook, first[hook]!);
+    if (r < 0) return r;
+  }
   const rules: Rule[] = [];
   for (let i = 0; i < offsets.length; i++) {
-    const rule = readRule(name, layout, bytes, offsets[i]!, hooks[i]!);
+    const rule = readRule(name, layout, bytes, offsets[i]!, walk.hooks[i]!);
     if (typeof rule === 'number') return rule;
     const { target } = rule;
     if (target.kind === STANDARD && target.value >= 0) {

@@ -78,7 +78,9 @@ export class Tracker {
   private readonly clock: NetClock;
   private readonly memory: NetMemory;
   private readonly table = new Map<string, Tracked>();
-  private readonly all = new Set<Tracked>();
+  /** Connections that nobody answered yet, the oldest first, and the others. */
+  private readonly fresh = new Set<Tracked>();
+  private readonly answered = new Set<Tracked>();
   private sinceSweep = 0;
 
   constructor(clock: NetClock, memory: NetMemory) {
@@ -87,7 +89,7 @@ export class Tracker {
   }
 
   get count(): number {
-    return this.all.size;
+    return this.fresh.size + this.answered.size;
   }
 
   /** The connection with a tuple, unless its time is over. */
@@ -124,7 +126,10 @@ export class Tracker {
       return this.belongs(view);
     }
     const isReply = t.original.key !== key;
-    if (isReply) t.replied = true;
+    if (isReply && !t.replied) {
+      t.replied = true;
+      if (this.fresh.delete(t)) this.answered.add(t);
+    }
     this.touch(t, view, isReply);
     return new Membership(t, isReply, t.replied ? STATE_ESTABLISHED : STATE_NEW, false);
   }
@@ -151,20 +156,32 @@ export class Tracker {
   /** The first packet got through. False when the table is full, or another one was first. */
   confirm(t: Tracked): boolean {
     if (t.confirmed) return true;
-    if (++this.sinceSweep >= SWEEP_EVERY || this.all.size >= MOST) this.sweep();
-    if (this.all.size >= MOST || !this.memory.fits(BYTES)) return false;
+    if (++this.sinceSweep >= SWEEP_EVERY) this.sweep();
+    if (!this.hasRoom && !this.dropEarly()) return false;
     const [a, b] = [t.original.key, t.reply.key];
     if (this.table.has(a) || this.table.has(b)) return false;
     this.memory.take(BYTES);
     this.table.set(a, t);
     this.table.set(b, t);
-    this.all.add(t);
+    (t.replied ? this.answered : this.fresh).add(t);
     t.confirmed = true;
     return true;
   }
 
+  private get hasRoom(): boolean {
+    return this.count < MOST && this.memory.fits(BYTES);
+  }
+
+  /** Makes room by the oldest one that nobody answered: early_drop(). A flood of them shuts nobody out. */
+  private dropEarly(): boolean {
+    const [oldest] = this.fresh;
+    if (oldest === undefined) return false;
+    this.remove(oldest);
+    return this.hasRoom;
+  }
+
   private remove(t: Tracked): void {
-    if (!this.all.delete(t)) return;
+    if (!this.fresh.delete(t) && !this.answered.delete(t)) return;
     this.table.delete(t.original.key);
     this.table.delete(t.reply.key);
     this.memory.give(BYTES);
@@ -174,11 +191,12 @@ export class Tracker {
   private sweep(): void {
     this.sinceSweep = 0;
     const nowNs = this.clock.monotonicNs();
-    for (const t of this.all) if (t.expiresNs <= nowNs) this.remove(t);
+    for (const all of [this.fresh, this.answered])
+      for (const t of all) if (t.expiresNs <= nowNs) this.remove(t);
   }
 
   /** Nobody filters any more. */
   clear(): void {
-    for (const t of this.all) this.remove(t);
+    for (const all of [this.fresh, this.answered]) for (const t of all) this.remove(t);
   }
 }

@@ -34,11 +34,6 @@ export function forward(stack: Stack, packet: Packet, passed = false): void {
     counters.InAddrErrors++;
     return;
   }
-  if (packet.ttl <= 1) {
-    counters.InHdrErrors++;
-    sendIcmpError(stack, packet, isV4 ? ICMP_TIME_EXCEEDED : ICMPV6_TIME_EXCEED, 0, 0);
-    return;
-  }
   const path = findPath(stack, {
     src: packet.src,
     dst: packet.dst,
@@ -57,6 +52,11 @@ export function forward(stack: Stack, packet: Packet, passed = false): void {
     return;
   }
   if (path.broadcast || path.local) return;
+  if (packet.ttl <= 1) {
+    counters.InHdrErrors++;
+    sendIcmpError(stack, packet, isV4 ? ICMP_TIME_EXCEEDED : ICMPV6_TIME_EXCEED, 0, 0);
+    return;
+  }
   // Large and unfinished packets are split and finished by the link: they must know their transport.
   if (!isV4 && packet.l4 === 0) {
     if (walk.walk(packet.view, packet.l3, packet.end) !== WALK_GOOD) return;

@@ -20,6 +20,9 @@ const OPTION = 4;
 /** Bytes of a packet's block besides the packet: head (28), flags (8), end of options (4), length (4). */
 export const PACKET_BLOCK = 44;
 
+/** Bytes of a block that tells what is missing. */
+export const STATISTICS_BLOCK = 12 + 12 + OPTION + 8 + OPTION;
+
 const pad4 = (n: number): number => (n + 3) & ~3;
 
 function block(type: number, size: number): DataView {

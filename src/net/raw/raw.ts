@@ -1,7 +1,7 @@
 // Raw endpoints (raw(7)): packets of one protocol, IPv4's with their IP header, IPv6's without.
 
 import { EDESTADDRREQ, EFAULT, EINVAL, EMSGSIZE, EPIPE } from '../../abi/errno.ts';
-import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_RAW } from '../../abi/net/in.ts';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_MH, IPPROTO_RAW } from '../../abi/net/in.ts';
 import type { IpAddress } from '../address.ts';
 import { getIpv4 } from '../address.ts';
 import { DatagramBase, Received } from '../datagram/endpoint.ts';
@@ -67,8 +67,7 @@ export class RawProtocol {
 
 export class RawEndpoint extends DatagramBase {
   readonly protocol: number;
-  /** ICMP6_FILTER (RFC 3542, section 3.2): a bit for each type that is not wanted. */
-  readonly icmp6Filter: Uint32Array = new Uint32Array(8);
+  override readonly icmp6Filter: Uint32Array = new Uint32Array(8);
   private readonly table: RawProtocol;
 
   constructor(stack: Stack, table: RawProtocol, isV6: boolean, protocol: number, memory: NetMemory) {
@@ -77,6 +76,7 @@ export class RawEndpoint extends DatagramBase {
     this.protocol = protocol;
     if (protocol === IPPROTO_RAW) this.options.hdrIncl = 1;
     if (protocol === IPPROTO_ICMPV6) this.options.checksumAt = 2;
+    else if (protocol === IPPROTO_MH) this.options.checksumAt = 4;
   }
 
   bind(address: IpAddress, _port: number): number {
@@ -128,7 +128,8 @@ export class RawEndpoint extends DatagramBase {
     // All of it is header to the checksum, which may lie anywhere.
     const packet = new Packet(new Uint8Array(128 + bytes.length), 128);
     packet.head.set(bytes, 128);
-    packet.sum = SUM_GOOD;
+    // What is here, and with what checksum, is the caller's: it is checked as what others send.
+    packet.sum = path.local ? SUM_UNCHECKED : SUM_GOOD;
     const at = this.options.checksumAt;
     if (this.isV6 && at >= 0) {
       if (at + 2 > bytes.length) return -EINVAL;

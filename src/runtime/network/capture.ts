@@ -10,6 +10,7 @@ import {
   interfaceBlock,
   packetBlockSize,
   putPacketBlock,
+  STATISTICS_BLOCK,
   sectionBlock,
   statisticsBlock,
   wholeBlocks,
@@ -24,6 +25,8 @@ import { STATUS_USAGE, StartError } from '../options.ts';
 /** What waits to be written, and how much of it is written at once. */
 const BUFFER_BYTES = 2 << 20;
 const FLUSH_BYTES = 64 << 10;
+/** A statistics block has its place at all times: how many are missing is told also by a buffer that is full. */
+const ROOM_BYTES = BUFFER_BYTES - STATISTICS_BLOCK;
 /** Packets are in the file this soon. */
 const FLUSH_NS = 100e6;
 /** A guest can send as much as it likes: the file ends somewhere. */
@@ -110,8 +113,9 @@ export class Capture implements PacketTap, TimerTarget {
       this.end(`it has ${MOST_BYTES >> 20} MiB: the capture ends here`);
       return false;
     }
-    if (this.used + size > BUFFER_BYTES) this.flush();
-    if (this.used + size <= BUFFER_BYTES) return true;
+    if (this.used + size > ROOM_BYTES) this.flush();
+    if (this.fd < 0) return false;
+    if (this.used + size <= ROOM_BYTES) return true;
     this.dropped++;
     return false;
   }
@@ -156,14 +160,14 @@ export class Capture implements PacketTap, TimerTarget {
     if (this.timer.armed) this.time.cancel(this.timer);
     closeSync(this.fd);
     this.fd = -1;
+    this.used = 0;
   }
 
   close(): void {
     if (this.fd < 0) return;
     if (this.dropped > 0) {
       complain(`vedette: --pcap ${this.file}: ${this.dropped} packets are missing: its reader is slow\n`);
-      const block = statisticsBlock(0, this.time.realtimeSec(), this.time.realtimeNsec, this.dropped);
-      if (this.used + block.length <= BUFFER_BYTES) this.add(block);
+      this.add(statisticsBlock(0, this.time.realtimeSec(), this.time.realtimeNsec, this.dropped));
     }
     this.flush();
     // Nobody else waits any more: what a reader has not taken yet it gets, if it takes it.
@@ -171,7 +175,10 @@ export class Capture implements PacketTap, TimerTarget {
       Atomics.wait(sleeper, 0, 0, LAST_WAIT_MS);
       this.flush();
     }
-    if (this.fd >= 0) this.release();
+    if (this.fd < 0) return;
+    if (this.used > 0)
+      complain(`vedette: --pcap ${this.file}: its end is missing: its reader does not take it\n`);
+    this.release();
   }
 }
 

@@ -123,6 +123,15 @@ export const NET_SYSCTLS: readonly NetSysctl[] = [
     INT_MAX,
   ),
   number(
+    'ipv6/conf/all/forwarding',
+    (ns) => (ns.net.ip6Forwarding ? 1 : 0),
+    (ns, v) => {
+      ns.net.ip6Forwarding = v !== 0;
+    },
+    0,
+    INT_MAX,
+  ),
+  number(
     'ipv4/ip_default_ttl',
     (ns) => ns.net.defaultTtl,
     (ns, v) => {

@@ -102,6 +102,7 @@ function addressOf(a: HostAddress): IpAddress {
 export class HostDatagram implements DatagramEndpoint, HostPollTarget, Deliver, ControlSink {
   owner: EndpointOwner | null = null;
   optionValue = 0;
+  readonly icmp6Filter: Uint32Array | null = null;
   private readonly relays: Relays;
   private readonly family: number;
   private readonly protocol: number;

@@ -31,7 +31,6 @@ import {
   SO_RCVBUF,
   SO_SNDBUF,
   SOCK_RAW,
-  SOL_RAW,
   SOL_SOCKET,
 } from '../../../abi/net/socket.ts';
 import { TCP_CLOSE, TCP_ESTABLISHED } from '../../../abi/net/tcp.ts';
@@ -49,9 +48,10 @@ import { InetSocket } from './inet.ts';
 import { getIpOption, isIpLevel, setIpOption } from './ip_options.ts';
 import { NO_MEMBERSHIP, setMembership } from './multicast.ts';
 import type { InetNamespace } from './namespace.ts';
+import { getRawOption, isRawOption, setRawOption } from './raw_options.ts';
 import { getInetSocketOption, setInetSocketOption } from './so_options.ts';
 import { orLoopback, readIn, readIn6, readPeer, told, writeName } from './sockaddr.ts';
-import { getRawOption, getUdpOption, SkippingSink, setRawOption, setUdpOption } from './udp_options.ts';
+import { getUdpOption, SkippingSink, setUdpOption } from './udp_options.ts';
 
 /** Longest datagram that the length of UDP's header can tell. */
 const MOST_BYTES = 0xffff;
@@ -309,14 +309,16 @@ export class InetDatagram extends InetSocket {
   override getsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
     if (level === SOL_SOCKET) return getInetSocketOption(ctx, this, name, len);
     if (level === IPPROTO_UDP && this.protocol === IPPROTO_UDP) return getUdpOption(this, name, len);
-    if (level === SOL_RAW && this.type === SOCK_RAW) return getRawOption(this, name, len);
-    return isIpLevel(this, level) ? getIpOption(this, level, name, len) : -ENOPROTOOPT;
+    if (isRawOption(this, level, name)) return getRawOption(this, level, name, len);
+    if (isIpLevel(this, level)) return getIpOption(this, level, name, len);
+    // do_ip_getsockopt() has an errno of its own.
+    return this.v6 ? -ENOPROTOOPT : -EOPNOTSUPP;
   }
 
   override setsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
     if (level === SOL_SOCKET) return setInetSocketOption(ctx, this, name, len);
     if (level === IPPROTO_UDP && this.protocol === IPPROTO_UDP) return setUdpOption(this, name, len);
-    if (level === SOL_RAW && this.type === SOCK_RAW) return setRawOption(this, name, len);
+    if (isRawOption(this, level, name)) return setRawOption(this, level, name, len);
     if (!isIpLevel(this, level)) return -ENOPROTOOPT;
     const r = setMembership(this, this.endpoint, level, name, len);
     return r === NO_MEMBERSHIP ? setIpOption(ctx, this, level, name, len) : r;

@@ -221,6 +221,7 @@ export class StackPort implements SocketStack, NetTimerTarget {
   private removeLinks(): void {
     const { stack } = this;
     stack.ended = true;
+    this.filters?.clear();
     for (const link of [...stack.links.values()]) {
       if (stack.links.get(link.ifindex) !== link) continue;
       if (link === stack.loopback) stack.setUp(link, false);

@@ -45,6 +45,7 @@ import { InetSocket } from './inet.ts';
 import { getIpOption, isIpLevel, setIpOption } from './ip_options.ts';
 import { NO_MEMBERSHIP, setMembership } from './multicast.ts';
 import type { InetNamespace } from './namespace.ts';
+import { getOriginalOption } from './original_option.ts';
 import { getInetSocketOption, setInetSocketOption } from './so_options.ts';
 import { orLoopback, readPeer, told } from './sockaddr.ts';
 import { checkStreamControl } from './stream_control.ts';
@@ -334,10 +335,16 @@ export class InetStream extends InetSocket {
     return ctx.mem.copyOutExact(arg, scratch, 0, 4);
   }
 
+  override getLargeOption(ctx: VfsContext, level: number, name: number, addr: number, len: number): number {
+    return getOriginalOption(ctx, this, level, name, addr, len);
+  }
+
   override getsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
     if (level === SOL_SOCKET) return getInetSocketOption(ctx, this, name, len);
     if (level === IPPROTO_TCP) return getTcpOption(this.endpoint, name, len);
-    return isIpLevel(this, level) ? getIpOption(this, level, name, len) : -ENOPROTOOPT;
+    if (isIpLevel(this, level)) return getIpOption(this, level, name, len);
+    // do_ip_getsockopt() has an errno of its own.
+    return this.v6 ? -ENOPROTOOPT : -EOPNOTSUPP;
   }
 
   override setsockopt(ctx: VfsContext, level: number, name: number, len: number): number {

@@ -1,9 +1,7 @@
-// Options of udp(7) and raw(7), and a sink that leaves out what a peek has seen.
+// Options of udp(7), and a sink that leaves out what a peek has seen.
 
-import { EINVAL, ENOPROTOOPT, EOPNOTSUPP } from '../../../abi/errno.ts';
-import { ICMP_FILTER } from '../../../abi/net/icmp.ts';
-import { IPPROTO_ICMP, IPPROTO_UDP } from '../../../abi/net/in.ts';
-import { SOL_RAW } from '../../../abi/net/socket.ts';
+import { EINVAL, ENOPROTOOPT } from '../../../abi/errno.ts';
+import { IPPROTO_UDP } from '../../../abi/net/in.ts';
 import { UDP_CORK, UDP_GRO, UDP_NO_CHECK6_RX, UDP_NO_CHECK6_TX, UDP_SEGMENT } from '../../../abi/net/tcp.ts';
 import type { ByteSink } from '../../../net/endpoint.ts';
 import { countUnsupported } from '../../base/log.ts';
@@ -45,20 +43,6 @@ export function getUdpOption(s: IpOptionsOf, name: number, len: number): number 
   }
   countUnsupported(`getsockopt IPPROTO_UDP ${name}`);
   return -ENOPROTOOPT;
-}
-
-/** ICMP_FILTER, of raw ICMP sockets alone: raw_seticmpfilter(). */
-export function setRawOption(s: IpOptionsOf, name: number, len: number): number {
-  if (name !== ICMP_FILTER) return -ENOPROTOOPT;
-  if (s.protocol !== IPPROTO_ICMP) return -EOPNOTSUPP;
-  if (len < 4) return -EINVAL;
-  return tellOption(s, SOL_RAW, name, scratchView.getInt32(0, true), false);
-}
-
-export function getRawOption(s: IpOptionsOf, name: number, len: number): number {
-  if (name !== ICMP_FILTER) return -ENOPROTOOPT;
-  if (s.protocol !== IPPROTO_ICMP) return -EOPNOTSUPP;
-  return putIntOption(s.set.get(optionKey(SOL_RAW, name)) ?? 0, len);
 }
 
 /** SO_PEEK_OFF: passes on what lies behind the first bytes of a datagram. */
