@@ -17,6 +17,8 @@ import { HostBuffer } from './buffer.ts';
 import { hostCall } from './syscall.ts';
 
 /** The bits of LANDLOCK_ACCESS_FS_*, of which each version of the interface knows one or more from below. */
+/** Of struct landlock_ruleset_attr as Linux 6.12 has it; earlier ones are shorter, and take zeros behind their end. */
+const ATTR_SIZE = 24;
 const FS_BITS = [0, 13, 14, 15, 15];
 const MOST_FS_BITS = 16;
 /** What can be allowed of something that is no directory. */
@@ -58,12 +60,12 @@ export class Ruleset {
   /** A ruleset of that version of the interface about LANDLOCK_ACCESS_FS_*, LANDLOCK_ACCESS_NET_* and LANDLOCK_SCOPE_*; or -errno. */
   static create(abi: number, files: number, net: number, scopes: number): Ruleset | number {
     const handled = files & ((1 << (FS_BITS[abi] ?? MOST_FS_BITS)) - 1);
-    const attr = HostBuffer.alloc(L.SIZEOF_LANDLOCK_RULESET_ATTR);
+    const attr = HostBuffer.alloc(ATTR_SIZE);
     putU64(attr.view, L.LANDLOCK_RULESET_ATTR_HANDLED_ACCESS_FS, handled);
     putU64(attr.view, L.LANDLOCK_RULESET_ATTR_HANDLED_ACCESS_NET, abi >= ABI_OF_NET ? net : 0);
     putU64(attr.view, L.LANDLOCK_RULESET_ATTR_SCOPED, abi >= ABI_OF_SCOPES ? scopes : 0);
     // Older kernels take what they do not know as long as it is 0.
-    const fd = hostCall(SYS_landlock_create_ruleset, attr.addr, L.SIZEOF_LANDLOCK_RULESET_ATTR, 0);
+    const fd = hostCall(SYS_landlock_create_ruleset, attr.addr, ATTR_SIZE, 0);
     return fd < 0 ? fd : new Ruleset(fd, handled);
   }
 

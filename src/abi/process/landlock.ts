@@ -28,7 +28,6 @@ export const LANDLOCK_SCOPE_SIGNAL = 0x2;
 export const LANDLOCK_RULESET_ATTR_HANDLED_ACCESS_FS = 0;
 export const LANDLOCK_RULESET_ATTR_HANDLED_ACCESS_NET = 8;
 export const LANDLOCK_RULESET_ATTR_SCOPED = 16;
-export const SIZEOF_LANDLOCK_RULESET_ATTR = 24;
 
 /** Layout of struct landlock_path_beneath_attr. */
 export const LANDLOCK_PATH_BENEATH_ATTR_ALLOWED_ACCESS = 0;
