@@ -41,7 +41,7 @@ function specOf(bundle: string): Spec {
     const { code } = error as NodeJS.ErrnoException;
     throw new RuntimeError(
       code === 'ENOENT'
-        ? `JSON specification file ${join(bundle, 'config.json')} not found; fix: --bundle DIR, or vedette spec`
+        ? `JSON specification file ${join(bundle, 'config.json')} not found; fix: --bundle DIR, or vedette spec; a program runs by: vedette do -- CMD`
         : `config.json: ${(error as Error).message}`,
     );
   }
