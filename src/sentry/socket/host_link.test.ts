@@ -214,12 +214,19 @@ async function ttlExceeded(w: World): Promise<void> {
   execFileSync('ip', ['route', 'add', '10.88.0.0/24', 'via', OURS4]);
   execFileSync('ip', ['route', 'add', '10.99.0.0/24', 'via', OURS4]);
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
-  const { text } = await run('ping', ['-n', '-c', '1', '-t', '1', '-W', '5', '10.88.0.9']);
-  assert.match(text, new RegExp(`From ${OURS4.replaceAll('.', '\\.')} icmp_seq=1 Time to live exceeded`));
   const { Route } = await import('../../net/ip/routes.ts');
-  const route = new Route(parseAddress('10.99.0.0')!, 24, w.stack.linkByName('eth0')!.ifindex);
-  route.gateway = parseAddress(LINUX4)!;
-  assert.equal(w.stack.routes.add(route), 0);
+  const back = (net: string) => {
+    const route = new Route(parseAddress(net)!, 24, w.stack.linkByName('eth0')!.ifindex);
+    route.gateway = parseAddress(LINUX4)!;
+    assert.equal(w.stack.routes.add(route), 0);
+  };
+  const ping = async () => (await run('ping', ['-n', '-c', '1', '-t', '1', '-W', '5', '10.88.0.9'])).text;
+  const says = (what: string) => new RegExp(`From ${OURS4.replaceAll('.', '\\.')} icmp_seq=1 ${what}`);
+  // As Linux: the way is looked for before the TTL is looked at.
+  assert.match(await ping(), says('Destination Net Unreachable'));
+  back('10.88.0.0');
+  assert.match(await ping(), says('Time to live exceeded'));
+  back('10.99.0.0');
   const e = w.stack.udp.open(false);
   e.setOption(IPPROTO_IP, IP_RECVERR, 1);
   e.setOption(IPPROTO_IP, IP_TTL, 1);

@@ -162,8 +162,13 @@ function inside(): void {
       [IPPROTO_TCP, TCP_KEEPCNT, 1],
     ] as const)
       assert.equal(ours.endpoint.setOption(level, name, value), 0);
+    // One after the other: a probe tells the one who gets it that it need not send one itself.
+    const probed = () => new Promise((done) => setTimeout(done, 2500));
+    await probed();
+    assert.equal(ours.endpoint.setOption(SOL_SOCKET, SO_KEEPALIVE, 0), 0);
     theirs.socket.setKeepAlive(true, 1000);
-    await new Promise((done) => setTimeout(done, 2500));
+    await probed();
+    assert.equal(ours.endpoint.setOption(SOL_SOCKET, SO_KEEPALIVE, 1), 0);
     assert.equal(ours.error, 0);
     assert.equal(theirs.error, '');
     const ask = w.tshark();
