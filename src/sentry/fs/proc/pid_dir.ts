@@ -1,7 +1,6 @@
 // /proc/PID and /proc/PID/task/TID: the table of their files. proc(5).
 
 import { EINVAL, ENOENT, EPERM } from '../../../abi/errno.ts';
-import { S_IFDIR, S_IFMT } from '../../../abi/fs/stat.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { DT_DIR, direntType } from '../../vfs/dirent.ts';
@@ -112,21 +111,53 @@ class ExeLink extends PlaceLink {
   }
 }
 
+type Maker = (fs: FileSystem, target: Target, net: NetTables) => Inode;
+
+/** What is in /proc/PID/task/TID: most of it is never looked at, so each inode is made when somebody does. */
+const OF_THREAD: ReadonlyMap<string, Maker> = new Map<string, Maker>([
+  ['cwd', (fs, target) => new PlaceLink(fs, target, (t) => t.fs.cwd)],
+  ['exe', (fs, target) => new ExeLink(fs, target)],
+  ['root', (fs, target) => new PlaceLink(fs, target, (t) => t.fs.root)],
+  ['fd', (fs, target) => new FdDir(fs, target)],
+  ['fdinfo', (fs, target) => new FdInfoDir(fs, target)],
+  ['ns', (fs, target) => new NsDir(fs, target)],
+  ['net', (fs, target, net) => new NetDir(fs, target, net)],
+  ...makersOf(COMMON),
+]);
+
+/** The same of /proc/PID. */
+const OF_PROCESS: ReadonlyMap<string, Maker> = new Map<string, Maker>([
+  ...OF_THREAD,
+  ['task', (fs, target, net) => new TaskListDir(fs, target, net)],
+  ...makersOf(PROCESS_ONLY),
+]);
+
+function makersOf(files: readonly PidFile[]): [string, Maker][] {
+  return files.map((file) => [file.name, (fs, target) => new PidFileInode(fs, target, file)]);
+}
+
+/** fd, fdinfo, ns and net. */
+const DIRS_OF_THREAD = 4;
+
 /** The files, links and directories of one thread. Their inodes live as long as the directory's. */
 class ThreadDir extends PidDirInode {
-  protected readonly table: Map<string, Inode> = new Map();
+  private readonly net: NetTables;
+  private readonly makers: ReadonlyMap<string, Maker>;
+  private readonly made: Map<string, Inode> = new Map();
 
-  constructor(fs: FileSystem, target: Target, net: NetTables) {
+  constructor(fs: FileSystem, target: Target, net: NetTables, makers = OF_THREAD) {
     super(fs, target);
-    this.table.set('cwd', new PlaceLink(fs, target, (t) => t.fs.cwd));
-    this.table.set('exe', new ExeLink(fs, target));
-    this.table.set('root', new PlaceLink(fs, target, (t) => t.fs.root));
-    this.table.set('fd', new FdDir(fs, target));
-    this.table.set('fdinfo', new FdInfoDir(fs, target));
-    this.table.set('ns', new NsDir(fs, target));
-    this.table.set('net', new NetDir(fs, target, net));
-    for (const f of COMMON) this.table.set(f.name, new PidFileInode(fs, target, f));
-    this.nlink = 2 + [...this.table.values()].filter((i) => (i.mode & S_IFMT) === S_IFDIR).length;
+    this.net = net;
+    this.makers = makers;
+    this.nlink = 2 + DIRS_OF_THREAD;
+  }
+
+  private inode(name: string): Inode | undefined {
+    let inode = this.made.get(name);
+    if (inode !== undefined) return inode;
+    inode = this.makers.get(name)?.(this.fs, this.target, this.net);
+    if (inode !== undefined) this.made.set(name, inode);
+    return inode;
   }
 
   /** Linux marks these directories, and none below them, immutable: not even root may write to them. */
@@ -135,12 +166,15 @@ class ThreadDir extends PidDirInode {
   }
 
   override lookup(_ctx: VfsContext, name: string): Inode | number {
-    return this.target.task() === null ? -ENOENT : (this.table.get(name) ?? -ENOENT);
+    return this.target.task() === null ? -ENOENT : (this.inode(name) ?? -ENOENT);
   }
 
   override *entries(): Iterable<SyntheticEntry> {
     if (this.target.task() === null) return;
-    for (const [name, inode] of this.table) yield { name, ino: inode.ino, type: direntType(inode.mode) };
+    for (const name of this.makers.keys()) {
+      const inode = this.inode(name)!;
+      yield { name, ino: inode.ino, type: direntType(inode.mode) };
+    }
   }
 }
 
@@ -190,10 +224,7 @@ class TaskListDir extends PidDirInode {
 /** /proc/PID. */
 export class ProcessDir extends ThreadDir {
   constructor(fs: FileSystem, task: Task, net: NetTables) {
-    const target = new Target(task, true);
-    super(fs, target, net);
-    this.table.set('task', new TaskListDir(fs, target, net));
-    for (const f of PROCESS_ONLY) this.table.set(f.name, new PidFileInode(fs, target, f));
+    super(fs, new Target(task, true), net, OF_PROCESS);
     this.nlink++;
   }
 }

@@ -4,11 +4,14 @@
 // Waiting has two phases: a short spin over the states of running threads, as long as a cpu is free for it, then one sleep
 // for the kernel's descriptors, the threads' event counter and the deaths of their processes together.
 
+import { FUTEX_WAKE } from '../../../abi/ipc/futex.ts';
+import { SYS_futex } from '../../../abi/syscall.ts';
 import { monotonicNs } from '../../../host/clock.ts';
+import { hostCall3 } from '../../../host/syscall.ts';
 import { sleepsInCall, threadCpuNs } from '../../../host/threads.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import type { HostWait } from './host_wait.ts';
-import { C_SPINS, C_WANTS, WANTS_RING, WANTS_WAKE } from './line.ts';
+import { C_SPINS, C_WANTS, H_ASLEEP, H_STATE, WANTS_RING, WANTS_WAKE } from './line.ts';
 import { Placement } from './placement.ts';
 import { ReadyRing } from './ready_ring.ts';
 import type { Handed, HostThread } from './thread.ts';
@@ -276,7 +279,10 @@ export class HandOver<C extends Handed> {
 
   /** Guest threads may spin for an answer while every runnable thread, and the Sentry, has a cpu. */
   private allowSpins(): void {
-    const spins = this.placement.guestsMaySpin(this.running.length) ? GUEST_SPINS : 0;
+    this.setSpins(this.placement.guestsMaySpin(this.running.length) ? GUEST_SPINS : 0);
+  }
+
+  private setSpins(spins: number): void {
     const at = this.controlAt + C_SPINS / 4;
     if (this.control[at] !== spins) this.control[at] = spins;
   }
@@ -316,9 +322,23 @@ export class HandOver<C extends Handed> {
   }
 
   /**
-   * Waits for the report of one thread, which only has a trap to make, while all others wait; false after `limitNs`, or
-   * when it does something else meanwhile. The Sentry sleeps: the thread may need this very cpu. What others report is
-   * found by the next scan.
+   * Answers one thread with `state`, upon which it only has a trap to make, and waits for its report, while all others
+   * wait; false as in awaitReport().
+   */
+  ask(thread: HostThread, state: number, limitNs: number): boolean {
+    // On our cpu it would spin for an answer, and so keep us from giving it.
+    if (!this.placement.isBeside(thread)) this.setSpins(0);
+    Atomics.store(thread.words, thread.at, state);
+    // Whatever it says: it would make us wait.
+    hostCall3(SYS_futex, thread.hostAddr + H_STATE, FUTEX_WAKE, 1);
+    const reported = this.awaitReport(thread, limitNs);
+    this.allowSpins();
+    return reported;
+  }
+
+  /**
+   * Waits for the report of one thread; false after `limitNs`, or when it does something else meanwhile. The Sentry sleeps:
+   * the thread may need this very cpu. What others report is found by the next scan.
    */
   awaitReport(thread: HostThread, limitNs: number): boolean {
     const { host } = this;
@@ -361,6 +381,13 @@ export class HandOver<C extends Handed> {
       'times at home, for want of cpus': this.placement.homeTimes,
     };
   }
+}
+
+/** Sets the state that a thread waits for, and wakes it. */
+export function answer(thread: HostThread, state: number): void {
+  Atomics.store(thread.words, thread.at, state);
+  if (Atomics.load(thread.words, thread.at + H_ASLEEP / 4) !== 0)
+    hostCall3(SYS_futex, thread.hostAddr + H_STATE, FUTEX_WAKE, 1);
 }
 
 function hasReported(thread: HostThread): boolean {

@@ -7,6 +7,8 @@ export interface HostThread {
   /** Its line (line.ts): the memory, and the index of the first word, which is the state. */
   readonly words: Int32Array;
   readonly at: number;
+  /** Where the Sentry has it mapped. */
+  readonly hostAddr: number;
   /** Placement: where it may run (placement.ts), when it last ran, and short runs since. */
   place: number;
   resumedNs: number;

@@ -1,13 +1,11 @@
 // SystrapContext: a guest thread's registers, on the Sentry's side only, and the slot of the host thread that runs them.
 
 import { EAGAIN, ENOSYS } from '../../../abi/errno.ts';
-import { FUTEX_WAKE } from '../../../abi/ipc/futex.ts';
-import { SYS_futex, SYS_tgkill } from '../../../abi/syscall.ts';
+import { SYS_tgkill } from '../../../abi/syscall.ts';
 import { hostCall3 } from '../../../host/syscall.ts';
 import { processCpuNs, threadCpuNs } from '../../../host/threads.ts';
-import type { HandOver } from '../handover/handover.ts';
+import { answer, type HandOver } from '../handover/handover.ts';
 import {
-  H_ASLEEP,
   H_NUMBER,
   H_SEQ,
   H_STATE,
@@ -184,9 +182,7 @@ export class SystrapContext implements Context, Handed, RegsSource, SlotUser {
   /** Sets the state that the thread waits for, and wakes it. */
   private signal(slot: HostSlot, state: number): void {
     slot.parked = false;
-    Atomics.store(this.words, this.stateAt, state);
-    if (Atomics.load(this.words, slot.at + H_ASLEEP / 4) !== 0)
-      hostCall3(SYS_futex, slot.hostAddr + H_STATE, FUTEX_WAKE, 1);
+    answer(slot, state);
   }
 
   /** RegsSource: what the call did not bring along. */
@@ -213,8 +209,8 @@ export class SystrapContext implements Context, Handed, RegsSource, SlotUser {
     this.regs.fill();
     this.regs.changed = true;
     if (this.process!.broken !== 0) return false;
-    this.signal(slot, STATE_TRAP);
-    this.handover.awaitReport(slot, FRAME_LIMIT_NS);
+    slot.parked = false;
+    this.handover.ask(slot, STATE_TRAP, FRAME_LIMIT_NS);
     const state = Atomics.load(this.words, this.stateAt);
     if ((state === STATE_EVENT || state === STATE_TRAPPED) && slot.locateFrame()) return true;
     this.process!.end();
@@ -227,8 +223,8 @@ export class SystrapContext implements Context, Handed, RegsSource, SlotUser {
    */
   private saveXstate(slot: HostSlot): boolean {
     if (this.process!.broken !== 0) return false;
-    this.signal(slot, STATE_SAVE);
-    this.handover.awaitReport(slot, FRAME_LIMIT_NS);
+    slot.parked = false;
+    this.handover.ask(slot, STATE_SAVE, FRAME_LIMIT_NS);
     const state = Atomics.load(this.words, this.stateAt);
     if (state === STATE_CALL) return true;
     this.regs.fill();

@@ -1,9 +1,7 @@
 // ProcessPool: stub processes whose guests are gone, emptied for the next ones: that is what makes fork and exec cheap. A
 // process is kept only when it is certain that nothing of the guest before is left in it, neither to be read nor to act.
 
-import { FUTEX_WAKE } from '../../../abi/ipc/futex.ts';
-import { SYS_futex, SYS_munmap } from '../../../abi/syscall.ts';
-import { hostCall } from '../../../host/syscall.ts';
+import { SYS_munmap } from '../../../abi/syscall.ts';
 import { STATE_RUN } from '../handover/line.ts';
 import type { HostThread } from '../handover/thread.ts';
 import { GUEST_TOP, PATCH_TABLE_ADDR, PATCH_TABLE_SIZE } from '../platform.ts';
@@ -24,7 +22,7 @@ export interface PoolHost {
   readonly initialXstate: Uint8Array;
   readonly handover: {
     readonly placement: { bringHome(thread: HostThread): void };
-    awaitReport(thread: HostThread, limitNs: number): boolean;
+    ask(thread: HostThread, state: number, limitNs: number): boolean;
   };
   runOrders(process: HostProcess): number;
 }
@@ -95,9 +93,7 @@ export class ProcessPool {
     for (const slot of process.idle) {
       if (!slot.sendToTrap(platform.stub.trapAddr, platform.initialXstate)) return false;
       platform.handover.placement.bringHome(slot);
-      Atomics.store(slot.words, slot.at, STATE_RUN);
-      hostCall(SYS_futex, slot.hostAddr, FUTEX_WAKE, 1);
-      if (!platform.handover.awaitReport(slot, CLEANSE_LIMIT_NS) || !slot.locateFrame() || !slot.noteTop())
+      if (!platform.handover.ask(slot, STATE_RUN, CLEANSE_LIMIT_NS) || !slot.locateFrame() || !slot.noteTop())
         return false;
     }
     return true;

@@ -12,7 +12,14 @@
 // them, and stay with the process when it is emptied.
 
 import { MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ } from '../../../abi/memory/mman.ts';
-import { SYS_mmap, SYS_rt_sigreturn } from '../../../abi/syscall.ts';
+import {
+  SYS_clone,
+  SYS_clone3,
+  SYS_fork,
+  SYS_mmap,
+  SYS_rt_sigreturn,
+  SYS_vfork,
+} from '../../../abi/syscall.ts';
 import { putU64 } from '../../../abi/u64.ts';
 import { isSignalFrame } from '../../../elf/eh_frame.ts';
 import { PAGE_SIZE, pageDown } from '../../base/page.ts';
@@ -40,6 +47,12 @@ const LOOK_AFTER = 4;
 /** 2 ** 32 over the golden ratio: its multiples spread evenly and repeat no period. */
 const GOLDEN = 0x9e37_79b9;
 const GIVEN_UP = 1e9;
+
+/**
+ * Calls for which a trap costs less than a patched call: the child gets the caller's extended state, which a signal frame
+ * brings along, while a thread in a patched call has to be woken to save it.
+ */
+const NEEDS_FRAME: ReadonlySet<number> = new Set([SYS_clone, SYS_fork, SYS_vfork, SYS_clone3]);
 
 const text = new Uint8Array(JUMP_SIZE);
 const textView = new DataView(text.buffer);
@@ -123,7 +136,8 @@ export class CallSites {
   trapped(target: PatchTarget, nr: number, ret: number): boolean {
     const counts = this.traps;
     const before = counts.get(ret) ?? 0;
-    if (before === GIVEN_UP || (before === 0 && counts.size >= MAX_COUNTED)) return false;
+    if (before === GIVEN_UP || (before === 0 && counts.size >= MAX_COUNTED) || NEEDS_FRAME.has(nr))
+      return false;
     const n = before + (this.total <= LOOK_AT_FIRST ? 1 : LOOK_AFTER);
     counts.set(ret, n);
     if (n < TRAPS_BEFORE) return false;
