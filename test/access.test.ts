@@ -30,9 +30,8 @@ const caller = {
   LC_TIME: 'C',
   LC_MESSAGES: 'C',
 };
-// Without the -- Node.js takes --env-file for its own flag; the command itself starts it so.
 const inside = (flags: readonly string[], script: string): Promise<RunResult> =>
-  runNative([vedette[0]!, '--', ...vedette.slice(1), ...flags, '--', 'sh', '-c', script], {
+  runNative([...vedette, ...flags, '--', 'sh', '-c', script], {
     env: caller,
     cwd: work,
   });

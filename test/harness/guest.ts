@@ -15,17 +15,22 @@ import {
 } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants, tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { NODE_FLAGS } from '../../src/sdk/flags.ts';
 
 /** The compiled tree that this module belongs to. */
 export const distDir = resolve(import.meta.dirname, '../..');
 export const repoDir = findRepo(distDir);
 export const guestDir = join(repoDir, 'test/guest');
 
-/** How a command starts inside Vedette; VEDETTE_FLAGS adds flags for every run, such as `--platform=ptrace`. */
+/**
+ * How a command starts inside Vedette, with Node.js's flags as for users; VEDETTE_FLAGS adds flags for every run, such as
+ * `--platform=ptrace`.
+ */
 const bundled = join(distDir, 'vedette.cjs');
 export const vedette = [
   process.execPath,
+  ...NODE_FLAGS,
   existsSync(bundled) ? bundled : join(distDir, 'src/cli/main.js'),
   'do',
 ];
@@ -229,29 +234,48 @@ export function runInside(argv: string[], options: RunOptions = {}): Promise<Run
   return runNative([...vedette, ...extraBeside(flags), ...flags, '--', ...argv], options);
 }
 
-/** Compiles test/guest/<program>.c, once per content; a first line `// build: FLAGS` adds flags. */
-export async function compileGuest(program: string): Promise<string> {
+/** Compiles test/guest/<program>.c; a first line `// build: FLAGS` adds flags. */
+export function compileGuest(program: string): Promise<string> {
   const source = join(guestDir, `${program}.c`);
   const text = readFileSync(source, 'utf8');
   const flags = [...compileFlags, ...(/^\/\/ build: (.*)/.exec(text)?.[1]?.split(' ') ?? [])];
-  const hash = createHash('sha256');
-  hash.update(text).update(flags.join('\0'));
-  const included = [...text.matchAll(/^#include "(.*)"/gm)].map((match) => match[1]!);
-  for (const name of new Set([...included, 'check.h'])) hash.update(readFileSync(join(guestDir, name)));
+  const included = [...text.matchAll(/^#include "(.*)"/gm)].map((match) => join(guestDir, match[1]!));
+  return compileC(source, flags, [...included, join(guestDir, 'check.h')]);
+}
+
+/** Those that are being compiled. */
+const compiling = new Map<string, Promise<void>>();
+
+/** Compiles a file of C, once per content, into a folder that later runs find too; `included` are what else it is made of. */
+export async function compileC(
+  source: string,
+  flags: readonly string[],
+  included: readonly string[] = [],
+): Promise<string> {
+  const program = basename(source, '.c');
+  const hash = createHash('sha256').update(flags.join('\0'));
+  for (const file of [source, ...new Set(included)]) hash.update(readFileSync(file));
   const cache = process.env.VEDETTE_TEST_CACHE ?? join(tmpdir(), `vedette-guests-${process.getuid!()}`);
-  mkdirSync(cache, { recursive: true, mode: 0o755 });
-  const binary = join(cache, `${program}-${hash.digest('hex').slice(0, 16)}`);
+  const folder = join(cache, `${program}.${hash.digest('hex').slice(0, 16)}`);
+  const binary = join(folder, program);
   if (existsSync(binary)) return binary;
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
   for (const old of readdirSync(cache)) {
-    if (old.startsWith(`${program}-`) && old.length === program.length + 17)
-      rmSync(join(cache, old), { force: true });
+    const isOld = old.startsWith(`${program}.`) && old.length === basename(folder).length;
+    if (isOld && old !== basename(folder)) rmSync(join(cache, old), { recursive: true, force: true });
   }
+  const made = compiling.get(binary) ?? compile(source, binary, flags);
+  compiling.set(binary, made);
+  await made;
+  return binary;
+}
+
+async function compile(source: string, binary: string, flags: readonly string[]): Promise<void> {
   // Renamed into place, so that two test runs at once never execute half a file.
   const partial = `${binary}.${process.pid}`;
   const result = await runNative(['gcc', source, '-o', partial, ...flags], { timeoutMs: 120_000 });
-  if (result.status !== 0) throw new Error(`${program}.c does not compile:\n${result.stderr}`);
+  if (result.status !== 0) throw new Error(`${source} does not compile:\n${result.stderr}`);
   renameSync(partial, binary);
-  return binary;
 }
 
 /** What differs between two results, as text for a failure message; empty when nothing does. */

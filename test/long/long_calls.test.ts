@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { repoDir, runInside } from '../harness/guest.ts';
+import { compileC, repoDir, runInside } from '../harness/guest.ts';
 import { needs } from '../harness/needs.ts';
 
 const LIMIT_US = 5000;
@@ -28,13 +28,9 @@ const CASES = [
 describe('the longest stretch of one call', { concurrency: false, ...needs('inside', 'gcc') }, () => {
   let dir = '';
   let program = '';
-  before(() => {
+  before(async () => {
     dir = mkdtempSync(join(tmpdir(), 'vedette-long-'));
-    program = join(dir, 'long_calls');
-    const cc = spawnSync('gcc', ['-O1', '-o', program, join(repoDir, 'test/long/long_calls.c')], {
-      encoding: 'utf8',
-    });
-    assert.equal(cc.status, 0, cc.stderr);
+    program = await compileC(join(repoDir, 'test/long/long_calls.c'), ['-O1']);
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
