@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect as linuxConnect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Asked, type Said, tshark } from '../../../test/harness/tshark.ts';
 import { EAGAIN, EINPROGRESS } from '../../abi/errno.ts';
 import { IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY } from '../../abi/net/in.ts';
 import { SHUT_WR } from '../../abi/net/socket.ts';
@@ -125,24 +126,29 @@ export class TcpWorld {
     this.into.loss = 1;
   }
 
-  /** What tshark prints of the capture for a filter, with these fields; fails when it finds something malformed or spoilt. */
-  tshark(): (filter: string, ...fields: string[]) => string {
-    if (!has('tshark')) return () => '';
+  /**
+   * How many packets of the capture each filter finds, and what tshark prints of some; fails when it finds something malformed
+   * or spoilt. Undefined where there is no tshark.
+   */
+  tshark(filters: readonly string[] = [], print?: Asked['print']): Said | undefined {
+    if (!has('tshark')) return undefined;
     const dir = mkdtempSync(join(tmpdir(), 'vedette-pcap-'));
     this.folders.push(dir);
     const file = join(dir, 'capture.pcap');
     writeFileSync(file, Buffer.concat(this.capture));
-    const on = ['ip', 'tcp'].flatMap((p) => ['-o', `${p}.check_checksum:TRUE`]);
-    // No guesses at what the bytes are that are sent.
-    on.push('-d', 'tcp.port==1-65535,data');
-    const ask = (filter: string, ...fields: string[]): string =>
-      `${execFileSync('tshark', ['-n', '-r', file, ...on, '-Y', filter, ...(fields.length > 0 ? ['-T', 'fields', ...fields.flatMap((f) => ['-e', f])] : [])], { stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 1 << 28 })}`;
     // What came in may be spoilt by us; what we send may not.
     const ours = this.impaired ? ' && eth.src == 02:00:00:00:00:77' : '';
     const bad = ['_ws.malformed', 'ip.checksum.status == "Bad"', 'tcp.checksum.status == "Bad"'];
-    assert.equal(ask(`(${bad.join(' || ')})${ours}`), '', 'malformed or with a bad checksum');
-    assert.notEqual(ask('tcp.flags.syn == 1 && tcp.flags.ack == 1'), '', 'tshark saw no handshake');
-    return ask;
+    const said = tshark(file, {
+      filters: [`(${bad.join(' || ')})${ours}`, 'tcp.flags.syn == 1 && tcp.flags.ack == 1', ...filters],
+      ...(print === undefined ? {} : { print }),
+      // No guesses at what the bytes are that are sent.
+      flags: ['-d', 'tcp.port==1-65535,data'],
+    });
+    const [spoilt, handshakes, ...counts] = said.counts;
+    assert.equal(spoilt, 0, 'malformed or with a bad checksum');
+    assert.notEqual(handshakes, 0, 'tshark saw no handshake');
+    return { counts, lines: said.lines };
   }
 }
 
