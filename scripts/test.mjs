@@ -1,6 +1,6 @@
 // Builds, lints and runs every test of the build: node scripts/test.mjs [--long] [--no-lint] [--fsgsbase=WHEN] [--times] [NAME...]
 // --long adds the files *.long.test.js. --fsgsbase=on|off|auto is the stub's shape for everything that starts a sandbox. --times
-// says in the end how long each file took. A NAME keeps the test files whose path contains it; when none does, it is a pattern
+// says in the end what each file took. A NAME keeps the test files whose path contains it; when none does, it is a pattern
 // for test names. VEDETTE_OUT names the output folder. The last line counts skipped tests by reason.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -148,8 +148,10 @@ await runAll(
 );
 
 if (options.includes('--times'))
-  for (const { source, seconds } of ended.toSorted((a, b) => b.seconds - a.seconds))
-    console.log(`${seconds.toFixed(1).padStart(7)} s ${source}`);
+  for (const { source, seconds, found } of ended.toSorted((a, b) => b.seconds - a.seconds))
+    console.log(
+      `${seconds.toFixed(1).padStart(7)} s, ${(found?.cpuSeconds ?? 0).toFixed(1).padStart(6)} s of cpu ${source}`,
+    );
 const skipped = new Map();
 let passed = 0;
 let failures = 0;
