@@ -7,8 +7,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 
-// Many tests wait: with one file more than there are cpus, these are busy, and where others use them too the suite gets its part.
-const FILES_AT_ONCE = Math.max(3, availableParallelism() + 1);
+// Many tests wait: with two files more than there are cpus, these are busy, and where others use them too the suite gets its part.
+const FILES_AT_ONCE = availableParallelism() + 2;
 
 const out = process.env.VEDETTE_OUT ?? 'dist';
 const options = process.argv.slice(2).filter((arg) => arg.startsWith('--'));
@@ -52,14 +52,14 @@ if (files.length === 0) {
 
 /**
  * What a file says of itself in a line `// suite: WORD, ...`: `30 s`, about how long it takes, so that none that is long
- * comes late; `alone`, that nothing runs beside it; `waits`, that it takes hardly any cpu.
+ * comes late; `alone`, that nothing may run beside it.
  */
 function saidBy(file) {
   const source = relative(out, file).replace(/\.js$/, '.ts');
   const words = /^\/\/ suite: (.*)$/m.exec(readFileSync(source, 'utf8'))?.[1].split(', ') ?? [];
-  const said = { file, source, seconds: 1, alone: false, waits: false };
+  const said = { file, source, seconds: 1, alone: false };
   for (const word of words) {
-    if (word === 'alone' || word === 'waits') said[word] = true;
+    if (word === 'alone') said.alone = true;
     else if (/^\d+ s$/.test(word)) said.seconds = Number.parseInt(word, 10);
     else throw new Error(`${source}: suite: ${word}`);
   }
@@ -121,21 +121,21 @@ function runFile({ file, source }) {
 
 const ended = [];
 
-/** Runs files, the longest first, so many at a time, beside those that only wait. */
+/** Runs files, the longest first, so many at a time. */
 async function runAll(some, atOnce) {
   const queue = some.toSorted((a, b) => b.seconds - a.seconds);
-  const lane = async (mine) => {
-    for (let at = queue.findIndex(mine); at >= 0; at = queue.findIndex(mine)) {
-      const result = await runFile(queue.splice(at, 1)[0]);
+  const lane = async () => {
+    for (let said = queue.shift(); said !== undefined; said = queue.shift()) {
+      const result = await runFile(said);
       process.stdout.write(`${result.source}: ${result.seconds.toFixed(1)} s${result.ended}\n${result.text}`);
       ended.push(result);
     }
   };
-  const lanes = Array.from({ length: atOnce }, () => lane(({ waits }) => !waits));
-  lanes.push(lane(({ waits }) => waits));
-  await Promise.all(lanes);
+  await Promise.all(Array.from({ length: atOnce }, lane));
 }
 
+// The platform's own tests come first: with hundreds of threads that compute, or with signals without end, they take all cpus from
+// whatever runs beside them, and some ask how soon a hostile guest's thread is given up.
 const said = files.map(saidBy);
 const begun = Date.now();
 await runAll(

@@ -1,5 +1,6 @@
 // What a program gets of this machine, and what a run is said to have changed: --access, --profile-file, --hide, --pass-env,
 // --env-file, --diff.
+// suite: 8 s
 import assert from 'node:assert/strict';
 import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
 // Each way of reading clocks on each platform: right, never back, and without a wake-up while the sandbox sleeps.
+// suite: 35 s
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

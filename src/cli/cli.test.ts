@@ -1,4 +1,5 @@
 // The command as its users see it: statuses, messages, flags, signals, nothing left behind.
+// suite: 12 s
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

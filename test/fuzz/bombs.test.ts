@@ -1,5 +1,6 @@
 // Programs that take all they can get, in a sandbox with little memory: they are refused or killed, the kernel lives on
 // and stays small. With VEDETTE_LONG=1 also those that take long.
+// suite: 25 s
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { needs } from '../harness/needs.ts';

@@ -1,5 +1,6 @@
 // No process reads or writes memory that is not its own, whatever races with changes of mappings: a third of a minute on
 // each platform, all of them at once.
+// suite: 25 s
 import { before, describe, test } from 'node:test';
 import { needs } from '../harness/needs.ts';
 import { firstSeed } from './fuzzing.ts';

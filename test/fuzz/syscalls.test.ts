@@ -1,4 +1,5 @@
 // Random system calls with hostile arguments, for some seconds: nothing that a guest does ends the kernel.
+// suite: 25 s
 import { before, describe, test } from 'node:test';
 import { firstSeed, fuzz } from './fuzzing.ts';
 import { compileFuzz } from './harness.ts';

@@ -1,5 +1,6 @@
 // What a guest gives back is uncounted: /proc/meminfo shows the account book of the kernel's memory (Slab) and that of pages
 // of files (Shmem), and neither grows with what comes and goes.
+// suite: 15 s
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';

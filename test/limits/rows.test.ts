@@ -1,5 +1,6 @@
 // docs/limits.md, row by row: a bomb as an unprivileged user beside an innocent one. The innocent one goes on, the kernel
 // stays small, and who is refused gets an errno that the row names.
+// suite: 25 s
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

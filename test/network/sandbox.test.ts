@@ -1,5 +1,6 @@
 // --network=sandbox: our stack on the interface of a network namespace against Linux's at the other end of a veth, both ways; and what
 // is left of the namespace afterwards. --pcap of it, which tshark reads.
+// suite: 50 s
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,6 @@
 // Our stack and Linux's own on the two ends of a TAP interface, in a network namespace that this file makes for itself: it runs
 // itself again in there.
+// suite: 20 s
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

@@ -1,4 +1,5 @@
 // No stub outlives the Sentry, however it ends; and the death of a stub is an event.
+// suite: 3 s, alone
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
