@@ -1,21 +1,14 @@
 // Compiles guest programs, runs commands natively and inside Vedette with limits, and compares what came out.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  constants as files,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { closeSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
+import { F_SETFL, O_CLOEXEC, O_NONBLOCK } from '../../src/abi/fs/fcntl.ts';
+import { SYS_fcntl, SYS_pipe2 } from '../../src/abi/syscall.ts';
+import { HostBuffer } from '../../src/host/buffer.ts';
+import { hostCall } from '../../src/host/syscall.ts';
 import { NODE_FLAGS } from '../../src/sdk/flags.ts';
 
 /** The compiled tree that this module belongs to. */
@@ -51,7 +44,6 @@ const nativeEnv: Record<string, string> = extraFlags.includes('--fsgsbase=off')
 /** A fixed search path, so that what a shell finds does not depend on who runs the tests. */
 export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-const { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = files;
 const compileFlags = [
   '-O1',
   '-Wall',
@@ -130,23 +122,24 @@ class Pipes {
   readonly outputs: Socket[];
 
   constructor() {
-    const dir = mkdtempSync(join(tmpdir(), 'vedette-pipes-'));
-    const paths = ['in', 'out', 'err'].map((name) => join(dir, name));
-    try {
-      const made = spawnSync('mkfifo', paths);
-      if (made.status !== 0) throw new Error(`mkfifo: ${made.stderr}`);
-      // An end opens at once only when the other is there; the child's ends must not be non-blocking.
-      const both = openSync(paths[0]!, O_RDWR);
-      const stdin = openSync(paths[0]!, O_RDONLY);
-      this.input = openSync(paths[0]!, O_WRONLY | O_NONBLOCK);
-      closeSync(both);
-      const readers = paths.slice(1).map((path) => openSync(path, O_RDONLY | O_NONBLOCK));
-      this.child = [stdin, ...paths.slice(1).map((path) => openSync(path, O_WRONLY))];
-      this.outputs = readers.map((fd) => new Socket({ fd, readable: true, writable: false }));
-    } finally {
-      rmSync(dir, { recursive: true });
-    }
+    const [stdin, input] = pipe();
+    const [output, stdout] = pipe();
+    const [errors, stderr] = pipe();
+    this.child = [stdin, stdout, stderr];
+    this.input = input;
+    // The child's ends must not be non-blocking.
+    for (const fd of [input, output, errors]) hostCall(SYS_fcntl, fd, F_SETFL, O_NONBLOCK);
+    this.outputs = [output, errors].map((fd) => new Socket({ fd, readable: true, writable: false }));
   }
+}
+
+const pipeEnds = HostBuffer.alloc(8);
+
+/** pipe2(2): the ends for reading and for writing. */
+function pipe(): [number, number] {
+  const r = hostCall(SYS_pipe2, pipeEnds.addr, O_CLOEXEC);
+  if (r !== 0) throw new Error(`pipe2: ${r}`);
+  return [pipeEnds.view.getInt32(0, true), pipeEnds.view.getInt32(4, true)];
 }
 
 /** Runs a command on the host in its own process group and collects what it prints, within time and size limits. */
