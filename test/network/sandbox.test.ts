@@ -7,9 +7,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { tshark } from '../../src/sentry/socket/tshark.test.helper.ts';
 import { difference, type RunResult, runNative, vedette } from '../harness/guest.ts';
 import { needs, which } from '../harness/needs.ts';
-import { tshark } from '../harness/tshark.ts';
 import { folder, Net, WEB, WEB6 } from './net.ts';
 
 const PYTHON = '/usr/bin/python3';

@@ -9,7 +9,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { tshark } from '../../../test/harness/tshark.ts';
 import { EHOSTUNREACH } from '../../abi/errno.ts';
 import { IP_RECVERR, IP_TTL, IPPROTO_IP } from '../../abi/net/in.ts';
 import { ANY_V4, ANY_V6, parseAddress } from '../../net/address.ts';
@@ -18,6 +17,7 @@ import type { Stack } from '../../net/stack.ts';
 import { addEthernet, newStack, pattern, receiveBytes, sendBytes } from '../../net/testing.test.helper.ts';
 import { type HostFrames, openPacketSocket, openTap } from './host_link.ts';
 import { againInNamespace, has, RealClock, run, until } from './linux_peer.test.helper.ts';
+import { tshark } from './tshark.test.helper.ts';
 
 const OURS4 = '10.77.0.1';
 const LINUX4 = '10.77.0.2';

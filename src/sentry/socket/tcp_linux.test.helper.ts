@@ -8,7 +8,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect as linuxConnect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Asked, type Said, tshark } from '../../../test/harness/tshark.ts';
 import { EAGAIN, EINPROGRESS } from '../../abi/errno.ts';
 import { IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY } from '../../abi/net/in.ts';
 import { SHUT_WR } from '../../abi/net/socket.ts';
@@ -27,6 +26,7 @@ import {
 } from '../../net/testing.test.helper.ts';
 import { type HostFrames, openTap } from './host_link.ts';
 import { has, RealClock, until } from './linux_peer.test.helper.ts';
+import { type Asked, type Said, tshark } from './tshark.test.helper.ts';
 
 export const OURS = ['10.77.0.1', 'fd77::1'] as const;
 export const LINUX = ['10.77.0.2', 'fd77::2'] as const;
