@@ -36,7 +36,7 @@ const leaning = [
   'pipes',
 ];
 
-/** The flags of each run of a program; none of a run where nothing runs inside. */
+/** The flags of each run of a program. */
 function flagSets(program: string): string[][] {
   if (nativeOnly || !leaning.includes(program)) return [[]];
   const sets = [['--platform=systrap'], ['--platform=systrap', '--fsgsbase=off'], ['--platform=ptrace']];

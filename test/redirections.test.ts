@@ -35,7 +35,7 @@ const writers = [
 ];
 
 for (const [name, line] of Object.entries(outputs)) {
-  test(`redirections: the same bytes in ${name}`, needs('inside', 'cc'), () => {
+  test(`redirections: the same bytes in ${name}`, needs('inside', 'gcc'), () => {
     for (const script of writers) compare(line, script);
   });
 }

@@ -60,11 +60,11 @@ const deaths: readonly [line: string, script: string][] = [
 ];
 
 for (const [line, script] of deaths)
-  test(`stdio: ${line} with ${script}`, needs('inside', 'cc'), () =>
+  test(`stdio: ${line} with ${script}`, needs('inside', 'gcc'), () =>
     compare(`exec 2> /dev/null; ${line}`, script),
   );
 
-test('stdio: a terminal that is read late loses nothing', needs('inside', 'cc'), () => {
+test('stdio: a terminal that is read late loses nothing', needs('inside', 'gcc'), () => {
   // More than the host's terminal takes, and no more than the one inside takes on top: the program ends before it is read.
   const room = Number(leave('$over ptyroom 1 0 true', []).stdout);
   assert.ok(room >= 4096, `${room}`);
