@@ -2,13 +2,14 @@
 // --long adds the files *.long.test.js. --fsgsbase=on|off|auto is the stub's shape for everything that starts a sandbox. --times
 // says in the end what each file took. A NAME keeps the test files whose path contains it; when none does, it is a pattern
 // for test names. VEDETTE_OUT names the output folder. The last line counts skipped tests by reason.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 
-// Many tests wait: with two files more than there are cpus, these are busy, and where others use them too the suite gets its part.
-const FILES_AT_ONCE = availableParallelism() + 2;
+// Many tests wait: with two files more than there are cpus, these are busy. Where others use them too, more files get the suite its part.
+const cpus = availableParallelism();
+const FILES_AT_ONCE = cpus + 2 + Math.min(cpus, Math.round(loadavg()[0]));
 
 const out = process.env.VEDETTE_OUT ?? 'dist';
 const options = process.argv.slice(2).filter((arg) => arg.startsWith('--'));
@@ -21,18 +22,38 @@ if (unknown !== undefined) {
 const long = options.includes('--long');
 const fsgsbase = options.findLast((option) => option.startsWith('--fsgsbase='));
 
-const must = (command, args) => {
-  const result = spawnSync(command, args, { stdio: 'inherit' });
-  if (result.error !== undefined) console.error(`${command}: ${result.error.message}`);
-  if (result.status !== 0) process.exit(result.status ?? 1);
+/** What runs now, and ends with us. */
+const running = new Set();
+const giveUp = (status, signal) => {
+  for (const child of running) child.kill(signal);
+  process.exit(status);
 };
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => giveUp(1, signal));
 
-must(process.execPath, ['scripts/build.mjs']);
-if (!options.includes('--no-lint')) {
-  must('node_modules/.bin/biome', ['check', '.']);
-  must(process.execPath, ['scripts/layers.mjs']);
-  must(process.execPath, ['scripts/guidelines.mjs']);
-}
+/** Runs a command that has to succeed. */
+const must = (command, args) =>
+  new Promise((done) => {
+    const child = spawn(command, args, { stdio: 'inherit' });
+    running.add(child);
+    child.on('error', (error) => {
+      console.error(`${command}: ${error.message}`);
+      giveUp(1, 'SIGTERM');
+    });
+    child.on('exit', (status) => {
+      running.delete(child);
+      if (status === 0) done();
+      else giveUp(status ?? 1, 'SIGTERM');
+    });
+  });
+const lint = async () => {
+  await must('node_modules/.bin/biome', ['check', '.']);
+  await must(process.execPath, ['scripts/layers.mjs']);
+  await must(process.execPath, ['scripts/guidelines.mjs']);
+};
+await Promise.all([
+  must(process.execPath, ['scripts/build.mjs']),
+  options.includes('--no-lint') ? undefined : lint(),
+]);
 
 const testFiles = (dir) =>
   readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
@@ -75,14 +96,6 @@ if (long) env.VEDETTE_LONG = '1';
 if (fsgsbase !== undefined) {
   env.VEDETTE_FSGSBASE = fsgsbase.split('=')[1];
   env.VEDETTE_FLAGS = `${process.env.VEDETTE_FLAGS ?? ''} ${fsgsbase}`.trim();
-}
-
-const running = new Set();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.once(signal, () => {
-    for (const child of running) child.kill(signal);
-    process.exit(1);
-  });
 }
 
 /** Runs a test file by itself: what it printed, its results, how it ended. */
