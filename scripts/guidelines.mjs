@@ -13,7 +13,7 @@ const complain = (name, text) => {
 const MOST_LINES = 530;
 const LONGER = {
   'src/sentry/memfile/pagecache.ts': 564,
-  'test/programs.test.ts': 567,
+  'test/programs.test.ts': 566,
 };
 for (const file of ['src', 'test', 'bench'].flatMap(files)) {
   const lines = readFileSync(file, 'utf8').split('\n').length - 1;

@@ -1,5 +1,6 @@
 // What a program gets of this machine, and what a run is said to have changed: --access, --profile-file, --hide, --pass-env,
 // --env-file, --diff.
+// suite: 8 s
 import assert from 'node:assert/strict';
 import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,9 +31,8 @@ const caller = {
   LC_TIME: 'C',
   LC_MESSAGES: 'C',
 };
-// Without the -- Node.js takes --env-file for its own flag; the command itself starts it so.
 const inside = (flags: readonly string[], script: string): Promise<RunResult> =>
-  runNative([vedette[0]!, '--', ...vedette.slice(1), ...flags, '--', 'sh', '-c', script], {
+  runNative([...vedette, ...flags, '--', 'sh', '-c', script], {
     env: caller,
     cwd: work,
   });

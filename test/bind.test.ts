@@ -1,4 +1,5 @@
 // --bind: programs leave the same tree on the host as natively, and both sides see what the other one does.
+// suite: 20 s
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import {

@@ -1,5 +1,6 @@
 // --bind and --overlay: a hostile program inside races a process of the host that swaps directories, files and links, and moves directories
 // out of what is bound and back. Whatever it opens, it is nothing that lies outside; and nothing outside is changed by it.
+// suite: 12 s
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

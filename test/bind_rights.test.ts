@@ -1,4 +1,5 @@
 // --bind: what a program inside may not do on the host, who owns what it makes, and what the host's limits do to it.
+// suite: 8 s
 import assert from 'node:assert/strict';
 import {
   chmodSync,

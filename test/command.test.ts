@@ -1,5 +1,6 @@
 // The command in the hands of somebody who makes mistakes: each is told in one line, with what to do, and none hangs. What belongs
 // to the program is never touched.
+// suite: 20 s
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
 // What a program has of its caller's process: the same inside as natively, each line run both ways in a shell of the host.
+// suite: 25 s
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

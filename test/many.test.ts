@@ -1,4 +1,5 @@
 // Many sandboxes at once: all end as they should, and nothing of them is left. 30 of them, 200 with --long.
+// suite: 12 s
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';

@@ -1,50 +1,12 @@
-// The guest programs that lean on the platform most, on every platform by name, with and without rewritten system calls
-// and FSGSBASE:
-// the same output as natively. All other tests run on the platform that `auto` takes, which is systrap where it works;
-// `VEDETTE_FLAGS=--platform=ptrace npm test` runs everything on another one.
+// What is said of the platforms by name: which there are, which one `auto` takes, and what all of them refuse. guest.test.ts runs programs on each.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { compileGuest, difference, runInside, runNative, vedette } from './harness/guest.ts';
+import { compileGuest, runInside, vedette } from './harness/guest.ts';
 import { needs } from './harness/needs.ts';
-
-const programs = [
-  'hello',
-  'patched_calls',
-  'process',
-  'threads',
-  'futex',
-  'signals_basic',
-  'signals_fp',
-  'mm_map',
-  'mm_fault',
-  'mm_files',
-  'pipes',
-];
-
-describe('guest programs on each platform', { concurrency: 2, ...needs('inside', 'gcc') }, () => {
-  for (const program of programs) {
-    test(program, async () => {
-      const binary = await compileGuest(program);
-      const native = await runNative([binary], { timeoutMs: 120_000 });
-      assert.equal(native.status, 0, `fails natively:\n${native.stdout}${native.stderr}`);
-      const flagSets = [
-        ['--platform=systrap'],
-        ['--platform=systrap', '--fsgsbase=off'],
-        ['--platform=ptrace'],
-      ];
-      if (program === 'patched_calls') flagSets.push(['--platform=systrap', '--no-patch-calls']);
-      for (const flags of flagSets) {
-        const inside = await runInside([binary], { timeoutMs: 180_000, flags });
-        const text = difference(native, inside);
-        if (text !== '') assert.fail(`${flags.join(' ')}\n${text}`);
-      }
-    });
-  }
-});
 
 // Natively it depends on the kernel and the hypervisor; inside it is what Linux 5.14 and later do on a processor of their own.
 test(

@@ -1,4 +1,5 @@
 // Real programs natively and inside Vedette: the same status and the same output.
+// suite: 90 s
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,8 +18,6 @@ interface Program {
   /** What harness/needs.ts knows; without it the test is skipped. */
   needs?: string[];
   timeoutMs?: number;
-  /** Only with VEDETTE_LONG=1. */
-  long?: boolean;
   /** What it must end with natively, 0 unless told. */
   status?: number;
   input?: string;
@@ -479,7 +478,7 @@ function command(p: Program): string[] {
 for (const [group, programs] of Object.entries({ shells, tools, languages, jobs, hostile, endings })) {
   describe(`programs: ${group}`, { concurrency: 2 }, () => {
     for (const p of programs) {
-      test(p.name, needs(...(p.needs ?? []), ...(p.long === true ? ['long'] : [])), async () => {
+      test(p.name, needs(...(p.needs ?? [])), async () => {
         const options: RunOptions = {
           timeoutMs: p.timeoutMs ?? 90_000,
           input: p.input ?? '',

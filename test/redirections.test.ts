@@ -1,5 +1,6 @@
 // What a script leaves in the files, pipes, terminals and sockets of the host that it was started with: the same bytes inside
 // and natively, whichever way it reaches them.
+// suite: 30 s
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { vedette } from './harness/guest.ts';
@@ -34,7 +35,7 @@ const writers = [
 ];
 
 for (const [name, line] of Object.entries(outputs)) {
-  test(`redirections: the same bytes in ${name}`, needs('inside', 'cc'), () => {
+  test(`redirections: the same bytes in ${name}`, needs('inside', 'gcc'), () => {
     for (const script of writers) compare(line, script);
   });
 }

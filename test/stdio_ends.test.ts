@@ -1,5 +1,6 @@
 // The ends of what the sandbox was started with: who reads outside sees the end when programs inside have closed theirs, and
 // gets everything that was written before, whatever ended the writer.
+// suite: 25 s
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { vedette } from './harness/guest.ts';
@@ -59,11 +60,11 @@ const deaths: readonly [line: string, script: string][] = [
 ];
 
 for (const [line, script] of deaths)
-  test(`stdio: ${line} with ${script}`, needs('inside', 'cc'), () =>
+  test(`stdio: ${line} with ${script}`, needs('inside', 'gcc'), () =>
     compare(`exec 2> /dev/null; ${line}`, script),
   );
 
-test('stdio: a terminal that is read late loses nothing', needs('inside', 'cc'), () => {
+test('stdio: a terminal that is read late loses nothing', needs('inside', 'gcc'), () => {
   // More than the host's terminal takes, and no more than the one inside takes on top: the program ends before it is read.
   const room = Number(leave('$over ptyroom 1 0 true', []).stdout);
   assert.ok(room >= 4096, `${room}`);

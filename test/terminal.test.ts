@@ -1,5 +1,6 @@
 // The terminal as a shell's user meets it: the same keys natively and with `vedette do --` in front of the program, on a real
 // terminal. docs/command.md says which line of its table each test shows.
+// suite: 50 s
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
 // Programs of every kind find our VDSO: their clock readings make no system call. Natively that needs no test.
+// suite: 25 s
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

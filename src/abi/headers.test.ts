@@ -1,6 +1,7 @@
 // Compares every constant and struct layout of this folder with the C headers of this machine. A file's first comment
 // names its headers, "Layout of T" names the C type of the offsets below it, and a comment behind an offset names the
 // member where its C spelling is not simply the lower-case name: this test compiles what those comments say.
+// suite: 8 s
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

@@ -1,4 +1,5 @@
 // The command as its users see it: statuses, messages, flags, signals, nothing left behind.
+// suite: 12 s
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -237,7 +238,8 @@ describe('vedette', { concurrency: 2 }, () => {
     const all = helpers.flatMap((p) => [p, ...childrenOf(p)]);
     victim.kill('SIGKILL');
     await ended(victim);
-    for (let i = 0; i < 50 && !all.every(isDead); i++) await new Promise((done) => setTimeout(done, 20));
+    for (let i = 0; i < 1000 && !all.every(isDead); i++)
+      await new Promise((done) => setTimeout(done, 20));
     assert.deepEqual(
       all.filter((p) => !isDead(p)),
       [],

@@ -51,7 +51,7 @@ test('every thread makes the calls, and goes on', async (t) => {
     assert.equal(threads, after.length);
     assert.deepEqual(new Set(after), new Set(['1']));
     const seen = Atomics.load(count, 0);
-    for (let i = 0; i < 1000 && Atomics.load(count, 0) === seen; i++)
+    for (let i = 0; i < 20_000 && Atomics.load(count, 0) === seen; i++)
       await new Promise((done) => setTimeout(done, 1));
     assert.notEqual(Atomics.load(count, 0), seen);
     assert.equal(onAllThreads(calls), after.length, 'a second time');

@@ -1,4 +1,5 @@
 // Peers that mean harm, on both sides of the proxy process.
+// suite: 15 s
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';

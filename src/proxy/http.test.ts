@@ -1,4 +1,5 @@
 // The proxy process between real programs and real servers.
+// suite: 8 s
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';

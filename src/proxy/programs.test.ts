@@ -1,4 +1,5 @@
 // Programs that find the authority where install.ts tells them: git, Go, Java, Node.js, pip's and Python's own way.
+// suite: 12 s
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

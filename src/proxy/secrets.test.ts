@@ -1,4 +1,5 @@
 // Secrets through the proxy process: to whom they go, in which form, and that they do not come back.
+// suite: 10 s
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';

@@ -1,9 +1,10 @@
 // Programs that take all they can get, in a sandbox with little memory: they are refused or killed, the kernel lives on
 // and stays small. With VEDETTE_LONG=1 also those that take long.
+// suite: 25 s
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { needs } from '../harness/needs.ts';
-import { Fuzz, survive } from './harness.ts';
+import { compileFuzz, survive } from './harness.ts';
 
 const MEMORY = ['--memory', '256m', '--user', '0'];
 /** Guest memory, the kernel's least budget, and what V8 takes above it. */
@@ -51,12 +52,10 @@ const skipped = new Map([
 ]);
 
 describe('programs that take all they can get', { concurrency: 2 }, () => {
-  const programs = new Fuzz();
   let bombs = '';
   before(async () => {
-    bombs = await programs.compile('bombs');
+    bombs = await compileFuzz('bombs');
   });
-  after(() => programs.close());
 
   const run = async (name: string, flags: readonly string[] = MEMORY): Promise<string> => {
     const r = await survive(bombs, flags, [bombs, name], LIMIT_MS);

@@ -1,28 +1,15 @@
 // Compiles the programs of this folder and runs them in a sandbox of a given size, measuring the Sentry's memory.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type RunResult, repoDir, runNative, vedette } from '../harness/guest.ts';
+import { compileC, type RunResult, repoDir, runNative, vedette } from '../harness/guest.ts';
 
+/** Flags for programs that do what compilers warn of. */
+export const HOSTILE: readonly string[] = ['-O1', '-w', '-pthread', '-lrt'];
 const BUG = /bug in the kernel|FATAL ERROR|heap out of memory/;
 
-export class Fuzz {
-  private readonly dir = mkdtempSync(join(tmpdir(), 'vedette-fuzz-'));
-
-  async compile(name: string): Promise<string> {
-    const binary = join(this.dir, name);
-    const source = join(repoDir, 'test/fuzz', `${name}.c`);
-    const made = await runNative(['gcc', '-O1', '-w', '-pthread', source, '-o', binary, '-lrt'], {
-      timeoutMs: 120_000,
-    });
-    assert.equal(made.status, 0, made.stderr);
-    return binary;
-  }
-
-  close(): void {
-    rmSync(this.dir, { recursive: true, force: true });
-  }
+/** A program of this folder. */
+export function compileFuzz(name: string): Promise<string> {
+  return compileC(join(repoDir, 'test/fuzz', `${name}.c`), HOSTILE);
 }
 
 export interface Measured extends RunResult {

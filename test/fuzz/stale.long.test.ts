@@ -1,8 +1,8 @@
 // The same as stale.test.ts for long: VEDETTE_FUZZ_MINUTES on each platform, all of them at once, 10 unless told.
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { needs } from '../harness/needs.ts';
 import { firstSeed } from './fuzzing.ts';
-import { Fuzz } from './harness.ts';
+import { compileFuzz } from './harness.ts';
 import { lookForStale, PLATFORMS } from './stale.ts';
 
 const minutes = Number(process.env.VEDETTE_FUZZ_MINUTES ?? '10');
@@ -10,14 +10,12 @@ const minutes = Number(process.env.VEDETTE_FUZZ_MINUTES ?? '10');
 const RUN_MS = 120_000;
 
 describe('stale frames, for long', { concurrency: true, ...needs('inside') }, () => {
-  const programs = new Fuzz();
   let bombs = '';
   let stale = '';
   before(async () => {
-    bombs = await programs.compile('bombs');
-    stale = await programs.compile('stale');
+    bombs = await compileFuzz('bombs');
+    stale = await compileFuzz('stale');
   });
-  after(() => programs.close());
 
   for (const { name, flags } of PLATFORMS)
     test(`are never seen on ${name}`, async (t) => {

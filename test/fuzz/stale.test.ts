@@ -1,20 +1,19 @@
 // No process reads or writes memory that is not its own, whatever races with changes of mappings: a third of a minute on
 // each platform, all of them at once.
-import { after, before, describe, test } from 'node:test';
+// suite: 25 s
+import { before, describe, test } from 'node:test';
 import { needs } from '../harness/needs.ts';
 import { firstSeed } from './fuzzing.ts';
-import { Fuzz } from './harness.ts';
+import { compileFuzz } from './harness.ts';
 import { lookForStale, PLATFORMS } from './stale.ts';
 
 describe('stale frames', { concurrency: true, ...needs('inside') }, () => {
-  const programs = new Fuzz();
   let bombs = '';
   let stale = '';
   before(async () => {
-    bombs = await programs.compile('bombs');
-    stale = await programs.compile('stale');
+    bombs = await compileFuzz('bombs');
+    stale = await compileFuzz('stale');
   });
-  after(() => programs.close());
 
   for (const { name, flags } of PLATFORMS)
     test(`are never seen on ${name}`, async (t) => {

@@ -126,6 +126,6 @@ SUBTEST_FORK(signal_driven) {
   OK(fcntl(s[1], F_SETOWN, getpid()));
   OK(fcntl(s[1], F_SETFL, O_ASYNC | O_NONBLOCK));
   CHECK_EQ(OK(write(s[0], "a", 1)), 1);
-  for (int i = 0; i < 200 && signals_seen == 0; i++) sleep_ms(5);
+  for (int i = 0; i < 2000 && signals_seen == 0; i++) sleep_ms(5);
   CHECK(signals_seen > 0);
 }

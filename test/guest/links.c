@@ -198,7 +198,7 @@ static int state_of(const char *name) {
   return a ? *(unsigned char *)RTA_DATA(a) : -1;
 }
 static void settle(const char *name, int state) {
-  for (int i = 0; i < 100 && state_of(name) != state; i++) sleep_ms(20);
+  for (int i = 0; i < 500 && state_of(name) != state; i++) sleep_ms(20);
 }
 
 // A child in a network namespace of its own that lives until the gate opens, or runs `body` first.
@@ -401,7 +401,7 @@ SUBTEST_FORK(moves) {
   send_much(connect_to("10.8.0.2", 7000), 3000000);
   CHILD_DONE(o.pid);
   // The namespace is gone, and with it the pair; the kernel does that a little later.
-  for (int i = 0; i < 200 && find("a") != 0; i++) sleep_ms(20);
+  for (int i = 0; i < 500 && find("a") != 0; i++) sleep_ms(20);
   show("a");
 }
 

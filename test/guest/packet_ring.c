@@ -170,7 +170,7 @@ SUBTEST_FORK(a_large_packet_in_a_small_block) {
   char *ring = map(fd, 2 * 4096);
   send_udp(u, 20000);
   // The first block had no room for it, and is handed over empty.
-  for (int i = 0; i < 100 && !(*status_of(ring + 4096) & TP_STATUS_USER); i++) sleep_ms(20);
+  for (int i = 0; i < 500 && !(*status_of(ring + 4096) & TP_STATUS_USER); i++) sleep_ms(20);
   for (int i = 0; i < 2; i++)
     if (*status_of(ring + 4096 * i) & TP_STATUS_USER && ((struct tpacket_block_desc *)(ring + 4096 * i))->hdr.bh1.num_pkts)
       show_block(ring + 4096 * i);

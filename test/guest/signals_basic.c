@@ -526,14 +526,14 @@ SUBTEST_FORK(child_signal_info) {
   pid_t pid = SPAWN({ _exit(9); });
   int status;
   waitpid(pid, &status, 0);
-  for (int i = 0; i < 100 && hits == 0; i++) sleep_ms(5);
+  for (int i = 0; i < 2000 && hits == 0; i++) sleep_ms(5);
   CHECK_EQ(last.si_code, CLD_EXITED);
   CHECK_EQ(last.si_pid, pid);
   CHECK_EQ(last.si_status, 9);
   hits = 0;
   pid = SPAWN({ raise(SIGKILL); });
   waitpid(pid, &status, 0);
-  for (int i = 0; i < 100 && hits == 0; i++) sleep_ms(5);
+  for (int i = 0; i < 2000 && hits == 0; i++) sleep_ms(5);
   CHECK_EQ(last.si_code, CLD_KILLED);
   CHECK_EQ(last.si_status, SIGKILL);
 }

@@ -68,7 +68,7 @@ static void on_chld(int sig, siginfo_t *info, void *c) {
   if (chld_count < 16) chld_codes[chld_count++] = info->si_code;
 }
 static void wait_codes(int n) {
-  for (int i = 0; i < 200 && chld_count < n; i++) sleep_ms(5);
+  for (int i = 0; i < 2000 && chld_count < n; i++) sleep_ms(5);
   CHECK_EQ(chld_count, n);
 }
 
@@ -143,7 +143,7 @@ SUBTEST_FORK(stop_holds_every_thread) {
   sleep_ms(40);
   CHECK(count[0] == a && count[16] == b);
   OK(kill(pid, SIGCONT));
-  for (int i = 0; i < 400 && (count[0] == a || count[16] == b); i++) sleep_ms(5);
+  for (int i = 0; i < 2000 && (count[0] == a || count[16] == b); i++) sleep_ms(5);
   CHECK(count[0] > a && count[16] > b);
   OK(kill(pid, SIGKILL));
   child_result(pid);

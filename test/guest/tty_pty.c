@@ -182,7 +182,7 @@ SUBTEST_FORK(queues) {
   type("one\rtwo\r");
   // The line discipline may work on the input after the write has returned.
   struct pollfd p = {slave, POLLIN, 0};
-  for (int i = 0; i < 100 && ioctl(slave, FIONREAD, &n) == 0 && n < 8; i++) poll(&p, 1, 10), sleep_ms(1);
+  for (int i = 0; i < 800 && ioctl(slave, FIONREAD, &n) == 0 && n < 8; i++) poll(&p, 1, 10), sleep_ms(1);
   CHECK_EQ(n, 8);
   OK(tcflush(slave, TCIFLUSH));
   CHECK_STR(take(slave), "");
@@ -208,7 +208,7 @@ SUBTEST_FORK(window_size) {
   OK(ioctl(slave, TIOCSCTTY, 0));
   signal(SIGWINCH, on_resize);
   OK(ioctl(master, TIOCSWINSZ, &w));
-  for (int i = 0; i < 100 && resized < 1; i++) sleep_ms(5);
+  for (int i = 0; i < 2000 && resized < 1; i++) sleep_ms(5);
   CHECK_EQ(resized, 1);
   OK(ioctl(slave, TIOCGWINSZ, &got));
   CHECK(got.ws_row == 24 && got.ws_col == 80);

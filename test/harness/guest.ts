@@ -1,31 +1,29 @@
 // Compiles guest programs, runs commands natively and inside Vedette with limits, and compares what came out.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  constants as files,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { closeSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants, tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { F_SETFL, O_CLOEXEC, O_NONBLOCK } from '../../src/abi/fs/fcntl.ts';
+import { SYS_fcntl, SYS_pipe2 } from '../../src/abi/syscall.ts';
+import { HostBuffer } from '../../src/host/buffer.ts';
+import { hostCall } from '../../src/host/syscall.ts';
+import { NODE_FLAGS } from '../../src/sdk/flags.ts';
 
 /** The compiled tree that this module belongs to. */
 export const distDir = resolve(import.meta.dirname, '../..');
 export const repoDir = findRepo(distDir);
 export const guestDir = join(repoDir, 'test/guest');
 
-/** How a command starts inside Vedette; VEDETTE_FLAGS adds flags for every run, such as `--platform=ptrace`. */
+/**
+ * How a command starts inside Vedette, with Node.js's flags as for users; VEDETTE_FLAGS adds flags for every run, such as
+ * `--platform=ptrace`.
+ */
 const bundled = join(distDir, 'vedette.cjs');
 export const vedette = [
   process.execPath,
+  ...NODE_FLAGS,
   existsSync(bundled) ? bundled : join(distDir, 'src/cli/main.js'),
   'do',
 ];
@@ -46,7 +44,6 @@ const nativeEnv: Record<string, string> = extraFlags.includes('--fsgsbase=off')
 /** A fixed search path, so that what a shell finds does not depend on who runs the tests. */
 export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-const { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = files;
 const compileFlags = [
   '-O1',
   '-Wall',
@@ -125,23 +122,24 @@ class Pipes {
   readonly outputs: Socket[];
 
   constructor() {
-    const dir = mkdtempSync(join(tmpdir(), 'vedette-pipes-'));
-    const paths = ['in', 'out', 'err'].map((name) => join(dir, name));
-    try {
-      const made = spawnSync('mkfifo', paths);
-      if (made.status !== 0) throw new Error(`mkfifo: ${made.stderr}`);
-      // An end opens at once only when the other is there; the child's ends must not be non-blocking.
-      const both = openSync(paths[0]!, O_RDWR);
-      const stdin = openSync(paths[0]!, O_RDONLY);
-      this.input = openSync(paths[0]!, O_WRONLY | O_NONBLOCK);
-      closeSync(both);
-      const readers = paths.slice(1).map((path) => openSync(path, O_RDONLY | O_NONBLOCK));
-      this.child = [stdin, ...paths.slice(1).map((path) => openSync(path, O_WRONLY))];
-      this.outputs = readers.map((fd) => new Socket({ fd, readable: true, writable: false }));
-    } finally {
-      rmSync(dir, { recursive: true });
-    }
+    const [stdin, input] = pipe();
+    const [output, stdout] = pipe();
+    const [errors, stderr] = pipe();
+    this.child = [stdin, stdout, stderr];
+    this.input = input;
+    // The child's ends must not be non-blocking.
+    for (const fd of [input, output, errors]) hostCall(SYS_fcntl, fd, F_SETFL, O_NONBLOCK);
+    this.outputs = [output, errors].map((fd) => new Socket({ fd, readable: true, writable: false }));
   }
+}
+
+const pipeEnds = HostBuffer.alloc(8);
+
+/** pipe2(2): the ends for reading and for writing. */
+function pipe(): [number, number] {
+  const r = hostCall(SYS_pipe2, pipeEnds.addr, O_CLOEXEC);
+  if (r !== 0) throw new Error(`pipe2: ${r}`);
+  return [pipeEnds.view.getInt32(0, true), pipeEnds.view.getInt32(4, true)];
 }
 
 /** Runs a command on the host in its own process group and collects what it prints, within time and size limits. */
@@ -229,29 +227,48 @@ export function runInside(argv: string[], options: RunOptions = {}): Promise<Run
   return runNative([...vedette, ...extraBeside(flags), ...flags, '--', ...argv], options);
 }
 
-/** Compiles test/guest/<program>.c, once per content; a first line `// build: FLAGS` adds flags. */
-export async function compileGuest(program: string): Promise<string> {
+/** Compiles test/guest/<program>.c; a first line `// build: FLAGS` adds flags. */
+export function compileGuest(program: string): Promise<string> {
   const source = join(guestDir, `${program}.c`);
   const text = readFileSync(source, 'utf8');
   const flags = [...compileFlags, ...(/^\/\/ build: (.*)/.exec(text)?.[1]?.split(' ') ?? [])];
-  const hash = createHash('sha256');
-  hash.update(text).update(flags.join('\0'));
-  const included = [...text.matchAll(/^#include "(.*)"/gm)].map((match) => match[1]!);
-  for (const name of new Set([...included, 'check.h'])) hash.update(readFileSync(join(guestDir, name)));
+  const included = [...text.matchAll(/^#include "(.*)"/gm)].map((match) => join(guestDir, match[1]!));
+  return compileC(source, flags, [...included, join(guestDir, 'check.h')]);
+}
+
+/** Those that are being compiled. */
+const compiling = new Map<string, Promise<void>>();
+
+/** Compiles a file of C, once per content, into a folder that later runs find too; `included` are what else it is made of. */
+export async function compileC(
+  source: string,
+  flags: readonly string[],
+  included: readonly string[] = [],
+): Promise<string> {
+  const program = basename(source, '.c');
+  const hash = createHash('sha256').update(flags.join('\0'));
+  for (const file of [source, ...new Set(included)]) hash.update(readFileSync(file));
   const cache = process.env.VEDETTE_TEST_CACHE ?? join(tmpdir(), `vedette-guests-${process.getuid!()}`);
-  mkdirSync(cache, { recursive: true, mode: 0o755 });
-  const binary = join(cache, `${program}-${hash.digest('hex').slice(0, 16)}`);
+  const folder = join(cache, `${program}.${hash.digest('hex').slice(0, 16)}`);
+  const binary = join(folder, program);
   if (existsSync(binary)) return binary;
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
   for (const old of readdirSync(cache)) {
-    if (old.startsWith(`${program}-`) && old.length === program.length + 17)
-      rmSync(join(cache, old), { force: true });
+    const isOld = old.startsWith(`${program}.`) && old.length === basename(folder).length;
+    if (isOld && old !== basename(folder)) rmSync(join(cache, old), { recursive: true, force: true });
   }
+  const made = compiling.get(binary) ?? compile(source, binary, flags);
+  compiling.set(binary, made);
+  await made;
+  return binary;
+}
+
+async function compile(source: string, binary: string, flags: readonly string[]): Promise<void> {
   // Renamed into place, so that two test runs at once never execute half a file.
   const partial = `${binary}.${process.pid}`;
   const result = await runNative(['gcc', source, '-o', partial, ...flags], { timeoutMs: 120_000 });
-  if (result.status !== 0) throw new Error(`${program}.c does not compile:\n${result.stderr}`);
+  if (result.status !== 0) throw new Error(`${source} does not compile:\n${result.stderr}`);
   renameSync(partial, binary);
-  return binary;
 }
 
 /** What differs between two results, as text for a failure message; empty when nothing does. */

@@ -29,31 +29,37 @@ test('outer', async (t) => { await t.test('inner', (t) => t.skip('no FSGSBASE'))
 test('without a reason', { skip: true }, () => {});
 `;
 
+interface Results {
+  passed: number;
+  failed: string[];
+  skipped: Record<string, number>;
+}
+
 /** Runs one file of tests as scripts/test.mjs does, with its second reporter; status and what that wrote. */
-function summary(dir: string, text: string, ...options: string[]): { status: number | null; line: string } {
+function results(dir: string, text: string, ...options: string[]): [number | null, Results] {
   const file = join(dir, 'some.test.mjs');
   writeFileSync(file, text);
-  const reporter = join(repoDir, 'scripts/skips_reporter.mjs');
+  const reporter = join(repoDir, 'scripts/results_reporter.mjs');
   const env: NodeJS.ProcessEnv = { ...process.env };
   // Otherwise node takes us for the runner of that file.
   delete env.NODE_TEST_CONTEXT;
-  const args = ['--test', `--test-reporter=${reporter}`, '--test-reporter-destination=stdout', ...options];
+  const args = [`--test-reporter=${reporter}`, '--test-reporter-destination=stdout', ...options];
   const r = spawnSync(process.execPath, [...args, file], { encoding: 'utf8', env });
-  return { status: r.status, line: r.stdout };
+  const { cpuSeconds, ...all } = JSON.parse(r.stdout) as Results & { cpuSeconds: number };
+  assert.ok(cpuSeconds > 0);
+  return [r.status, all];
 }
 
 test('skipped tests are counted by reason, and the status stays', () => {
   const dir = mkdtempSync(join(tmpdir(), 'vedette-needs-'));
   try {
-    assert.deepEqual(summary(dir, SOME), {
-      status: 0,
-      line: '3 skipped: no FSGSBASE; 1 skipped: no reason given; 1 skipped: no-such-program is not installed\n',
-    });
-    const failing = `${SOME}test('fails', () => { throw new Error('no'); });`;
-    assert.equal(summary(dir, failing).status, 1);
-    assert.equal(summary(dir, "import { test } from 'node:test'; test('runs', () => {});").line, '');
+    const skipped = { 'no FSGSBASE': 3, 'no reason given': 1, 'no-such-program is not installed': 1 };
+    assert.deepEqual(results(dir, SOME), [0, { passed: 2, failed: [], skipped }]);
+    const failing = `${SOME}describe('suite', () => test('fails', () => { throw new Error('no'); }));`;
+    assert.deepEqual(results(dir, failing), [1, { passed: 2, failed: ['fails'], skipped }]);
     // Tests that a name on the command line leaves out are not skipped for a reason of the host.
-    assert.match(summary(dir, SOME, '--test-name-pattern=^runs$').line, /^$/);
+    const [status, some] = results(dir, SOME, '--test-name-pattern=^runs$');
+    assert.deepEqual([status, some], [0, { passed: 1, failed: [], skipped: {} }]);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

@@ -23,7 +23,7 @@ export interface Session {
   modes: Record<string, string>;
   /** What a step waited for in vain. */
   missed: string[];
-  /** Processes of the session that are left a while after its end. */
+  /** Processes of the session that are left a good while after its end. */
   left: string[];
 }
 
@@ -102,14 +102,14 @@ for step in order['steps']:
     elif 'hangup' in step:
         os.close(master)
         open_ = False
-end = time.monotonic() + 5
+end = time.monotonic() + (5 if missed else order['patience'])
 while time.monotonic() < end:
     pump(0.05)
     if not open_:
         if os.waitpid(pid, os.WNOHANG)[0] == pid:
             break
         time.sleep(0.02)
-end = time.monotonic() + 3
+end = time.monotonic() + 20
 while session() and time.monotonic() < end:
     time.sleep(0.05)
 left = session()
@@ -122,8 +122,8 @@ except OSError:
 json.dump({'shown': shown.decode('latin1'), 'modes': modes, 'missed': missed, 'left': left}, sys.stdout)
 `;
 
-/** How long a step waits for what has to be shown. */
-const PATIENCE_S = 12;
+/** How long a step waits for what has to be shown, and the end for the shell's. */
+const PATIENCE_S = 60;
 
 function run(argv: readonly string[], steps: readonly Step[], env: Record<string, string>): Promise<Session> {
   return new Promise((done, fail) => {

@@ -1,11 +1,11 @@
 // What a guest gives back is uncounted: /proc/meminfo shows the account book of the kernel's memory (Slab) and that of pages
 // of files (Shmem), and neither grows with what comes and goes.
+// suite: 15 s
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { repoDir, runNative, vedette } from '../harness/guest.ts';
+import { HOSTILE } from '../fuzz/harness.ts';
+import { compileC, repoDir, runNative, vedette } from '../harness/guest.ts';
 import { needs } from '../harness/needs.ts';
 
 /** The vectors of the kernel's own tables may be cut to size a little later. */
@@ -16,17 +16,9 @@ const FREE_SLACK_KIB = 1024;
 
 /** What `rows NAME COUNT` says inside. */
 async function says(name: string, count: number, timeoutMs: number): Promise<string> {
-  const dir = mkdtempSync(join(tmpdir(), 'vedette-leaks-'));
-  try {
-    const binary = join(dir, 'rows');
-    const source = join(repoDir, 'test/limits/rows.c');
-    const made = await runNative(['gcc', '-O1', '-w', '-pthread', source, '-o', binary, '-lrt']);
-    assert.equal(made.status, 0, made.stderr);
-    const r = await runNative([...vedette, '--', binary, name, String(count)], { timeoutMs });
-    return r.stdout + r.stderr;
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
+  const binary = await compileC(join(repoDir, 'test/limits/rows.c'), HOSTILE);
+  const r = await runNative([...vedette, '--', binary, name, String(count)], { timeoutMs });
+  return r.stdout + r.stderr;
 }
 
 test('what comes and goes leaves nothing counted', needs('gcc', 'inside'), async () => {

@@ -1,12 +1,13 @@
 // docs/limits.md, row by row: a bomb as an unprivileged user beside an innocent one. The innocent one goes on, the kernel
 // stays small, and who is refused gets an errno that the row names.
+// suite: 25 s
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { survive } from '../fuzz/harness.ts';
-import { repoDir, runNative } from '../harness/guest.ts';
+import { compileFuzz, HOSTILE, survive } from '../fuzz/harness.ts';
+import { compileC, repoDir } from '../harness/guest.ts';
 import { needs } from '../harness/needs.ts';
 
 const MEMORY_MIB = 256;
@@ -75,19 +76,12 @@ describe('each limit beside somebody who goes on', {
   concurrency: 2,
 }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'vedette-rows-'));
-  // Other users run the programs inside.
   chmodSync(dir, 0o755);
-  const rows = join(dir, 'rows');
-  const bombs = join(dir, 'bombs');
+  let rows = '';
+  let bombs = '';
   before(async () => {
-    for (const [source, binary] of [
-      ['test/limits/rows.c', rows],
-      ['test/fuzz/bombs.c', bombs],
-    ] as const) {
-      const argv = ['gcc', '-O1', '-w', '-pthread', join(repoDir, source), '-o', binary, '-lrt'];
-      const made = await runNative(argv, { timeoutMs: 120_000 });
-      assert.equal(made.status, 0, made.stderr);
-    }
+    rows = await compileC(join(repoDir, 'test/limits/rows.c'), HOSTILE);
+    bombs = await compileFuzz('bombs');
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 

@@ -1,11 +1,12 @@
 // --pids: how many threads there may be, whose they are, what a fork bomb does to others, and how a full sandbox ends.
+// suite: 60 s
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { repoDir, runNative, vedette } from '../harness/guest.ts';
+import { compileC, repoDir, runNative, vedette } from '../harness/guest.ts';
 import { needs } from '../harness/needs.ts';
 
 const BOMB = ':(){ :|:& };:; sleep 1000';
@@ -19,11 +20,9 @@ const ATTEMPTS = 4;
 const dir = mkdtempSync(join(tmpdir(), 'vedette-limits-'));
 // Other users run the program inside.
 chmodSync(dir, 0o755);
-const tasks = join(dir, 'tasks');
+let tasks = '';
 before(async () => {
-  const source = join(repoDir, 'test/limits/tasks.c');
-  const made = await runNative(['gcc', '-O1', '-pthread', source, '-o', tasks]);
-  assert.equal(made.status, 0, made.stderr);
+  tasks = await compileC(join(repoDir, 'test/limits/tasks.c'), ['-O1', '-pthread']);
 });
 after(() => rmSync(dir, { recursive: true, force: true }));
 

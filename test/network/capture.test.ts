@@ -1,5 +1,6 @@
 // tcpdump, and dumpcap with tshark where they are installed, capture what a program sends: natively in namespaces that the test makes
 // and inside.
+// suite: 10 s
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

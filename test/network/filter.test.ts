@@ -1,5 +1,6 @@
 // The packet filter and NAT by iptables-legacy: what it lists and refuses, and what becomes of traffic, natively in a network namespace and
 // inside.
+// suite: 40 s
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';

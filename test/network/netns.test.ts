@@ -1,4 +1,5 @@
 // Namespaces of networks and mounts by ip(8) and util-linux, natively in namespaces that the test makes and inside.
+// suite: 15 s
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';

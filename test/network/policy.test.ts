@@ -1,4 +1,5 @@
 // A program inside that tries each way round a policy; the world and the host would let it.
+// suite: 20 s
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

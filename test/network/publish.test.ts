@@ -1,4 +1,5 @@
 // -p: connections of the host to programs inside, against the same server on the host itself.
+// suite: 10 s
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';

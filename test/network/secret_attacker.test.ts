@@ -1,4 +1,5 @@
 // A program inside that has the use of a secret and tries each way to its value, to another host with it, or past a rule about paths.
+// suite: 10 s
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,6 @@
 // Secrets that programs inside use and never have: real clients, a server on this machine that sees the value, and a look for its bytes
 // everywhere that a program, or what runs it, has.
+// suite: 40 s
 import assert from 'node:assert/strict';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

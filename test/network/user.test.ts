@@ -1,4 +1,5 @@
 // --network=user and host: programs against peers in another network namespace, natively and inside.
+// suite: 20 s
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

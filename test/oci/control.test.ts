@@ -1,4 +1,5 @@
 // The control socket of a container: what it refuses, that nothing changes then, and what the boot process has given up.
+// suite: 10 s
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, readdirSync, readFileSync } from 'node:fs';

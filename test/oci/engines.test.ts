@@ -1,5 +1,6 @@
 // Engines as they are installed, with the built command in runc's place: containerd by ctr, podman by its own command. Each has folders
 // of the test's own and ends with it.
+// suite: 25 s
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

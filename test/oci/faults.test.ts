@@ -1,4 +1,5 @@
 // Processes of the host that stand behind a container are killed: what is left can be deleted, and nothing stays.
+// suite: 15 s
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // A container's life: each command, its exit status and the words that engines look for.
+// suite: 20 s
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

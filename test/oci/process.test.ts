@@ -1,4 +1,5 @@
 // What programs of a container have: identity, limits, mounts, what is hidden and what can be written.
+// suite: 15 s
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';

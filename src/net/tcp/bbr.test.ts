@@ -1,4 +1,5 @@
 // BBR and its pacing over paths whose rate, delay and loss are known.
+// suite: 10 s
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,6 +1,7 @@
 // Somebody who runs code of their own in the kernel process of a real sandbox, on its thread or on another: which files of the
 // host they get at, and whom they can harm. The sandbox has --bind, so that the filter of calls lets files be opened to write:
 // what is denied here with EACCES is denied by Landlock.
+// suite: 8 s
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import {

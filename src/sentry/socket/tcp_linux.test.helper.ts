@@ -26,6 +26,7 @@ import {
 } from '../../net/testing.test.helper.ts';
 import { type HostFrames, openTap } from './host_link.ts';
 import { has, RealClock, until } from './linux_peer.test.helper.ts';
+import { type Asked, type Said, tshark } from './tshark.test.helper.ts';
 
 export const OURS = ['10.77.0.1', 'fd77::1'] as const;
 export const LINUX = ['10.77.0.2', 'fd77::2'] as const;
@@ -125,24 +126,29 @@ export class TcpWorld {
     this.into.loss = 1;
   }
 
-  /** What tshark prints of the capture for a filter, with these fields; fails when it finds something malformed or spoilt. */
-  tshark(): (filter: string, ...fields: string[]) => string {
-    if (!has('tshark')) return () => '';
+  /**
+   * How many packets of the capture each filter finds, and what tshark prints of some; fails when it finds something malformed
+   * or spoilt. Undefined where there is no tshark.
+   */
+  tshark(filters: readonly string[] = [], print?: Asked['print']): Said | undefined {
+    if (!has('tshark')) return undefined;
     const dir = mkdtempSync(join(tmpdir(), 'vedette-pcap-'));
     this.folders.push(dir);
     const file = join(dir, 'capture.pcap');
     writeFileSync(file, Buffer.concat(this.capture));
-    const on = ['ip', 'tcp'].flatMap((p) => ['-o', `${p}.check_checksum:TRUE`]);
-    // No guesses at what the bytes are that are sent.
-    on.push('-d', 'tcp.port==1-65535,data');
-    const ask = (filter: string, ...fields: string[]): string =>
-      `${execFileSync('tshark', ['-n', '-r', file, ...on, '-Y', filter, ...(fields.length > 0 ? ['-T', 'fields', ...fields.flatMap((f) => ['-e', f])] : [])], { stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 1 << 28 })}`;
     // What came in may be spoilt by us; what we send may not.
     const ours = this.impaired ? ' && eth.src == 02:00:00:00:00:77' : '';
     const bad = ['_ws.malformed', 'ip.checksum.status == "Bad"', 'tcp.checksum.status == "Bad"'];
-    assert.equal(ask(`(${bad.join(' || ')})${ours}`), '', 'malformed or with a bad checksum');
-    assert.notEqual(ask('tcp.flags.syn == 1 && tcp.flags.ack == 1'), '', 'tshark saw no handshake');
-    return ask;
+    const said = tshark(file, {
+      filters: [`(${bad.join(' || ')})${ours}`, 'tcp.flags.syn == 1 && tcp.flags.ack == 1', ...filters],
+      ...(print === undefined ? {} : { print }),
+      // No guesses at what the bytes are that are sent.
+      flags: ['-d', 'tcp.port==1-65535,data'],
+    });
+    const [spoilt, handshakes, ...counts] = said.counts;
+    assert.equal(spoilt, 0, 'malformed or with a bad checksum');
+    assert.notEqual(handshakes, 0, 'tshark saw no handshake');
+    return { counts, lines: said.lines };
   }
 }
 

@@ -1,5 +1,6 @@
 // Many guest threads at once: those beyond the limit wait for their turn, and from some number on those that report put
 // themselves into a ring. Each gets on and gets its own results, whatever the others do.
+// suite: 30 s, alone
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';

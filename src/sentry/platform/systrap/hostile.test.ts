@@ -1,5 +1,6 @@
 // What a hostile guest can do to the stub and to the Sentry: jump into the stub's code, write its own slots, use every
 // way into the host's kernel that x86 has. Nothing may reach the host's kernel, and the Sentry must go on.
+// suite: 15 s, alone
 
 import assert from 'node:assert/strict';
 import { existsSync, unlinkSync } from 'node:fs';

@@ -1,4 +1,5 @@
 // Patched call sites: the same events as by signals, without one.
+// suite: 5 s, alone
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
