@@ -50,6 +50,18 @@ function takePayload(seg: Segment, skip: number, n: number, to: ByteQueue): void
   }
 }
 
+/** RFC 7413, section 4.2.2: what came with the SYN of a connection that Fast Open lets begin. A FIN behind it comes again. */
+export function receiveSynData(tcb: Tcb, seg: Segment): void {
+  const n = Math.min(seg.length, tcb.rcvWnd);
+  if (n === 0 || !tcb.memory.fits(n)) return;
+  takePayload(seg, 0, n, tcb.queue);
+  tcb.charge(n);
+  tcb.rcvNxt = advance(tcb.rcvNxt, n);
+  tcb.bytesReceived += n;
+  tcb.dataSegsIn++;
+  tcb.synDataAcked = true;
+}
+
 /** RFC 9293, section 3.10.7.4, seventh and eighth check, of a segment that is acceptable. Events for the socket. */
 export function receiveData(tcb: Tcb, seg: Segment, nowNs: number): number {
   let events = 0;

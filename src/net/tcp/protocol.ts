@@ -16,6 +16,7 @@ import type { NetRandom, PathError, Transport } from '../transport.ts';
 import { ChallengeLimit } from './challenge.ts';
 import type { EndpointHost } from './endpoint.ts';
 import { TcpEndpoint } from './endpoint.ts';
+import { CookieCache } from './fastopen_cache.ts';
 import { KeyedHash } from './hash.ts';
 import { segmentArrived } from './input.ts';
 import { fail } from './life.ts';
@@ -46,6 +47,8 @@ export class TcpProtocol implements Transport, EndpointHost, NetTimerTarget {
   readonly sysctl: TcpSysctl;
   readonly counters = new TcpCounters();
   readonly hash: KeyedHash;
+  readonly cookies: CookieCache;
+  fastOpenKeys: Uint8Array | null = null;
   private readonly isnHash: KeyedHash;
   private readonly flows: FlowTable<Flow>;
   private readonly ports: PortTable;
@@ -74,6 +77,7 @@ export class TcpProtocol implements Transport, EndpointHost, NetTimerTarget {
     this.random = random;
     this.memory = memory;
     this.sysctl = sysctl;
+    this.cookies = new CookieCache(memory);
     this.hash = new KeyedHash(random);
     this.isnHash = new KeyedHash(random);
     this.flows = new FlowTable(new KeyedHash(random));

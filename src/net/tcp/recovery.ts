@@ -12,6 +12,7 @@ import { sampleRate, stampSent } from './rate.ts';
 import type { Sent } from './sack.ts';
 import { AckResult, LOST, RETRANSMITTED, SACKED } from './sack.ts';
 import type { Segment } from './segment.ts';
+import { SYN } from './segment.ts';
 import { advance, after, before, distance } from './seq.ts';
 import { armAfterSend } from './snd.ts';
 import type { Tcb } from './tcb.ts';
@@ -154,7 +155,8 @@ export function retransmitLast(tcb: Tcb, nowNs: number): void {
 /** RFC 9293, section 3.10.7.4: SND.WND and what it came from. */
 function updateWindow(tcb: Tcb, seg: Segment): boolean {
   if (!before(tcb.wl1, seg.seq) && (tcb.wl1 !== seg.seq || before(seg.ack, tcb.wl2))) return false;
-  const window = seg.window * 2 ** tcb.sndShift;
+  // The window of a SYN is not scaled (RFC 7323, section 2.2).
+  const window = seg.flags & SYN ? seg.window : seg.window * 2 ** tcb.sndShift;
   const changed = window !== tcb.wnd;
   tcb.wnd = window;
   tcb.wl1 = seg.seq;

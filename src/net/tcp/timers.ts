@@ -62,7 +62,8 @@ function givesUp(tcb: Tcb, nowNs: number): boolean {
   const { options, host } = tcb;
   const { sysctl } = host;
   if (tcb.state === TCP_SYN_SENT) return tcb.retransmits >= (options.synCnt || sysctl.tcp_syn_retries);
-  if (tcb.state === TCP_SYN_RECV) return tcb.retransmits >= (options.synCnt || sysctl.tcp_synack_retries);
+  if (tcb.state === TCP_SYN_RECV || tcb.fastOpen !== null)
+    return tcb.retransmits >= (options.synCnt || sysctl.tcp_synack_retries);
   if (tcb.retransmitNs === 0) return false;
   const spent = nowNs - tcb.retransmitNs;
   if (options.userTimeoutMs > 0) return spent >= options.userTimeoutMs * 1e6;
@@ -78,7 +79,7 @@ function retransmissionTimeout(tcb: Tcb, nowNs: number): void {
   }
   tcb.host.counters.TCPTimeouts++;
   if (tcb.retransmitNs === 0) tcb.retransmitNs = nowNs;
-  if (tcb.state === TCP_SYN_SENT || tcb.state === TCP_SYN_RECV) {
+  if (tcb.state === TCP_SYN_SENT || tcb.state === TCP_SYN_RECV || tcb.fastOpen !== null) {
     tcb.retransmits++;
     tcb.totalRetrans++;
     tcb.host.counters.RetransSegs++;

@@ -200,7 +200,9 @@ export function sendSyn(tcb: Tcb, nowNs: number): number {
   const timestamps = asking ? sysctl.tcp_timestamps !== 0 : tcb.timestamps;
   const sack = asking ? sysctl.tcp_sack !== 0 : tcb.sackOk;
   const scale = asking ? sysctl.tcp_window_scaling !== 0 : tcb.scaling;
-  const size = HEADER_SIZE + synSpace(sack, timestamps, scale);
+  // What was lost may have been lost for it (RFC 7413, section 4.2.1).
+  const cookie = tcb.retransmits === 0 ? tcb.synCookie : null;
+  const size = HEADER_SIZE + synSpace(sack, timestamps, scale, cookie);
   const packet = emptyPacket();
   const at = packet.push(size);
   packet.l4 = at;
@@ -231,7 +233,12 @@ export function sendSyn(tcb: Tcb, nowNs: number): number {
     tcb.timestamp(nowNs),
     asking ? 0 : tcb.tsRecent,
     scale ? tcb.rcvShift : -1,
+    cookie,
   );
+  if (tcb.synData > 0 && asking && tcb.retransmits === 0) {
+    tcb.buffer.show(packet, 0, tcb.synData);
+    tcb.lastDataSentNs = nowNs;
+  }
   ackSent(tcb, nowNs);
   return send(tcb, packet, tcb.options.tos);
 }
