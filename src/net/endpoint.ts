@@ -98,6 +98,9 @@ export interface StreamEndpoint {
   setFilter(filter: PacketFilter | null): number;
   /** TCP_CONGESTION. */
   congestion: string;
+  /** When bytes came is remembered; of the last that were received, 0 when it is not known. */
+  stamping: boolean;
+  readonly receivedNs: number;
   /** TCP_FASTOPEN_KEY: one or two keys of 16 bytes; null as long as there are none. */
   readonly fastOpenKeys: Uint8Array | null;
   /** 0 or -ENOPROTOOPT. */

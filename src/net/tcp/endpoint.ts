@@ -42,6 +42,7 @@ import type { IpAddress } from '../address.ts';
 import { ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6 } from '../address.ts';
 import type { ByteSink, ByteSource, EndpointOwner, Name, PacketFilter, StreamEndpoint } from '../endpoint.ts';
 import type { Path } from '../path.ts';
+import type { IpOptions } from '../wire/ip_options.ts';
 import { TFO_SERVER_ENABLE, TFO_SERVER_WO_SOCKOPT1 } from './fastopen.ts';
 import { knowsCookie, mayFastOpen, prepareSyn } from './fastopen_client.ts';
 import { fillInfo } from './info.ts';
@@ -82,6 +83,7 @@ export class TcpEndpoint implements StreamEndpoint {
   private readonly host: EndpointHost;
   private listener: Listener | null = null;
   optionValue = 0;
+  receivedNs = 0;
 
   constructor(host: EndpointHost, tcb: Tcb) {
     this.host = host;
@@ -318,11 +320,37 @@ export class TcpEndpoint implements StreamEndpoint {
     if (tcb.state === TCP_LISTEN) return -ENOTCONN;
     if (flags & MSG_OOB) return receiveUrgent(tcb, to, flags);
     const r = receiveStream(tcb, to, flags, skip);
+    if (r > 0) this.noteStamp(flags & MSG_PEEK ? skip + r : 0);
     if (r <= 0 || flags & MSG_PEEK) return r;
     const now = host.enter();
     afterRead(tcb, now);
     host.leave();
     return r;
+  }
+
+  /** When the last byte came that was read, or looked at `ahead` of what was read. */
+  private noteStamp(ahead: number): void {
+    const { stamps, copied } = this.tcb;
+    this.receivedNs = stamps === null ? 0 : stamps.of(advance(copied, ahead), copied);
+  }
+
+  get stamping(): boolean {
+    return this.tcb.options.stamping;
+  }
+
+  set stamping(on: boolean) {
+    this.tcb.options.stamping = on;
+    if (!on) this.tcb.stamps = null;
+  }
+
+  get ipOptions(): IpOptions | null {
+    return this.tcb.options.ipOptions;
+  }
+
+  /** IP_OPTIONS of ip(7): segments become smaller by them. */
+  set ipOptions(options: IpOptions | null) {
+    this.tcb.options.ipOptions = options;
+    syncMss(this.tcb);
   }
 
   /** shutdown(2). */

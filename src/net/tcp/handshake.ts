@@ -3,6 +3,7 @@
 import { TCP_SYN_RECV } from '../../abi/net/tcp.ts';
 import type { IpAddress } from '../address.ts';
 import type { Path } from '../path.ts';
+import type { IpOptions } from '../wire/ip_options.ts';
 import { advance } from './seq.ts';
 import { Tcb } from './tcb.ts';
 import { pathMss } from './transmit.ts';
@@ -31,6 +32,8 @@ export class Handshake {
   acked = false;
   sentNs = 0;
   invalidNs = Number.NEGATIVE_INFINITY;
+  /** IPv4 options of what goes to the peer. */
+  ipOptions: IpOptions | null = null;
 
   constructor(path: Path, local: IpAddress, localPort: number, remote: IpAddress, remotePort: number) {
     this.path = path;
@@ -45,6 +48,7 @@ export class Handshake {
 export function childOf(from: Handshake, tcb: Tcb, nowNs: number): Tcb {
   const child = new Tcb(tcb.host, tcb.v6, tcb.memory, tcb.uid);
   Object.assign(child.options, tcb.options);
+  child.options.ipOptions = from.ipOptions;
   child.cc = tcb.cc;
   child.state = TCP_SYN_RECV;
   child.local = from.local;

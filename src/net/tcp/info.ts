@@ -55,6 +55,7 @@ import {
   TCPI_OPT_TIMESTAMPS,
   TCPI_OPT_WSCALE,
 } from '../../abi/net/tcp.ts';
+import { paceRate } from './pacing.ts';
 import type { Tcb } from './tcb.ts';
 
 /** What a listener's struct says of its queue. */
@@ -123,10 +124,13 @@ export function fillInfo(tcb: Tcb, nowNs: number, view: DataView, listener: Acce
   u32(TCP_INFO_TCPI_RCV_RTT, us(tcb.rcvRttNs));
   u32(TCP_INFO_TCPI_RCV_SPACE, tcb.tuneSpace);
   u32(TCP_INFO_TCPI_TOTAL_RETRANS, tcb.totalRetrans);
-  put64(view, TCP_INFO_TCPI_PACING_RATE, Math.floor(cong.pacingRate));
-  // All ones are Linux's "none".
-  view.setUint32(TCP_INFO_TCPI_MAX_PACING_RATE, 0xffffffff, true);
-  view.setUint32(TCP_INFO_TCPI_MAX_PACING_RATE + 4, 0xffffffff, true);
+  put64(view, TCP_INFO_TCPI_PACING_RATE, Math.floor(paceRate(tcb)));
+  if (tcb.options.maxPacing > 0) put64(view, TCP_INFO_TCPI_MAX_PACING_RATE, tcb.options.maxPacing);
+  else {
+    // All ones are Linux's "none".
+    view.setUint32(TCP_INFO_TCPI_MAX_PACING_RATE, 0xffffffff, true);
+    view.setUint32(TCP_INFO_TCPI_MAX_PACING_RATE + 4, 0xffffffff, true);
+  }
   put64(view, TCP_INFO_TCPI_BYTES_ACKED, tcb.bytesAcked);
   put64(view, TCP_INFO_TCPI_BYTES_RECEIVED, tcb.bytesReceived);
   u32(TCP_INFO_TCPI_SEGS_OUT, tcb.segsOut);

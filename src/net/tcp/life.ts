@@ -42,6 +42,7 @@ export function purgeReceive(tcb: Tcb): void {
   tcb.discharge(tcb.queue.length + tcb.early.length);
   tcb.queue.clear();
   tcb.early.clear();
+  tcb.stamps = null;
 }
 
 /** The handshake of a connection that began with its SYN is over, in one way or another. */

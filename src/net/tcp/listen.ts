@@ -9,6 +9,8 @@ import type { Packet } from '../packet.ts';
 import type { Path } from '../path.ts';
 import type { NetTimerTarget } from '../time.ts';
 import { NetTimer } from '../time.ts';
+import { echoIpOptions, IpOptions } from '../wire/ip_options.ts';
+import { IPV4_SIZE } from '../wire/ipv4.ts';
 import { breaksLoop } from './challenge.ts';
 import { receiveSynData } from './data.ts';
 import { ecnAccepts } from './ecn.ts';
@@ -115,6 +117,7 @@ export class Listener {
     if (typeof path === 'number') return;
     const request = new SynRequest(this, path, packet.dst, seg.destinationPort, packet.src, seg.sourcePort);
     this.read(request, seg, nowNs);
+    request.ipOptions = answerOptions(packet);
     const room = this.pending.size <= this.backlog && this.pending.size < sysctl.tcp_max_syn_backlog;
     if ((!room || !tcb.memory.fits(REQUEST_BYTES)) && iss === 0) {
       if (sysctl.tcp_syncookies === 0) {
@@ -175,7 +178,8 @@ export class Listener {
     packet.ttl = options.ttl;
     packet.mark = options.mark;
     packet.priority = options.priority;
-    let mss = pathMss(path);
+    packet.options = request.ipOptions;
+    let mss = pathMss(path) - (request.ipOptions?.bytes.length ?? 0);
     if (options.maxSeg > 0) mss = Math.min(mss, options.maxSeg);
     const flags = SYN | ACK | (request.ecn ? ECE : 0);
     putHeader(
@@ -331,7 +335,7 @@ export class Listener {
     child.synCookie = cookie;
     syncMss(child);
     child.cong.cwnd = initialWindow(child.mss);
-    receiveSynData(child, seg);
+    receiveSynData(child, seg, nowNs);
     this.add(child);
     host.counters.TCPFastOpenPassive++;
     child.setRetransmit(MODE_RTO, nowNs + child.rtt.rtoNs);
@@ -436,6 +440,15 @@ export class Listener {
     this.open(request, seg, nowNs);
     return true;
   }
+}
+
+/** tcp_v4_save_options(): the answer, and the connection after it, has the routes and stamps that the SYN had. */
+function answerOptions(packet: Packet): IpOptions | null {
+  if (!packet.dst.isV4 || packet.l4 - packet.l3 <= IPV4_SIZE) return null;
+  const echo = echoIpOptions(packet.head.subarray(packet.l3 + IPV4_SIZE, packet.l4));
+  if (echo.length === 0) return null;
+  const options = IpOptions.compile(echo, false);
+  return typeof options === 'number' ? null : options;
 }
 
 function packetIsV4(request: SynRequest): boolean {

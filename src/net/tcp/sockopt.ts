@@ -24,6 +24,7 @@ import {
   SO_BINDTOIFINDEX,
   SO_KEEPALIVE,
   SO_MARK,
+  SO_MAX_PACING_RATE,
   SO_OOBINLINE,
   SO_PRIORITY,
   SO_RCVBUF,
@@ -157,6 +158,9 @@ function setSocket(tcb: Tcb, name: number, value: number, nowNs: number): number
     case SO_MARK:
       options.mark = value;
       tcb.path = null;
+      return 0;
+    case SO_MAX_PACING_RATE:
+      options.maxPacing = value;
       return 0;
     case SO_BINDTOIFINDEX:
       if (value < 0) return -EINVAL;

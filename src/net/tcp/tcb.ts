@@ -10,6 +10,7 @@ import type { NetworkLayer, Path } from '../path.ts';
 import type { NetClock } from '../time.ts';
 import { NetTimer } from '../time.ts';
 import type { NetRandom } from '../transport.ts';
+import type { IpOptions } from '../wire/ip_options.ts';
 import { BBR } from './bbr.ts';
 import type { CongestionControl } from './congestion.ts';
 import { CongestionState } from './congestion.ts';
@@ -23,6 +24,7 @@ import { RENO } from './reno.ts';
 import { RttEstimator } from './rto.ts';
 import { Scoreboard } from './sack.ts';
 import { SendBuffer } from './sndbuf.ts';
+import type { Stamps } from './stamps.ts';
 import type { TcpCounters, TcpSysctl } from './sysctl.ts';
 
 /** What connections need of their protocol. */
@@ -115,6 +117,12 @@ export class SocketOptions {
   fastOpenNoCookie = false;
   /** TCP_FASTOPEN_KEY: one or two keys; null for those of all. */
   fastOpenKeys: Uint8Array | null = null;
+  /** SO_MAX_PACING_RATE; 0 for none. */
+  maxPacing = 0;
+  /** SO_TIMESTAMP and its like. */
+  stamping = false;
+  /** IP_OPTIONS, of IPv4. */
+  ipOptions: IpOptions | null = null;
   /** SO_ATTACH_FILTER. */
   filter: PacketFilter | null = null;
 }
@@ -249,6 +257,8 @@ export class Tcb {
   copied = 0;
   readonly queue = new ByteQueue();
   readonly early = new OutOfOrder();
+  /** When what is in `queue` came; null as long as nobody asked. */
+  stamps: Stamps | null = null;
   /** Payload of the peer's segments, estimated. */
   rcvMss = 536;
   advMss = 536;

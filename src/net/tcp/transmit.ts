@@ -78,6 +78,8 @@ export function syncMss(tcb: Tcb): void {
   if (path === null) return;
   tcb.pathMtu = path.mtu;
   let mss = Math.min(pathMss(path), tcb.peerMss);
+  if (tcb.options.ipOptions !== null && path.dst.isV4)
+    mss = Math.min(mss, pathMss(path) - tcb.options.ipOptions.bytes.length);
   if (tcb.options.maxSeg > 0) mss = Math.min(mss, tcb.options.maxSeg);
   if (tcb.timestamps) mss -= TIMESTAMP_SPACE;
   tcb.mss = Math.max(mss, tcb.host.sysctl.tcp_min_snd_mss - MAX_OPTION_SPACE);
@@ -103,6 +105,7 @@ function send(tcb: Tcb, packet: Packet, tos: number): number {
   packet.ttl = options.ttl;
   packet.mark = options.mark;
   packet.priority = options.priority;
+  packet.options = options.ipOptions;
   tcb.segsOut++;
   tcb.host.counters.OutSegs++;
   if (path === null) return -ENETUNREACH;

@@ -1,4 +1,4 @@
-// PlainStart: connections that begin without data: to a server of which no cookie is known, Fast Open is an ordinary handshake
+// PlainStart: what endpoints over the host's sockets do not have. Connections begin without data: to a server of which no cookie is known, Fast Open is an ordinary handshake
 // (RFC 7413, section 4.2.1), and the host's cookies are not the guest's to use.
 
 import { EINPROGRESS, ENOPROTOOPT } from '../../../abi/errno.ts';
@@ -7,6 +7,9 @@ import type { ByteSource } from '../../../net/endpoint.ts';
 
 export abstract class PlainStart {
   readonly fastOpenKeys: Uint8Array | null = null;
+  /** The host does not tell. */
+  stamping = false;
+  readonly receivedNs = 0;
 
   abstract connect(address: IpAddress, port: number): number;
 

@@ -30,7 +30,7 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
 } from '../../../abi/net/socket.ts';
-import { TCP_CLOSE, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../../../abi/net/tcp.ts';
+import { TCP_CLOSE, TCP_INQ, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../../../abi/net/tcp.ts';
 import { SIGPIPE } from '../../../abi/signal/signal.ts';
 import type { IpAddress } from '../../../net/address.ts';
 import type { StreamEndpoint } from '../../../net/endpoint.ts';
@@ -41,13 +41,14 @@ import { replaceFilter } from '../filter.ts';
 import type { Message, SockAddr } from '../message.ts';
 import { READ_EVENTS, type SocketFile, WRITE_EVENTS } from '../socket.ts';
 import { InetSocket } from './inet.ts';
-import { getIpOption, isIpLevel, setIpOption } from './ip_options.ts';
+import { getIpOption, ipOption, isIpLevel, setIpOption } from './ip_options.ts';
 import { NO_MEMBERSHIP, setMembership } from './multicast.ts';
 import type { InetNamespace } from './namespace.ts';
 import { getOriginalOption } from './original_option.ts';
 import { getInetSocketOption, setInetSocketOption } from './so_options.ts';
 import { orLoopback, readPeer, told } from './sockaddr.ts';
-import { checkStreamControl } from './stream_control.ts';
+import { wantsStamps, writeStamps } from './stamps.ts';
+import { checkStreamControl, writeUnread } from './stream_control.ts';
 import { getTcpOption, setTcpOption } from './tcp_options.ts';
 
 /** enum socket_state: what connect(2) goes by. */
@@ -189,6 +190,7 @@ export class InetStream extends InetSocket {
     this.ns.flush();
     next.owner = this;
     this.replay(next);
+    next.stamping = wantsStamps(this);
     if (this.boundAddress === null || this.boundPort === 0) return 0;
     return next.bind(this.boundAddress, this.boundPort);
   }
@@ -235,6 +237,8 @@ export class InetStream extends InetSocket {
     this.filterLocked = from.filterLocked;
     this.peekOff = from.peekOff;
     this.stamp = from.stamp;
+    this.stampFlags = from.stampFlags;
+    this.stampType = from.stampType;
   }
 
   override shutdown(_ctx: VfsContext, how: number): number {
@@ -329,7 +333,7 @@ export class InetStream extends InetSocket {
     return this.socketState === SS_CONNECTING ? -EALREADY : this.begin(addr, io);
   }
 
-  override recvmsg(_ctx: VfsContext, io: Io, msg: Message, flags: number): number {
+  override recvmsg(ctx: VfsContext, io: Io, msg: Message, flags: number): number {
     msg.addr.len = 0;
     if ((flags & MSG_ERRQUEUE) !== 0)
       return this.notices?.receive(msg, this.v6, this.stampType) === true ? 0 : -EAGAIN;
@@ -360,6 +364,10 @@ export class InetStream extends InetSocket {
     const n = ep.receive(io, flags & (MSG_PEEK | MSG_TRUNC), skip);
     if (n > 0) this.ns.flush();
     if (n === -EAGAIN) return this.again(this.waiters, RECEIVE_EVENTS);
+    if (n > 0) {
+      if (ep.receivedNs > 0 && wantsStamps(this)) writeStamps(ctx, this, msg, ep.receivedNs);
+      if (ipOption(this, IPPROTO_TCP, TCP_INQ) !== 0) writeUnread(msg, ep);
+    }
     if (n > 0 && this.peekOff >= 0) this.peekOff = peek ? this.peekOff + n : Math.max(0, this.peekOff - n);
     return n;
   }
