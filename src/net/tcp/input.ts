@@ -17,6 +17,7 @@ import { acknowledgeLater, duplicate, receiveData } from './data.ts';
 import { ecnAccepts } from './ecn.ts';
 import { synAnswered } from './fastopen_client.ts';
 import { finish, leaveFastOpen, resetByPeer, setState } from './life.ts';
+import { beginSearch } from './mtu_search.ts';
 import { enterQuickAck, inWindow } from './rcv.ts';
 import { acknowledged, growSendBuffer } from './recovery.ts';
 import type { Segment } from './segment.ts';
@@ -303,6 +304,7 @@ export function established(tcb: Tcb, seg: Segment, nowNs: number): void {
   tcb.wl1 = seg.seq;
   tcb.wl2 = seg.ack;
   tcb.maxWnd = Math.max(tcb.maxWnd, tcb.wnd);
+  beginSearch(tcb);
   syncMss(tcb);
   // RFC 6298, section 5.7, and RFC 5681: after a lost SYN one segment.
   tcb.cong.cwnd = tcb.retransmits > 1 ? tcb.mss : initialWindow(tcb.mss);

@@ -292,14 +292,24 @@ export class TcpProtocol implements Transport, EndpointHost, NetTimerTarget {
 
   // Errors of the path.
 
-  error(report: PathError): void {
+  /** Whose segment a report quotes: only of what is under way (RFC 5927, section 4.1). */
+  private sender(report: PathError): Tcb | SynRequest | null {
     const { quoted } = report;
-    if (quoted.byteLength < 8) return;
+    if (quoted.byteLength < 8) return null;
     const flow = this.flows.get(report.src, quoted.getUint16(0), report.dst, quoted.getUint16(2));
-    if (!(flow instanceof Tcb)) return;
     const seq = quoted.getInt32(4);
-    // RFC 5927, section 4.1: only about what is under way.
-    if (!between(seq, flow.una, flow.nxt) || flow.state === TCP_CLOSE) return;
+    if (flow instanceof Tcb)
+      return between(seq, flow.una, flow.nxt) && flow.state !== TCP_CLOSE ? flow : null;
+    return flow instanceof SynRequest && seq === flow.iss ? flow : null;
+  }
+
+  owns(report: PathError): boolean {
+    return this.sender(report) !== null;
+  }
+
+  error(report: PathError): void {
+    const flow = this.sender(report);
+    if (!(flow instanceof Tcb)) return;
     const now = this.enter();
     if (report.errno === EMSGSIZE) this.shrunk(flow, now);
     else if (flow.state === TCP_SYN_SENT || flow.state === TCP_SYN_RECV) {

@@ -18,6 +18,7 @@ import { CUBIC } from './cubic.ts';
 import type { CookieCache } from './fastopen_cache.ts';
 import type { FastOpenQueue } from './fastopen_queue.ts';
 import type { KeyedHash } from './hash.ts';
+import type { MtuSearch } from './mtu_search_state.ts';
 import { Prr } from './prr.ts';
 import { ByteQueue, OutOfOrder } from './rcvqueue.ts';
 import { RENO } from './reno.ts';
@@ -175,6 +176,8 @@ export class Tcb {
   mss = 536;
   peerMss = 536;
   pathMtu = 0;
+  /** Looks for the path's MTU itself; null as long as it does not. */
+  search: MtuSearch | null = null;
   finQueued = false;
   /** End of the last segment below the MSS (Minshall's Nagle). */
   smallEnd = 0;
@@ -345,6 +348,7 @@ export class Tcb {
     this.paceNs = PACE_NONE;
     this.limitedUntil = 0;
     this.rtt = new RttEstimator();
+    this.search = null;
     this.synCookie = null;
     this.synData = 0;
     this.synDataAcked = false;

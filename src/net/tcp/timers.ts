@@ -5,6 +5,7 @@ import { ETIMEDOUT } from '../../abi/errno.ts';
 import { POLLHUP } from '../../abi/events/poll.ts';
 import { TCP_CLOSE, TCP_FIN_WAIT2, TCP_SYN_RECV, TCP_SYN_SENT } from '../../abi/net/tcp.ts';
 import { abort, fail, finish } from './life.ts';
+import { suspectBlackHole } from './mtu_search.ts';
 import { enterLoss, reorderTimeout, retransmit, retransmitFirst, retransmitLast } from './recovery.ts';
 import { backedOff, RTO_MAX_NS, RTO_MIN_NS } from './rto.ts';
 import { advance, distance } from './seq.ts';
@@ -22,7 +23,7 @@ import {
   TIMER_PACE,
   TIMER_RETRANSMIT,
 } from './tcb.ts';
-import { sendAck, sendProbe, sendSyn } from './transmit.ts';
+import { sendAck, sendProbe, sendSyn, syncMss } from './transmit.ts';
 
 /** One of a connection's timers fired. */
 export function onConnectionTimer(tcb: Tcb, cookie: number, nowNs: number): void {
@@ -85,6 +86,8 @@ function retransmissionTimeout(tcb: Tcb, nowNs: number): void {
     tcb.host.counters.RetransSegs++;
     sendSyn(tcb, nowNs);
   } else {
+    if (nowNs - tcb.retransmitNs >= timeoutOf(tcb.host.sysctl.tcp_retries1) && suspectBlackHole(tcb))
+      syncMss(tcb);
     enterLoss(tcb, nowNs);
     tcb.retransmits++;
     retransmitFirst(tcb, nowNs);

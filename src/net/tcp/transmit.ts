@@ -7,6 +7,7 @@ import type { IpAddress } from '../address.ts';
 import { HEAD_SIZE, Packet } from '../packet.ts';
 import type { Path } from '../path.ts';
 import { ECT_0, ecnFlags, ecnOfSyn } from './ecn.ts';
+import { searchedMss } from './mtu_search.ts';
 import {
   MAX_OPTION_SPACE,
   putSack,
@@ -81,6 +82,7 @@ export function syncMss(tcb: Tcb): void {
   if (tcb.options.ipOptions !== null && path.dst.isV4)
     mss = Math.min(mss, pathMss(path) - tcb.options.ipOptions.bytes.length);
   if (tcb.options.maxSeg > 0) mss = Math.min(mss, tcb.options.maxSeg);
+  if (tcb.search !== null) mss = Math.min(mss, searchedMss(tcb.search, path));
   if (tcb.timestamps) mss -= TIMESTAMP_SPACE;
   tcb.mss = Math.max(mss, tcb.host.sysctl.tcp_min_snd_mss - MAX_OPTION_SPACE);
   tcb.cong.mss = tcb.mss;
@@ -168,7 +170,7 @@ export function sendSegment(
   if (length > 0) {
     tcb.buffer.show(packet, distance(seq, tcb.bufSeq), length);
     const mss = tcb.mss - sackSpace(nBlocks);
-    if (length > mss) packet.segment = mss;
+    if (length > mss && !(fresh && tcb.search?.sends(seq) === true)) packet.segment = mss;
     tcb.dataSegsOut++;
     tcb.bytesSent += length;
     tcb.lastDataSentNs = nowNs;

@@ -82,6 +82,8 @@ const TCP_NUMBERS = [
   ['tcp_moderate_rcvbuf', 0, 1],
   ['tcp_slow_start_after_idle', 0, 1],
   ['tcp_fastopen', 0, INT_MAX],
+  ['tcp_mtu_probing', 0, 2],
+  ['tcp_base_mss', 48, 65535],
 ] as const;
 
 function pair(

@@ -1,7 +1,6 @@
 // Control messages of datagrams, in and out: ip(7), ipv6(7), udp(7), socket(7).
 
 import { EINVAL, ENODEV } from '../../../abi/errno.ts';
-import { SOF_TIMESTAMPING_RX_SOFTWARE, SOF_TIMESTAMPING_SOFTWARE } from '../../../abi/net/errqueue.ts';
 import {
   IN_PKTINFO_IPI_IFINDEX,
   IN_PKTINFO_IPI_SPEC_DST,
@@ -42,7 +41,7 @@ import {
 } from '../../../abi/net/socket.ts';
 import { UDP_GRO, UDP_SEGMENT } from '../../../abi/net/tcp.ts';
 import { CAP_NET_RAW } from '../../../abi/process/capability.ts';
-import { getU64, putU64 } from '../../../abi/u64.ts';
+import { getU64 } from '../../../abi/u64.ts';
 import { getIpv6, ipv4 } from '../../../net/address.ts';
 import type { DatagramInfo } from '../../../net/endpoint.ts';
 import { echoIpOptions, IpOptions, OPTIONS_MOST } from '../../../net/wire/ip_options.ts';
@@ -53,10 +52,8 @@ import { type IpOptionsOf, ipOption } from './ip_options.ts';
 import { type StampsOf, writeStamps } from './stamps.ts';
 import { checkSocketControl } from './stream_control.ts';
 
-
 /** What control messages need of a socket. */
-export interface ControlOf extends IpOptionsOf, StampsOf {
-}
+export interface ControlOf extends IpOptionsOf, StampsOf {}
 
 /** Reads what goes with a datagram into `info`: 0, -EINVAL, -ENODEV, -EPERM. */
 export function readControl(ctx: VfsContext, s: ControlOf, msg: Message, info: DatagramInfo): number {

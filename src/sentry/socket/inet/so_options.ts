@@ -152,7 +152,8 @@ export function setInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: numbe
       return 0;
     case SO_BUSY_POLL:
       if (len < 4 || value < 0) return -EINVAL;
-      if (value > (s.set.get(SOL_SOCKET * 256 + name) ?? 0) && !ctx.cred.capable(CAP_NET_ADMIN)) return -EPERM;
+      if (value > (s.set.get(SOL_SOCKET * 256 + name) ?? 0) && !ctx.cred.capable(CAP_NET_ADMIN))
+        return -EPERM;
       s.set.set(SOL_SOCKET * 256 + name, value);
       return 0;
     case SO_MAX_PACING_RATE:
