@@ -109,12 +109,19 @@ export class Vlans implements LinkUppers {
   }
 }
 
+function vlansOf(lower: Link): Vlans {
+  if (lower.uppers instanceof Vlans) return lower.uppers;
+  const vlans = new Vlans();
+  lower.uppers = vlans;
+  return vlans;
+}
+
 /** A vlan link of `lower`, down, in no stack yet; null when `lower` has one of that VLAN. */
 export function vlanLink(name: string, lower: Link, id: number, address: Uint8Array): Link | null {
-  lower.uppers ??= new Vlans();
+  const vlans = vlansOf(lower);
   const device = new VlanDevice(lower, id);
   const link = etherLink(name, 'vlan', device, address);
-  if (!lower.uppers.add(id, link)) return null;
+  if (!vlans.add(id, link)) return null;
   link.mtu = lower.mtu;
   device.own = link;
   link.carrierTo(false);
@@ -123,6 +130,6 @@ export function vlanLink(name: string, lower: Link, id: number, address: Uint8Ar
 
 /** It is gone for good. */
 export function cutVlan(device: VlanDevice): void {
-  device.lower?.uppers?.remove(device.id);
+  if (device.lower !== null) vlansOf(device.lower).remove(device.id);
   device.lower = null;
 }

@@ -273,7 +273,8 @@ function recover(tcb: Tcb, seg: Segment, acked: number, priorLostEver: number, n
     loseFirst(tcb);
   }
   if (tcb.caState >= TCP_CA_CWR && !before(tcb.una, tcb.highSeq)) leave(tcb);
-  if (tcb.caState < TCP_CA_Recovery && board.lostBytes > 0 && !probeFailed(tcb)) reduce(tcb, TCP_CA_Recovery, nowNs);
+  if (tcb.caState < TCP_CA_Recovery && board.lostBytes > 0 && !probeFailed(tcb))
+    reduce(tcb, TCP_CA_Recovery, nowNs);
   else if (ecnEchoed(tcb, seg.flags, seg.ack)) reduce(tcb, TCP_CA_CWR, nowNs);
   if (tcb.cc.models) {
     sample.lost = board.lostEver - priorLostEver;
