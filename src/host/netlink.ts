@@ -1,5 +1,5 @@
 // HostNetlink: rtnetlink(7) of the namespace that this process is in: dumps, and changes that say whether they were made. Calls
-// wait for the kernel's answer, which it gives at once: for the start and the end, not for a running kernel loop.
+// wait for the kernel's answer, which it gives at once.
 
 import { EIO } from '../abi/errno.ts';
 import {
@@ -76,6 +76,22 @@ export class HostNetlink {
         at += (size + 3) & ~3;
       }
     }
+  }
+
+  /** Asks for one thing by a message of our own making: the answer with its nlmsghdr, or -errno. */
+  get(message: Uint8Array, type: number): Uint8Array | number {
+    const { u8, view } = this.memory;
+    u8.set(message);
+    let r = this.send(type, NLM_F_REQUEST, message.length);
+    while (r >= 0) {
+      r = hostCall(SYS_read, this.fd, this.memory.addr, BUFFER_SIZE);
+      if (r < SIZEOF_NLMSGHDR + 4) return r < 0 ? r : -EIO;
+      if (view.getUint32(NLMSGHDR_NLMSG_SEQ, true) !== this.seq) continue;
+      if (view.getUint16(NLMSGHDR_NLMSG_TYPE, true) === NLMSG_ERROR)
+        return view.getInt32(SIZEOF_NLMSGHDR, true) || -EIO;
+      return u8.slice(0, Math.min(r, view.getUint32(0, true)));
+    }
+    return r;
   }
 
   /** Has a message carried out: its body is told, its type and `flags` besides NLM_F_REQUEST and ACK are set here. 0 or -errno. */

@@ -57,6 +57,12 @@ export interface StreamEndpoint {
    * one under way is told by POLLOUT, how it went by takeError.
    */
   connect(address: IpAddress, port: number): number;
+  /**
+   * As connect, with bytes of `from` in what goes first, as far as the peer is known to take them (RFC 7413): how many; -EOPNOTSUPP.
+   */
+  fastConnect(address: IpAddress, port: number, from: ByteSource): number;
+  /** TCP_FASTOPEN_CONNECT: a connect is better put off until there is something to send. */
+  defers(address: IpAddress): boolean;
   listen(backlog: number): number;
   accept(): StreamEndpoint | number;
   /** Bytes taken (some of them when there is room for some); -EAGAIN, -EPIPE, -ENOTCONN, the pending error. Flags: MSG_OOB, MSG_MORE. */
@@ -92,6 +98,13 @@ export interface StreamEndpoint {
   setFilter(filter: PacketFilter | null): number;
   /** TCP_CONGESTION. */
   congestion: string;
+  /** When bytes came is remembered; of the last that were received, 0 when it is not known. */
+  stamping: boolean;
+  readonly receivedNs: number;
+  /** TCP_FASTOPEN_KEY: one or two keys of 16 bytes; null as long as there are none. */
+  readonly fastOpenKeys: Uint8Array | null;
+  /** 0 or -ENOPROTOOPT. */
+  setFastOpenKeys(keys: Uint8Array): number;
   /** Fills struct tcp_info in `view`; bytes. */
   info(view: DataView): number;
 }

@@ -139,6 +139,7 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
   /** A packet came in on a link. */
   receive(link: Link, packet: Packet): void {
     if (this.taps.length > 0) this.tap(link, packet, false);
+    if (link.uppers?.input(packet) === true) return;
     if (link.master !== null) link.master.input(link, packet);
     else input(this, link, packet);
   }
@@ -271,6 +272,7 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
         this.removeAddress(a);
       link.device.upChanged?.();
       link.master?.portChanged(link);
+      setUppers(link, false);
       return;
     }
     link.setUp(true);
@@ -287,6 +289,7 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
     const wasReady = link.isReady;
     link.device.upChanged?.();
     link.master?.portChanged(link);
+    setUppers(link, true);
     // A carrier that came with it has had its call.
     if (wasReady && link.isReady) this.ready(link);
   }
@@ -309,6 +312,7 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
 
   /** LinkOwner.carrierChanged. */
   carrierChanged(link: Link): void {
+    link.uppers?.carrierChanged();
     if (!link.isUp) return;
     this.observer?.linkChanged(link);
     if (link.carrier) this.ready(link);
@@ -405,4 +409,11 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
     this.lifetimes.schedule();
     return 0;
   }
+}
+
+/** Interfaces of VLANs go up and down with the one below: vlan_device_event(). */
+function setUppers(link: Link, up: boolean): void {
+  if (link.uppers === null) return;
+  link.uppers.carrierChanged();
+  for (const upper of link.uppers.all) (upper.owner as Stack | null)?.setUp(upper, up);
 }

@@ -27,6 +27,8 @@ export interface PathError {
 export interface Transport {
   /** A packet for an address of ours: its header begins at packet.l4, and lies in packet.head as far as it may be parsed. */
   input(packet: Packet): void;
+  /** Is the report about something that we may have sent? Others are forged, or late (RFC 5927, section 4). */
+  owns(report: PathError): boolean;
   error(report: PathError): void;
 }
 

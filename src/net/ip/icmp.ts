@@ -234,7 +234,6 @@ function tell(
   mtu: number,
 ): void {
   if (!stack.addresses.isLocal(quoted.src)) return;
-  if (mtu > 0) stack.pmtus.learn(quoted.dst, mtu, stack.sysctl.mtuExpiresS * 1e9);
   const report = {
     errno,
     fatal: errno !== EMSGSIZE,
@@ -247,9 +246,15 @@ function tell(
     dst: quoted.dst,
     quoted: quoted.transport,
   };
-  if (stack.raw.count > 0) stack.raw.error(report, quoted.protocol);
   const { protocol } = quoted;
-  if (protocol === IPPROTO_ICMP || protocol === IPPROTO_ICMPV6) stack.ping.error(report);
+  const isPing = protocol === IPPROTO_ICMP || protocol === IPPROTO_ICMPV6;
+  const known =
+    (stack.raw.count > 0 && stack.raw.owns(report, protocol)) ||
+    (isPing ? stack.ping.owns(report) : stack.transports[protocol]?.owns(report) === true);
+  if (!known) return;
+  if (mtu > 0) stack.pmtus.learn(quoted.dst, mtu, stack.sysctl.mtuExpiresS * 1e9);
+  if (stack.raw.count > 0) stack.raw.error(report, protocol);
+  if (isPing) stack.ping.error(report);
   else stack.transports[protocol]?.error(report);
 }
 

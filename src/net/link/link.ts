@@ -39,6 +39,16 @@ export interface LinkMaster {
   release(port: Link): void;
 }
 
+/** Interfaces that take part of what comes in on another: those of its VLANs. */
+export interface LinkUppers {
+  readonly all: readonly Link[];
+  /** True when the frame is one of theirs. */
+  input(packet: Packet): boolean;
+  /** The interface below got or lost its carrier; has a smaller MTU: those that got it too. */
+  carrierChanged(): void;
+  mtuChanged(most: number): readonly Link[];
+}
+
 /** What an interface of software costs whoever made it. */
 export interface LinkPayer {
   /** It is gone for good. */
@@ -91,6 +101,7 @@ export class Link implements PacketSink {
   alias = '';
   /** Of which bridge it is a port. */
   master: LinkMaster | null = null;
+  uppers: LinkUppers | null = null;
   payer: LinkPayer | null = null;
   readonly counters = new LinkCounters();
   readonly device: LinkDevice;

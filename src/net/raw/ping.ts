@@ -59,11 +59,19 @@ export class PingProtocol {
     this.ids(!packet.dst.isV4).get(id)?.hear(packet);
   }
 
-  error(report: PathError): void {
+  private sender(report: PathError): PingEndpoint | undefined {
     const { quoted, dst } = report;
     const type = quoted.getUint8(0);
-    if (type !== (dst.isV4 ? ICMP_ECHO : ICMPV6_ECHO_REQUEST)) return;
-    this.ids(!dst.isV4).get(quoted.getUint16(ICMP_ID))?.failed(report);
+    if (type !== (dst.isV4 ? ICMP_ECHO : ICMPV6_ECHO_REQUEST)) return undefined;
+    return this.ids(!dst.isV4).get(quoted.getUint16(ICMP_ID));
+  }
+
+  owns(report: PathError): boolean {
+    return this.sender(report) !== undefined;
+  }
+
+  error(report: PathError): void {
+    this.sender(report)?.failed(report);
   }
 
   *all(): Generator<PingEndpoint> {

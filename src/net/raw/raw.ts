@@ -55,6 +55,10 @@ export class RawProtocol {
     return heard;
   }
 
+  owns(report: PathError, protocol: number): boolean {
+    return this.endpoints.some((e) => e.protocol === protocol && e.isV6 !== report.dst.isV4);
+  }
+
   error(report: PathError, protocol: number): void {
     for (const e of [...this.endpoints])
       if (e.protocol === protocol && e.isV6 !== report.dst.isV4) e.failed(report);

@@ -16,6 +16,7 @@ import { ByteQueue } from './rcvqueue.ts';
 import type { Segment } from './segment.ts';
 import { FIN, URG } from './segment.ts';
 import { advance, after, before, distance } from './seq.ts';
+import { Stamps } from './stamps.ts';
 import type { Tcb } from './tcb.ts';
 import { RCV_SHUTDOWN, SHUTDOWN_MASK, URGENT_NONE, URGENT_NOT_YET, URGENT_VALID } from './tcb.ts';
 import { sendAck } from './transmit.ts';
@@ -48,6 +49,19 @@ function takePayload(seg: Segment, skip: number, n: number, to: ByteQueue): void
     left -= size;
     from = 0;
   }
+}
+
+/** RFC 7413, section 4.2.2: what came with the SYN of a connection that Fast Open lets begin. A FIN behind it comes again. */
+export function receiveSynData(tcb: Tcb, seg: Segment, nowNs: number): void {
+  const n = Math.min(seg.length, tcb.rcvWnd);
+  if (n === 0 || !tcb.memory.fits(n)) return;
+  takePayload(seg, 0, n, tcb.queue);
+  tcb.charge(n);
+  tcb.rcvNxt = advance(tcb.rcvNxt, n);
+  tcb.bytesReceived += n;
+  tcb.dataSegsIn++;
+  tcb.synDataAcked = true;
+  if (tcb.options.stamping) stampReceived(tcb, nowNs);
 }
 
 /** RFC 9293, section 3.10.7.4, seventh and eighth check, of a segment that is acceptable. Events for the socket. */
@@ -92,6 +106,7 @@ export function receiveData(tcb: Tcb, seg: Segment, nowNs: number): number {
     tcb.rcvNxt = advance(tcb.rcvNxt, n);
     tcb.bytesReceived += n;
     if (tcb.early.count > 0) n += fillHole(tcb);
+    if (tcb.options.stamping) stampReceived(tcb, nowNs);
     measureRoundTrip(tcb, nowNs);
   } else if (seg.length > 0 && cut) {
     // No room: the peer probes the window, and is told of it.
@@ -103,6 +118,12 @@ export function receiveData(tcb: Tcb, seg: Segment, nowNs: number): number {
     events |= finArrived(tcb);
   if (!tcb.ackPending) tcb.ackPending = true;
   return events;
+}
+
+/** What is in the queue and has no stamp came now. */
+function stampReceived(tcb: Tcb, nowNs: number): void {
+  tcb.stamps ??= new Stamps();
+  tcb.stamps.add(tcb.rcvNxt, nowNs);
 }
 
 /** Bytes that were there already: told at once, with the range (RFC 2883, section 4). */

@@ -12,6 +12,7 @@ import {
   EISCONN,
   ENETUNREACH,
   ENOTCONN,
+  EOPNOTSUPP,
   EPIPE,
 } from '../../abi/errno.ts';
 import {
@@ -41,6 +42,9 @@ import type { IpAddress } from '../address.ts';
 import { ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6 } from '../address.ts';
 import type { ByteSink, ByteSource, EndpointOwner, Name, PacketFilter, StreamEndpoint } from '../endpoint.ts';
 import type { Path } from '../path.ts';
+import type { IpOptions } from '../wire/ip_options.ts';
+import { TFO_SERVER_ENABLE, TFO_SERVER_WO_SOCKOPT1 } from './fastopen.ts';
+import { knowsCookie, mayFastOpen, prepareSyn } from './fastopen_client.ts';
 import { fillInfo } from './info.ts';
 import { finWait2, queueFin } from './input.ts';
 import { abort, finish, purgeReceive, setState } from './life.ts';
@@ -79,6 +83,7 @@ export class TcpEndpoint implements StreamEndpoint {
   private readonly host: EndpointHost;
   private listener: Listener | null = null;
   optionValue = 0;
+  receivedNs = 0;
 
   constructor(host: EndpointHost, tcb: Tcb) {
     this.host = host;
@@ -160,12 +165,39 @@ export class TcpEndpoint implements StreamEndpoint {
     }
     if (tcb.state !== TCP_CLOSE) return -EISCONN;
     const now = this.host.enter();
-    const r = this.beginConnect(address, port, now);
+    const r = this.beginConnect(address, port, null, tcb.options.fastOpenConnect, now);
+    this.host.leave();
+    return r < 0 ? r : -EINPROGRESS;
+  }
+
+  /** sendto(2) with MSG_FASTOPEN, and what TCP_FASTOPEN_CONNECT put off. */
+  fastConnect(address: IpAddress, port: number, from: ByteSource): number {
+    const { tcb } = this;
+    if (!mayFastOpen(tcb)) return -EOPNOTSUPP;
+    if (tcb.connecting) return -EALREADY;
+    if (tcb.state !== TCP_CLOSE) return -EISCONN;
+    const now = this.host.enter();
+    const r = this.beginConnect(address, port, from, true, now);
     this.host.leave();
     return r;
   }
 
-  private beginConnect(to: IpAddress, port: number, nowNs: number): number {
+  /** TCP_FASTOPEN_CONNECT: would the first send's bytes go with the SYN? Then connect(2) waits for it. */
+  defers(address: IpAddress): boolean {
+    const { tcb } = this;
+    if (!tcb.options.fastOpenConnect || !mayFastOpen(tcb) || tcb.state !== TCP_CLOSE) return false;
+    const path = this.route(tcb.local.isAny ? anyOf(address) : tcb.local, address);
+    return typeof path !== 'number' && knowsCookie(tcb, path.src, path.dst);
+  }
+
+  /** Bytes of `from` that the SYN carries, when it is `fast`; -errno. */
+  private beginConnect(
+    to: IpAddress,
+    port: number,
+    from: ByteSource | null,
+    fast: boolean,
+    nowNs: number,
+  ): number {
     const { tcb, host } = this;
     const { sysctl } = host;
     let address = to;
@@ -208,8 +240,14 @@ export class TcpEndpoint implements StreamEndpoint {
     host.counters.ActiveOpens++;
     tcb.deliveredNs = nowNs;
     tcb.setRetransmit(MODE_RTO, nowNs + tcb.rtt.rtoNs);
+    const n = fast && mayFastOpen(tcb) ? prepareSyn(tcb, from, nowNs) : 0;
+    if (n < 0) {
+      finish(tcb, 0);
+      tcb.connecting = false;
+      return n;
+    }
     sendSyn(tcb, nowNs);
-    return -EINPROGRESS;
+    return n;
   }
 
   /** listen(2). */
@@ -217,6 +255,9 @@ export class TcpEndpoint implements StreamEndpoint {
     const { tcb, host } = this;
     if (tcb.state !== TCP_CLOSE && tcb.state !== TCP_LISTEN) return -EINVAL;
     const most = backlog < 0 ? host.sysctl.somaxconn : Math.min(backlog, host.sysctl.somaxconn);
+    const bits = host.sysctl.tcp_fastopen;
+    if (tcb.options.fastOpen === 0 && bits & TFO_SERVER_ENABLE && bits & TFO_SERVER_WO_SOCKOPT1)
+      tcb.options.fastOpen = most;
     if (this.listener !== null) {
       this.listener.backlog = most;
       return 0;
@@ -242,8 +283,8 @@ export class TcpEndpoint implements StreamEndpoint {
     if (tcb.error !== 0) return -this.takeError();
     if (tcb.shutdown & SEND_SHUTDOWN) return -EPIPE;
     const { state } = tcb;
-    if (state !== TCP_ESTABLISHED && state !== TCP_CLOSE_WAIT)
-      return state === TCP_SYN_SENT || state === TCP_SYN_RECV ? -EAGAIN : -EPIPE;
+    if (tcb.shaking) return -EAGAIN;
+    if (state !== TCP_ESTABLISHED && state !== TCP_CLOSE_WAIT && state !== TCP_SYN_RECV) return -EPIPE;
     if (from.remaining === 0) return 0;
     const room = this.sendRoom();
     if (room <= 0) return -EAGAIN;
@@ -279,11 +320,37 @@ export class TcpEndpoint implements StreamEndpoint {
     if (tcb.state === TCP_LISTEN) return -ENOTCONN;
     if (flags & MSG_OOB) return receiveUrgent(tcb, to, flags);
     const r = receiveStream(tcb, to, flags, skip);
+    if (r > 0) this.noteStamp(flags & MSG_PEEK ? skip + r : 0);
     if (r <= 0 || flags & MSG_PEEK) return r;
     const now = host.enter();
     afterRead(tcb, now);
     host.leave();
     return r;
+  }
+
+  /** When the last byte came that was read, or looked at `ahead` of what was read. */
+  private noteStamp(ahead: number): void {
+    const { stamps, copied } = this.tcb;
+    this.receivedNs = stamps === null ? 0 : stamps.of(advance(copied, ahead), copied);
+  }
+
+  get stamping(): boolean {
+    return this.tcb.options.stamping;
+  }
+
+  set stamping(on: boolean) {
+    this.tcb.options.stamping = on;
+    if (!on) this.tcb.stamps = null;
+  }
+
+  get ipOptions(): IpOptions | null {
+    return this.tcb.options.ipOptions;
+  }
+
+  /** IP_OPTIONS of ip(7): segments become smaller by them. */
+  set ipOptions(options: IpOptions | null) {
+    this.tcb.options.ipOptions = options;
+    syncMss(this.tcb);
   }
 
   /** shutdown(2). */
@@ -366,7 +433,7 @@ export class TcpEndpoint implements StreamEndpoint {
     if (shutdown === SHUTDOWN_MASK || state === TCP_CLOSE) mask |= POLLHUP;
     if (tcb.orphan) return tcb.lingering ? 0 : mask | POLLHUP;
     if (shutdown & RCV_SHUTDOWN) mask |= POLLIN | POLLRDNORM | POLLRDHUP;
-    if (state !== TCP_SYN_SENT && state !== TCP_SYN_RECV) {
+    if (!tcb.shaking) {
       if (readable(tcb)) mask |= POLLIN | POLLRDNORM;
       if (shutdown & SEND_SHUTDOWN || writable(tcb)) mask |= POLLOUT | POLLWRNORM;
       if (tcb.urgent === URGENT_VALID) mask |= POLLPRI;
@@ -386,12 +453,12 @@ export class TcpEndpoint implements StreamEndpoint {
 
   get unacknowledged(): number {
     const { tcb } = this;
-    return tcb.state === TCP_SYN_SENT || tcb.state === TCP_SYN_RECV ? 0 : tcb.buffer.length;
+    return tcb.shaking ? 0 : tcb.buffer.length;
   }
 
   get unsent(): number {
     const { tcb } = this;
-    if (tcb.state === TCP_SYN_SENT || tcb.state === TCP_SYN_RECV) return 0;
+    if (tcb.shaking) return 0;
     return Math.max(0, distance(tcb.bufEnd, tcb.nxt));
   }
 
@@ -423,6 +490,15 @@ export class TcpEndpoint implements StreamEndpoint {
   /** TCP_CONGESTION; a name that is unknown changes nothing: see setCongestion. */
   set congestion(name: string) {
     setCongestion(this.tcb, name);
+  }
+
+  get fastOpenKeys(): Uint8Array | null {
+    return this.tcb.options.fastOpenKeys ?? this.host.fastOpenKeys;
+  }
+
+  setFastOpenKeys(keys: Uint8Array): number {
+    this.tcb.options.fastOpenKeys = keys;
+    return 0;
   }
 
   /** TCP_INFO. */

@@ -51,9 +51,11 @@ import {
   TCPI_OPT_ECN,
   TCPI_OPT_ECN_SEEN,
   TCPI_OPT_SACK,
+  TCPI_OPT_SYN_DATA,
   TCPI_OPT_TIMESTAMPS,
   TCPI_OPT_WSCALE,
 } from '../../abi/net/tcp.ts';
+import { paceRate } from './pacing.ts';
 import type { Tcb } from './tcb.ts';
 
 /** What a listener's struct says of its queue. */
@@ -93,10 +95,13 @@ export function fillInfo(tcb: Tcb, nowNs: number, view: DataView, listener: Acce
       (tcb.sackOk ? TCPI_OPT_SACK : 0) |
       (tcb.scaling ? TCPI_OPT_WSCALE : 0) |
       (tcb.ecn ? TCPI_OPT_ECN : 0) |
-      (tcb.ecnSeen ? TCPI_OPT_ECN_SEEN : 0),
+      (tcb.ecnSeen ? TCPI_OPT_ECN_SEEN : 0) |
+      (tcb.synDataAcked ? TCPI_OPT_SYN_DATA : 0),
   );
   // tcpi_snd_wscale and tcpi_rcv_wscale are four bits each.
   u8(TCP_INFO_TCPI_OPTIONS + 1, tcb.sndShift | (tcb.rcvShift << 4));
+  // tcpi_delivery_rate_app_limited, one bit, and tcpi_fastopen_client_fail, two.
+  u8(TCP_INFO_TCPI_OPTIONS + 2, (tcb.limitedUntil !== 0 ? 1 : 0) | (tcb.fastOpenFail << 1));
   u32(TCP_INFO_TCPI_RTO, us(rtt.rtoNs * 2 ** Math.min(tcb.backoff, 16)));
   u32(TCP_INFO_TCPI_ATO, us(tcb.ato));
   u32(TCP_INFO_TCPI_SND_MSS, tcb.mss);
@@ -119,10 +124,13 @@ export function fillInfo(tcb: Tcb, nowNs: number, view: DataView, listener: Acce
   u32(TCP_INFO_TCPI_RCV_RTT, us(tcb.rcvRttNs));
   u32(TCP_INFO_TCPI_RCV_SPACE, tcb.tuneSpace);
   u32(TCP_INFO_TCPI_TOTAL_RETRANS, tcb.totalRetrans);
-  put64(view, TCP_INFO_TCPI_PACING_RATE, Math.floor(cong.pacingRate));
-  // All ones are Linux's "none".
-  view.setUint32(TCP_INFO_TCPI_MAX_PACING_RATE, 0xffffffff, true);
-  view.setUint32(TCP_INFO_TCPI_MAX_PACING_RATE + 4, 0xffffffff, true);
+  put64(view, TCP_INFO_TCPI_PACING_RATE, Math.floor(paceRate(tcb)));
+  if (tcb.options.maxPacing > 0) put64(view, TCP_INFO_TCPI_MAX_PACING_RATE, tcb.options.maxPacing);
+  else {
+    // All ones are Linux's "none".
+    view.setUint32(TCP_INFO_TCPI_MAX_PACING_RATE, 0xffffffff, true);
+    view.setUint32(TCP_INFO_TCPI_MAX_PACING_RATE + 4, 0xffffffff, true);
+  }
   put64(view, TCP_INFO_TCPI_BYTES_ACKED, tcb.bytesAcked);
   put64(view, TCP_INFO_TCPI_BYTES_RECEIVED, tcb.bytesReceived);
   u32(TCP_INFO_TCPI_SEGS_OUT, tcb.segsOut);

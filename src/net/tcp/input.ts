@@ -15,13 +15,15 @@ import {
 import { answerInvalid, challenge } from './challenge.ts';
 import { acknowledgeLater, duplicate, receiveData } from './data.ts';
 import { ecnAccepts } from './ecn.ts';
-import { finish, resetByPeer, setState } from './life.ts';
+import { synAnswered } from './fastopen_client.ts';
+import { finish, leaveFastOpen, resetByPeer, setState } from './life.ts';
+import { beginSearch } from './mtu_search.ts';
 import { enterQuickAck, inWindow } from './rcv.ts';
 import { acknowledged, growSendBuffer } from './recovery.ts';
 import type { Segment } from './segment.ts';
 import { ACK, CWR, ECE, FIN, RST, SYN } from './segment.ts';
 import { advance, after, before, between } from './seq.ts';
-import { initialWindow, push } from './snd.ts';
+import { armAfterSend, initialWindow, push } from './snd.ts';
 import type { Tcb } from './tcb.ts';
 import { MODE_RTO, RCV_SHUTDOWN } from './tcb.ts';
 import { armKeepAlive } from './timers.ts';
@@ -39,6 +41,11 @@ export function segmentArrived(tcb: Tcb, seg: Segment, nowNs: number): void {
     return;
   }
   if (tcb.state === TCP_CLOSE) return;
+  if (tcb.fastOpen !== null && (seg.flags & (SYN | ACK | RST)) === SYN && seg.seq === tcb.irs) {
+    // The SYN that it began with once more: so is the answer.
+    sendSyn(tcb, nowNs);
+    return;
+  }
   if (!acceptable(tcb, seg, nowNs)) return;
   // Fourth check: ACK; nothing without it is of a connection.
   if (!(seg.flags & ACK)) return;
@@ -122,12 +129,13 @@ function outside(tcb: Tcb, seg: Segment, nowNs: number): void {
 /** Fifth check; false when the segment is dropped. */
 function takeAck(tcb: Tcb, seg: Segment, nowNs: number): boolean {
   const { ack } = seg;
-  if (tcb.state === TCP_SYN_RECV) {
+  if (tcb.state === TCP_SYN_RECV || tcb.fastOpen !== null) {
     if (!between(ack, advance(tcb.iss, 1), tcb.nxt)) {
       replyReset(tcb, seg);
       return false;
     }
     established(tcb, seg, nowNs);
+    leaveFastOpen(tcb, false);
     tcb.tell(POLLOUT | POLLWRNORM);
   }
   if (after(ack, tcb.nxt)) {
@@ -230,7 +238,9 @@ function inSynSent(tcb: Tcb, seg: Segment, nowNs: number): void {
   const ask = tcb.host.sysctl.tcp_ecn === 1;
   if (hasAck) {
     tcb.ecn = ask && (seg.flags & (ECE | CWR)) === ECE;
+    synAnswered(tcb, seg);
     established(tcb, seg, nowNs);
+    if (tcb.synData > 0 && seg.ack !== tcb.una) acknowledged(tcb, seg, nowNs);
     enterQuickAck(tcb, 16);
     sendAck(tcb, nowNs);
     tcb.tell(POLLOUT | POLLWRNORM);
@@ -275,8 +285,9 @@ export function peerSyn(tcb: Tcb, seg: Segment, nowNs: number, asked: boolean): 
 
 /** The handshake is over: first windows (RFC 6928), timers, the measured round trip. */
 export function established(tcb: Tcb, seg: Segment, nowNs: number): void {
-  const wasSynRecv = tcb.state === TCP_SYN_RECV;
-  setState(tcb, TCP_ESTABLISHED);
+  const wasSynRecv = tcb.state !== TCP_SYN_SENT;
+  // With Fast Open it may be closed already.
+  if (tcb.state !== TCP_FIN_WAIT1) setState(tcb, TCP_ESTABLISHED);
   tcb.clearRetransmit();
   if (tcb.retransmits === 0) {
     if (tcb.deliveredNs > 0) tcb.rtt.sample(nowNs - tcb.deliveredNs, nowNs);
@@ -293,6 +304,7 @@ export function established(tcb: Tcb, seg: Segment, nowNs: number): void {
   tcb.wl1 = seg.seq;
   tcb.wl2 = seg.ack;
   tcb.maxWnd = Math.max(tcb.maxWnd, tcb.wnd);
+  beginSearch(tcb);
   syncMss(tcb);
   // RFC 6298, section 5.7, and RFC 5681: after a lost SYN one segment.
   tcb.cong.cwnd = tcb.retransmits > 1 ? tcb.mss : initialWindow(tcb.mss);
@@ -308,6 +320,8 @@ export function established(tcb: Tcb, seg: Segment, nowNs: number): void {
   tcb.tuneSpace = Math.min(tcb.rcvWnd >> 1, 10 * tcb.advMss);
   growSendBuffer(tcb);
   armKeepAlive(tcb, nowNs);
+  // What Fast Open sent before is under way.
+  if (tcb.flight > 0) armAfterSend(tcb, nowNs);
 }
 
 /** Sends the FIN that shutdown or close asks for (RFC 9293, section 3.10.4). */

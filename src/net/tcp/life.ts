@@ -42,12 +42,21 @@ export function purgeReceive(tcb: Tcb): void {
   tcb.discharge(tcb.queue.length + tcb.early.length);
   tcb.queue.clear();
   tcb.early.clear();
+  tcb.stamps = null;
+}
+
+/** The handshake of a connection that began with its SYN is over, in one way or another. */
+export function leaveFastOpen(tcb: Tcb, reset: boolean): void {
+  if (tcb.fastOpen === null) return;
+  tcb.fastOpen.leave(reset, tcb.host.clock.monotonicNs());
+  tcb.fastOpen = null;
 }
 
 /** The connection is no more; a socket may still read what came. `timeWaitNs` > 0 leaves a mark (TIME-WAIT). */
 export function finish(tcb: Tcb, timeWaitNs: number): void {
   if (tcb.state === TCP_SYN_SENT || tcb.state === TCP_SYN_RECV) tcb.host.counters.AttemptFails++;
   tcb.clearTimers();
+  leaveFastOpen(tcb, tcb.error === ECONNRESET);
   setState(tcb, TCP_CLOSE);
   tcb.shutdown = SHUTDOWN_MASK;
   purgeSend(tcb);

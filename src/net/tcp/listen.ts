@@ -9,24 +9,29 @@ import type { Packet } from '../packet.ts';
 import type { Path } from '../path.ts';
 import type { NetTimerTarget } from '../time.ts';
 import { NetTimer } from '../time.ts';
+import { echoIpOptions, IpOptions } from '../wire/ip_options.ts';
+import { IPV4_SIZE } from '../wire/ipv4.ts';
 import { breaksLoop } from './challenge.ts';
+import { receiveSynData } from './data.ts';
 import { ecnAccepts } from './ecn.ts';
+import { answer, FAST_BEGINS, judgeFastOpen } from './fastopen.ts';
+import { FastOpenQueue } from './fastopen_queue.ts';
+import { childOf, Handshake } from './handshake.ts';
 import { segmentArrived } from './input.ts';
 import { putSynOptions, synSpace } from './options.ts';
 import { windowOf, windowShift } from './rcv.ts';
 import type { Segment } from './segment.ts';
 import { ACK, ECE, HEADER_SIZE, putHeader, RST, SYN } from './segment.ts';
 import { advance, distance } from './seq.ts';
-import type { TcpHost } from './tcb.ts';
-import { Tcb } from './tcb.ts';
-import { emptyPacket, pathMss, sendBare } from './transmit.ts';
+import { initialWindow } from './snd.ts';
+import { COOKIE_PERIOD_NS, cookieIsFresh, cookieTimestamp, readCookie, synCookie } from './syncookies.ts';
+import type { Tcb, TcpHost } from './tcb.ts';
+import { MODE_RTO } from './tcb.ts';
+import { emptyPacket, pathMss, sendBare, sendSyn, syncMss } from './transmit.ts';
 
 /** What a request is charged; what a connection that no socket has is. */
 export const REQUEST_BYTES = 512;
 export const CONNECTION_BYTES = 4096;
-/** MSS values that a cookie can carry (RFC 4987, section 3.6). */
-const COOKIE_MSS = [536, 1300, 1440, 1460];
-const COOKIE_PERIOD_NS = 64e9;
 const SYNACK_NS = 1e9;
 
 /** What listeners need besides. */
@@ -45,31 +50,9 @@ export interface ListenHost extends TcpHost {
   addChild(tcb: Tcb): void;
 }
 
-export class SynRequest implements NetTimerTarget {
+/** A handshake that waits in a listener's queue. */
+export class SynRequest extends Handshake implements NetTimerTarget {
   readonly listener: Listener;
-  readonly path: Path;
-  readonly local: IpAddress;
-  readonly localPort: number;
-  readonly remote: IpAddress;
-  readonly remotePort: number;
-  irs = 0;
-  iss = 0;
-  mss = 536;
-  /** -1: no scaling. */
-  sndShift = -1;
-  rcvShift = 0;
-  window = 0;
-  peerWindow = 0;
-  sack = false;
-  timestamps = false;
-  tsRecent = 0;
-  tsOffset = 0;
-  ecn = false;
-  retries = 0;
-  /** The peer's ACK came and was not enough: the queue was full, or data is waited for. */
-  acked = false;
-  sentNs = 0;
-  invalidNs = Number.NEGATIVE_INFINITY;
   readonly timer: NetTimer;
 
   constructor(
@@ -80,12 +63,8 @@ export class SynRequest implements NetTimerTarget {
     remote: IpAddress,
     remotePort: number,
   ) {
+    super(path, local, localPort, remote, remotePort);
     this.listener = listener;
-    this.path = path;
-    this.local = local;
-    this.localPort = localPort;
-    this.remote = remote;
-    this.remotePort = remotePort;
     this.timer = new NetTimer(this);
   }
 
@@ -102,6 +81,7 @@ export class Listener {
   requests = 0;
   readonly pending = new Set<SynRequest>();
   readonly ready: Tcb[] = [];
+  readonly fast = new FastOpenQueue();
   /** When a cookie was sent last. */
   cookieNs = Number.NEGATIVE_INFINITY;
 
@@ -137,6 +117,7 @@ export class Listener {
     if (typeof path === 'number') return;
     const request = new SynRequest(this, path, packet.dst, seg.destinationPort, packet.src, seg.sourcePort);
     this.read(request, seg, nowNs);
+    request.ipOptions = answerOptions(packet);
     const room = this.pending.size <= this.backlog && this.pending.size < sysctl.tcp_max_syn_backlog;
     if ((!room || !tcb.memory.fits(REQUEST_BYTES)) && iss === 0) {
       if (sysctl.tcp_syncookies === 0) {
@@ -153,11 +134,14 @@ export class Listener {
       iss !== 0
         ? iss
         : host.initialSequence(request.local, request.localPort, request.remote, request.remotePort, nowNs);
+    const fast = judgeFastOpen(tcb, this.fast, seg, packet.src, packet.dst, nowNs);
+    const { cookie } = answer;
+    if (fast === FAST_BEGINS && this.begin(request, seg, cookie, nowNs)) return;
     tcb.memory.take(REQUEST_BYTES);
     this.pending.add(request);
     host.addRequest(request);
     request.sentNs = nowNs;
-    this.sendSynAck(request, nowNs);
+    this.sendSynAck(request, cookie, nowNs);
     host.clock.arm(request.timer, nowNs + SYNACK_NS);
   }
 
@@ -179,22 +163,23 @@ export class Listener {
     request.sentNs = nowNs;
   }
 
-  private sendSynAck(request: SynRequest, nowNs: number): void {
-    this.put(request, request.iss, (Math.floor(nowNs / 1e6) + request.tsOffset) | 0);
+  private sendSynAck(request: SynRequest, cookie: Uint8Array | null, nowNs: number): void {
+    this.put(request, request.iss, (Math.floor(nowNs / 1e6) + request.tsOffset) | 0, cookie);
   }
 
-  private put(request: SynRequest, iss: number, tsValue: number): void {
+  private put(request: SynRequest, iss: number, tsValue: number, cookie: Uint8Array | null): void {
     const { options } = this.tcb;
     const { path } = request;
     const packet = emptyPacket();
-    const size = HEADER_SIZE + synSpace(request.sack, request.timestamps, request.sndShift >= 0);
+    const size = HEADER_SIZE + synSpace(request.sack, request.timestamps, request.sndShift >= 0, cookie);
     const at = packet.push(size);
     packet.l4 = at;
     packet.tos = options.tos;
     packet.ttl = options.ttl;
     packet.mark = options.mark;
     packet.priority = options.priority;
-    let mss = pathMss(path);
+    packet.options = request.ipOptions;
+    let mss = pathMss(path) - (request.ipOptions?.bytes.length ?? 0);
     if (options.maxSeg > 0) mss = Math.min(mss, options.maxSeg);
     const flags = SYN | ACK | (request.ecn ? ECE : 0);
     putHeader(
@@ -218,6 +203,7 @@ export class Listener {
       tsValue,
       request.tsRecent,
       request.sndShift >= 0 ? request.rcvShift : -1,
+      cookie,
     );
     this.host.counters.OutSegs++;
     this.host.layer.output(packet, path, IPPROTO_TCP, true);
@@ -234,7 +220,7 @@ export class Listener {
     }
     if (seg.flags & SYN) {
       // The same one again: so is the answer, without counting (RFC 9293, section 3.10.7.4).
-      if (seg.seq === request.irs && !(seg.flags & ACK)) this.sendSynAck(request, nowNs);
+      if (seg.seq === request.irs && !(seg.flags & ACK)) this.sendSynAck(request, null, nowNs);
       else if (breaksLoop(this.host, request, seg, nowNs)) this.bareAck(request, nowNs);
       return;
     }
@@ -313,45 +299,8 @@ export class Listener {
   private open(request: SynRequest, seg: Segment, nowNs: number): void {
     const { host, tcb } = this;
     if (!tcb.memory.fits(CONNECTION_BYTES)) return;
-    const child = new Tcb(host, tcb.v6, tcb.memory, tcb.uid);
-    Object.assign(child.options, tcb.options);
-    child.cc = tcb.cc;
-    child.state = TCP_SYN_RECV;
-    child.local = request.local;
-    child.localPort = request.localPort;
-    child.remote = request.remote;
-    child.remotePort = request.remotePort;
-    child.path = request.path;
-    child.iss = request.iss;
-    child.una = request.iss;
-    child.nxt = advance(request.iss, 1);
-    child.bufSeq = child.nxt;
-    child.irs = request.irs;
-    child.rcvNxt = advance(request.irs, 1);
-    child.copied = child.rcvNxt;
-    child.rcvWup = child.rcvNxt;
-    child.rcvWnd = request.window;
-    child.tuneSeq = child.rcvNxt;
-    child.tuneNs = nowNs;
-    child.peerMss = request.mss;
-    child.advMss = pathMss(request.path);
-    child.sackOk = request.sack;
-    child.timestamps = request.timestamps;
-    child.tsRecent = request.tsRecent;
-    child.tsRecentMs = Math.floor(request.sentNs / 1e6);
-    child.tsOffset = request.tsOffset;
-    child.scaling = request.sndShift >= 0;
-    child.sndShift = Math.max(0, request.sndShift);
-    child.rcvShift = request.rcvShift;
-    child.ecn = request.ecn;
-    child.wnd = request.peerWindow;
-    child.maxWnd = request.peerWindow;
-    child.deliveredNs = request.sentNs;
-    child.retransmits = request.retries;
-    host.addChild(child);
-    tcb.memory.take(CONNECTION_BYTES);
-    this.ready.push(child);
-    host.counters.PassiveOpens++;
+    const child = childOf(request, tcb, nowNs);
+    this.add(child);
     segmentArrived(child, seg, nowNs);
     if (child.state === TCP_SYN_RECV) {
       // It was not the third segment after all.
@@ -364,6 +313,35 @@ export class Listener {
       return;
     }
     tcb.tell(POLLIN | POLLRDNORM);
+  }
+
+  private add(child: Tcb): void {
+    this.host.addChild(child);
+    this.tcb.memory.take(CONNECTION_BYTES);
+    this.ready.push(child);
+    this.host.counters.PassiveOpens++;
+  }
+
+  /** Fast Open: the connection is there with its SYN, and what that carried can be read (RFC 7413, section 4.2.2). */
+  private begin(request: SynRequest, seg: Segment, cookie: Uint8Array | null, nowNs: number): boolean {
+    const { host, tcb } = this;
+    if (!tcb.memory.fits(CONNECTION_BYTES)) {
+      host.counters.TCPFastOpenPassiveFail++;
+      return false;
+    }
+    const child = childOf(request, tcb, nowNs);
+    child.fastOpen = this.fast;
+    this.fast.open++;
+    child.synCookie = cookie;
+    syncMss(child);
+    child.cong.cwnd = initialWindow(child.mss);
+    receiveSynData(child, seg, nowNs);
+    this.add(child);
+    host.counters.TCPFastOpenPassive++;
+    child.setRetransmit(MODE_RTO, nowNs + child.rtt.rtoNs);
+    sendSyn(child, nowNs);
+    tcb.tell(POLLIN | POLLRDNORM);
+    return true;
   }
 
   /** The next one for accept(2). */
@@ -385,7 +363,7 @@ export class Listener {
       request.acked = false;
       request.retries++;
       host.counters.RetransSegs++;
-      this.sendSynAck(request, nowNs);
+      this.sendSynAck(request, null, nowNs);
     }
     host.clock.arm(request.timer, nowNs + SYNACK_NS * 2 ** Math.min(request.retries, 7));
   }
@@ -405,33 +383,12 @@ export class Listener {
     return rest;
   }
 
-  // SYN cookies: 8 bits of time, 22 of a keyed hash, 2 of the MSS; window scale and SACK in the low bits of the timestamp, which
-  // comes back.
-
+  /** SYN cookies take the place of a queue that is full. */
   private sendCookie(request: SynRequest, nowNs: number): void {
     this.cookieNs = nowNs;
     this.host.counters.SyncookiesSent++;
-    let index = 0;
-    for (let i = 1; i < COOKIE_MSS.length; i++) if (COOKIE_MSS[i]! <= request.mss) index = i;
-    const period = Math.floor(nowNs / COOKIE_PERIOD_NS) & 0xff;
-    const iss = (period << 24) | (this.mac(request, period) & 0xfffffc) | index;
-    let ts = 0;
-    if (request.timestamps) {
-      const now = (Math.floor(nowNs / 1e6) + request.tsOffset) | 0;
-      ts = (now & ~63) | (request.sack ? 32 : 0) | (request.sndShift >= 0 ? request.sndShift : 15);
-      if (((ts - now) | 0) > 0) ts = (ts - 64) | 0;
-    } else {
-      // Nowhere to keep them (RFC 4987, section 3.6).
-      request.sack = false;
-      request.sndShift = -1;
-      request.rcvShift = 0;
-    }
-    this.put(request, iss, ts);
-  }
-
-  private mac(request: SynRequest, period: number): number {
-    const ports = (request.localPort << 16) | request.remotePort;
-    return this.host.hash.pair(request.local, request.remote, ports, request.irs, period + 0x10000);
+    const iss = synCookie(this.host.hash, request, nowNs);
+    this.put(request, iss, cookieTimestamp(request, nowNs), null);
   }
 
   /** An ACK without a request: is it the answer to a cookie? */
@@ -439,26 +396,23 @@ export class Listener {
     const { host, tcb } = this;
     if (nowNs - this.cookieNs > 2 * COOKIE_PERIOD_NS || host.sysctl.tcp_syncookies === 0) return false;
     const iss = advance(seg.ack, -1);
-    const period = iss >>> 24;
-    const age = ((Math.floor(nowNs / COOKIE_PERIOD_NS) & 0xff) - period) & 0xff;
-    const path =
-      age > 1
-        ? -1
-        : host.layer.route({
-            src: packet.dst,
-            dst: packet.src,
-            ifindex: tcb.options.ifindex,
-            tos: tcb.options.tos,
-            mark: tcb.options.mark,
-            uid: tcb.uid,
-          });
+    const path = !cookieIsFresh(iss, nowNs)
+      ? -1
+      : host.layer.route({
+          src: packet.dst,
+          dst: packet.src,
+          ifindex: tcb.options.ifindex,
+          tos: tcb.options.tos,
+          mark: tcb.options.mark,
+          uid: tcb.uid,
+        });
     if (typeof path === 'number') {
       host.counters.SyncookiesFailed++;
       return false;
     }
     const request = new SynRequest(this, path, packet.dst, seg.destinationPort, packet.src, seg.sourcePort);
     request.irs = advance(seg.seq, -1);
-    if (((this.mac(request, period) ^ iss) & 0xfffffc) !== 0) {
+    if (!readCookie(host.hash, request, iss)) {
       host.counters.SyncookiesFailed++;
       return false;
     }
@@ -467,8 +421,6 @@ export class Listener {
       host.counters.ListenOverflows++;
       return true;
     }
-    request.iss = iss;
-    request.mss = COOKIE_MSS[iss & 3]!;
     request.window = Math.min(windowOf(tcb.options.rcvBuf), 65535);
     request.tsOffset = host.hash.pair(request.local, request.remote, 1);
     request.sentNs = nowNs;
@@ -488,6 +440,15 @@ export class Listener {
     this.open(request, seg, nowNs);
     return true;
   }
+}
+
+/** tcp_v4_save_options(): the answer, and the connection after it, has the routes and stamps that the SYN had. */
+function answerOptions(packet: Packet): IpOptions | null {
+  if (!packet.dst.isV4 || packet.l4 - packet.l3 <= IPV4_SIZE) return null;
+  const echo = echoIpOptions(packet.head.subarray(packet.l3 + IPV4_SIZE, packet.l4));
+  if (echo.length === 0) return null;
+  const options = IpOptions.compile(echo, false);
+  return typeof options === 'number' ? null : options;
 }
 
 function packetIsV4(request: SynRequest): boolean {

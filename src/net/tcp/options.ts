@@ -116,11 +116,27 @@ export function putSack(view: DataView, at: number, blocks: Int32Array, n: numbe
 }
 
 /** Bytes of a SYN's options. */
-export function synSpace(sack: boolean, timestamps: boolean, scale: boolean): number {
-  return 4 + (timestamps ? 12 : sack ? 4 : 0) + (scale ? 4 : 0);
+export function synSpace(
+  sack: boolean,
+  timestamps: boolean,
+  scale: boolean,
+  cookie: Uint8Array | null,
+): number {
+  const fast = cookie === null ? 0 : (cookie.length + 5) & ~3;
+  return 4 + (timestamps ? 12 : sack ? 4 : 0) + (scale ? 4 : 0) + fast;
 }
 
-/** A SYN's options, in Linux's order, so that we look like it: MSS, SACK permitted, timestamps, NOP, window scale. */
+/** RFC 7413, section 4.1.1, filled up to a multiple of four. */
+function putCookie(view: DataView, from: number, cookie: Uint8Array): number {
+  let at = from;
+  view.setUint8(at++, FAST_OPEN);
+  view.setUint8(at++, cookie.length + 2);
+  for (const byte of cookie) view.setUint8(at++, byte);
+  while (((at - from) & 3) !== 0) view.setUint8(at++, NOP);
+  return at;
+}
+
+/** A SYN's options, in Linux's order, so that we look like it: MSS, SACK permitted, timestamps, NOP, window scale, cookie. */
 export function putSynOptions(
   view: DataView,
   from: number,
@@ -130,6 +146,7 @@ export function putSynOptions(
   tsValue: number,
   tsEcho: number,
   shift: number,
+  cookie: Uint8Array | null,
 ): number {
   let at = from;
   view.setUint32(at, (MSS << 24) | (4 << 16) | mss);
@@ -148,5 +165,5 @@ export function putSynOptions(
     view.setUint32(at, (NOP << 24) | (WINDOW_SCALE << 16) | (3 << 8) | shift);
     at += 4;
   }
-  return at;
+  return cookie === null ? at : putCookie(view, at, cookie);
 }

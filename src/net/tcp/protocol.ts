@@ -16,6 +16,7 @@ import type { NetRandom, PathError, Transport } from '../transport.ts';
 import { ChallengeLimit } from './challenge.ts';
 import type { EndpointHost } from './endpoint.ts';
 import { TcpEndpoint } from './endpoint.ts';
+import { CookieCache } from './fastopen_cache.ts';
 import { KeyedHash } from './hash.ts';
 import { segmentArrived } from './input.ts';
 import { fail } from './life.ts';
@@ -46,6 +47,8 @@ export class TcpProtocol implements Transport, EndpointHost, NetTimerTarget {
   readonly sysctl: TcpSysctl;
   readonly counters = new TcpCounters();
   readonly hash: KeyedHash;
+  readonly cookies: CookieCache;
+  fastOpenKeys: Uint8Array | null = null;
   private readonly isnHash: KeyedHash;
   private readonly flows: FlowTable<Flow>;
   private readonly ports: PortTable;
@@ -74,6 +77,7 @@ export class TcpProtocol implements Transport, EndpointHost, NetTimerTarget {
     this.random = random;
     this.memory = memory;
     this.sysctl = sysctl;
+    this.cookies = new CookieCache(memory);
     this.hash = new KeyedHash(random);
     this.isnHash = new KeyedHash(random);
     this.flows = new FlowTable(new KeyedHash(random));
@@ -288,14 +292,24 @@ export class TcpProtocol implements Transport, EndpointHost, NetTimerTarget {
 
   // Errors of the path.
 
-  error(report: PathError): void {
+  /** Whose segment a report quotes: only of what is under way (RFC 5927, section 4.1). */
+  private sender(report: PathError): Tcb | SynRequest | null {
     const { quoted } = report;
-    if (quoted.byteLength < 8) return;
+    if (quoted.byteLength < 8) return null;
     const flow = this.flows.get(report.src, quoted.getUint16(0), report.dst, quoted.getUint16(2));
-    if (!(flow instanceof Tcb)) return;
     const seq = quoted.getInt32(4);
-    // RFC 5927, section 4.1: only about what is under way.
-    if (!between(seq, flow.una, flow.nxt) || flow.state === TCP_CLOSE) return;
+    if (flow instanceof Tcb)
+      return between(seq, flow.una, flow.nxt) && flow.state !== TCP_CLOSE ? flow : null;
+    return flow instanceof SynRequest && seq === flow.iss ? flow : null;
+  }
+
+  owns(report: PathError): boolean {
+    return this.sender(report) !== null;
+  }
+
+  error(report: PathError): void {
+    const flow = this.sender(report);
+    if (!(flow instanceof Tcb)) return;
     const now = this.enter();
     if (report.errno === EMSGSIZE) this.shrunk(flow, now);
     else if (flow.state === TCP_SYN_SENT || flow.state === TCP_SYN_RECV) {

@@ -2,14 +2,7 @@
 
 import { EAGAIN, EFAULT, EINVAL, ENOTCONN } from '../../abi/errno.ts';
 import { MSG_PEEK, MSG_TRUNC } from '../../abi/net/socket.ts';
-import {
-  TCP_CLOSE,
-  TCP_ESTABLISHED,
-  TCP_FIN_WAIT1,
-  TCP_FIN_WAIT2,
-  TCP_SYN_RECV,
-  TCP_SYN_SENT,
-} from '../../abi/net/tcp.ts';
+import { TCP_CLOSE, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2 } from '../../abi/net/tcp.ts';
 import type { ByteSink } from '../endpoint.ts';
 import { tuneBuffer, windowGrew, windowOf } from './rcv.ts';
 import { advance, before, distance } from './seq.ts';
@@ -115,7 +108,7 @@ export function readable(tcb: Tcb): boolean {
 
 /** SIOCINQ: bytes up to the urgent one (tcp(7)). */
 export function unreadBytes(tcb: Tcb): number {
-  if (tcb.state === TCP_SYN_SENT || tcb.state === TCP_SYN_RECV) return 0;
+  if (tcb.shaking) return 0;
   const n = tcb.queue.length;
   if (tcb.urgent === URGENT_NONE || tcb.options.oobInline) return n;
   const mark = distance(tcb.urgentSeq, tcb.copied);

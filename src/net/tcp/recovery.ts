@@ -6,17 +6,19 @@ import { TCP_CA_CWR, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Open, TCP_CA_Recovery 
 import { RateSample } from './congestion.ts';
 import { hystart } from './cubic.ts';
 import { ecnEchoed } from './ecn.ts';
+import { probeArrived, probeLost } from './mtu_search.ts';
 import { paced, paused, pieceOf } from './pacing.ts';
 import { rackDetect, rackRecovered, rackUpdate } from './rack.ts';
 import { sampleRate, stampSent } from './rate.ts';
 import type { Sent } from './sack.ts';
 import { AckResult, LOST, RETRANSMITTED, SACKED } from './sack.ts';
 import type { Segment } from './segment.ts';
+import { SYN } from './segment.ts';
 import { advance, after, before, distance } from './seq.ts';
 import { armAfterSend } from './snd.ts';
 import type { Tcb } from './tcb.ts';
 import { MODE_PROBE, MODE_REORDER } from './tcb.ts';
-import { currentMss, largestSegment, sendRange } from './transmit.ts';
+import { currentMss, largestSegment, sendRange, syncMss } from './transmit.ts';
 
 const result = new AckResult();
 const sample = new RateSample();
@@ -116,6 +118,8 @@ function resend(tcb: Tcb, i: number, sent: Sent, most: number, nowNs: number): n
   }
   tcb.board.resent(sent, nowNs);
   stampSent(tcb, sent, nowNs);
+  // Whatever becomes of it, nothing is learnt (RFC 4821, section 7.6.4).
+  if (tcb.search !== null) tcb.search.size = 0;
   if (tcb.retransmitTs === 0 && tcb.timestamps) tcb.retransmitTs = tcb.timestamp(nowNs) | 1;
   tcb.totalRetrans += Math.ceil(n / mss);
   tcb.bytesRetrans += n;
@@ -154,7 +158,8 @@ export function retransmitLast(tcb: Tcb, nowNs: number): void {
 /** RFC 9293, section 3.10.7.4: SND.WND and what it came from. */
 function updateWindow(tcb: Tcb, seg: Segment): boolean {
   if (!before(tcb.wl1, seg.seq) && (tcb.wl1 !== seg.seq || before(seg.ack, tcb.wl2))) return false;
-  const window = seg.window * 2 ** tcb.sndShift;
+  // The window of a SYN is not scaled (RFC 7323, section 2.2).
+  const window = seg.flags & SYN ? seg.window : seg.window * 2 ** tcb.sndShift;
   const changed = window !== tcb.wnd;
   tcb.wnd = window;
   tcb.wl1 = seg.seq;
@@ -190,6 +195,7 @@ export function acknowledged(tcb: Tcb, seg: Segment, nowNs: number): void {
   if (acked > 0) {
     board.acknowledge(ack, nowNs, result);
     tcb.una = ack;
+    if (tcb.search !== null && probeArrived(tcb.search, ack)) syncMss(tcb);
     const n = Math.min(distance(ack, tcb.bufSeq), tcb.buffer.length);
     if (n > 0) {
       tcb.buffer.drop(n);
@@ -267,7 +273,8 @@ function recover(tcb: Tcb, seg: Segment, acked: number, priorLostEver: number, n
     loseFirst(tcb);
   }
   if (tcb.caState >= TCP_CA_CWR && !before(tcb.una, tcb.highSeq)) leave(tcb);
-  if (tcb.caState < TCP_CA_Recovery && board.lostBytes > 0) reduce(tcb, TCP_CA_Recovery, nowNs);
+  if (tcb.caState < TCP_CA_Recovery && board.lostBytes > 0 && !probeFailed(tcb))
+    reduce(tcb, TCP_CA_Recovery, nowNs);
   else if (ecnEchoed(tcb, seg.flags, seg.ack)) reduce(tcb, TCP_CA_CWR, nowNs);
   if (tcb.cc.models) {
     sample.lost = board.lostEver - priorLostEver;
@@ -290,6 +297,14 @@ function recover(tcb: Tcb, seg: Segment, acked: number, priorLostEver: number, n
   if (tcb.flight === 0) tcb.clearRetransmit();
   else if (reorderNs > 0 && board.lostBytes === 0) tcb.setRetransmit(MODE_REORDER, nowNs + reorderNs);
   else if (acked > 0 || result.sacked > 0) armAfterSend(tcb, nowNs);
+}
+
+/** What is lost is a probe of the path's MTU: its bytes go again, and the window stays (tcp_mtup_probe_failed()). */
+function probeFailed(tcb: Tcb): boolean {
+  if (tcb.search === null || !probeLost(tcb.search, tcb.una)) return false;
+  tcb.highSeq = tcb.nxt;
+  tcb.caState = TCP_CA_Loss;
+  return true;
 }
 
 /** Without SACK, the first segment is what is missing. */
@@ -318,7 +333,7 @@ function probeAnswered(tcb: Tcb, seg: Segment, acked: number, nowNs: number): vo
 export function reorderTimeout(tcb: Tcb, nowNs: number): void {
   const again = rackDetect(tcb, nowNs);
   if (tcb.board.missingBytes > 0) {
-    if (tcb.caState < TCP_CA_Recovery) {
+    if (tcb.caState < TCP_CA_Recovery && !probeFailed(tcb)) {
       reduce(tcb, TCP_CA_Recovery, nowNs);
       if (!tcb.cc.models)
         tcb.cong.cwnd = Math.max(

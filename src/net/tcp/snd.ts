@@ -1,6 +1,7 @@
 // When new data goes out: what window and congestion allow, no silly segments, and Nagle's and the cork's wait
 // (RFC 9293, sections 3.7.4 and 3.8.6; Minshall's variant of Nagle as in Linux).
 
+import { probeEnd } from './mtu_search.ts';
 import { paced, paused, pieceOf } from './pacing.ts';
 import { stampSent } from './rate.ts';
 import { backedOff } from './rto.ts';
@@ -47,6 +48,14 @@ function sendNew(tcb: Tcb, end: number, nowNs: number): void {
   let most = pieceOf(tcb, mss, largestSegment(tcb, mss));
   let room = tcb.cong.cwnd - tcb.pipe;
   let sent = false;
+  if (tcb.search !== null) {
+    const probe = probeEnd(tcb, tcb.search, mss, nowNs);
+    if (probe !== 0) {
+      room -= distance(probe, tcb.nxt);
+      sendFresh(tcb, probe, false, nowNs);
+      sent = true;
+    }
+  }
   let limited = false;
   while (tcb.nxt !== end) {
     const dataLeft = distance(tcb.bufEnd, tcb.nxt);

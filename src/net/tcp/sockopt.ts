@@ -1,6 +1,6 @@
 // Options of a TCP socket that are an int: socket(7), ip(7), ipv6(7), tcp(7), with the errors that Linux gives.
 
-import { EINVAL, ENOENT, ENOPROTOOPT, ENOTCONN } from '../../abi/errno.ts';
+import { EINVAL, ENOENT, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from '../../abi/errno.ts';
 import { POLLOUT, POLLWRNORM } from '../../abi/events/poll.ts';
 import {
   IP_BIND_ADDRESS_NO_PORT,
@@ -24,6 +24,7 @@ import {
   SO_BINDTOIFINDEX,
   SO_KEEPALIVE,
   SO_MARK,
+  SO_MAX_PACING_RATE,
   SO_OOBINLINE,
   SO_PRIORITY,
   SO_RCVBUF,
@@ -43,6 +44,8 @@ import {
   TCP_DEFER_ACCEPT,
   TCP_ESTABLISHED,
   TCP_FASTOPEN,
+  TCP_FASTOPEN_CONNECT,
+  TCP_FASTOPEN_NO_COOKIE,
   TCP_FIN_WAIT2,
   TCP_INQ,
   TCP_KEEPCNT,
@@ -61,6 +64,7 @@ import {
   TCP_USER_TIMEOUT,
   TCP_WINDOW_CLAMP,
 } from '../../abi/net/tcp.ts';
+import { TFO_CLIENT_ENABLE } from './fastopen.ts';
 import { windowOf } from './rcv.ts';
 import { push } from './snd.ts';
 import type { Tcb } from './tcb.ts';
@@ -155,6 +159,9 @@ function setSocket(tcb: Tcb, name: number, value: number, nowNs: number): number
       options.mark = value;
       tcb.path = null;
       return 0;
+    case SO_MAX_PACING_RATE:
+      options.maxPacing = value;
+      return 0;
     case SO_BINDTOIFINDEX:
       if (value < 0) return -EINVAL;
       options.ifindex = value;
@@ -232,7 +239,17 @@ function setTcp(tcb: Tcb, name: number, value: number, nowNs: number): number {
       return 0;
     case TCP_FASTOPEN:
       if (value < 0 || (tcb.state !== TCP_CLOSE && tcb.state !== TCP_LISTEN)) return -EINVAL;
-      options.fastOpen = value;
+      options.fastOpen = Math.min(value, tcb.host.sysctl.somaxconn);
+      return 0;
+    case TCP_FASTOPEN_CONNECT:
+      if (value < 0 || value > 1) return -EINVAL;
+      if ((tcb.host.sysctl.tcp_fastopen & TFO_CLIENT_ENABLE) === 0) return -EOPNOTSUPP;
+      if (tcb.state !== TCP_CLOSE) return -EINVAL;
+      options.fastOpenConnect = value === 1;
+      return 0;
+    case TCP_FASTOPEN_NO_COOKIE:
+      if (value < 0 || value > 1 || (tcb.state !== TCP_CLOSE && tcb.state !== TCP_LISTEN)) return -EINVAL;
+      options.fastOpenNoCookie = value === 1;
       return 0;
     case TCP_THIN_LINEAR_TIMEOUTS:
     case TCP_THIN_DUPACK:
@@ -388,6 +405,10 @@ function getTcp(tcb: Tcb, name: number): number | NoValue {
       return Number(options.recvInq);
     case TCP_FASTOPEN:
       return options.fastOpen;
+    case TCP_FASTOPEN_CONNECT:
+      return Number(options.fastOpenConnect);
+    case TCP_FASTOPEN_NO_COOKIE:
+      return Number(options.fastOpenNoCookie);
     default:
       return NO_OPTION;
   }

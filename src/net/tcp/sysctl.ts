@@ -30,6 +30,7 @@ export class TcpSysctl {
   tcp_dsack = 1;
   /** 0 off, 1 asked for and accepted, 2 accepted. */
   tcp_ecn = 2;
+  /** TFO_* bits. */
   tcp_fastopen = 1;
   tcp_tw_reuse = 2;
   tcp_rfc1337 = 0;
@@ -87,4 +88,11 @@ export class TcpCounters {
   TCPReqQFullDoCookies = 0;
   TCPDSACKRecv = 0;
   TCPBacklogDrop = 0;
+  TCPFastOpenActive = 0;
+  TCPFastOpenActiveFail = 0;
+  TCPFastOpenPassive = 0;
+  TCPFastOpenPassiveFail = 0;
+  TCPFastOpenPassiveAltKey = 0;
+  TCPFastOpenListenOverflow = 0;
+  TCPFastOpenCookieReqd = 0;
 }

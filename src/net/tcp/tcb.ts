@@ -1,7 +1,7 @@
 // Tcb: all that is known of one connection, or of a socket that is none yet (RFC 9293, section 3.3.1). Plain fields; what is done
 // with them is in the files named after the mechanisms.
 
-import { TCP_CLOSE } from '../../abi/net/tcp.ts';
+import { TCP_CLOSE, TCP_SYN_RECV, TCP_SYN_SENT } from '../../abi/net/tcp.ts';
 import type { IpAddress } from '../address.ts';
 import { ANY_V4, ANY_V6 } from '../address.ts';
 import type { EndpointOwner, PacketFilter } from '../endpoint.ts';
@@ -10,17 +10,22 @@ import type { NetworkLayer, Path } from '../path.ts';
 import type { NetClock } from '../time.ts';
 import { NetTimer } from '../time.ts';
 import type { NetRandom } from '../transport.ts';
+import type { IpOptions } from '../wire/ip_options.ts';
 import { BBR } from './bbr.ts';
 import type { CongestionControl } from './congestion.ts';
 import { CongestionState } from './congestion.ts';
 import { CUBIC } from './cubic.ts';
+import type { CookieCache } from './fastopen_cache.ts';
+import type { FastOpenQueue } from './fastopen_queue.ts';
 import type { KeyedHash } from './hash.ts';
+import type { MtuSearch } from './mtu_search_state.ts';
 import { Prr } from './prr.ts';
 import { ByteQueue, OutOfOrder } from './rcvqueue.ts';
 import { RENO } from './reno.ts';
 import { RttEstimator } from './rto.ts';
 import { Scoreboard } from './sack.ts';
 import { SendBuffer } from './sndbuf.ts';
+import type { Stamps } from './stamps.ts';
 import type { TcpCounters, TcpSysctl } from './sysctl.ts';
 
 /** What connections need of their protocol. */
@@ -31,6 +36,9 @@ export interface TcpHost {
   readonly sysctl: TcpSysctl;
   readonly counters: TcpCounters;
   readonly hash: KeyedHash;
+  /** Cookies that servers gave us; keys of those that we give, null before somebody needs them. */
+  readonly cookies: CookieCache;
+  fastOpenKeys: Uint8Array | null;
   /** One of its timers fired. */
   connectionTimer(tcb: Tcb, cookie: number, nowNs: number): void;
   /** It is closed: its place in the tables is free; `timeWaitNs` > 0 leaves a mark for that long. */
@@ -104,8 +112,18 @@ export class SocketOptions {
   /** IP_MTU_DISCOVER: IP_PMTUDISC_WANT. */
   mtuDiscover = 1;
   noPort = false;
+  /** TCP_FASTOPEN: connections that may be half open with data. */
   fastOpen = 0;
   fastOpenConnect = false;
+  fastOpenNoCookie = false;
+  /** TCP_FASTOPEN_KEY: one or two keys; null for those of all. */
+  fastOpenKeys: Uint8Array | null = null;
+  /** SO_MAX_PACING_RATE; 0 for none. */
+  maxPacing = 0;
+  /** SO_TIMESTAMP and its like. */
+  stamping = false;
+  /** IP_OPTIONS, of IPv4. */
+  ipOptions: IpOptions | null = null;
   /** SO_ATTACH_FILTER. */
   filter: PacketFilter | null = null;
 }
@@ -158,6 +176,8 @@ export class Tcb {
   mss = 536;
   peerMss = 536;
   pathMtu = 0;
+  /** Looks for the path's MTU itself; null as long as it does not. */
+  search: MtuSearch | null = null;
   finQueued = false;
   /** End of the last segment below the MSS (Minshall's Nagle). */
   smallEnd = 0;
@@ -216,6 +236,14 @@ export class Tcb {
   /** When tsRecent was taken, ms. */
   tsRecentMs = 0;
 
+  // Fast Open (RFC 7413): the listener's queue until the handshake is over; what the SYN has as cookie, empty to ask for one, null for
+  // no option; bytes that the SYN carried, whether they were taken, or TFO_* why not.
+  fastOpen: FastOpenQueue | null = null;
+  synCookie: Uint8Array | null = null;
+  synData = 0;
+  synDataAcked = false;
+  fastOpenFail = 0;
+
   // ECN (ecn.ts).
   ecn = false;
   ecnEcho = false;
@@ -232,6 +260,8 @@ export class Tcb {
   copied = 0;
   readonly queue = new ByteQueue();
   readonly early = new OutOfOrder();
+  /** When what is in `queue` came; null as long as nobody asked. */
+  stamps: Stamps | null = null;
   /** Payload of the peer's segments, estimated. */
   rcvMss = 536;
   advMss = 536;
@@ -318,11 +348,21 @@ export class Tcb {
     this.paceNs = PACE_NONE;
     this.limitedUntil = 0;
     this.rtt = new RttEstimator();
+    this.search = null;
+    this.synCookie = null;
+    this.synData = 0;
+    this.synDataAcked = false;
+    this.fastOpenFail = 0;
   }
 
   /** NetTimerTarget. */
   onTimer(timer: NetTimer, nowNs: number): void {
     this.host.connectionTimer(this, timer.cookie, nowNs);
+  }
+
+  /** No data goes yet: the handshake is not over, and Fast Open has not let it begin. */
+  get shaking(): boolean {
+    return this.state === TCP_SYN_SENT || (this.state === TCP_SYN_RECV && this.fastOpen === null);
   }
 
   /** Sequence number behind the last byte that the program gave. */

@@ -5,6 +5,7 @@ import { ETIMEDOUT } from '../../abi/errno.ts';
 import { POLLHUP } from '../../abi/events/poll.ts';
 import { TCP_CLOSE, TCP_FIN_WAIT2, TCP_SYN_RECV, TCP_SYN_SENT } from '../../abi/net/tcp.ts';
 import { abort, fail, finish } from './life.ts';
+import { suspectBlackHole } from './mtu_search.ts';
 import { enterLoss, reorderTimeout, retransmit, retransmitFirst, retransmitLast } from './recovery.ts';
 import { backedOff, RTO_MAX_NS, RTO_MIN_NS } from './rto.ts';
 import { advance, distance } from './seq.ts';
@@ -22,7 +23,7 @@ import {
   TIMER_PACE,
   TIMER_RETRANSMIT,
 } from './tcb.ts';
-import { sendAck, sendProbe, sendSyn } from './transmit.ts';
+import { sendAck, sendProbe, sendSyn, syncMss } from './transmit.ts';
 
 /** One of a connection's timers fired. */
 export function onConnectionTimer(tcb: Tcb, cookie: number, nowNs: number): void {
@@ -62,7 +63,8 @@ function givesUp(tcb: Tcb, nowNs: number): boolean {
   const { options, host } = tcb;
   const { sysctl } = host;
   if (tcb.state === TCP_SYN_SENT) return tcb.retransmits >= (options.synCnt || sysctl.tcp_syn_retries);
-  if (tcb.state === TCP_SYN_RECV) return tcb.retransmits >= (options.synCnt || sysctl.tcp_synack_retries);
+  if (tcb.state === TCP_SYN_RECV || tcb.fastOpen !== null)
+    return tcb.retransmits >= (options.synCnt || sysctl.tcp_synack_retries);
   if (tcb.retransmitNs === 0) return false;
   const spent = nowNs - tcb.retransmitNs;
   if (options.userTimeoutMs > 0) return spent >= options.userTimeoutMs * 1e6;
@@ -78,12 +80,14 @@ function retransmissionTimeout(tcb: Tcb, nowNs: number): void {
   }
   tcb.host.counters.TCPTimeouts++;
   if (tcb.retransmitNs === 0) tcb.retransmitNs = nowNs;
-  if (tcb.state === TCP_SYN_SENT || tcb.state === TCP_SYN_RECV) {
+  if (tcb.state === TCP_SYN_SENT || tcb.state === TCP_SYN_RECV || tcb.fastOpen !== null) {
     tcb.retransmits++;
     tcb.totalRetrans++;
     tcb.host.counters.RetransSegs++;
     sendSyn(tcb, nowNs);
   } else {
+    if (nowNs - tcb.retransmitNs >= timeoutOf(tcb.host.sysctl.tcp_retries1) && suspectBlackHole(tcb))
+      syncMss(tcb);
     enterLoss(tcb, nowNs);
     tcb.retransmits++;
     retransmitFirst(tcb, nowNs);

@@ -7,6 +7,7 @@ import type { IpAddress } from '../address.ts';
 import { HEAD_SIZE, Packet } from '../packet.ts';
 import type { Path } from '../path.ts';
 import { ECT_0, ecnFlags, ecnOfSyn } from './ecn.ts';
+import { searchedMss } from './mtu_search.ts';
 import {
   MAX_OPTION_SPACE,
   putSack,
@@ -78,7 +79,10 @@ export function syncMss(tcb: Tcb): void {
   if (path === null) return;
   tcb.pathMtu = path.mtu;
   let mss = Math.min(pathMss(path), tcb.peerMss);
+  if (tcb.options.ipOptions !== null && path.dst.isV4)
+    mss = Math.min(mss, pathMss(path) - tcb.options.ipOptions.bytes.length);
   if (tcb.options.maxSeg > 0) mss = Math.min(mss, tcb.options.maxSeg);
+  if (tcb.search !== null) mss = Math.min(mss, searchedMss(tcb.search, path));
   if (tcb.timestamps) mss -= TIMESTAMP_SPACE;
   tcb.mss = Math.max(mss, tcb.host.sysctl.tcp_min_snd_mss - MAX_OPTION_SPACE);
   tcb.cong.mss = tcb.mss;
@@ -103,6 +107,7 @@ function send(tcb: Tcb, packet: Packet, tos: number): number {
   packet.ttl = options.ttl;
   packet.mark = options.mark;
   packet.priority = options.priority;
+  packet.options = options.ipOptions;
   tcb.segsOut++;
   tcb.host.counters.OutSegs++;
   if (path === null) return -ENETUNREACH;
@@ -165,7 +170,7 @@ export function sendSegment(
   if (length > 0) {
     tcb.buffer.show(packet, distance(seq, tcb.bufSeq), length);
     const mss = tcb.mss - sackSpace(nBlocks);
-    if (length > mss) packet.segment = mss;
+    if (length > mss && !(fresh && tcb.search?.sends(seq) === true)) packet.segment = mss;
     tcb.dataSegsOut++;
     tcb.bytesSent += length;
     tcb.lastDataSentNs = nowNs;
@@ -200,7 +205,9 @@ export function sendSyn(tcb: Tcb, nowNs: number): number {
   const timestamps = asking ? sysctl.tcp_timestamps !== 0 : tcb.timestamps;
   const sack = asking ? sysctl.tcp_sack !== 0 : tcb.sackOk;
   const scale = asking ? sysctl.tcp_window_scaling !== 0 : tcb.scaling;
-  const size = HEADER_SIZE + synSpace(sack, timestamps, scale);
+  // What was lost may have been lost for it (RFC 7413, section 4.2.1).
+  const cookie = tcb.retransmits === 0 ? tcb.synCookie : null;
+  const size = HEADER_SIZE + synSpace(sack, timestamps, scale, cookie);
   const packet = emptyPacket();
   const at = packet.push(size);
   packet.l4 = at;
@@ -231,7 +238,12 @@ export function sendSyn(tcb: Tcb, nowNs: number): number {
     tcb.timestamp(nowNs),
     asking ? 0 : tcb.tsRecent,
     scale ? tcb.rcvShift : -1,
+    cookie,
   );
+  if (tcb.synData > 0 && asking && tcb.retransmits === 0) {
+    tcb.buffer.show(packet, 0, tcb.synData);
+    tcb.lastDataSentNs = nowNs;
+  }
   ackSent(tcb, nowNs);
   return send(tcb, packet, tcb.options.tos);
 }

@@ -95,10 +95,17 @@ export class UdpProtocol implements Transport {
   }
 
   /** An ICMP error: about what the endpoint at the quoted source port sent. */
-  error(report: PathError): void {
-    if (report.quoted.byteLength < 8) return;
+  private sender(report: PathError): UdpEndpoint | undefined {
+    if (report.quoted.byteLength < 8) return undefined;
     const { src, dst, quoted } = report;
-    const e = this.ports.find(src, quoted.getUint16(UDP_SOURCE), dst, quoted.getUint16(UDP_DESTINATION), 0);
-    e?.failed(report);
+    return this.ports.find(src, quoted.getUint16(UDP_SOURCE), dst, quoted.getUint16(UDP_DESTINATION), 0);
+  }
+
+  owns(report: PathError): boolean {
+    return this.sender(report) !== undefined;
+  }
+
+  error(report: PathError): void {
+    this.sender(report)?.failed(report);
   }
 }

@@ -1,6 +1,10 @@
 // The network of a sandbox, made from its options: gate, resolver, way out, ports.
 
 import { networkInterfaces } from 'node:os';
+import { errnoName } from '../../abi/errno.ts';
+import { NETLINK_ROUTE } from '../../abi/net/netlink.ts';
+import { AF_NETLINK } from '../../abi/net/socket.ts';
+import { HostNetlink } from '../../host/netlink.ts';
 import type { HostPoller } from '../../host/poller.ts';
 import { randomWord } from '../../host/random.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
@@ -9,6 +13,8 @@ import { RelayOutside } from '../../sentry/socket/host/outside.ts';
 import { Relays } from '../../sentry/socket/host/relays.ts';
 import { UserStack } from '../../sentry/socket/host/user_stack.ts';
 import type { StackPort } from '../../sentry/socket/inet/stack_port.ts';
+import { HostRoute } from '../../sentry/socket/netlink/host_route.ts';
+import type { NetlinkNamespace } from '../../sentry/socket/netlink/namespace.ts';
 import type { BootContext } from '../boot_context.ts';
 import { STATUS_USAGE, StartError } from '../options.ts';
 import { NameTable } from '../policy/names.ts';
@@ -17,7 +23,7 @@ import { DNS_V4, GATEWAY_V4, NET_V4_BITS, NET_V6_BITS, OWN_V4, OWN_V6 } from './
 import type * as Authority from './authority.ts';
 import { Capture } from './capture.ts';
 import { HostGate } from './host_gate.ts';
-import { hostLinks } from './host_links.ts';
+import { HostLinks } from './host_links.ts';
 import { PublishedDatagram, PublishedStream } from './inbound.ts';
 import { NetworkLog } from './network_log.ts';
 import type { NetworkOptions } from './options.ts';
@@ -99,7 +105,14 @@ function setUpRelays(
   if (o.mode === 'host') {
     const asked = o.rules.length > 0 || o.otherwise !== undefined;
     const relays = new Relays(poller, kernel.time, new HostGate(asked ? policy : null, log));
-    kernel.net.stack = new HostStack(relays, hostLinks(), kernel.net.stack);
+    const netlink = HostNetlink.open();
+    if (typeof netlink === 'number')
+      throw new StartError(
+        `--network=host: a netlink socket: ${errnoName(-netlink)}; fix: --network=user`,
+        STATUS_USAGE,
+      );
+    kernel.net.stack = new HostStack(relays, new HostLinks(netlink), kernel.net.stack);
+    (kernel.net.families.get(AF_NETLINK) as NetlinkNamespace).register(NETLINK_ROUTE, new HostRoute(netlink));
     return env;
   }
   const { servers, search } = hostResolvers();

@@ -81,6 +81,9 @@ const TCP_NUMBERS = [
   ['tcp_tw_reuse', 0, 2],
   ['tcp_moderate_rcvbuf', 0, 1],
   ['tcp_slow_start_after_idle', 0, 1],
+  ['tcp_fastopen', 0, INT_MAX],
+  ['tcp_mtu_probing', 0, 2],
+  ['tcp_base_mss', 48, 65535],
 ] as const;
 
 function pair(
@@ -231,7 +234,6 @@ export const NET_SYSCTLS: readonly NetSysctl[] = [
   ),
   fixed('ipv4/tcp_mem', '289095\t385462\t578190'),
   fixed('ipv4/udp_mem', '578190\t770924\t1156380'),
-  fixed('ipv4/tcp_fastopen', 0),
   number(
     'ipv6/bindv6only',
     (ns) => (ns.net.bindv6only ? 1 : 0),

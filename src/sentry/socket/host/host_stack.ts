@@ -12,19 +12,28 @@ import type { EndListener, OwnStack, SocketStack, Waiting } from '../inet/namesp
 import { RelayOutside } from './outside.ts';
 import type { Relays } from './relays.ts';
 
-export class HostStack implements SocketStack {
+/** The host's interfaces as they are now. */
+export interface LinkSource {
   readonly links: readonly LinkView[];
+}
+
+export class HostStack implements SocketStack {
+  private readonly source: LinkSource;
   readonly net: NetSysctl;
   readonly tcp: TcpSysctl;
   readonly own: OwnStack | null = null;
   private readonly out: RelayOutside;
 
   /** `settings`: those of the stack in whose place it is. */
-  constructor(relays: Relays, links: readonly LinkView[], settings: SocketStack) {
+  constructor(relays: Relays, source: LinkSource, settings: SocketStack) {
     this.net = settings.net;
     this.tcp = settings.tcp;
     this.out = new RelayOutside(relays);
-    this.links = links;
+    this.source = source;
+  }
+
+  get links(): readonly LinkView[] {
+    return this.source.links;
   }
 
   stream(family: number): StreamEndpoint {

@@ -73,6 +73,7 @@ import type { Account } from '../../base/charge.ts';
 import { Timer, type TimerTarget } from '../../base/time.ts';
 import { GATE_SERVICE, type Passage, type Taken, type Taker } from './gate.ts';
 import { RelayOptions } from './options.ts';
+import { PlainStart } from './plain_start.ts';
 import { type Relays, readyEvents, WATCHED } from './relays.ts';
 import { rewind } from './source.ts';
 
@@ -93,7 +94,7 @@ function nameOf(a: HostAddress): Name {
   return { address: new IpAddress(a.w0, a.w1, a.w2, a.w3), port: a.port };
 }
 
-export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget, Taken {
+export class HostStream extends PlainStart implements StreamEndpoint, HostPollTarget, TimerTarget, Taken {
   owner: EndpointOwner | null = null;
   optionValue = 0;
   private readonly relays: Relays;
@@ -129,6 +130,7 @@ export class HostStream implements StreamEndpoint, HostPollTarget, TimerTarget, 
   private lingerEndNs = 0;
 
   constructor(relays: Relays, family: number) {
+    super();
     this.relays = relays;
     this.family = family;
     this.hostFamily = family;

@@ -1,7 +1,6 @@
 // Control messages of datagrams, in and out: ip(7), ipv6(7), udp(7), socket(7).
 
 import { EINVAL, ENODEV } from '../../../abi/errno.ts';
-import { SOF_TIMESTAMPING_RX_SOFTWARE, SOF_TIMESTAMPING_SOFTWARE } from '../../../abi/net/errqueue.ts';
 import {
   IN_PKTINFO_IPI_IFINDEX,
   IN_PKTINFO_IPI_SPEC_DST,
@@ -38,13 +37,11 @@ import {
   CMSGHDR_CMSG_TYPE,
   cmsgSpace,
   SIZEOF_CMSGHDR,
-  SO_TIMESTAMP_NEW,
-  SO_TIMESTAMP_OLD,
   SOL_SOCKET,
 } from '../../../abi/net/socket.ts';
 import { UDP_GRO, UDP_SEGMENT } from '../../../abi/net/tcp.ts';
 import { CAP_NET_RAW } from '../../../abi/process/capability.ts';
-import { getU64, putU64 } from '../../../abi/u64.ts';
+import { getU64 } from '../../../abi/u64.ts';
 import { getIpv6, ipv4 } from '../../../net/address.ts';
 import type { DatagramInfo } from '../../../net/endpoint.ts';
 import { echoIpOptions, IpOptions, OPTIONS_MOST } from '../../../net/wire/ip_options.ts';
@@ -52,20 +49,11 @@ import { countUnsupported } from '../../base/log.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { Message } from '../message.ts';
 import { type IpOptionsOf, ipOption } from './ip_options.ts';
-import { putStamps } from './notices.ts';
+import { type StampsOf, writeStamps } from './stamps.ts';
 import { checkSocketControl } from './stream_control.ts';
 
-const NS_PER_SEC = 1e9;
-const NS_PER_USEC = 1000;
-/** What comes in is stamped, and the stamp is told. */
-const RX_STAMPS = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
-
 /** What control messages need of a socket. */
-export interface ControlOf extends IpOptionsOf {
-  readonly stamp: number;
-  readonly stampFlags: number;
-  readonly stampType: number;
-}
+export interface ControlOf extends IpOptionsOf, StampsOf {}
 
 /** Reads what goes with a datagram into `info`: 0, -EINVAL, -ENODEV, -EPERM. */
 export function readControl(ctx: VfsContext, s: ControlOf, msg: Message, info: DatagramInfo): number {
@@ -198,27 +186,9 @@ function putInt(msg: Message, level: number, type: number, value: number): void 
   msg.putControl(level, type, data, 4);
 }
 
-/** When the datagram came, as SO_TIMESTAMP or one of its like wants it. */
-function putStamp(ctx: VfsContext, s: ControlOf, msg: Message, atNs: number, all: boolean): void {
-  const sec = ctx.time.realtimeSec();
-  const ago = atNs === 0 ? 0 : ctx.time.monotonicNs() - atNs;
-  let nsec = ctx.time.realtimeNsec - ago;
-  const back = nsec < 0 ? Math.ceil(-nsec / NS_PER_SEC) : 0;
-  nsec += back * NS_PER_SEC;
-  if (all) {
-    putStamps(msg, s.stampType, sec - back, nsec);
-    return;
-  }
-  putU64(view, 0, sec - back);
-  const usec = s.stamp === SO_TIMESTAMP_OLD || s.stamp === SO_TIMESTAMP_NEW;
-  putU64(view, 8, usec ? Math.floor(nsec / NS_PER_USEC) : Math.floor(nsec));
-  msg.putControl(SOL_SOCKET, s.stamp, data, 16);
-}
-
 /** Tells what came with a datagram and was asked for. */
 export function writeControl(ctx: VfsContext, s: ControlOf, msg: Message, info: DatagramInfo): void {
-  if (s.stamp !== 0) putStamp(ctx, s, msg, info.atNs, false);
-  if ((s.stampFlags & RX_STAMPS) === RX_STAMPS) putStamp(ctx, s, msg, info.atNs, true);
+  writeStamps(ctx, s, msg, info.atNs);
   const v4 = !s.v6 || info.address?.isV4 === true;
   if (!s.v6 || v4) writeIp(s, msg, info);
   if (s.v6) writeIpv6(s, msg, info, v4);

@@ -84,6 +84,13 @@ const TCP_EXT_NAMES: readonly (keyof TcpCounters)[] = [
   ...(['TCPDSACKRecv', 'TCPAbortOnData', 'TCPAbortOnMemory', 'TCPAbortOnTimeout'] as const),
   ...(['TCPBacklogDrop', 'TCPTimeWaitOverflow', 'TCPReqQFullDoCookies', 'TCPReqQFullDrop'] as const),
   ...(['TCPOFOQueue', 'TCPOFODrop', 'TCPChallengeACK'] as const),
+  ...([
+    'TCPFastOpenActive',
+    'TCPFastOpenActiveFail',
+    'TCPFastOpenPassive',
+    'TCPFastOpenPassiveFail',
+  ] as const),
+  ...(['TCPFastOpenListenOverflow', 'TCPFastOpenCookieReqd', 'TCPFastOpenPassiveAltKey'] as const),
 ];
 /** Types of ICMP that have names: icmpmibmap. */
 const ICMP_TYPES: readonly (readonly [string, number])[] = [

@@ -52,6 +52,8 @@ export interface AnyEndpoint {
   takeError(): number;
   /** IP_OPTIONS; undefined where there are none. */
   ipOptions?: IpOptions | null;
+  /** When bytes of a stream came is to be remembered. */
+  stamping?: boolean;
 }
 
 /** What options need of a socket. */
@@ -194,7 +196,7 @@ function setUnicastIf(s: IpOptionsOf, level: number, name: number, value: number
   return tellOption(s, level, name, index, index === 0);
 }
 
-/** IP_OPTIONS: of datagrams; streams and sockets of the host send none. */
+/** IP_OPTIONS; sockets of the host send none. */
 function setOptions(ctx: VfsContext, s: IpOptionsOf, len: number): number {
   if (len > OPTIONS_MOST) return -EINVAL;
   const options = IpOptions.compile(scratch.subarray(0, len), ctx.cred.capable(CAP_NET_RAW));

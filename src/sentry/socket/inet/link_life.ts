@@ -1,6 +1,6 @@
 // The life of interfaces across namespaces: their names, how they move, how they go.
 
-import { EBUSY, EEXIST, EINVAL } from '../../../abi/errno.ts';
+import { EBUSY, EEXIST, EINVAL, ENETDOWN, ERANGE } from '../../../abi/errno.ts';
 import {
   ARPHRD_LOOPBACK,
   ETH_ALEN,
@@ -16,6 +16,7 @@ import { BridgeDevice } from '../../../net/link/bridge.ts';
 import type { Link, LinkPayer } from '../../../net/link/link.ts';
 import { TunDevice } from '../../../net/link/tun.ts';
 import { VethDevice, vethPeer } from '../../../net/link/veth.ts';
+import { cutVlan, VlanDevice } from '../../../net/link/vlan.ts';
 import type { Stack } from '../../../net/stack.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 
@@ -73,11 +74,37 @@ export function mtuLimits(link: Link): readonly [number, number] {
       return [0, MOST_MTU];
     case 'tun':
       return [ETH_MIN_MTU, link.isEthernet ? ETH_MAX_MTU - 14 : ETH_MAX_MTU];
+    case 'vlan':
+      return [0, ETH_MAX_MTU];
     case 'veth':
     case 'bridge':
       return [ETH_MIN_MTU, ETH_MAX_MTU];
   }
   return [ETH_MIN_MTU, MOST_MTU];
+}
+
+/** The interface that another is part of: the other end of a pair, or what a VLAN's is on; null for none. */
+export function lowerLink(link: Link): Link | null {
+  return link.device instanceof VlanDevice ? link.device.lower : vethPeer(link);
+}
+
+/** ip link set up, down. -ENETDOWN: a VLAN's goes up no earlier than what it is on (vlan_dev_open()). */
+export function setLinkUp(stack: Stack, link: Link, up: boolean): number {
+  if (up && link.device instanceof VlanDevice && link.device.lower?.isUp !== true) return -ENETDOWN;
+  stack.setUp(link, up);
+  return 0;
+}
+
+/** dev_set_mtu(): -EINVAL, -ERANGE; a VLAN's is no larger than what it is on. */
+export function setLinkMtu(stack: Stack, link: Link, mtu: number): number {
+  const [least, most] = mtuLimits(link);
+  if (mtu < least || mtu > most) return -EINVAL;
+  if (link.device instanceof VlanDevice && mtu > (link.device.lower?.mtu ?? 0)) return -ERANGE;
+  link.mtu = mtu;
+  if (link.device instanceof BridgeDevice) link.device.fixedMtu = true;
+  link.master?.portChanged(link);
+  for (const upper of link.uppers?.mtuChanged(mtu) ?? []) stack.observer?.linkChanged(upper);
+  return 0;
 }
 
 /** The link in another namespace: dev_change_net_namespace(). -EINVAL, -EEXIST. */
@@ -102,6 +129,7 @@ export function moveLink(link: Link, to: Stack, wanted: string | undefined): num
 export function removeLink(link: Link): void {
   const peer = vethPeer(link);
   const { device } = link;
+  for (const upper of link.uppers?.all ?? []) removeLink(upper);
   if (device instanceof BridgeDevice) {
     for (const port of [...device.ports]) {
       device.release(port);
@@ -116,6 +144,7 @@ export function removeLink(link: Link): void {
   }
   if (device instanceof VethDevice) device.cut();
   else if (device instanceof TunDevice) device.end();
+  else if (device instanceof VlanDevice) cutVlan(device);
 }
 
 /** What RFC 2863 calls ifOperStatus: default_operstate(). */
@@ -123,6 +152,7 @@ export function operState(link: Link): number {
   if (!link.isUp) return IF_OPER_DOWN;
   if (!link.operKnown || link.hardware === ARPHRD_LOOPBACK) return IF_OPER_UNKNOWN;
   if (link.carrier) return IF_OPER_UP;
+  if (link.device instanceof VlanDevice) return IF_OPER_LOWERLAYERDOWN;
   const peer = vethPeer(link);
   return peer !== null && peer.owner === link.owner && !peer.carrier ? IF_OPER_LOWERLAYERDOWN : IF_OPER_DOWN;
 }

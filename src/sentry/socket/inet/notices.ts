@@ -19,15 +19,14 @@ import {
   SOF_TIMESTAMPING_TX_SOFTWARE,
 } from '../../../abi/net/errqueue.ts';
 import { IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPV6_RECVERR } from '../../../abi/net/in.ts';
-import { MSG_ERRQUEUE, SOL_SOCKET } from '../../../abi/net/socket.ts';
-import { putU64 } from '../../../abi/u64.ts';
+import { MSG_ERRQUEUE } from '../../../abi/net/socket.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { Message } from '../message.ts';
+import { putStamps } from './stamps.ts';
 
 /** A notice, as Linux charges an empty struct sk_buff. */
 const NOTICE_BYTES = 768;
-const NS_PER_SEC = 1e9;
 
 const data = new Uint8Array(64);
 const view = new DataView(data.buffer);
@@ -130,13 +129,4 @@ export class Notices {
     kernelMemory.give(this.payer, NOTICE_BYTES * this.waiting.length);
     this.waiting.length = 0;
   }
-}
-
-/** struct scm_timestamping: the software's time, none of hardware. */
-export function putStamps(msg: Message, type: number, sec: number, nsec: number): void {
-  data.fill(0, 0, 48);
-  const over = Math.floor(nsec / NS_PER_SEC);
-  putU64(view, 0, sec + over);
-  putU64(view, 8, Math.floor(nsec - over * NS_PER_SEC));
-  msg.putControl(SOL_SOCKET, type, data, 48);
 }

@@ -50,8 +50,8 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
 } from '../../../abi/net/socket.ts';
-import { CAP_NET_RAW } from '../../../abi/process/capability.ts';
-import { putU64 } from '../../../abi/u64.ts';
+import { CAP_NET_ADMIN, CAP_NET_RAW } from '../../../abi/process/capability.ts';
+import { getU64, putU64 } from '../../../abi/u64.ts';
 import { bytesToString } from '../../base/bytes.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
@@ -65,6 +65,7 @@ import {
 } from '../options.ts';
 import { type IpOptionsOf, tellOption } from './ip_options.ts';
 import type { Notices } from './notices.ts';
+import { wantsStamps } from './stamps.ts';
 
 /** What these options need of a socket. */
 export interface SoOptionsOf extends OptionsOf, IpOptionsOf {
@@ -126,6 +127,7 @@ export function setInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: numbe
     case SO_TIMESTAMPNS_NEW:
       if (len < 4) return -EINVAL;
       s.stamp = value !== 0 ? name : 0;
+      s.endpoint.stamping = wantsStamps(s);
       return 0;
     case SO_TIMESTAMPING_OLD:
     case SO_TIMESTAMPING_NEW:
@@ -144,12 +146,19 @@ export function setInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: numbe
     case SO_NO_CHECK:
     case SO_RXQ_OVFL:
     case SO_SELECT_ERR_QUEUE:
-    case SO_BUSY_POLL:
-    case SO_MAX_PACING_RATE:
     case SO_INCOMING_CPU:
       if (len < 4) return -EINVAL;
       s.set.set(SOL_SOCKET * 256 + name, value);
       return 0;
+    case SO_BUSY_POLL:
+      if (len < 4 || value < 0) return -EINVAL;
+      if (value > (s.set.get(SOL_SOCKET * 256 + name) ?? 0) && !ctx.cred.capable(CAP_NET_ADMIN))
+        return -EPERM;
+      s.set.set(SOL_SOCKET * 256 + name, value);
+      return 0;
+    case SO_MAX_PACING_RATE:
+      if (len < 4) return -EINVAL;
+      return setPacing(s, len);
   }
   const r = setSocketOption(ctx, s, name, len);
   if (r < 0) return r;
@@ -160,15 +169,31 @@ export function setInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: numbe
   return tellOption(s, SOL_SOCKET, as, told, true);
 }
 
+/** SO_MAX_PACING_RATE: bytes per second, of 32 bits or 64, all ones for none; only streams are paced, as without the fq qdisc on Linux. */
+function setPacing(s: SoOptionsOf, len: number): number {
+  const low = scratchView.getUint32(0, true);
+  const rate = len >= 8 ? getU64(scratchView, 0) : low;
+  const none = low === 0xffffffff && (len < 8 || scratchView.getUint32(4, true) === 0xffffffff);
+  return tellOption(s, SOL_SOCKET, SO_MAX_PACING_RATE, none ? 0 : rate, s.type !== SOCK_STREAM);
+}
+
+/** Those that do not fit in 32 bits show as the most; 0 is none here. */
+function putPacing(rate: number, len: number): number {
+  if (len < 8) return putIntOption(rate === 0 ? -1 : Math.min(rate, 0xffffffff) | 0, len);
+  if (rate === 0) scratch.fill(0xff, 0, 8);
+  else putU64(scratchView, 0, rate);
+  return 8;
+}
+
 /** What needs a NIC that keeps time, or tells more of a packet than that it went. */
 const NO_STAMPS =
   SOF_TIMESTAMPING_OPT_STATS | SOF_TIMESTAMPING_BIND_PHC | SOF_TIMESTAMPING_TX_ACK | ~SOF_TIMESTAMPING_MASK;
 
-/** SO_TIMESTAMPING: sock_set_timestamping(). Of streams, and with the packet itself, it is not there. */
+/** SO_TIMESTAMPING: sock_set_timestamping(). Of a stream's sends, and with the packet itself, it is not there. */
 function setStamping(s: SoOptionsOf, name: number, flags: number, len: number): number {
   if (len < 4 || (flags & NO_STAMPS) !== 0) return -EINVAL;
   const sends = (flags & SOF_TIMESTAMPING_TX_RECORD_MASK) !== 0;
-  if (flags !== 0 && (s.type === SOCK_STREAM || (sends && (flags & SOF_TIMESTAMPING_OPT_TSONLY) === 0))) {
+  if (sends && (s.type === SOCK_STREAM || (flags & SOF_TIMESTAMPING_OPT_TSONLY) === 0)) {
     countUnsupported(`SO_TIMESTAMPING ${flags}`);
     return -ENOPROTOOPT;
   }
@@ -176,6 +201,7 @@ function setStamping(s: SoOptionsOf, name: number, flags: number, len: number): 
     s.notices?.restartIds();
   s.stampFlags = flags;
   s.stampType = name;
+  s.endpoint.stamping = wantsStamps(s);
   return 0;
 }
 
@@ -217,7 +243,7 @@ export function getInetSocketOption(ctx: VfsContext, s: SoOptionsOf, name: numbe
     case SO_BUSY_POLL:
       return putIntOption(s.set.get(SOL_SOCKET * 256 + name) ?? 0, len);
     case SO_MAX_PACING_RATE:
-      return putIntOption(s.set.get(SOL_SOCKET * 256 + name) ?? -1, len);
+      return putPacing(s.set.get(SOL_SOCKET * 256 + name) ?? 0, len);
     case SO_COOKIE:
       if (len < 8) return -EINVAL;
       putU64(scratchView, 0, s.cookie);

@@ -10,7 +10,6 @@ import { Filter } from '../../../net/filter/filter.ts';
 import { InterfaceAddress } from '../../../net/ip/addresses.ts';
 import { BridgeDevice } from '../../../net/link/bridge.ts';
 import type { Link } from '../../../net/link/link.ts';
-import { vethPeer } from '../../../net/link/veth.ts';
 import type { NetMemory } from '../../../net/memory.ts';
 import { Stack } from '../../../net/stack.ts';
 import type { NetSysctl } from '../../../net/sysctl.ts';
@@ -19,7 +18,7 @@ import type { TcpCounters, TcpSysctl } from '../../../net/tcp/sysctl.ts';
 import { type NetClock, NetTimer, type NetTimerTarget } from '../../../net/time.ts';
 import type { NetRandom } from '../../../net/transport.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
-import { moveLink, operState, removeLink } from './link_life.ts';
+import { lowerLink, moveLink, operState, removeLink, setLinkMtu, setLinkUp } from './link_life.ts';
 import type { AddressView, LinkView } from './links.ts';
 import type { EndListener, SocketStack, Waiting } from './namespace.ts';
 
@@ -102,7 +101,7 @@ class PortLink implements LinkView {
   }
 
   get peer(): number {
-    return vethPeer(this.link)?.ifindex ?? this.link.ifindex;
+    return lowerLink(this.link)?.ifindex ?? this.link.ifindex;
   }
 
   get master(): string | null {
@@ -280,18 +279,16 @@ export class StackPort implements SocketStack, NetTimerTarget {
 
   setUp(index: number, up: boolean): number {
     const link = this.stack.link(index);
-    if (link === null) return -ENODEV;
-    this.stack.setUp(link, up);
-    return 0;
+    return link === null ? -ENODEV : setLinkUp(this.stack, link, up);
   }
 
   setMtu(index: number, mtu: number): number {
     const link = this.stack.link(index);
     if (link === null) return -ENODEV;
     if (mtu > MOST_LOOP_MTU || mtu < (link === this.stack.loopback ? 0 : LEAST_MTU)) return -EINVAL;
-    link.mtu = mtu;
+    const r = setLinkMtu(this.stack, link, mtu);
     this.stack.routes.generation++;
-    return 0;
+    return r;
   }
 
   setQueueLength(index: number, length: number): number {

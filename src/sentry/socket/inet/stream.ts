@@ -12,7 +12,7 @@ import {
   EOPNOTSUPP,
   EPIPE,
 } from '../../../abi/errno.ts';
-import { POLLERR, POLLHUP, POLLPRI, POLLRDHUP } from '../../../abi/events/poll.ts';
+import { POLLERR, POLLHUP, POLLOUT, POLLPRI, POLLRDHUP, POLLWRNORM } from '../../../abi/events/poll.ts';
 import { SIOCATMARK, SIOCINQ, SIOCOUTQ, SIOCOUTQNSD } from '../../../abi/ioctl.ts';
 import { IPPROTO_TCP } from '../../../abi/net/in.ts';
 import {
@@ -30,25 +30,25 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
 } from '../../../abi/net/socket.ts';
-import { TCP_CLOSE, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../../../abi/net/tcp.ts';
+import { TCP_CLOSE, TCP_INQ, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT } from '../../../abi/net/tcp.ts';
 import { SIGPIPE } from '../../../abi/signal/signal.ts';
 import type { IpAddress } from '../../../net/address.ts';
 import type { StreamEndpoint } from '../../../net/endpoint.ts';
 import type { Io } from '../../base/io.ts';
-import { countUnsupported } from '../../base/log.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import { replaceFilter } from '../filter.ts';
 import type { Message, SockAddr } from '../message.ts';
 import { READ_EVENTS, type SocketFile, WRITE_EVENTS } from '../socket.ts';
 import { InetSocket } from './inet.ts';
-import { getIpOption, isIpLevel, setIpOption } from './ip_options.ts';
+import { getIpOption, ipOption, isIpLevel, setIpOption } from './ip_options.ts';
 import { NO_MEMBERSHIP, setMembership } from './multicast.ts';
 import type { InetNamespace } from './namespace.ts';
 import { getOriginalOption } from './original_option.ts';
 import { getInetSocketOption, setInetSocketOption } from './so_options.ts';
 import { orLoopback, readPeer, told } from './sockaddr.ts';
-import { checkStreamControl } from './stream_control.ts';
+import { wantsStamps, writeStamps } from './stamps.ts';
+import { checkStreamControl, writeUnread } from './stream_control.ts';
 import { getTcpOption, setTcpOption } from './tcp_options.ts';
 
 /** enum socket_state: what connect(2) goes by. */
@@ -68,6 +68,10 @@ export class InetStream extends InetSocket {
   /** Where connect(2) goes: the call that asks how it went needs no address. */
   private wanted: IpAddress | null = null;
   private wantedPort = 0;
+  /** TCP_FASTOPEN_CONNECT: connect(2) said that it was done, and nothing has gone yet. */
+  private deferred = false;
+  /** What the SYN of a send with MSG_FASTOPEN carried, while that send waits for the connection; -1 for none. */
+  private synBytes = -1;
   /** close(2) waits for what was sent: the endpoint is closed already. */
   private lingering = false;
 
@@ -110,10 +114,15 @@ export class InetStream extends InetSocket {
     if (addr.len < 2) return -EINVAL;
     if (addr.family === AF_UNSPEC) return this.disconnect();
     if (this.socketState === SS_CONNECTED) return -EISCONN;
+    if (this.deferred) return this.nonblocking ? -EISCONN : this.again(this.waiters, CONNECT_EVENTS);
     let r = -EALREADY;
     if (this.socketState === SS_UNCONNECTED) {
       if (this.listening) return -EISCONN;
-      r = this.begin(addr);
+      r = this.begin(addr, null);
+      if (this.deferred) {
+        this.socketState = SS_CONNECTING;
+        return 0;
+      }
       if (r < 0 && r !== -EINPROGRESS) return r;
       this.socketState = r === 0 ? SS_CONNECTED : SS_CONNECTING;
       // How it went is told by a later call, also when it is known already.
@@ -138,8 +147,8 @@ export class InetStream extends InetSocket {
     return this.socketState === SS_CONNECTING;
   }
 
-  /** tcp_v4_connect(), tcp_v6_connect(). */
-  private begin(addr: SockAddr): number {
+  /** tcp_v4_connect(), tcp_v6_connect(); with bytes, Fast Open: how many of them went. */
+  private begin(addr: SockAddr, io: Io | null): number {
     let r = readPeer(addr, this.family);
     if (r < 0) return r;
     if (told.address.isMulticast || told.address.isBroadcast) return -ENETUNREACH;
@@ -155,7 +164,11 @@ export class InetStream extends InetSocket {
     }
     this.wanted = to;
     this.wantedPort = port;
-    r = this.endpoint.connect(to, port);
+    if (io === null && this.endpoint.defers(to)) {
+      this.deferred = true;
+      return 0;
+    }
+    r = io === null ? this.endpoint.connect(to, port) : this.endpoint.fastConnect(to, port, io);
     this.ns.flush();
     return r;
   }
@@ -177,6 +190,7 @@ export class InetStream extends InetSocket {
     this.ns.flush();
     next.owner = this;
     this.replay(next);
+    next.stamping = wantsStamps(this);
     if (this.boundAddress === null || this.boundPort === 0) return 0;
     return next.bind(this.boundAddress, this.boundPort);
   }
@@ -186,6 +200,8 @@ export class InetStream extends InetSocket {
     const next = this.ns.stack.stream(this.family, this.payer, this.inode.uid);
     if (typeof next === 'number') return next;
     this.socketState = SS_UNCONNECTED;
+    this.deferred = false;
+    this.synBytes = -1;
     this.error = 0;
     const r = this.replaceEndpoint(next, 0);
     if (r < 0 || this.boundPort === 0) this.boundAddress = null;
@@ -221,10 +237,17 @@ export class InetStream extends InetSocket {
     this.filterLocked = from.filterLocked;
     this.peekOff = from.peekOff;
     this.stamp = from.stamp;
+    this.stampFlags = from.stampFlags;
+    this.stampType = from.stampType;
   }
 
   override shutdown(_ctx: VfsContext, how: number): number {
     if (how < 0 || how > SHUT_RDWR) return -EINVAL;
+    if (this.deferred) {
+      this.deferred = false;
+      this.socketState = SS_UNCONNECTED;
+      return 0;
+    }
     const { state } = this.endpoint;
     if (state === TCP_CLOSE) return -ENOTCONN;
     const r = this.endpoint.shutdown(how);
@@ -236,13 +259,13 @@ export class InetStream extends InetSocket {
   }
 
   override sendmsg(ctx: VfsContext, io: Io, msg: Message, flags: number): number {
-    if ((flags & MSG_FASTOPEN) !== 0) {
-      countUnsupported('MSG_FASTOPEN');
-      return -EOPNOTSUPP;
-    }
     if (msg.controlLen > 0) {
       const bad = checkStreamControl(ctx, msg);
       if (bad < 0) return bad;
+    }
+    if ((flags & MSG_FASTOPEN) !== 0 || this.deferred) {
+      const sent = this.sendFast(io, msg.addr, flags);
+      if (sent !== 0) return sent;
     }
     let r: number;
     if (this.error !== 0) r = -super.takeError();
@@ -266,12 +289,57 @@ export class InetStream extends InetSocket {
     return r;
   }
 
-  override recvmsg(_ctx: VfsContext, io: Io, msg: Message, flags: number): number {
+  /**
+   * tcp_sendmsg_fastopen(): begins the connection, with bytes of the send in the SYN where the server is known to take them, and waits
+   * for it unless the send must not. Bytes that went; 0 when the send goes on as any other.
+   */
+  private sendFast(io: Io, addr: SockAddr, flags: number): number {
+    const again = this.synBytes >= 0;
+    if (!again) {
+      const n = this.beginFast(io, addr);
+      if (n < 0) return n;
+      this.socketState = SS_CONNECTING;
+      if (this.mustNotWait(flags)) return n > 0 ? n : -EINPROGRESS;
+      this.synBytes = n;
+    }
+    const { state } = this.endpoint;
+    if (state === TCP_SYN_SENT || state === TCP_SYN_RECV) return this.again(this.waiters, CONNECT_EVENTS);
+    const n = this.synBytes;
+    this.synBytes = -1;
+    const r = this.endpoint.connect(this.wanted!, this.wantedPort);
+    this.socketState = r === 0 || r === -EISCONN ? SS_CONNECTED : SS_UNCONNECTED;
+    if (this.socketState === SS_UNCONNECTED) return r;
+    // The call that waited gives its bytes once more, from their beginning.
+    for (let left = again ? n : 0; left > 0; ) {
+      const moved = io.take(scratch, 0, Math.min(left, scratch.length));
+      if (moved <= 0) break;
+      left -= moved;
+    }
+    return n;
+  }
+
+  /** Bytes that the SYN took, or -errno. */
+  private beginFast(io: Io, addr: SockAddr): number {
+    if (this.deferred) {
+      this.deferred = false;
+      const n = this.endpoint.fastConnect(this.wanted!, this.wantedPort, io);
+      this.ns.flush();
+      if (n < 0) this.socketState = SS_UNCONNECTED;
+      return n;
+    }
+    if (addr.len < 2) return -EINVAL;
+    if (addr.family === AF_UNSPEC) return -EOPNOTSUPP;
+    if (this.socketState === SS_CONNECTED || this.listening) return -EISCONN;
+    return this.socketState === SS_CONNECTING ? -EALREADY : this.begin(addr, io);
+  }
+
+  override recvmsg(ctx: VfsContext, io: Io, msg: Message, flags: number): number {
     msg.addr.len = 0;
     if ((flags & MSG_ERRQUEUE) !== 0)
       return this.notices?.receive(msg, this.v6, this.stampType) === true ? 0 : -EAGAIN;
     const ep = this.endpoint;
     if (ep.state === TCP_LISTEN) return -ENOTCONN;
+    if (this.deferred) return this.again(this.waiters, RECEIVE_EVENTS);
     if ((flags & MSG_OOB) !== 0) {
       const n = ep.receive(io, flags & (MSG_OOB | MSG_PEEK), 0);
       if (n > 0) msg.flags |= MSG_OOB;
@@ -296,6 +364,10 @@ export class InetStream extends InetSocket {
     const n = ep.receive(io, flags & (MSG_PEEK | MSG_TRUNC), skip);
     if (n > 0) this.ns.flush();
     if (n === -EAGAIN) return this.again(this.waiters, RECEIVE_EVENTS);
+    if (n > 0) {
+      if (ep.receivedNs > 0 && wantsStamps(this)) writeStamps(ctx, this, msg, ep.receivedNs);
+      if (ipOption(this, IPPROTO_TCP, TCP_INQ) !== 0) writeUnread(msg, ep);
+    }
     if (n > 0 && this.peekOff >= 0) this.peekOff = peek ? this.peekOff + n : Math.max(0, this.peekOff - n);
     return n;
   }
@@ -307,6 +379,8 @@ export class InetStream extends InetSocket {
   }
 
   override poll(): number {
+    // The send that connects may come.
+    if (this.deferred) return POLLOUT | POLLWRNORM;
     return this.endpoint.poll() | this.noticed | (this.error !== 0 ? POLLERR : 0);
   }
 

@@ -1,6 +1,8 @@
 // Control messages that go with bytes of a stream: sock_cmsg_send(). None of them changes the bytes.
 
 import { EINVAL, EPERM } from '../../../abi/errno.ts';
+import { POLLRDHUP } from '../../../abi/events/poll.ts';
+import { IPPROTO_TCP } from '../../../abi/net/in.ts';
 import {
   CMSGHDR_CMSG_LEVEL,
   CMSGHDR_CMSG_TYPE,
@@ -11,8 +13,10 @@ import {
   SO_MARK,
   SOL_SOCKET,
 } from '../../../abi/net/socket.ts';
+import { TCP_CM_INQ } from '../../../abi/net/tcp.ts';
 import { CAP_NET_ADMIN, CAP_NET_RAW } from '../../../abi/process/capability.ts';
 import { getU64 } from '../../../abi/u64.ts';
+import type { StreamEndpoint } from '../../../net/endpoint.ts';
 import { countUnsupported } from '../../base/log.ts';
 import type { VfsContext } from '../../vfs/context.ts';
 import type { Message } from '../message.ts';
@@ -33,6 +37,16 @@ export function checkStreamControl(ctx: VfsContext, msg: Message): number {
     at += cmsgSpace(len - SIZEOF_CMSGHDR);
   }
   return 0;
+}
+
+const data = new Uint8Array(4);
+const view = new DataView(data.buffer);
+
+/** TCP_INQ of tcp(7): how many bytes are left; one when there are none and the end is left (tcp_inq_hint()). */
+export function writeUnread(msg: Message, endpoint: StreamEndpoint): void {
+  const { unread } = endpoint;
+  view.setInt32(0, unread === 0 && (endpoint.poll() & POLLRDHUP) !== 0 ? 1 : unread, true);
+  msg.putControl(IPPROTO_TCP, TCP_CM_INQ, data, 4);
 }
 
 /** One message of SOL_SOCKET, to a socket that is no AF_UNIX one. */

@@ -6,6 +6,7 @@ import {
   SIZEOF_TCP_INFO,
   TCP_CC_INFO,
   TCP_CONGESTION,
+  TCP_FASTOPEN_KEY,
   TCP_INFO,
   TCP_IS_MPTCP,
   TCP_REPAIR,
@@ -13,6 +14,7 @@ import {
 } from '../../../abi/net/tcp.ts';
 import { CAP_NET_ADMIN } from '../../../abi/process/capability.ts';
 import type { StreamEndpoint } from '../../../net/endpoint.ts';
+import { FAST_OPEN_KEY_SIZE } from '../../../net/tcp/fastopen.ts';
 import { bytesToString } from '../../base/bytes.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
@@ -50,6 +52,10 @@ export function setTcpOption(ctx: VfsContext, s: TcpOptionsOf, name: number, len
       countUnsupported(`TCP_ULP ${nameIn(len, NAME_MAX)}`);
       return -ENOENT;
   }
+  if (name === TCP_FASTOPEN_KEY) {
+    if (len !== FAST_OPEN_KEY_SIZE && len !== 2 * FAST_OPEN_KEY_SIZE) return -EINVAL;
+    return s.endpoint.setFastOpenKeys(scratch.slice(0, len));
+  }
   if (len < 4) return -EINVAL;
   if (name === TCP_REPAIR && !ctx.cred.capable(CAP_NET_ADMIN)) return -EPERM;
   return tellOption(s, IPPROTO_TCP, name, scratchView.getInt32(0, true), false);
@@ -68,6 +74,12 @@ export function getTcpOption(ep: StreamEndpoint, name: number, len: number): num
       const text = ep.congestion;
       for (let i = 0; i < n; i++) scratch[i] = i < text.length ? text.charCodeAt(i) : 0;
       return n;
+    }
+    case TCP_FASTOPEN_KEY: {
+      const keys = ep.fastOpenKeys;
+      if (keys === null) return 0;
+      scratch.set(keys, 0);
+      return Math.min(len, keys.length);
     }
     case TCP_ULP:
     case TCP_CC_INFO:

@@ -9,6 +9,7 @@ import {
   MSG_DONTROUTE,
   MSG_DONTWAIT,
   MSG_EOR,
+  MSG_FASTOPEN,
   MSG_NOSIGNAL,
   MSG_OOB,
   MSG_PEEK,
@@ -50,6 +51,8 @@ const OPTMEM_MAX = 131072;
 /** Received control messages never need more: 253 descriptors and credentials. */
 const RECV_CONTROL_MAX = 4096;
 const NS_PER_SEC = 1e9;
+/** What is of the first bytes of a send alone. */
+const ONCE = MSG_ZEROCOPY | MSG_FASTOPEN;
 
 /** The message of the call in progress. */
 const msg = new Message();
@@ -77,7 +80,7 @@ function sendAll(t: Task, fd: number, sock: SocketFile, io: Io, flags: number): 
   const mayWait = !sock.mustNotWait(flags);
   for (;;) {
     // A signal for a broken pipe belongs to a call that sent nothing.
-    const n = sock.sendmsg(t, io, msg, done > 0 ? (flags | MSG_NOSIGNAL) & ~MSG_ZEROCOPY : flags);
+    const n = sock.sendmsg(t, io, msg, done > 0 ? (flags | MSG_NOSIGNAL) & ~ONCE : flags);
     if (n >= 0) {
       done += n;
       if (!sock.streaming || n === 0 || io.remaining === 0) return done;

@@ -52,14 +52,15 @@ import { putU64 } from '../../../../abi/u64.ts';
 import { BridgeDevice } from '../../../../net/link/bridge.ts';
 import type { Link, LinkCounters } from '../../../../net/link/link.ts';
 import { TunDevice } from '../../../../net/link/tun.ts';
-import { vethPeer } from '../../../../net/link/veth.ts';
+import { VlanDevice } from '../../../../net/link/vlan.ts';
 import type { Stack } from '../../../../net/stack.ts';
-import { mtuLimits, operState } from '../../inet/link_life.ts';
+import { lowerLink, mtuLimits, operState } from '../../inet/link_life.ts';
 import type { NetlinkAsker, NetlinkRequest } from '../protocol.ts';
 import { Attributes } from '../reader.ts';
 import { NetlinkWriter } from '../writer.ts';
 import { putBridgeData, putPortData } from './bridge.ts';
 import { putTunData } from './tun.ts';
+import { putVlanData } from './vlan.ts';
 import type { NamespaceIds } from './world.ts';
 
 /** Statistics: as 32-bit and as 64-bit numbers. */
@@ -149,7 +150,7 @@ export function putLink(
 
 /** The other end of a pair, the bridge, and what kind it is. */
 function putRelations(w: NetlinkWriter, link: Link, ids: NamespaceIds): void {
-  const peer = vethPeer(link);
+  const peer = lowerLink(link);
   if (peer !== null && peer.owner !== null) {
     w.u32(IFLA_LINK, peer.ifindex);
     if (peer.owner !== link.owner) w.u32(IFLA_LINK_NETNSID, ids.of(peer.owner as Stack));
@@ -160,9 +161,10 @@ function putRelations(w: NetlinkWriter, link: Link, ids: NamespaceIds): void {
   const info = w.nestPlain(IFLA_LINKINFO);
   if (link.kind !== '') w.text(IFLA_INFO_KIND, link.kind);
   const { device } = link;
-  if (device instanceof BridgeDevice || device instanceof TunDevice) {
+  if (device instanceof BridgeDevice || device instanceof TunDevice || device instanceof VlanDevice) {
     const data = w.nestPlain(IFLA_INFO_DATA);
     if (device instanceof BridgeDevice) putBridgeData(w, device);
+    else if (device instanceof VlanDevice) putVlanData(w, device);
     else putTunData(w, device);
     w.endNest(data);
   }
@@ -191,7 +193,7 @@ function putBridgePort(w: NetlinkWriter, link: Link): void {
   w.u32(IFLA_MTU, link.mtu);
   w.u8(IFLA_OPERSTATE, operState(link));
   if (link.address.length > 0) w.raw(IFLA_ADDRESS, link.address);
-  const peer = vethPeer(link);
+  const peer = lowerLink(link);
   if (peer !== null && peer.owner !== null) w.u32(IFLA_LINK, peer.ifindex);
   if (link.master !== null) {
     const port = w.nest(IFLA_PROTINFO);

@@ -9,6 +9,7 @@ import {
   IFLA_IFNAME,
   IFLA_INFO_DATA,
   IFLA_INFO_KIND,
+  IFLA_LINK,
   IFLA_LINKINFO,
   IFLA_MTU,
   IFLA_TXQLEN,
@@ -36,6 +37,7 @@ import {
 import type { NetlinkRequest } from '../protocol.ts';
 import { Attributes } from '../reader.ts';
 import { changeBridge } from './bridge.ts';
+import { askedVlan, makeVlan, vlanBelow } from './vlan.ts';
 import { type NetworkFinder, targetStack } from './world.ts';
 
 /** IFALIASZ. */
@@ -138,6 +140,29 @@ function newVeth(
   return s;
 }
 
+/** vlan_newlink(). */
+function newVlan(
+  stack: Stack,
+  attrs: Attributes,
+  index: number,
+  target: Stack,
+  data: Attributes | undefined,
+): number {
+  const id = askedVlan(data);
+  if (id < 0) return id;
+  const lower = vlanBelow(stack, attrs.u32(IFLA_LINK));
+  if (typeof lower === 'number') return lower;
+  const wanted = Wanted.of(target, attrs, index, 'vlan%d', null);
+  if (typeof wanted === 'number') return wanted;
+  if ((attrs.u32(IFLA_MTU) ?? 0) > lower.mtu) return -EINVAL;
+  if (!target.linksFit || !kernelMemory.fits(LINK_BYTES)) return -ENOBUFS;
+  const link = makeVlan(wanted.name, lower, id, attrs.bytes(IFLA_ADDRESS));
+  if (typeof link === 'number') return link;
+  const r = wanted.register(link);
+  if (r < 0) removeLink(link);
+  return r;
+}
+
 /** Makes an interface of the kind that a request names. */
 function create(
   ctx: VfsContext,
@@ -153,6 +178,7 @@ function create(
   const target = targetStack(ctx, finder, stack, attrs);
   if (typeof target === 'number') return target;
   if (kind === 'veth') return newVeth(ctx, finder, stack, attrs, index, target, data);
+  if (kind === 'vlan') return newVlan(stack, attrs, index, target, data);
   if (kind !== 'bridge' && kind !== 'dummy') {
     // Also 'tun', whose interfaces are made through /dev/net/tun alone.
     if (kind !== undefined && kind !== 'tun') countUnsupported(`interfaces of kind ${kind}`);

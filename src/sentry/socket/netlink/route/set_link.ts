@@ -27,7 +27,14 @@ import { BridgeDevice } from '../../../../net/link/bridge.ts';
 import type { Link } from '../../../../net/link/link.ts';
 import type { Stack } from '../../../../net/stack.ts';
 import type { VfsContext } from '../../../vfs/context.ts';
-import { isLinkName, isUnicastMac, moveLink, mtuLimits } from '../../inet/link_life.ts';
+import {
+  isLinkName,
+  isUnicastMac,
+  moveLink,
+  mtuLimits,
+  setLinkMtu,
+  setLinkUp,
+} from '../../inet/link_life.ts';
 import type { NetlinkRequest } from '../protocol.ts';
 import { Attributes } from '../reader.ts';
 import { changeBridge } from './bridge.ts';
@@ -91,9 +98,8 @@ function setProperties(stack: Stack, link: Link, index: number, attrs: Attribute
     changed = 1;
   }
   if (mtu !== undefined && mtu !== link.mtu) {
-    link.mtu = mtu;
-    if (link.device instanceof BridgeDevice) link.device.fixedMtu = true;
-    link.master?.portChanged(link);
+    const r = setLinkMtu(stack, link, mtu);
+    if (r < 0) return r;
     changed = 1;
   }
   const name = attrs.text(IFLA_IFNAME);
@@ -161,7 +167,7 @@ export function setLink(
   }
   if ((wanted & IFF_UP) !== 0) {
     const up = (asked.flags & IFF_UP) !== 0;
-    if (up !== link.isUp) own.setUp(link, up);
+    if (up !== link.isUp) return setLinkUp(own, link, up);
   }
   return 0;
 }
