@@ -4,17 +4,19 @@
 
 import { EPERM, errnoName } from '../../abi/errno.ts';
 import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from '../../abi/process/seccomp.ts';
+import { type CallPart, enginePart, rulesOf } from '../../host/call_parts.ts';
+import { ownCodeRanges } from '../../host/code_range.ts';
 import { installFilter } from '../../host/seccomp.ts';
-import { SyscallRules } from '../../host/syscall_rules.ts';
+import type { SyscallRules } from '../../host/syscall_rules.ts';
 import { log } from '../../sentry/base/log.ts';
 import { SIG_KICK } from '../../sentry/platform/systrap/stub.image.ts';
 import type { SandboxOptions } from '../options.ts';
 import { dropCapabilities } from './capabilities.ts';
-import { ownCodeRanges } from './code_range.ts';
 import { restrictFiles } from './reach.ts';
 import {
-  type CallPart,
-  enginePart,
+  COPYING_PART,
+  FILES_PART,
+  GOFER_PART,
   kernelPart,
   PTRACE_PART,
   SOCKETS_PART,
@@ -24,6 +26,7 @@ import {
 
 /** What of a sandbox's options decides what its kernel needs. */
 interface Needs {
+  readonly gofer: boolean;
   readonly overlay: string | null;
   readonly mounts: readonly { readonly shared: boolean }[];
   readonly network: { readonly mode: string };
@@ -33,15 +36,11 @@ interface Needs {
 export function partsOf(o: Needs, platform: string, more: readonly CallPart[] = []): CallPart[] {
   const parts = [...more, enginePart(ownCodeRanges(), process.pid), kernelPart(process.pid)];
   parts.push(platform === 'ptrace' ? PTRACE_PART : systrapPart(SIG_KICK));
-  if (o.overlay !== null || o.mounts.some((m) => m.shared)) parts.push(WRITING_PART);
+  const writes = o.overlay !== null || o.mounts.some((m) => m.shared);
+  parts.push(o.gofer ? GOFER_PART : FILES_PART);
+  if (writes) parts.push(o.gofer ? COPYING_PART : WRITING_PART);
   if (o.network.mode === 'user' || o.network.mode === 'host') parts.push(SOCKETS_PART);
   return parts;
-}
-
-export function rulesOf(parts: readonly CallPart[]): SyscallRules {
-  const rules = new SyscallRules();
-  for (const { calls } of parts) rules.merge(calls);
-  return rules;
 }
 
 /** Leaves this process these calls alone; the length of the filter. Throws when the host refuses. */

@@ -9,6 +9,7 @@
 import { closeSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { TIOCSCTTY } from '../../abi/ioctl.ts';
 import { SYS_ioctl } from '../../abi/syscall.ts';
+import type { CallPart } from '../../host/call_parts.ts';
 import type { HostPoller } from '../../host/poller.ts';
 import { hostCall } from '../../host/syscall.ts';
 import { fromText } from '../../sentry/base/bytes.ts';
@@ -18,7 +19,7 @@ import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { SeccompChain } from '../../sentry/kernel/task/seccomp.ts';
 import type { Task } from '../../sentry/kernel/task/task.ts';
 import { type ContainerParts, Loader } from '../boot.ts';
-import { type CallPart, CONTROL_PART, WRITING_PART } from '../lockdown/sentry_calls.ts';
+import { CONTROL_PART, WRITING_PART } from '../lockdown/sentry_calls.ts';
 import { STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from '../options.ts';
 import { bugReport } from '../report.ts';
 import { sandboxOptions } from './container.ts';

@@ -48,6 +48,7 @@ export function sandboxOptions(spec: Spec, preserveFds: number, debugLog: string
     patchCalls: true,
     fsgsbase: process.env.VEDETTE_FSGSBASE ?? 'auto',
     seccomp: true,
+    gofer: false,
     clock: 'auto',
     network: networkOf(spec),
     strace: null,
