@@ -9,11 +9,13 @@ import { int } from '../host/syscall_rules.ts';
 /** Every gofer's. */
 export const SERVING_PART: CallPart = {
   name: 'serving',
-  calls: rows('requests are answered', nr.SYS_recvmsg, nr.SYS_sendmsg, nr.SYS_sendto, nr.SYS_close, [
-    nr.SYS_fcntl,
-    [ANY, int(F_GETFL)],
-  ]).concat(
-    rows(
+  calls: [
+    ...rows("V8's threads wake the main one", nr.SYS_read, nr.SYS_write),
+    ...rows('requests are answered', nr.SYS_recvmsg, nr.SYS_sendmsg, nr.SYS_sendto, nr.SYS_close, [
+      nr.SYS_fcntl,
+      [ANY, int(F_GETFL)],
+    ]),
+    ...rows(
       'what lies below the directories that are served is looked up, opened and listed',
       nr.SYS_openat2,
       nr.SYS_openat,
@@ -30,7 +32,7 @@ export const SERVING_PART: CallPart = {
       nr.SYS_fsync,
       nr.SYS_syncfs,
     ),
-  ),
+  ],
 };
 
 /** With a directory that may be changed. */

@@ -16,6 +16,12 @@ export interface Tree {
   readonly fd: number;
 }
 
+/** A descriptor whose file may be opened anew; a directory's, with what is in it. */
+export interface Given {
+  readonly fd: number;
+  readonly isDirectory: boolean;
+}
+
 export interface Held {
   /** Of ours: a directory, or a reference (O_PATH). */
   readonly fd: number;

@@ -15,6 +15,7 @@ import { ownCodeRanges } from '../host/code_range.ts';
 import {
   ALL,
   CHANGE,
+  FILL,
   LIST,
   landlockAbi,
   landlockRefusal,
@@ -25,7 +26,8 @@ import {
 import { installFilter } from '../host/seccomp.ts';
 import { hostCall } from '../host/syscall.ts';
 import { CHANGING_PART, SERVING_PART } from './gofer_calls.ts';
-import type { Tree } from './held.ts';
+import type { Given, Tree } from './held.ts';
+import { REFUSED } from './protocol.ts';
 
 /** The first version that can let files change directories. */
 const ABI_OF_REFER = 2;
@@ -49,15 +51,15 @@ function allowAt(rules: Ruleset, dir: number, name: string, access: number): num
   return r;
 }
 
-function restrictFiles(trees: readonly Tree[], given: readonly number[]): string {
+function restrictFiles(trees: readonly Tree[], given: readonly Given[]): string {
   const abi = landlockAbi();
-  if (abi < 0) return `no Landlock: ${landlockRefusal(abi)}`;
+  if (abi < 0) return `${REFUSED}Landlock: ${landlockRefusal(abi)}`;
   if (abi < ABI_OF_REFER && trees.some((t) => t.writes))
-    return 'no Landlock: its first version lets no file change its directory';
+    return `${REFUSED}Landlock: its first version lets no file change its directory`;
   const net = L.LANDLOCK_ACCESS_NET_BIND_TCP | L.LANDLOCK_ACCESS_NET_CONNECT_TCP;
   const scopes = L.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | (signalsOfThreads() ? L.LANDLOCK_SCOPE_SIGNAL : 0);
   const rules = Ruleset.create(abi, ALL, net, scopes);
-  if (typeof rules === 'number') return `no Landlock: ${landlockRefusal(rules)}`;
+  if (typeof rules === 'number') return `${REFUSED}Landlock: ${landlockRefusal(rules)}`;
   // Threads' states are read for the kernel.
   let r = allowAt(rules, AT_FDCWD, '/proc', L.LANDLOCK_ACCESS_FS_READ_FILE);
   for (const { fd, writes, only } of trees) {
@@ -66,10 +68,12 @@ function restrictFiles(trees: readonly Tree[], given: readonly number[]): string
     r = rules.allow(fd, only === '' ? access : LIST, true);
     if (r >= 0 && only !== '') r = allowAt(rules, fd, only, access);
   }
-  for (const fd of given) if (r >= 0) r = rules.allowAgain(fd);
+  // A directory stands for what `exec` opens in it: terminals.
+  for (const { fd, isDirectory } of given)
+    if (r >= 0) r = isDirectory ? rules.allow(fd, FILL, true) : rules.allowAgain(fd);
   if (r >= 0) r = rules.restrict();
   rules.close();
-  return r < 0 ? `no Landlock: ${landlockRefusal(r)}` : `Landlock ${abi}, on ${r} threads`;
+  return r < 0 ? `${REFUSED}Landlock: ${landlockRefusal(r)}` : `Landlock ${abi}, on ${r} threads`;
 }
 
 /** Capabilities over files alone: those that reading takes, and, where something may be written, those that a program inside may have. */
@@ -82,14 +86,14 @@ function dropCapabilities(trees: readonly Tree[], forced: boolean): string {
   if (forced) wanted.push(C.CAP_DAC_OVERRIDE);
   const kept = [...new Set(wanted)].filter((cap) => (had >> BigInt(cap)) & 1n);
   const r = keepCapabilities(kept);
-  return r < 0 ? `no fewer capabilities: ${errnoName(-r)}` : `capabilities: ${kept.join(' ')}`;
+  return r < 0 ? `${REFUSED}capabilities: ${errnoName(-r)}` : `capabilities: ${kept.join(' ')}`;
 }
 
 /**
  * Gives up what is not needed for `trees` and for opening `given` descriptors anew, which takes a right over others' files when `forced`.
  * What was done, a line each.
  */
-export function sealUp(trees: readonly Tree[], given: readonly number[], forced: boolean): string {
+export function sealUp(trees: readonly Tree[], given: readonly Given[], forced: boolean): string {
   const said = [restrictFiles(trees, given), dropCapabilities(trees, forced)];
   const rules = rulesOf(partsOf(trees));
   try {
@@ -97,7 +101,7 @@ export function sealUp(trees: readonly Tree[], given: readonly number[], forced:
     installFilter(filter);
     said.push(`${rules.numbers.length} system calls`);
   } catch (error) {
-    said.push(`all system calls: ${(error as Error).message}`);
+    said.push(`${REFUSED}seccomp: ${(error as Error).message}`);
   }
   return said.join('\n');
 }

@@ -69,5 +69,8 @@ export const DATA_MAX = XATTR_SIZE_MAX;
 export const REQUEST_MAX = Q_TEXT + TEXT_MAX + DATA_MAX;
 export const ANSWER_MAX = A_DATA + DATA_MAX;
 
+/** How a line of the answer to SEAL begins that tells of something that the host refused. */
+export const REFUSED = 'refused: ';
+
 /** The descriptor of the gofer's end. */
 export const SOCKET_FD = 3;

@@ -46,7 +46,7 @@ import type { PacketSocket } from '../host/packet_socket.ts';
 import { hostCall } from '../host/syscall.ts';
 import { STAT_SIZE, THREAD_FILES, TIMES_SIZE } from '../host/tree_calls.ts';
 import type { BeneathTrees } from './beneath.ts';
-import { type Held, HeldTable, type Tree } from './held.ts';
+import { type Given, type Held, HeldTable, type Tree } from './held.ts';
 import * as P from './protocol.ts';
 
 const SET_IDS = S_ISUID | S_ISGID;
@@ -63,7 +63,7 @@ function goodAttribute(name: string): boolean {
 }
 
 /** Gives up what attaching needs; what it says goes back (lockdown.ts). */
-type Seal = (trees: readonly Tree[], given: readonly number[], forced: boolean) => string;
+type Seal = (trees: readonly Tree[], given: readonly Given[], forced: boolean) => string;
 
 /** Descriptors of the caller that may be opened anew. */
 const MOST_GIVEN = 256;
@@ -81,7 +81,7 @@ export class Server {
   private readonly times: HostBuffer = HostBuffer.alloc(TIMES_SIZE);
   /** Whom root makes files for must not get root's rights by them. */
   private readonly isRoot: boolean = hostCall(SYS_geteuid) === 0;
-  private readonly given: number[] = [];
+  private readonly given: Given[] = [];
   private sealed = false;
   // Of the request in progress.
   private text = '';
@@ -487,7 +487,9 @@ export class Server {
 
   private allowGiven(): number {
     if (this.sealed || this.given.length >= MOST_GIVEN || this.socket.received < 0) return -EPERM;
-    this.given.push(this.socket.received);
+    if (this.calls.stat(this.socket.received, this.stat) < 0) return -EBADF;
+    const isDirectory = (this.stat.view.getUint32(STAT_ST_MODE, true) & S_IFMT) === S_IFDIR;
+    this.given.push({ fd: this.socket.received, isDirectory });
     this.socket.received = -1;
     return 0;
   }
@@ -496,7 +498,7 @@ export class Server {
     if (this.sealed) return -EPERM;
     this.sealed = true;
     const said = this.seal(this.trees, this.given, forced);
-    for (const fd of this.given.splice(0)) hostCall(SYS_close, fd);
+    for (const { fd } of this.given.splice(0)) hostCall(SYS_close, fd);
     const bytes = Buffer.from(said, 'latin1').subarray(0, this.out.size);
     this.out.u8.set(bytes);
     return this.gave(bytes.length);

@@ -43,6 +43,7 @@ import { handOn } from './inherited.ts';
 import { isForced } from './lockdown/capabilities.ts';
 import { giveUpCapabilities, giveUpFiles, lockDown } from './lockdown/lockdown.ts';
 
+import type { Reach } from './lockdown/reach.ts';
 import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
 import type * as Authority from './network/authority.ts';
 import { type Network, setUpNetwork } from './network/network.ts';
@@ -56,10 +57,20 @@ import { HostTimer } from './timers.ts';
 import { envOf, identityOf } from './users.ts';
 import { workingDirectory } from './working_dir.ts';
 
+/** What a container tells of the lock-down: `lack` of seccomp, and what else the host refused. */
+function less(lack: string | null, others: readonly string[]): string | null {
+  const all = others.length === 0 ? [] : [`less secure: the host refuses ${others.join('; ')}`];
+  if (lack !== null) all.unshift(lack);
+  return all.length === 0 ? null : all.join('; ');
+}
+
 /** What makes a sandbox a container (oci/): its own files and identity in place of the caller's, and somebody who starts it. */
 export interface ContainerParts {
-  /** What of the host it needs while it runs. */
+  /** System calls of the host that it needs while it runs, and files. */
   readonly calls: readonly CallPart[];
+  readonly reach: readonly Reach[];
+  /** The directory of the terminals that programs are given later. */
+  readonly terminals: string;
   /** Nothing inside goes on. */
   readonly paused: boolean;
   mount(
@@ -96,6 +107,8 @@ export class Loader implements SignalTarget {
   private gofer: Gofer | null = null;
   private stdio!: Stdio;
   private init!: Task;
+  /** What of the lock-down the host refused. */
+  private readonly lacks: string[] = [];
   private stepNumber = 0;
   private stopStatus = -1;
 
@@ -131,7 +144,7 @@ export class Loader implements SignalTarget {
     const given = o.hidden.length === 0 ? NOTHING_HIDDEN : new HiddenFiles(o.hidden);
     const layer = o.overlay === null ? null : this.openLayer!(o.overlay, o.rootfs, given);
     if (o.gofer) this.gofer = this.step('gofer', () => new Gofer((report) => this.goferEnded(report)));
-    if (this.container === null) this.step('files given up', () => giveUpFiles(o, wantedFds(o)));
+    this.step('files given up', () => this.note(giveUpFiles(o, wantedFds(o), this.container?.reach)));
     this.platform = this.step(`platform ${o.platform}`, () =>
       createPlatform(this.memfile, this.poller.fd, o),
     );
@@ -269,12 +282,11 @@ export class Loader implements SignalTarget {
   /** Runs the sandbox to its end; the wait status of the first program. */
   run(): number {
     const o = this.options;
-    if (this.container === null)
-      this.step('capabilities given up', () => giveUpCapabilities(o, wantedFds(o)));
+    this.step('capabilities given up', () => this.note(giveUpCapabilities(o, wantedFds(o))));
     this.stdio.start();
     if (this.gofer !== null) this.step('gofer sealed', () => this.sealGofer(this.gofer!));
     const lack = this.step('lock-down', () => lockDown(o, this.platform.name, this.container?.calls ?? []));
-    if (this.container !== null) this.container.ready(lack);
+    if (this.container !== null) this.container.ready(less(lack, this.lacks));
     else if (lack !== null) complain(`vedette: ${lack}\n`);
     try {
       this.kernel.run();
@@ -296,11 +308,16 @@ export class Loader implements SignalTarget {
     return status;
   }
 
+  private note(lack: string | null): void {
+    if (lack !== null) this.lacks.push(lack);
+  }
+
   /** What is read by name on occasion is read now. */
   private sealGofer(gofer: Gofer): void {
     prepareCpuinfo();
     const descriptors = wantedFds(this.options);
-    gofer.seal(this.poller, descriptors, descriptors.some(isForced));
+    const terminals = this.container?.terminals ?? '';
+    this.lacks.push(...gofer.seal(this.poller, descriptors, terminals, descriptors.some(isForced)));
   }
 
   private goferEnded(report: string): never {

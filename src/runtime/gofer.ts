@@ -4,9 +4,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EPOLLHUP, EPOLLRDHUP } from '../abi/events/epoll.ts';
-import { AT_FDCWD, F_SETFD, O_CLOEXEC, O_RDWR } from '../abi/fs/fcntl.ts';
+import { AT_FDCWD, F_SETFD, O_CLOEXEC, O_PATH, O_RDWR } from '../abi/fs/fcntl.ts';
+import { PATH_MAX } from '../abi/limits.ts';
 import { PR_SET_PDEATHSIG } from '../abi/process/prctl.ts';
-import { WNOHANG } from '../abi/process/wait.ts';
 import { SIGKILL } from '../abi/signal/signal.ts';
 import {
   SYS_close,
@@ -21,7 +21,7 @@ import {
   SYS_wait4,
 } from '../abi/syscall.ts';
 import { GoferClient } from '../gofer/client.ts';
-import { SOCKET_FD } from '../gofer/protocol.ts';
+import { REFUSED, SOCKET_FD } from '../gofer/protocol.ts';
 import { HostBuffer } from '../host/buffer.ts';
 import { layStrings } from '../host/exec.ts';
 import { exitProcess } from '../host/exit.ts';
@@ -93,12 +93,23 @@ export class Gofer implements HostPollTarget {
 
   /**
    * Everything is attached: the process gives up what it does not need for that. `descriptors` are the caller's, which may be opened
-   * anew; with `forced` that takes a right over others' files.
+   * anew, as may what is in `directory`, if that is not ''; with `forced` that takes a right over others' files. What of the
+   * lock-down the host refused.
    */
-  seal(poller: HostPoller, descriptors: readonly number[], forced: boolean): void {
+  seal(poller: HostPoller, descriptors: readonly number[], directory: string, forced: boolean): string[] {
     for (const fd of descriptors) this.client.allowGiven(fd);
-    for (const line of this.client.seal(forced)) log(`gofer: ${line}`);
+    if (directory !== '') {
+      const path = HostBuffer.alloc(PATH_MAX);
+      const fd = hostCall(SYS_openat, AT_FDCWD, path.putString(directory), O_PATH | O_CLOEXEC);
+      if (fd >= 0) this.client.allowGiven(fd);
+      if (fd >= 0) hostCall(SYS_close, fd);
+    }
+    const said = this.client.seal(forced);
+    for (const line of said) log(`gofer: ${line}`);
     poller.add(this.client.socket.fd, EPOLLRDHUP | EPOLLHUP, this);
+    return said
+      .filter((line) => line.startsWith(REFUSED))
+      .map((line) => `gofer: ${line.slice(REFUSED.length)}`);
   }
 
   onHostReady(): void {
@@ -110,7 +121,9 @@ export class Gofer implements HostPollTarget {
     if (this.closing) exitProcess(STATUS_KERNEL_BUG);
     this.closing = true;
     const status = HostBuffer.alloc(8);
-    const r = hostCall(SYS_wait4, this.pid, status.addr, WNOHANG, 0);
+    // For the case that it hangs up and goes on.
+    hostCall(SYS_kill, this.pid, SIGKILL);
+    const r = hostCall(SYS_wait4, this.pid, status.addr, 0, 0);
     const word = status.view.getInt32(0, true);
     const how =
       r !== this.pid ? '' : (word & 0x7f) !== 0 ? ` of signal ${word & 0x7f}` : ` with status ${word >> 8}`;

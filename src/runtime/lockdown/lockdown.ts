@@ -12,7 +12,7 @@ import { log } from '../../sentry/base/log.ts';
 import { SIG_KICK } from '../../sentry/platform/systrap/stub.image.ts';
 import type { SandboxOptions } from '../options.ts';
 import { dropCapabilities } from './capabilities.ts';
-import { restrictFiles } from './reach.ts';
+import { type Reach, restrictFiles } from './reach.ts';
 import {
   COPYING_PART,
   FILES_PART,
@@ -58,23 +58,34 @@ function watched(): boolean {
 
 /**
  * Gives up the host's files but those that the options name, before anything of the platform is started. `descriptors` are
- * those of the caller that are handed on. Where the host has no Landlock, the log says so.
+ * those of the caller that are handed on, `more` what else is needed. Where the host has no Landlock, the log and the result say so.
  */
-export function giveUpFiles(o: SandboxOptions, descriptors: readonly number[]): void {
-  if (watched()) return;
+export function giveUpFiles(
+  o: SandboxOptions,
+  descriptors: readonly number[],
+  more: readonly Reach[] = [],
+): string | null {
+  if (watched()) return null;
   try {
-    log(`locked down: ${restrictFiles(o, descriptors)}`);
+    log(`locked down: ${restrictFiles(o, descriptors, more)}`);
+    return null;
   } catch (error) {
-    log(`not locked down: Landlock: ${(error as Error).message}`);
+    return missing(`Landlock: ${(error as Error).message}`);
   }
 }
 
+function missing(what: string): string {
+  log(`not locked down: ${what}`);
+  return what;
+}
+
 /** Gives up the capabilities that the sandbox does not need, while the caller's `descriptors` are open still. */
-export function giveUpCapabilities(o: SandboxOptions, descriptors: readonly number[]): void {
-  if (watched()) return;
+export function giveUpCapabilities(o: SandboxOptions, descriptors: readonly number[]): string | null {
+  if (watched()) return null;
   const { capabilities, error } = dropCapabilities(o, descriptors);
-  if (error < 0) log(`not locked down: capabilities: ${errnoName(-error)}`);
-  else log(`locked down: capabilities: ${capabilities?.join(' ') || 'none'}`);
+  if (error < 0) return missing(`capabilities: ${errnoName(-error)}`);
+  log(`locked down: capabilities: ${capabilities?.join(' ') || 'none'}`);
+  return null;
 }
 
 /** Gives up the system calls that are not needed. What could not be is told as a line for people; null when all was. */

@@ -39,13 +39,15 @@ import { fromText, hostPath } from '../../sentry/base/bytes.ts';
 import { failed } from '../../sentry/base/errno.ts';
 import type { SandboxOptions } from '../options.ts';
 
+/** To listen on sockets with names. */
+export const SOCKETS: number = L.LANDLOCK_ACCESS_FS_MAKE_SOCK;
 /** Interfaces of the host's kernel that ours reads, and the folder with our own code, of which parts are loaded when needed. */
 const OWN_READS = ['/proc', '/sys/devices/system', import.meta.dirname];
 const OWN_DEVICES = ['/dev/null', '/dev/tty'];
 /** The first version that can let files change directories. */
 const ABI_OF_REFER = 2;
 
-interface Reach {
+export interface Reach {
   /** Of the host, as text. */
   readonly path: string;
   readonly access: number;
@@ -53,7 +55,8 @@ interface Reach {
   readonly made: number;
 }
 
-function reach(path: string, access: number, made = 0): Reach {
+/** A rule. */
+export function reach(path: string, access: number, made = 0): Reach {
   return { path, access, made };
 }
 
@@ -144,7 +147,11 @@ function hasTerminal(): boolean {
 }
 
 /** Gives up the files that the options do not name, on all threads; what was done, for the log. Throws an Error when the host refuses. */
-export function restrictFiles(o: SandboxOptions, descriptors: readonly number[]): string {
+export function restrictFiles(
+  o: SandboxOptions,
+  descriptors: readonly number[],
+  more: readonly Reach[] = [],
+): string {
   const abi = landlockAbi();
   if (abi < 0) throw new Error(landlockRefusal(abi));
   const writes = !o.gofer && (o.overlay !== null || o.mounts.some(({ shared }) => shared));
@@ -159,7 +166,7 @@ export function restrictFiles(o: SandboxOptions, descriptors: readonly number[])
   const rules = Ruleset.create(abi, files, sockets, scopes);
   if (failed(rules)) throw new Error(landlockRefusal(rules));
   let r = 0;
-  for (const rule of reachOf(o)) if (r >= 0) r = allow(rules, rule);
+  for (const rule of [...reachOf(o), ...more]) if (r >= 0) r = allow(rules, rule);
   for (const fd of descriptors) if (r >= 0) r = rules.allowAgain(fd);
   if (r >= 0) r = rules.restrict();
   rules.close();
