@@ -118,21 +118,22 @@ const bundles = [
   await makeBundle('command', 'main', [kernelElsewhere]),
 ];
 
-/** The process for HTTP and TLS, which the relay starts. */
-await build({
-  entryPoints: [`${out}/src/proxy/main.js`],
-  outfile: `${out}/proxy.cjs`,
-  bundle: true,
-  format: 'cjs',
-  platform: 'node',
-  target: 'node20',
-  charset: 'ascii',
-  minifySyntax: true,
-  minifyWhitespace: true,
-  define: { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' },
-  plugins: [images],
-  logLevel: 'warning',
-});
+/** The process for HTTP and TLS, which the relay starts, and the one that opens files with --gofer. */
+for (const name of ['proxy', 'gofer'])
+  await build({
+    entryPoints: [`${out}/src/${name}/main.js`],
+    outfile: `${out}/${name}.cjs`,
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    charset: 'ascii',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    define: { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' },
+    plugins: [images],
+    logLevel: 'warning',
+  });
 
 /** What programs import: the bundle, and its types as one file. */
 async function makeSdk() {

@@ -9,18 +9,21 @@ const out = resolve(repo, process.env.VEDETTE_OUT ?? 'dist');
 const load = (path) => import(pathToFileURL(join(out, 'src', path)).href);
 const calls = await load('runtime/lockdown/sentry_calls.js');
 const { syscallName } = await load('abi/syscall.js');
-const { rulesOf } = await load('runtime/lockdown/lockdown.js');
+const { enginePart, rulesOf } = await load('host/call_parts.js');
 
 // A code range and a process that stand for whichever there are.
 const CODE = { from: 0x7f00_0000_0000, size: 1 };
 const PID = 2 ** 30;
 const KICK = 50;
 const parts = {
-  'always: Node.js, V8 and libc': calls.enginePart([CODE], PID),
+  'always: Node.js, V8 and libc': enginePart([CODE], PID),
   'always: the kernel': calls.kernelPart(PID),
   'with `--platform=systrap`': calls.systrapPart(KICK),
   'with `--platform=ptrace`': calls.PTRACE_PART,
-  'with `--bind` or `--overlay`': calls.WRITING_PART,
+  'without `--gofer`': calls.FILES_PART,
+  'with `--bind` or `--overlay`, without `--gofer`': calls.WRITING_PART,
+  'with `--gofer`': calls.GOFER_PART,
+  'with `--gofer` and `--bind` or `--overlay`': calls.COPYING_PART,
   'with `--network=user` or `host`': calls.SOCKETS_PART,
   'in a container (`create`, `run`), beside the calls of `--bind`': calls.CONTROL_PART,
 };
@@ -63,6 +66,7 @@ const least = rulesOf([
   parts['always: Node.js, V8 and libc'],
   parts['always: the kernel'],
   parts['with `--platform=systrap`'],
+  parts['without `--gofer`'],
 ]);
 const page = `# System calls of the kernel process
 

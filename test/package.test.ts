@@ -63,6 +63,7 @@ describe('package', () => {
       'README.md',
       'dist/command.cjs',
       'dist/commander.LICENSE',
+      'dist/gofer.cjs',
       'dist/kernel.cjs',
       'dist/proxy.cjs',
       'dist/sdk.cjs',

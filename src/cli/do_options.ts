@@ -232,6 +232,7 @@ export function doOptions(
     platform: text('platform') ?? 'auto',
     clock,
     seccomp: flags.disableSeccomp !== true,
+    gofer: flags.gofer === true,
     patchCalls: flags.patchCalls !== false,
     // Tests set the variable for all that they start.
     fsgsbase: text('fsgsbase') ?? process.env.VEDETTE_FSGSBASE ?? 'auto',

@@ -159,6 +159,7 @@ export function makeProgram(
       "how programs read clocks: auto, tsc (the counter), vdso (the host's code), call (system calls)",
       'auto',
     )
+    .option('--gofer', 'have another process open the files of this machine: slower, and safer')
     .option('--disable-seccomp', 'leave the kernel process itself every system call: less secure')
     .option('--no-patch-calls', 'systrap: leave system call instructions in the program as they are')
     .addOption(

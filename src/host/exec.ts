@@ -5,8 +5,8 @@ import { putU64 } from '../abi/u64.ts';
 import { HostBuffer } from './buffer.ts';
 import { hostCall } from './syscall.ts';
 
-/** Byte strings one after the other, and an array of pointers to them that ends with a null. */
-function layStrings(strings: readonly string[]): HostBuffer {
+/** What execve(2) takes, in memory that stays: an array of pointers that ends with a null, and the byte strings behind it. */
+export function layStrings(strings: readonly string[]): HostBuffer {
   const size = strings.reduce((sum, s) => sum + s.length + 1, 0);
   const table = 8 * (strings.length + 1);
   const b = HostBuffer.alloc(table + size);

@@ -1,11 +1,15 @@
 // landlock(7): rules of which files, by the directories above them, a thread may open for what; nothing else from then on. The
 // kernel keeps them per thread (all_threads.ts), and has learnt kinds of access over time: those that it does not know are left out.
 
-import { EBADFD, EOPNOTSUPP } from '../abi/errno.ts';
+import { EBADFD, ENOENT, ENOSYS, EOPNOTSUPP, EPERM, ETIMEDOUT, errnoName } from '../abi/errno.ts';
+import { F_GETFL, O_ACCMODE, O_RDONLY } from '../abi/fs/fcntl.ts';
+import { S_IFDIR, S_IFMT, STAT_ST_MODE } from '../abi/fs/stat.ts';
 import * as L from '../abi/process/landlock.ts';
 import { PR_SET_NO_NEW_PRIVS } from '../abi/process/prctl.ts';
 import {
   SYS_close,
+  SYS_fcntl,
+  SYS_fstat,
   SYS_landlock_add_rule,
   SYS_landlock_create_ruleset,
   SYS_landlock_restrict_self,
@@ -16,6 +20,30 @@ import { onAllThreads } from './all_threads.ts';
 import { HostBuffer } from './buffer.ts';
 import { hostCall } from './syscall.ts';
 
+/** What may be done with what the rule names and all below it. */
+export const READ = L.LANDLOCK_ACCESS_FS_READ_FILE | L.LANDLOCK_ACCESS_FS_READ_DIR;
+export const LIST = L.LANDLOCK_ACCESS_FS_READ_DIR;
+export const WRITE = L.LANDLOCK_ACCESS_FS_WRITE_FILE | L.LANDLOCK_ACCESS_FS_TRUNCATE;
+/** To write to a file that is there. */
+export const FILL = L.LANDLOCK_ACCESS_FS_READ_FILE | WRITE | L.LANDLOCK_ACCESS_FS_IOCTL_DEV;
+/** To change a tree: no devices are made in it. */
+export const CHANGE =
+  READ |
+  WRITE |
+  L.LANDLOCK_ACCESS_FS_REFER |
+  L.LANDLOCK_ACCESS_FS_REMOVE_DIR |
+  L.LANDLOCK_ACCESS_FS_REMOVE_FILE |
+  L.LANDLOCK_ACCESS_FS_MAKE_DIR |
+  L.LANDLOCK_ACCESS_FS_MAKE_REG |
+  L.LANDLOCK_ACCESS_FS_MAKE_SOCK |
+  L.LANDLOCK_ACCESS_FS_MAKE_FIFO |
+  L.LANDLOCK_ACCESS_FS_MAKE_SYM;
+export const ALL =
+  CHANGE |
+  L.LANDLOCK_ACCESS_FS_EXECUTE |
+  L.LANDLOCK_ACCESS_FS_MAKE_CHAR |
+  L.LANDLOCK_ACCESS_FS_MAKE_BLOCK |
+  L.LANDLOCK_ACCESS_FS_IOCTL_DEV;
 /** The bits of LANDLOCK_ACCESS_FS_*, of which each version of the interface knows one or more from below. */
 /** Of struct landlock_ruleset_attr as Linux 6.12 has it; earlier ones are shorter, and take zeros behind their end. */
 const ATTR_SIZE = 24;
@@ -45,6 +73,18 @@ export function signalsOfThreads(): boolean {
   const repaired = hostCall(SYS_landlock_create_ruleset, 0, 0, L.LANDLOCK_CREATE_RULESET_ERRATA);
   return repaired > 0 && (repaired & ERRATUM_THREADS) !== 0;
 }
+
+/** For people: why Landlock does not hold. */
+export function landlockRefusal(r: number): string {
+  if (r === -ENOSYS) return 'this kernel has none';
+  if (r === -EOPNOTSUPP) return 'it is off in this kernel (boot option lsm=)';
+  if (r === -EPERM) return 'the host refuses it (a container whose seccomp profile lacks it)';
+  if (r === -ENOENT) return '/proc does not list our threads';
+  if (r === -ETIMEDOUT) return 'a thread did not answer';
+  return errnoName(-r);
+}
+
+const stat = HostBuffer.alloc(144);
 
 export class Ruleset {
   private readonly fd: number;
@@ -80,6 +120,15 @@ export class Ruleset {
     this.rule.view.setInt32(L.LANDLOCK_PATH_BENEATH_ATTR_PARENT_FD, fd, true);
     const r = hostCall(SYS_landlock_add_rule, this.fd, L.LANDLOCK_RULE_PATH_BENEATH, this.rule.addr, 0);
     return r === -EBADFD ? 0 : r;
+  }
+
+  /** Allows to open the file of a descriptor anew, for what the descriptor is open; 0 or -errno. */
+  allowAgain(fd: number): number {
+    const mode = hostCall(SYS_fcntl, fd, F_GETFL, 0);
+    if (mode < 0 || hostCall(SYS_fstat, fd, stat.addr) < 0) return 0;
+    const directory = (stat.view.getUint32(STAT_ST_MODE, true) & S_IFMT) === S_IFDIR;
+    const reads = (mode & O_ACCMODE) === O_RDONLY;
+    return this.allow(fd, reads ? FILL & ~WRITE : FILL, directory);
   }
 
   /** Puts every thread of this process under the rules, for good; the number of threads, or -errno as onAllThreads() has it. */

@@ -2,13 +2,12 @@
 // (clock_getcpuclockid(3)); one of several needs /proc/PID/task/TID/schedstat (first number: ns on a cpu), which costs ten
 // times more. And whether a thread sleeps: /proc/PID/task/TID/syscall.
 
-import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../abi/fs/fcntl.ts';
-import { SYS_close, SYS_openat, SYS_pread64, SYS_read } from '../abi/syscall.ts';
+import { SYS_close, SYS_pread64, SYS_read } from '../abi/syscall.ts';
 import { HostBuffer } from './buffer.ts';
 import { hostClockNs } from './clock.ts';
 import { hostCall } from './syscall.ts';
+import { trees } from './trees.ts';
 
-const path = HostBuffer.alloc(64);
 const text = HostBuffer.alloc(128);
 
 /** CPUCLOCK_SCHED of a process: the clock id that the kernel makes of its pid. */
@@ -21,8 +20,7 @@ export function processCpuNs(pid: number): number {
 
 /** Nanoseconds that a thread has run; 0 when the host does not tell. */
 export function threadCpuNs(pid: number, tid: number): number {
-  path.putString(`/proc/${pid}/task/${tid}/schedstat`);
-  const fd = hostCall(SYS_openat, AT_FDCWD, path.addr, O_RDONLY | O_CLOEXEC, 0);
+  const fd = trees.threadFile(pid, tid, 'schedstat');
   if (fd < 0) return 0;
   const n = hostCall(SYS_read, fd, text.addr, 127);
   hostCall(SYS_close, fd);
@@ -37,8 +35,7 @@ export function threadCpuNs(pid: number, tid: number): number {
 
 /** True when the thread sleeps in a system call. */
 export function sleepsInCall(pid: number, tid: number): boolean {
-  path.putString(`/proc/${pid}/task/${tid}/syscall`);
-  const fd = hostCall(SYS_openat, AT_FDCWD, path.addr, O_RDONLY | O_CLOEXEC, 0);
+  const fd = trees.threadFile(pid, tid, 'syscall');
   if (fd < 0) return false;
   const n = hostCall(SYS_pread64, fd, text.addr, 1, 0);
   hostCall(SYS_close, fd);

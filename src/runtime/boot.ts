@@ -3,7 +3,9 @@
 
 import { errnoName } from '../abi/errno.ts';
 import { SIGKILL } from '../abi/signal/signal.ts';
+import type { CallPart } from '../host/call_parts.ts';
 import { monotonicNs } from '../host/clock.ts';
+import { exitProcess } from '../host/exit.ts';
 import { HostPoller } from '../host/poller.ts';
 import { complain } from '../host/write_all.ts';
 import { type Cred, credFor } from '../sentry/base/cred.ts';
@@ -12,6 +14,7 @@ import { log } from '../sentry/base/log.ts';
 import { PAGE_SIZE } from '../sentry/base/page.ts';
 import { mark } from '../sentry/base/startup.ts';
 import type { BindFs } from '../sentry/fs/bind/bindfs.ts';
+import { prepareCpuinfo } from '../sentry/fs/proc/cpuinfo.ts';
 import { HiddenFiles, NOTHING_HIDDEN } from '../sentry/fs/rootfs/hidden.ts';
 import type { Devpts } from '../sentry/fs/tty/devpts.ts';
 import { Kernel, type SyscallTracer } from '../sentry/kernel/kernel.ts';
@@ -31,13 +34,16 @@ import type { MountNamespace } from '../sentry/vfs/mount_namespace.ts';
 import { BootContext } from './boot_context.ts';
 import { loadCommand } from './command.ts';
 import { DebugLog } from './debug_log.ts';
+import { Gofer } from './gofer.ts';
 import { defaultTasks, limitTooSmall } from './host_limits.ts';
 import { nameHost } from './host_name.ts';
 import { HostSignals, type SignalTarget } from './host_signals.ts';
 import { HostStop } from './host_stop.ts';
 import { handOn } from './inherited.ts';
+import { isForced } from './lockdown/capabilities.ts';
 import { giveUpCapabilities, giveUpFiles, lockDown } from './lockdown/lockdown.ts';
-import type { CallPart } from './lockdown/sentry_calls.ts';
+
+import type { Reach } from './lockdown/reach.ts';
 import { mountExtra, mountKernelFs, mountRoot } from './mounts.ts';
 import type * as Authority from './network/authority.ts';
 import { type Network, setUpNetwork } from './network/network.ts';
@@ -51,10 +57,20 @@ import { HostTimer } from './timers.ts';
 import { envOf, identityOf } from './users.ts';
 import { workingDirectory } from './working_dir.ts';
 
+/** What a container tells of the lock-down: `lack` of seccomp, and what else the host refused. */
+function less(lack: string | null, others: readonly string[]): string | null {
+  const all = others.length === 0 ? [] : [`less secure: the host refuses ${others.join('; ')}`];
+  if (lack !== null) all.unshift(lack);
+  return all.length === 0 ? null : all.join('; ');
+}
+
 /** What makes a sandbox a container (oci/): its own files and identity in place of the caller's, and somebody who starts it. */
 export interface ContainerParts {
-  /** What of the host it needs while it runs. */
+  /** System calls of the host that it needs while it runs, and files. */
   readonly calls: readonly CallPart[];
+  readonly reach: readonly Reach[];
+  /** The directory of the terminals that programs are given later. */
+  readonly terminals: string;
   /** Nothing inside goes on. */
   readonly paused: boolean;
   mount(
@@ -88,8 +104,11 @@ export class Loader implements SignalTarget {
   private terminals: Terminals | null = null;
   private binds: BindFs[] = [];
   private network: Network | null = null;
+  private gofer: Gofer | null = null;
   private stdio!: Stdio;
   private init!: Task;
+  /** What of the lock-down the host refused. */
+  private readonly lacks: string[] = [];
   private stepNumber = 0;
   private stopStatus = -1;
 
@@ -124,7 +143,8 @@ export class Loader implements SignalTarget {
     // Before the first stub: see lockdown/reach.ts.
     const given = o.hidden.length === 0 ? NOTHING_HIDDEN : new HiddenFiles(o.hidden);
     const layer = o.overlay === null ? null : this.openLayer!(o.overlay, o.rootfs, given);
-    if (this.container === null) this.step('files given up', () => giveUpFiles(o, wantedFds(o)));
+    if (o.gofer) this.gofer = this.step('gofer', () => new Gofer((report) => this.goferEnded(report)));
+    this.step('files given up', () => this.note(giveUpFiles(o, wantedFds(o), this.container?.reach)));
     this.platform = this.step(`platform ${o.platform}`, () =>
       createPlatform(this.memfile, this.poller.fd, o),
     );
@@ -155,6 +175,7 @@ export class Loader implements SignalTarget {
   private mountTree(given: HiddenFiles, layer: KeptLayer | null): void {
     const o = this.options;
     const hidden = layer === null ? given : new HiddenFiles(o.hidden, [layer.path]);
+    if (o.gofer) hidden.prepare();
     this.ns = this.step(`root ${o.rootfs}`, () =>
       mountRoot(
         this.kernel,
@@ -261,11 +282,11 @@ export class Loader implements SignalTarget {
   /** Runs the sandbox to its end; the wait status of the first program. */
   run(): number {
     const o = this.options;
-    if (this.container === null)
-      this.step('capabilities given up', () => giveUpCapabilities(o, wantedFds(o)));
+    this.step('capabilities given up', () => this.note(giveUpCapabilities(o, wantedFds(o))));
     this.stdio.start();
+    if (this.gofer !== null) this.step('gofer sealed', () => this.sealGofer(this.gofer!));
     const lack = this.step('lock-down', () => lockDown(o, this.platform.name, this.container?.calls ?? []));
-    if (this.container !== null) this.container.ready(lack);
+    if (this.container !== null) this.container.ready(less(lack, this.lacks));
     else if (lack !== null) complain(`vedette: ${lack}\n`);
     try {
       this.kernel.run();
@@ -287,6 +308,26 @@ export class Loader implements SignalTarget {
     return status;
   }
 
+  private note(lack: string | null): void {
+    if (lack !== null) this.lacks.push(lack);
+  }
+
+  /** What is read by name on occasion is read now. */
+  private sealGofer(gofer: Gofer): void {
+    prepareCpuinfo();
+    const descriptors = wantedFds(this.options);
+    const terminals = this.container?.terminals ?? '';
+    this.lacks.push(...gofer.seal(this.poller, descriptors, terminals, descriptors.some(isForced)));
+  }
+
+  private goferEnded(report: string): never {
+    log(report);
+    this.terminals?.restore();
+    this.close();
+    complain(`vedette: ${report}\n`);
+    return exitProcess(STATUS_KERNEL_BUG);
+  }
+
   /** Ends every process of ours. */
   private close(): void {
     if (this.platform !== undefined) this.platform.shutdown();
@@ -298,6 +339,8 @@ export class Loader implements SignalTarget {
     this.binds = [];
     this.network?.close();
     this.network = null;
+    this.gofer?.close();
+    this.gofer = null;
     this.debugLog?.close();
   }
 

@@ -76,8 +76,9 @@ function hostTree(
   path: string,
   dir: string,
   hidden: HiddenFiles,
+  only = '',
 ): FileSystem {
-  const fs = makeRootFs(kernel, dir, hidden);
+  const fs = makeRootFs(kernel, dir, hidden, only);
   if (failed(fs)) throw refusedPath(option, path, errnoName(-fs));
   return fs;
 }
@@ -175,12 +176,12 @@ function mountHostPath(
   const flags = MS_NOSUID | MS_NODEV | MS_RELATIME | (m.readonly ? MS_RDONLY : 0);
   const target = fromText(m.target);
   const option = `${flag} ${m.source}:${m.target}`;
-  const treeOf = (dir: string): FileSystem => {
-    if (!m.shared) return hostTree(kernel, flag, m.source, dir, hidden);
+  const treeOf = (dir: string, only = ''): FileSystem => {
+    if (!m.shared) return hostTree(kernel, flag, m.source, dir, hidden, only);
     const secret = hidden.over(dir) ?? (isDirectory ? null : hidden.over(m.source));
     if (secret !== null)
       throw new StartError(`${option}: ${secret} is hidden; fix: bind something else`, STATUS_USAGE);
-    const fs = makeBindFs(kernel, dir, hidden.any ? hidden : null);
+    const fs = makeBindFs(kernel, dir, hidden.any ? hidden : null, m.readonly, only);
     if (failed(fs)) throw refusedPath(flag, m.source, errnoName(-fs));
     binds.push(fs);
     return fs;
@@ -191,7 +192,7 @@ function mountHostPath(
   }
   // A file: its directory's file system, of which the mount shows one entry. What is bound is no link to it.
   const path = m.shared ? realpathSync(m.source) : m.source;
-  const whole = newMount(treeOf(dirname(path)), m.source, flags);
+  const whole = newMount(treeOf(dirname(path), basename(path)), m.source, flags);
   const file = lookupChild(ctx, whole.root, fromText(basename(path)));
   if (failed(file)) throw refusedPath(flag, m.source, errnoName(-file));
   const at = makeFile(ctx, target);

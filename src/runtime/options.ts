@@ -57,6 +57,8 @@ export interface SandboxOptions {
   readonly fsgsbase: string;
   /** The kernel process gives up every system call that it does not need (lockdown/). */
   readonly seccomp: boolean;
+  /** Another process has the host's files open, and this one none (gofer.ts). */
+  readonly gofer: boolean;
   /** How guests read clocks: 'auto', 'tsc', 'vdso' or 'call' (kernel/time/clock_way.ts). */
   readonly clock: string;
   readonly network: NetworkOptions;

@@ -124,6 +124,11 @@ export function openLayer(dir: string, rootfs: string, hidden: HiddenFiles): Kep
   if (exists(rootfs) && isWithin(realpathSync(hostPath(rootfs)) as string, path))
     throw wrong(dir, `the root, ${rootfs}, lies in it; fix: a directory outside of the root, or in it`);
   lock(dir, path);
+  try {
+    for (const name of ['upper', 'work']) mkdirSync(join(path, name), { recursive: true, mode: PRIVATE });
+  } catch (error) {
+    throw refused(dir, error);
+  }
   return { path, over: (kernel, ctx, lower, binds) => makeOverlay(dir, path, kernel, ctx, lower, binds) };
 }
 
@@ -144,11 +149,6 @@ function makeOverlay(
   lower: FileSystem,
   binds: BindFs[],
 ): FileSystem {
-  try {
-    for (const name of ['upper', 'work']) mkdirSync(join(path, name), { recursive: true, mode: PRIVATE });
-  } catch (error) {
-    throw refused(dir, error);
-  }
   const fs = makeBindFs(kernel, path);
   if (failed(fs)) throw refused(dir, { code: errnoName(-fs) });
   const upper = fs.root.lookup(ctx, 'upper');

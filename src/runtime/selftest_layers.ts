@@ -10,11 +10,10 @@ import {
 } from '../abi/process/landlock.ts';
 import { SYS_openat } from '../abi/syscall.ts';
 import { HostBuffer } from '../host/buffer.ts';
-import { landlockAbi, Ruleset, signalsOfThreads } from '../host/landlock.ts';
+import { landlockAbi, landlockRefusal, Ruleset, signalsOfThreads } from '../host/landlock.ts';
 import { hostCall } from '../host/syscall.ts';
 import { failed } from '../sentry/base/errno.ts';
 import { dropCapabilities } from './lockdown/capabilities.ts';
-import { landlockRefusal } from './lockdown/reach.ts';
 
 const OWN_NAME = '/proc/self/comm';
 const ABI_OF_TRUNCATE = 3;
@@ -43,7 +42,7 @@ export function testLandlock(): string {
 /** Gives up all that a sandbox which only reads has no use for, and looks at every thread. */
 export function testCapabilities(): string {
   const { capabilities, error } = dropCapabilities(
-    { overlay: null, mounts: [], network: { mode: 'none' } },
+    { gofer: false, overlay: null, mounts: [], network: { mode: 'none' } },
     [],
   );
   if (error < 0) throw new Error(error === -ENOENT ? landlockRefusal(error) : errnoName(-error));

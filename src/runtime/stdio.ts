@@ -2,7 +2,7 @@
 
 import { EINVAL } from '../abi/errno.ts';
 import { AT_FDCWD, F_GETFL, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR } from '../abi/fs/fcntl.ts';
-import { SYS_close, SYS_dup2, SYS_fcntl, SYS_openat } from '../abi/syscall.ts';
+import { SYS_dup2, SYS_fcntl, SYS_openat } from '../abi/syscall.ts';
 import { HostBuffer } from '../host/buffer.ts';
 import type { HostPoller } from '../host/poller.ts';
 import { hostCall } from '../host/syscall.ts';
@@ -20,22 +20,20 @@ import type { Terminals } from './terminals.ts';
 const STDIO = [0, 1, 2];
 const STDERR = 2;
 
-/**
- * Has one of our own descriptors refer to nothing any more. It stays in use: nobody else may get its number. The flags are those
- * with which the locked-down process may still open to write (lockdown/sentry_calls.ts).
- */
+/** Has one of our own descriptors refer to nothing any more. It stays in use: nobody else may get its number. */
 function letGo(fd: number): void {
-  const none = hostCall(SYS_openat, AT_FDCWD, devNull.addr, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
-  if (none < 0) {
-    log(`stdio: descriptor ${fd} stays open: no /dev/null (${none})`);
-    return;
-  }
-  hostCall(SYS_dup2, none, fd);
-  hostCall(SYS_close, none);
+  if (nothing < 0) log(`stdio: descriptor ${fd} stays open: no /dev/null (${nothing})`);
+  else hostCall(SYS_dup2, nothing, fd);
 }
 
-const devNull = HostBuffer.alloc(16);
-devNull.putString('/dev/null');
+/** /dev/null, open for as long as there may be something to let go: a process that is locked down may open nothing. */
+let nothing = -1;
+
+function openNothing(): void {
+  const path = HostBuffer.alloc(16);
+  path.putString('/dev/null');
+  nothing = hostCall(SYS_openat, AT_FDCWD, path.addr, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+}
 
 /** Descriptors of the caller that the first program shall have. */
 export function wantedFds({ inherited, passedFds }: SandboxOptions): number[] {
@@ -104,6 +102,7 @@ export class Stdio implements HostWorld {
 
   /** The programs run: what they have of standard input and output is theirs alone. */
   start(): void {
+    openNothing();
     for (const fd of this.given) letGo(fd);
     this.given.length = 0;
   }

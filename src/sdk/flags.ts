@@ -38,6 +38,8 @@ export interface DoOptions {
   readonly platform?: string;
   /** auto, tsc, vdso or call. */
   readonly clock?: string;
+  /** Another process opens the files of this machine, and the kernel process has none open but regular ones: slower, and safer. */
+  readonly gofer?: boolean;
   /** The kernel process keeps system calls that it does not need: less secure. */
   readonly disableSeccomp?: boolean;
   /** false: system call instructions in the program stay as they are. */
@@ -118,6 +120,7 @@ export const KINDS: Readonly<Record<keyof DoOptions, Kind>> = {
   platform: 'text',
   clock: 'text',
   disableSeccomp: 'switch',
+  gofer: 'switch',
   patchCalls: 'not',
   fsgsbase: 'text',
   network: 'text',

@@ -84,7 +84,8 @@ export class Bundle {
   }
 
   private words(args: readonly string[]): string[] {
-    return ['--root', this.root, '--log', this.log, '--log-format', 'json', ...args];
+    const gofer = /(^| )--gofer( |$)/.test(process.env.VEDETTE_FLAGS ?? '') ? ['--gofer'] : [];
+    return [...gofer, '--root', this.root, '--log', this.log, '--log-format', 'json', ...args];
   }
 
   /** Runs a command of the runtime to its end, output through files: what it leaves behind may have them open. */

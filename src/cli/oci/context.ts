@@ -13,6 +13,8 @@ export interface Context {
   readonly systemdCgroup: boolean;
   /** Folder for the kernel's logs; null for none. */
   readonly debugLog: string | null;
+  /** --gofer: another process opens the containers' files. */
+  readonly gofer: boolean;
 }
 
 /** A command; its exit status. */
@@ -41,6 +43,13 @@ export function withContainer<T>(
   }
 }
 
+/** Those of config.json, and one that says which layers of isolation the host refused. */
+function annotationsOf(record: ContainerRecord): object {
+  const annotations = { ...record.annotations };
+  if (record.lack) annotations['dev.vedette.less-secure'] = record.lack;
+  return Object.keys(annotations).length > 0 ? { annotations } : {};
+}
+
 /** The state of a container as state(1) of runc and hooks have it. */
 export function stateOf(record: ContainerRecord, status: Status): object {
   return {
@@ -52,7 +61,7 @@ export function stateOf(record: ContainerRecord, status: Status): object {
     rootfs: record.rootfs,
     created: record.created,
     owner: record.owner,
-    ...(Object.keys(record.annotations).length > 0 ? { annotations: record.annotations } : {}),
+    ...annotationsOf(record),
   };
 }
 

@@ -179,6 +179,7 @@ export async function createContainer(ctx: Context, id: string, flags: Flags): P
       annotations: spec.annotations,
       cgroups,
       complete: false,
+      lack: null,
       poststart: spec.hooks.poststart,
       poststop: spec.hooks.poststop,
     };
@@ -189,11 +190,14 @@ export async function createContainer(ctx: Context, id: string, flags: Flags): P
       cgroupProcs: cgroups.map((dir) => join(dir, 'cgroup.procs')),
       preserveFds: flags.number('preserve-fds'),
       debugLog: ctx.debugLog,
+      gofer: ctx.gofer || spec.annotations['dev.vedette.gofer'] === 'true',
     };
     const answer = await command(child, made.sync, order);
     if (answer === null) throw new RuntimeError('the boot process ended before the container was ready');
     if (typeof answer.error === 'string') throw new RuntimeError(`runc create failed: ${answer.error}`);
-    if (typeof answer.lack === 'string') ctx.log.warn(answer.lack);
+    const lack = typeof answer.lack === 'string' ? answer.lack : null;
+    if (lack !== null) ctx.log.warn(lack);
+    record = { ...record, lack };
     const state = { ...stateOf(record, 'created'), status: 'creating' };
     for (const kind of ['prestart', 'createRuntime', 'createContainer'] as const) {
       const failure = runHooks(kind, spec.hooks[kind], state, bundle);

@@ -62,6 +62,7 @@ export async function runOci({ globals, command, words }: OciWords): Promise<voi
     log,
     systemdCgroup: globals.has('systemd-cgroup'),
     debugLog: globals.get('debug-log') ?? null,
+    gofer: globals.has('gofer'),
   };
   try {
     process.exitCode = await COMMANDS.get(command)!(ctx, words);

@@ -10,6 +10,7 @@ const GLOBALS: ReadonlyMap<string, boolean> = new Map([
   ['debug-log', true],
   ['rootless', true],
   ['criu', true],
+  ['gofer', false],
 ]);
 
 export const OCI_COMMANDS: readonly string[] = [

@@ -10,8 +10,9 @@ import { PTRACE_POKEDATA, PTRACE_SEIZE } from '../../abi/process/ptrace.ts';
 import { CLONE_NEWUSER } from '../../abi/process/sched.ts';
 import * as nr from '../../abi/syscall.ts';
 import { HostBuffer } from '../../host/buffer.ts';
+import { rulesOf } from '../../host/call_parts.ts';
 import { hostCall } from '../../host/syscall.ts';
-import { partsOf, rulesOf, takeEffect } from './lockdown.ts';
+import { partsOf, takeEffect } from './lockdown.ts';
 
 const MODE = 'VEDETTE_TEST_LOCKDOWN';
 const FOR_CHILD = process.env[MODE];
@@ -19,17 +20,17 @@ const RW = PROT_READ | PROT_WRITE;
 const ANONYMOUS = MAP_PRIVATE | MAP_ANONYMOUS;
 
 /** What a sandbox has to say for its rules. */
-function options(network: 'none' | 'user', shared: boolean) {
+function options(network: 'none' | 'user', shared: boolean, gofer = false) {
   const mounts = shared ? [{ source: '/tmp', target: '/m', readonly: false, shared: true }] : [];
-  return { overlay: null, mounts, network: { mode: network } };
+  return { gofer, overlay: null, mounts, network: { mode: network } };
 }
 
 if (FOR_CHILD !== undefined) {
-  const [platform, network, shared] = FOR_CHILD.split(' ');
+  const [platform, network, shared, gofer] = FOR_CHILD.split(' ');
   const memory = HostBuffer.alloc(4096);
   const path = memory.putString('/tmp/vedette-lockdown-test');
   const at = hostCall(nr.SYS_mmap, 0, 4096, RW, ANONYMOUS, -1, 0);
-  takeEffect(rulesOf(partsOf(options(network as 'none', shared === 'shared'), platform!)));
+  takeEffect(rulesOf(partsOf(options(network as 'none', shared === 'shared', gofer === 'gofer'), platform!)));
   const tries: Record<string, readonly number[]> = {
     execve: [nr.SYS_execve, path, 0, 0],
     execveat: [nr.SYS_execveat, AT_FDCWD, path, 0, 0, 0],
@@ -80,7 +81,19 @@ if (FOR_CHILD !== undefined) {
     'a number of the future': [1000],
   };
   if (network === 'none') tries['socket of the Internet'] = [nr.SYS_socket, AF_INET, SOCK_STREAM, 0];
-  if (shared === 'shared')
+  if (gofer === 'gofer')
+    Object.assign(tries, {
+      'open a file': [nr.SYS_openat, AT_FDCWD, path, 0, 0],
+      'look at a name': [nr.SYS_newfstatat, AT_FDCWD, path, memory.addr, 0],
+      'look at a name, statx': [nr.SYS_statx, AT_FDCWD, path, 0, 0, memory.addr],
+      'list a directory': [nr.SYS_getdents64, 0, memory.addr, 4096],
+      'read a link': [nr.SYS_readlink, path, memory.addr, 100],
+      'make a directory': [nr.SYS_mkdirat, AT_FDCWD, path, 0o700],
+      'remove a name': [nr.SYS_unlinkat, AT_FDCWD, path, 0],
+      'change a mode': [nr.SYS_chmod, path, 0o777],
+      'an attribute': [nr.SYS_getxattr, path, path, memory.addr, 100],
+    });
+  else if (shared === 'shared')
     for (const name of Object.keys(tries))
       if (/^(create|open) .* ?(file|name|write)/.test(name)) delete tries[name];
   const results = Object.fromEntries(
@@ -102,7 +115,14 @@ if (FOR_CHILD !== undefined) {
   process.stdout.write(JSON.stringify({ results, priority, code }));
 } else {
   describe('an attacker in the kernel process', () => {
-    for (const mode of ['systrap none', 'systrap user', 'ptrace none', 'systrap none shared'])
+    for (const mode of [
+      'systrap none',
+      'systrap user',
+      'ptrace none',
+      'systrap none shared',
+      'systrap none shared gofer',
+      'ptrace none - gofer',
+    ])
       test(`gets nothing with ${mode}`, () => {
         const child = spawnSync(process.execPath, [import.meta.filename], {
           env: { ...process.env, [MODE]: mode },

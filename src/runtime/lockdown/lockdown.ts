@@ -4,17 +4,19 @@
 
 import { EPERM, errnoName } from '../../abi/errno.ts';
 import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from '../../abi/process/seccomp.ts';
+import { type CallPart, enginePart, rulesOf } from '../../host/call_parts.ts';
+import { ownCodeRanges } from '../../host/code_range.ts';
 import { installFilter } from '../../host/seccomp.ts';
-import { SyscallRules } from '../../host/syscall_rules.ts';
+import type { SyscallRules } from '../../host/syscall_rules.ts';
 import { log } from '../../sentry/base/log.ts';
 import { SIG_KICK } from '../../sentry/platform/systrap/stub.image.ts';
 import type { SandboxOptions } from '../options.ts';
 import { dropCapabilities } from './capabilities.ts';
-import { ownCodeRanges } from './code_range.ts';
-import { restrictFiles } from './reach.ts';
+import { type Reach, restrictFiles } from './reach.ts';
 import {
-  type CallPart,
-  enginePart,
+  COPYING_PART,
+  FILES_PART,
+  GOFER_PART,
   kernelPart,
   PTRACE_PART,
   SOCKETS_PART,
@@ -24,6 +26,7 @@ import {
 
 /** What of a sandbox's options decides what its kernel needs. */
 interface Needs {
+  readonly gofer: boolean;
   readonly overlay: string | null;
   readonly mounts: readonly { readonly shared: boolean }[];
   readonly network: { readonly mode: string };
@@ -33,15 +36,11 @@ interface Needs {
 export function partsOf(o: Needs, platform: string, more: readonly CallPart[] = []): CallPart[] {
   const parts = [...more, enginePart(ownCodeRanges(), process.pid), kernelPart(process.pid)];
   parts.push(platform === 'ptrace' ? PTRACE_PART : systrapPart(SIG_KICK));
-  if (o.overlay !== null || o.mounts.some((m) => m.shared)) parts.push(WRITING_PART);
+  const writes = o.overlay !== null || o.mounts.some((m) => m.shared);
+  parts.push(o.gofer ? GOFER_PART : FILES_PART);
+  if (writes) parts.push(o.gofer ? COPYING_PART : WRITING_PART);
   if (o.network.mode === 'user' || o.network.mode === 'host') parts.push(SOCKETS_PART);
   return parts;
-}
-
-export function rulesOf(parts: readonly CallPart[]): SyscallRules {
-  const rules = new SyscallRules();
-  for (const { calls } of parts) rules.merge(calls);
-  return rules;
 }
 
 /** Leaves this process these calls alone; the length of the filter. Throws when the host refuses. */
@@ -59,23 +58,34 @@ function watched(): boolean {
 
 /**
  * Gives up the host's files but those that the options name, before anything of the platform is started. `descriptors` are
- * those of the caller that are handed on. Where the host has no Landlock, the log says so.
+ * those of the caller that are handed on, `more` what else is needed. Where the host has no Landlock, the log and the result say so.
  */
-export function giveUpFiles(o: SandboxOptions, descriptors: readonly number[]): void {
-  if (watched()) return;
+export function giveUpFiles(
+  o: SandboxOptions,
+  descriptors: readonly number[],
+  more: readonly Reach[] = [],
+): string | null {
+  if (watched()) return null;
   try {
-    log(`locked down: ${restrictFiles(o, descriptors)}`);
+    log(`locked down: ${restrictFiles(o, descriptors, more)}`);
+    return null;
   } catch (error) {
-    log(`not locked down: Landlock: ${(error as Error).message}`);
+    return missing(`Landlock: ${(error as Error).message}`);
   }
 }
 
+function missing(what: string): string {
+  log(`not locked down: ${what}`);
+  return what;
+}
+
 /** Gives up the capabilities that the sandbox does not need, while the caller's `descriptors` are open still. */
-export function giveUpCapabilities(o: SandboxOptions, descriptors: readonly number[]): void {
-  if (watched()) return;
+export function giveUpCapabilities(o: SandboxOptions, descriptors: readonly number[]): string | null {
+  if (watched()) return null;
   const { capabilities, error } = dropCapabilities(o, descriptors);
-  if (error < 0) log(`not locked down: capabilities: ${errnoName(-error)}`);
-  else log(`locked down: capabilities: ${capabilities?.join(' ') || 'none'}`);
+  if (error < 0) return missing(`capabilities: ${errnoName(-error)}`);
+  log(`locked down: capabilities: ${capabilities?.join(' ') || 'none'}`);
+  return null;
 }
 
 /** Gives up the system calls that are not needed. What could not be is told as a line for people; null when all was. */

@@ -19,12 +19,9 @@ import {
   O_TRUNC,
 } from '../../abi/fs/fcntl.ts';
 import * as I from '../../abi/ioctl.ts';
-import { PROT_EXEC } from '../../abi/memory/mman.ts';
 import { AF_INET, AF_INET6, AF_UNIX, SO_PEERCRED, SOL_SOCKET } from '../../abi/net/socket.ts';
 import { MEMBARRIER_CMD_GLOBAL } from '../../abi/process/membarrier.ts';
-import { PR_SET_DUMPABLE } from '../../abi/process/prctl.ts';
 import * as P from '../../abi/process/ptrace.ts';
-import { RLIMIT_CORE } from '../../abi/process/resource.ts';
 import {
   SECCOMP_IOCTL_NOTIF_ADDFD,
   SECCOMP_IOCTL_NOTIF_RECV,
@@ -33,91 +30,14 @@ import {
 } from '../../abi/process/seccomp.ts';
 import { SIGKILL } from '../../abi/signal/signal.ts';
 import * as nr from '../../abi/syscall.ts';
-import { type Allowed, bits, int, type Rule, within } from '../../host/syscall_rules.ts';
-import type { CodeRange } from './code_range.ts';
+import { ANY, type CallPart, oneOf, rows } from '../../host/call_parts.ts';
+import { bits, int } from '../../host/syscall_rules.ts';
 
-/** One part's calls. */
-export interface CallPart {
-  readonly name: string;
-  readonly calls: readonly Allowed[];
-}
-
-const ANY = undefined;
 /** The first argument of kill(2) is a process, no group, and not everybody. */
 const ONE_PROCESS = bits(0x8000_0000);
 /** O_TMPFILE holds O_DIRECTORY. */
 const TMPFILE_BIT = O_TMPFILE & ~O_DIRECTORY;
 const CHANGES = O_ACCMODE | O_CREAT | O_TRUNC | TMPFILE_BIT;
-
-function rows(why: string, ...calls: (number | [number, ...Rule[]])[]): Allowed[] {
-  return calls.flatMap((call) => {
-    if (typeof call === 'number') return [{ nr: call, rule: [], why }];
-    const [number, ...rules] = call;
-    return rules.map((rule) => ({ nr: number, rule, why }));
-  });
-}
-
-/** One rule per value of argument `at`. */
-function oneOf(at: number, values: readonly number[]): Rule[] {
-  return values.map((value) => [...new Array<undefined>(at).fill(undefined), int(value)]);
-}
-
-/** What Node.js, V8 and libc need; `code` is where V8 makes code, null when nobody knows; `pid` is this process. */
-export function enginePart(code: readonly CodeRange[] | null, pid: number): CallPart {
-  return {
-    name: 'engine',
-    calls: [
-      ...rows('memory of V8 and libc, none of it executable', nr.SYS_munmap, nr.SYS_brk, nr.SYS_madvise, [
-        nr.SYS_mmap,
-        [ANY, ANY, bits(PROT_EXEC)],
-      ]),
-      ...rows('libc moves large allocations', nr.SYS_mremap),
-      ...rows('memory of V8 and libc', [nr.SYS_mprotect, [ANY, ANY, bits(PROT_EXEC)]]),
-      ...rows('V8 makes code in its own range alone', [
-        nr.SYS_mprotect,
-        ...(code === null ? [[]] : code.map((r): Rule => [within(r.from, r.size, 1)])),
-      ]),
-      ...rows(
-        "V8's threads wait for each other",
-        nr.SYS_futex,
-        nr.SYS_sched_yield,
-        // Node.js from 24 on: who waits is queued by priority.
-        nr.SYS_sched_getparam,
-        nr.SYS_sched_getscheduler,
-      ),
-      ...rows(
-        'clocks and identity',
-        nr.SYS_clock_gettime,
-        nr.SYS_clock_getres,
-        nr.SYS_gettimeofday,
-        nr.SYS_getpid,
-        nr.SYS_gettid,
-        nr.SYS_getrusage,
-        nr.SYS_sched_getaffinity,
-        nr.SYS_sysinfo,
-      ),
-      ...rows('sleeping', nr.SYS_nanosleep, nr.SYS_clock_nanosleep, nr.SYS_restart_syscall),
-      ...rows('random numbers', nr.SYS_getrandom),
-      ...rows('signals of our own', nr.SYS_rt_sigaction, nr.SYS_rt_sigprocmask, nr.SYS_rt_sigreturn, [
-        nr.SYS_tgkill,
-        [int(pid)],
-      ]),
-      ...rows(
-        'the end',
-        nr.SYS_exit,
-        nr.SYS_exit_group,
-        [nr.SYS_prctl, [int(PR_SET_DUMPABLE), int(0)]],
-        [nr.SYS_setrlimit, [int(RLIMIT_CORE)]],
-      ),
-      ...rows('compiled code is kept: the time of an open file is set', [
-        nr.SYS_utimensat,
-        // No path, and no flags: within() says that both are 0.
-        [ANY, within(0, 0, 3)],
-      ]),
-      ...rows('output of Node.js, its own event loop', nr.SYS_writev, nr.SYS_epoll_pwait),
-    ],
-  };
-}
 
 /** What the kernel's loop, its timers, the memory file and the files of the host need that every sandbox has. */
 export function kernelPart(pid: number): CallPart {
@@ -135,28 +55,9 @@ export function kernelPart(pid: number): CallPart {
         nr.SYS_write,
       ),
       ...rows('the memory file grows and gives pages back', nr.SYS_ftruncate, nr.SYS_fallocate, nr.SYS_lseek),
-      ...rows(
-        'files of the host are read, and what stands in /proc of stubs',
-        [nr.SYS_openat, [ANY, ANY, bits(CHANGES)]],
-        nr.SYS_close,
-        nr.SYS_pread64,
-        nr.SYS_getdents64,
-        nr.SYS_newfstatat,
-        nr.SYS_fstat,
-        nr.SYS_fstatfs,
-        nr.SYS_statx,
-        nr.SYS_readlinkat,
-        nr.SYS_readlink,
-        nr.SYS_lgetxattr,
-        nr.SYS_fgetxattr,
-      ),
+      ...rows('open files of the host are read', nr.SYS_close, nr.SYS_pread64, nr.SYS_fstat, nr.SYS_fstatfs),
       ...rows(
         'standard input, output and error',
-        // /dev/stdout and its like inside: a descriptor's file is opened anew by /proc/self/fd.
-        [
-          nr.SYS_openat,
-          [ANY, ANY, bits(O_CREAT | TMPFILE_BIT | O_NONBLOCK | O_NOCTTY, O_NONBLOCK | O_NOCTTY)],
-        ],
         nr.SYS_pwrite64,
         nr.SYS_pwritev2,
         nr.SYS_fsync,
@@ -206,6 +107,38 @@ export function kernelPart(pid: number): CallPart {
     ],
   };
 }
+
+/** Without a gofer: files of the host are found by their names. */
+export const FILES_PART: CallPart = {
+  name: 'files',
+  calls: [
+    ...rows(
+      'files of the host are opened to read, and what stands in /proc of stubs',
+      [nr.SYS_openat, [ANY, ANY, bits(CHANGES)]],
+      nr.SYS_getdents64,
+      nr.SYS_newfstatat,
+      nr.SYS_statx,
+      nr.SYS_readlinkat,
+      nr.SYS_readlink,
+      nr.SYS_getxattr,
+      nr.SYS_lgetxattr,
+    ),
+    ...rows('/dev/stdout and its like inside: a descriptor is opened anew by /proc/self/fd', [
+      nr.SYS_openat,
+      [ANY, ANY, bits(O_CREAT | TMPFILE_BIT | O_NONBLOCK | O_NOCTTY, O_NONBLOCK | O_NOCTTY)],
+    ]),
+  ],
+};
+
+/** With a gofer, which finds them. */
+export const GOFER_PART: CallPart = {
+  name: 'gofer',
+  calls: rows(
+    'requests to the gofer, and the descriptors of regular files that come back',
+    nr.SYS_sendmsg,
+    nr.SYS_recvmsg,
+  ),
+};
 
 /** systrap hands threads over in shared memory; `kick` is its signal. */
 export function systrapPart(kick: number): CallPart {
@@ -272,15 +205,19 @@ export const WRITING_PART: CallPart = {
     nr.SYS_fchmodat2,
     nr.SYS_chmod,
     nr.SYS_utimensat,
-    nr.SYS_getxattr,
     nr.SYS_setxattr,
     nr.SYS_listxattr,
     nr.SYS_removexattr,
     nr.SYS_syncfs,
     nr.SYS_umask,
     nr.SYS_copy_file_range,
-    nr.SYS_flock,
   ),
+};
+
+/** The same with a gofer. */
+export const COPYING_PART: CallPart = {
+  name: 'copying',
+  calls: rows('what --overlay copies up', nr.SYS_copy_file_range),
 };
 
 /** --network=user and host: sockets of the host, of the Internet's families alone. */

@@ -8,7 +8,10 @@
 
 import { closeSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { TIOCSCTTY } from '../../abi/ioctl.ts';
-import { SYS_ioctl } from '../../abi/syscall.ts';
+import { PR_SET_DUMPABLE } from '../../abi/process/prctl.ts';
+import { SYS_ioctl, SYS_prctl } from '../../abi/syscall.ts';
+import type { CallPart } from '../../host/call_parts.ts';
+import { FILL } from '../../host/landlock.ts';
 import type { HostPoller } from '../../host/poller.ts';
 import { hostCall } from '../../host/syscall.ts';
 import { fromText } from '../../sentry/base/bytes.ts';
@@ -18,7 +21,8 @@ import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { SeccompChain } from '../../sentry/kernel/task/seccomp.ts';
 import type { Task } from '../../sentry/kernel/task/task.ts';
 import { type ContainerParts, Loader } from '../boot.ts';
-import { type CallPart, CONTROL_PART, WRITING_PART } from '../lockdown/sentry_calls.ts';
+import { type Reach, reach, SOCKETS } from '../lockdown/reach.ts';
+import { CONTROL_PART } from '../lockdown/sentry_calls.ts';
 import { STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from '../options.ts';
 import { bugReport } from '../report.ts';
 import { sandboxOptions } from './container.ts';
@@ -38,7 +42,12 @@ export interface BootOrder {
   readonly cgroupProcs: readonly string[];
   readonly preserveFds: number;
   readonly debugLog: string | null;
+  /** Another process opens the host's files (runtime/gofer.ts). */
+  readonly gofer: boolean;
 }
+
+/** Where those of `exec` are opened anew. */
+const TERMINALS = '/dev/pts';
 
 const LINE_MAX = 64 << 20;
 
@@ -57,7 +66,9 @@ function readOrder(fd: number): BootOrder | null {
 }
 
 class Container implements ContainerParts {
-  readonly calls: readonly CallPart[] = [WRITING_PART, CONTROL_PART];
+  readonly calls: readonly CallPart[] = [CONTROL_PART];
+  readonly reach: readonly Reach[];
+  readonly terminals = TERMINALS;
   private readonly order: BootOrder;
   private readonly sync: number;
   private tree: ContainerTree | null = null;
@@ -66,6 +77,7 @@ class Container implements ContainerParts {
   constructor(order: BootOrder, sync: number) {
     this.order = order;
     this.sync = sync;
+    this.reach = [reach(order.stateDir, SOCKETS), reach(TERMINALS, FILL)];
   }
 
   get paused(): boolean {
@@ -127,12 +139,14 @@ export function bootContainer(sync: number): number | null {
   if (order === null) return null;
   const { spec } = order;
   try {
+    // Its memory is nobody's to read, other than the guests' host's: see proc(5), ptrace(2).
+    hostCall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
     for (const file of order.cgroupProcs) writeFileSync(file, String(process.pid));
     const { terminal, oomScoreAdj } = spec.process;
     if (oomScoreAdj !== null) raiseOomScore(oomScoreAdj);
     // `create` made this process the leader of a session, and the terminal its standard input.
     if (terminal) hostCall(SYS_ioctl, 0, TIOCSCTTY, 0);
-    const options = sandboxOptions(spec, order.preserveFds, order.debugLog);
+    const options = sandboxOptions(spec, order);
     const loader = new Loader(options, null, null, null, new Container(order, sync));
     return loader.run();
   } catch (error) {

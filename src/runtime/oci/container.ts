@@ -1,10 +1,11 @@
 // From config.json to the options of a sandbox.
 
 import { totalmem } from 'node:os';
+import { MS_RDONLY } from '../../abi/fs/mount.ts';
 import { hostCpus } from '../../host/cpus.ts';
 import { readInherited } from '../inherited.ts';
 import { type NetworkOptions, NO_NETWORK } from '../network/options.ts';
-import type { SandboxOptions } from '../options.ts';
+import type { MountOption, SandboxOptions } from '../options.ts';
 import { limitsOf } from './process.ts';
 import type { Spec } from './spec.ts';
 
@@ -15,8 +16,26 @@ export function networkOf(spec: Spec): NetworkOptions {
   return { ...NO_NETWORK, mode: ns.path === null ? 'none' : 'sandbox' };
 }
 
+/** Directories and files of the host that the container has: mount points are made in its root, whatever that is later. */
+function treesOf(spec: Spec): MountOption[] {
+  const root = { source: spec.rootPath, target: '/', readonly: false, shared: true };
+  const binds = spec.mounts.filter((m) => m.bind);
+  return [
+    root,
+    ...binds.map(({ source, destination, flags }) => ({
+      source,
+      target: destination,
+      readonly: (flags & MS_RDONLY) !== 0,
+      shared: true,
+    })),
+  ];
+}
+
 /** What the Loader builds. Called in the boot process. */
-export function sandboxOptions(spec: Spec, preserveFds: number, debugLog: string | null): SandboxOptions {
+export function sandboxOptions(
+  spec: Spec,
+  { preserveFds, debugLog, gofer }: { preserveFds: number; debugLog: string | null; gofer: boolean },
+): SandboxOptions {
   const { process: p } = spec;
   const inherited = readInherited();
   const cpus = hostCpus();
@@ -39,7 +58,7 @@ export function sandboxOptions(spec: Spec, preserveFds: number, debugLog: string
     cwd: p.cwd,
     user: null,
     hostname: null,
-    mounts: [],
+    mounts: treesOf(spec),
     hidden: [],
     tmpfs: [],
     rootfs: spec.rootPath,
@@ -48,6 +67,7 @@ export function sandboxOptions(spec: Spec, preserveFds: number, debugLog: string
     patchCalls: true,
     fsgsbase: process.env.VEDETTE_FSGSBASE ?? 'auto',
     seccomp: true,
+    gofer,
     clock: 'auto',
     network: networkOf(spec),
     strace: null,

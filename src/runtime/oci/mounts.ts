@@ -74,11 +74,13 @@ export class ContainerTree {
     for (const path of spec.readonlyPaths) this.makeReadonly(path);
     for (const path of spec.maskedPaths) this.mask(path);
     makeDirs(ctx, fromText(spec.process.cwd), 0o755);
-    if (spec.rootReadonly) this.ns.root.flags |= MS_RDONLY;
+    if (!spec.rootReadonly) return;
+    this.ns.root.flags |= MS_RDONLY;
+    root.protect();
   }
 
-  private bindFs(dir: string, what: string): BindFs {
-    const fs = makeBindFs(this.kernel, dir);
+  private bindFs(dir: string, what: string, readonly = false, only = ''): BindFs {
+    const fs = makeBindFs(this.kernel, dir, null, readonly, only);
     if (failed(fs)) refuse(`${what}: ${dir}`, fs);
     this.binds.push(fs);
     return fs;
@@ -145,13 +147,15 @@ export class ContainerTree {
       throw new StartError(`${what}: source ${m.source}: ${code}; fix: a path that exists`, STATUS_USAGE);
     }
     const flags = m.flags | MS_RELATIME;
+    const readonly = (m.flags & MS_RDONLY) !== 0;
     if (isDirectory) {
-      const fs = this.bindFs(source, what);
+      const fs = this.bindFs(source, what, readonly);
       this.attach(newMount(fs, m.source, flags), makeDirs(this.ctx, target, 0o755), what);
       return;
     }
     // A file: its directory's file system, of which the mount shows one entry.
-    const whole = newMount(this.bindFs(dirname(source), what), m.source, flags);
+    const dir = this.bindFs(dirname(source), what, readonly, basename(source));
+    const whole = newMount(dir, m.source, flags);
     const file = lookupChild(this.ctx, whole.root, fromText(basename(source)));
     if (failed(file)) refuse(`${what}: source ${m.source}`, file);
     this.attach(copyTree(whole, file, false), makeFile(this.ctx, target), what);

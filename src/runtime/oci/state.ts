@@ -21,6 +21,8 @@ export interface ContainerRecord {
   readonly rootfs: string;
   readonly created: string;
   readonly owner: string;
+  /** Layers of isolation that the host refused, as a line for people; null for none. */
+  readonly lack: string | null;
   readonly annotations: Readonly<Record<string, string>>;
   /** Folders of control groups that were made for it. */
   readonly cgroups: readonly string[];

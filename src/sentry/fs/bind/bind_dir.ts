@@ -1,61 +1,19 @@
 // BindDir: a directory of the host. Every look-up asks the host, and every change is made there first.
 
-import {
-  EACCES,
-  EBUSY,
-  EIO,
-  ENFILE,
-  ENOENT,
-  ENOMEM,
-  ENOSPC,
-  ENOTDIR,
-  EPERM,
-  ESTALE,
-} from '../../../abi/errno.ts';
+import { EBUSY, EIO, ENFILE, ENOENT, ENOMEM, ENOSPC, ENOTDIR, EPERM, ESTALE } from '../../../abi/errno.ts';
 import {
   DIRENT64_D_INO,
   DIRENT64_D_NAME,
   DIRENT64_D_RECLEN,
   DIRENT64_D_TYPE,
 } from '../../../abi/fs/dirent.ts';
-import {
-  AT_EMPTY_PATH,
-  AT_FDCWD,
-  AT_REMOVEDIR,
-  AT_SYMLINK_FOLLOW,
-  O_CLOEXEC,
-  O_CREAT,
-  O_DIRECTORY,
-  O_EXCL,
-  O_NOCTTY,
-  O_NOFOLLOW,
-  O_NONBLOCK,
-  O_PATH,
-  O_RDONLY,
-  O_RDWR,
-  O_TMPFILE,
-} from '../../../abi/fs/fcntl.ts';
+import { AT_REMOVEDIR, O_DIRECTORY, O_PATH, O_RDONLY } from '../../../abi/fs/fcntl.ts';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../../../abi/fs/fs.ts';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID } from '../../../abi/fs/stat.ts';
 import { CAP_DAC_OVERRIDE } from '../../../abi/process/capability.ts';
-import {
-  SYS_close,
-  SYS_fchownat,
-  SYS_fsync,
-  SYS_getdents64,
-  SYS_linkat,
-  SYS_lseek,
-  SYS_mkdirat,
-  SYS_mknodat,
-  SYS_openat,
-  SYS_renameat2,
-  SYS_symlinkat,
-  SYS_umask,
-  SYS_unlinkat,
-} from '../../../abi/syscall.ts';
 import { getU64Exact, type U64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
-import { hostCall } from '../../../host/syscall.ts';
+import { trees } from '../../../host/trees.ts';
 import { bytesToString } from '../../base/bytes.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import { failed } from '../../base/errno.ts';
@@ -65,7 +23,7 @@ import { DirFile } from '../../vfs/dirfile.ts';
 import type { File } from '../../vfs/file.ts';
 import type { DirSink, Inode } from '../../vfs/inode.ts';
 import { BindFileInode } from './bind_file.ts';
-import { BindInode, type BindWorld, changeMode, grantsPrivs, hostUser, pathOf } from './bind_inode.ts';
+import { BindInode, type BindWorld, grantsPrivs, hostUser } from './bind_inode.ts';
 import { BindSpecial, SPECIAL_BYTES } from './bind_special.ts';
 import { hostFiles } from './host_files.ts';
 import {
@@ -73,8 +31,6 @@ import {
   goodName,
   isHidden,
   mayMake,
-  name1,
-  name2,
   openPlace,
   type Place,
   statAt,
@@ -120,7 +76,7 @@ class BindDirFile extends DirFile {
 
   override fsync(_ctx: VfsContext): number {
     const fd = directories.of((this.inode as BindDir).place);
-    return fd < 0 ? fd : hostCall(SYS_fsync, fd);
+    return fd < 0 ? fd : trees.fsync(fd);
   }
 
   protected override release(): void {
@@ -174,40 +130,32 @@ export class BindDir extends BindInode {
     if (type !== S_IFREG) return this.createSpecial(ctx, name, mode);
     const dirfd = directories.of(this.place);
     if (dirfd < 0) return dirfd;
-    const flags = O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
-    return this.makeFile(ctx, dirfd, name, flags, mode);
+    return this.makeFile(ctx, dirfd, name, mode);
   }
 
   override tmpfile(ctx: VfsContext, mode: number): Inode | number {
     if (grantsPrivs(ctx, mode)) return -EPERM;
     const dirfd = directories.of(this.place);
     if (dirfd < 0) return dirfd;
-    return this.makeFile(ctx, dirfd, null, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+    return this.makeFile(ctx, dirfd, '', mode);
   }
 
-  /** Makes a file, without a name for null: an inode whose first open gets the descriptor that it was made with. */
-  private makeFile(
-    ctx: VfsContext,
-    dirfd: number,
-    name: string | null,
-    flags: number,
-    mode: number,
-  ): Inode | number {
-    const may = name === null ? 0 : mayMake(this.fs.hidden, dirfd, this.place, name);
+  /** Makes a file, without a name for '': an inode whose first open gets the descriptor that it was made with. */
+  private makeFile(ctx: VfsContext, dirfd: number, name: string, mode: number): Inode | number {
+    const may = name === '' ? 0 : mayMake(this.fs.hidden, dirfd, this.place, name);
     if (may < 0) return may;
     const user = hostFiles.take();
     if (user === null) return -ENFILE;
-    // Without a name by the directory itself, the one path that is ours.
-    const fd = masked(SYS_openat, dirfd, name1.putString(name ?? '.'), flags, this.firstMode(ctx, mode));
+    const fd = trees.create(dirfd, name, this.firstMode(ctx, mode));
     let r = fd < 0 ? fd : this.own(ctx, fd, mode);
     if (r >= 0) r = statFd(fd);
-    const inode = r < 0 ? r : this.fs.inodeAt(name === null ? null : this.place, name ?? '');
+    const inode = r < 0 ? r : this.fs.inodeAt(name === '' ? null : this.place, name);
     if (inode instanceof BindFileInode) {
       inode.made(fd, user);
       return inode;
     }
     hostFiles.give(user);
-    if (fd >= 0) hostCall(SYS_close, fd);
+    if (fd >= 0) trees.close(fd);
     return failed(inode) ? inode : -ESTALE;
   }
 
@@ -215,22 +163,18 @@ export class BindDir extends BindInode {
   private createSpecial(ctx: VfsContext, name: string, mode: number): Inode | number {
     if (!kernelMemory.fits(SPECIAL_BYTES)) return -ENOSPC;
     const inode = this.make(ctx, name, mode, (dirfd, first) =>
-      masked(SYS_mknodat, dirfd, name1.putString(name), (mode & S_IFMT) | first, 0),
+      trees.mknod(dirfd, name, (mode & S_IFMT) | first),
     );
     if (inode instanceof BindSpecial) inode.keep();
     return inode;
   }
 
   override mkdir(ctx: VfsContext, name: string, mode: number): Inode | number {
-    return this.make(ctx, name, S_IFDIR | mode, (dirfd, first) =>
-      masked(SYS_mkdirat, dirfd, name1.putString(name), first),
-    );
+    return this.make(ctx, name, S_IFDIR | mode, (dirfd, first) => trees.mkdir(dirfd, name, first));
   }
 
   override symlink(ctx: VfsContext, name: string, target: string): Inode | number {
-    return this.make(ctx, name, S_IFLNK | 0o777, (dirfd) =>
-      hostCall(SYS_symlinkat, name2.putString(target), dirfd, name1.putString(name)),
-    );
+    return this.make(ctx, name, S_IFLNK | 0o777, (dirfd) => trees.symlink(target, dirfd, name));
   }
 
   /** Makes an entry with `make`, gives it to the caller, and returns its inode. */
@@ -253,7 +197,7 @@ export class BindDir extends BindInode {
     const fd = openPlace(inode.place, isDir ? O_RDONLY | O_DIRECTORY : O_PATH);
     if (fd < 0) return fd;
     const owned = this.own(ctx, fd, mode);
-    hostCall(SYS_close, fd);
+    trees.close(fd);
     inode.refresh();
     return owned < 0 ? owned : inode;
   }
@@ -273,11 +217,11 @@ export class BindDir extends BindInode {
   private own(ctx: VfsContext, fd: number, mode: number): number {
     if (!this.givesAway(ctx)) return 0;
     const gid = (this.mode & S_ISGID) !== 0 ? 0xffff_ffff : ctx.cred.fsgid;
-    let r = hostCall(SYS_fchownat, fd, name1.putString(''), ctx.cred.fsuid, gid, AT_EMPTY_PATH);
+    let r = trees.chown(fd, ctx.cred.fsuid, gid);
     if (r < 0 && r !== -EPERM) return r;
     if ((mode & S_IFMT) === S_IFLNK || defaultAcl(this) !== null) return 0;
     const inherited = (mode & S_IFMT) === S_IFDIR ? this.mode & S_ISGID : 0;
-    r = changeMode(fd, (mode & 0o7777) | inherited);
+    r = trees.chmod(fd, (mode & 0o7777) | inherited);
     return r;
   }
 
@@ -290,12 +234,10 @@ export class BindDir extends BindInode {
     if (open >= 0) {
       const dirfd = directories.of(this.place);
       if (dirfd < 0) return dirfd;
-      r = hostCall(SYS_linkat, AT_FDCWD, pathOf(open), dirfd, name2.putString(name), AT_SYMLINK_FOLLOW);
+      r = trees.linkOpen(open, dirfd, name);
     } else {
       if (from.place.dir === null) return -ENOENT;
-      r = directories.both(from.place.dir, this.place, (a, b) =>
-        hostCall(SYS_linkat, a, name1.putString(from.place.name), b, name2.putString(name), 0),
-      );
+      r = directories.both(from.place.dir, this.place, (a, b) => trees.link(a, from.place.name, b, name));
     }
     if (r < 0) return r;
     const made = this.find(name);
@@ -331,7 +273,7 @@ export class BindDir extends BindInode {
     if (!goodName(name)) return -ENOENT;
     const dirfd = directories.of(this.place);
     if (dirfd < 0) return dirfd;
-    const r = hostCall(SYS_unlinkat, dirfd, name1.putString(name), flags);
+    const r = trees.unlink(dirfd, name, flags);
     if (r < 0) return r;
     lostName(victim, this.place, name);
     this.refresh();
@@ -355,14 +297,7 @@ export class BindDir extends BindInode {
     if (r === 0 && (flags & RENAME_EXCHANGE) !== 0) r = this.mayHave(name);
     if (r < 0) return r;
     r = directories.both(this.place, to.place, (a, b) =>
-      hostCall(
-        SYS_renameat2,
-        a,
-        name1.putString(name),
-        b,
-        name2.putString(newName),
-        flags & (RENAME_EXCHANGE | RENAME_NOREPLACE),
-      ),
+      trees.rename(a, name, b, newName, flags & (RENAME_EXCHANGE | RENAME_NOREPLACE)),
     );
     if (r < 0) return r;
     const moved = (victim as BindInode).place;
@@ -406,13 +341,10 @@ export class BindDir extends BindInode {
   private readNames(into: BindDirFile): number {
     const fd = directories.of(this.place);
     if (fd < 0) return fd;
-    let r = hostCall(SYS_lseek, fd, 0, 0);
-    // An O_PATH descriptor: we may pass through the directory and not list it.
-    if (r < 0) return -EACCES;
     const out: HostName[] = [];
     let bytes = 0;
-    for (;;) {
-      r = hostCall(SYS_getdents64, fd, list.addr, list.size);
+    for (let first = true; ; first = false) {
+      const r = trees.list(fd, first, list);
       if (r < 0) return r;
       if (r === 0) break;
       for (let at = 0; at < r; ) {
@@ -449,12 +381,4 @@ function lostName(victim: BindInode, dir: Place, name: string): void {
   if ((victim.mode & S_IFMT) === S_IFDIR) victim.nlink = 0;
   else if (victim instanceof BindFileInode && victim.anyFd() >= 0) victim.refresh();
   else victim.nlink = Math.max(0, victim.nlink - 1);
-}
-
-/** A host call that makes something with a mode in which the caller's umask is not to count: the guest's did already. */
-function masked(nr: number, a: number, b: number, c: number, d = 0): number {
-  const umask = hostCall(SYS_umask, 0);
-  const r = hostCall(nr, a, b, c, d);
-  hostCall(SYS_umask, umask);
-  return r;
 }

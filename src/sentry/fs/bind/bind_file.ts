@@ -4,31 +4,17 @@
 
 import { EACCES, EFBIG, EINTR, EINVAL, ENFILE, EOPNOTSUPP, EOVERFLOW, ESTALE } from '../../../abi/errno.ts';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../../../abi/fs/falloc.ts';
-import {
-  AT_FDCWD,
-  O_ACCMODE,
-  O_APPEND,
-  O_CLOEXEC,
-  O_DSYNC,
-  O_NOCTTY,
-  O_NONBLOCK,
-  O_RDONLY,
-  O_RDWR,
-  O_SYNC,
-  O_WRONLY,
-} from '../../../abi/fs/fcntl.ts';
+import { O_ACCMODE, O_APPEND, O_DSYNC, O_RDONLY, O_RDWR, O_SYNC, O_WRONLY } from '../../../abi/fs/fcntl.ts';
 import { RWF_APPEND, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE } from '../../../abi/fs/fs.ts';
 import { S_ISGID, S_ISUID } from '../../../abi/fs/stat.ts';
 import { MAP_SHARED } from '../../../abi/memory/mman.ts';
 import { RLIMIT_FSIZE } from '../../../abi/process/resource.ts';
 import {
-  SYS_close,
   SYS_fallocate,
   SYS_fdatasync,
   SYS_fsync,
   SYS_ftruncate,
   SYS_lseek,
-  SYS_openat,
   SYS_pread64,
   SYS_pwrite64,
   SYS_pwritev2,
@@ -36,6 +22,7 @@ import {
 import { putU64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';
+import { trees } from '../../../host/trees.ts';
 import type { Account } from '../../base/charge.ts';
 import type { Io } from '../../base/io.ts';
 import type { Mappable } from '../../memfile/mappable.ts';
@@ -45,7 +32,7 @@ import { File } from '../../vfs/file.ts';
 import { MAY_READ, MAY_WRITE } from '../../vfs/permission.ts';
 import { MAX_FILE_SIZE, writableLength } from '../../vfs/regularfile.ts';
 import { BindContent, type ContentWorld } from './bind_content.ts';
-import { BindInode, type BindWorld, pathOf } from './bind_inode.ts';
+import { BindInode, type BindWorld } from './bind_inode.ts';
 import { hostFiles } from './host_files.ts';
 import { openPlace, type Place, statFd } from './host_place.ts';
 
@@ -92,7 +79,7 @@ export class HostEnd {
 
   unref(): void {
     if (--this.refs > 0) return;
-    hostCall(SYS_close, this.fd);
+    trees.close(this.fd);
     hostFiles.give(this.user);
     this.inode.endClosed(this);
   }
@@ -177,8 +164,7 @@ export class BindFileInode extends BindInode {
 
   private openHost(ctx: VfsContext | null, access: number): number {
     const known = this.anyFd();
-    if (known >= 0)
-      return hostCall(SYS_openat, AT_FDCWD, pathOf(known), access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+    if (known >= 0) return trees.reopen(known, access);
     const fd = openPlace(this.place, access);
     // Another file has the name now. It is the one to be opened when the caller may.
     return fd === -ESTALE && this.changed(ctx, access) ? openPlace(this.place, access) : fd;

@@ -1,8 +1,8 @@
 // BindInode: what inodes of a bound directory have in common: attributes and extended attributes, which are the host's.
 // What is kept of them here is what the host said last; stat(2) and every look-up ask again.
 
-import { EINVAL, ENODATA, ENOENT, ENOSYS, ENOTDIR, EOPNOTSUPP, EPERM } from '../../../abi/errno.ts';
-import { AT_EMPTY_PATH, AT_FDCWD, O_PATH } from '../../../abi/fs/fcntl.ts';
+import { ENODATA, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM } from '../../../abi/errno.ts';
+import { O_PATH } from '../../../abi/fs/fcntl.ts';
 import {
   S_IFDIR,
   S_IFLNK,
@@ -28,21 +28,12 @@ import {
 import { XATTR_NAME_POSIX_ACL_ACCESS, XATTR_NAME_POSIX_ACL_DEFAULT } from '../../../abi/fs/xattr.ts';
 import { XATTR_SIZE_MAX } from '../../../abi/limits.ts';
 import { CAP_FSETID } from '../../../abi/process/capability.ts';
-import {
-  SYS_chmod,
-  SYS_close,
-  SYS_fchmodat2,
-  SYS_fchownat,
-  SYS_geteuid,
-  SYS_getxattr,
-  SYS_listxattr,
-  SYS_removexattr,
-  SYS_setxattr,
-  SYS_utimensat,
-} from '../../../abi/syscall.ts';
+import { SYS_geteuid } from '../../../abi/syscall.ts';
 import { getI64, getU64, getU64Exact, putU64, type U64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';
+import { TIMES_SIZE } from '../../../host/tree_calls.ts';
+import { trees } from '../../../host/trees.ts';
 import { bytesToString } from '../../base/bytes.ts';
 import { failed } from '../../base/errno.ts';
 import { type Acl, Acls, decodeAcl, NOBODY, UNREAD_ACLS, validAcl } from '../../vfs/acl.ts';
@@ -58,8 +49,6 @@ import {
   identify,
   isHidden,
   isPlace,
-  name1,
-  name2,
   openPlace,
   type Place,
   statAt,
@@ -74,7 +63,7 @@ const MAX_SIZE = 2 ** 63 - 1024;
 export const hostUser: number = hostCall(SYS_geteuid);
 
 /** struct timespec[2]. */
-const times = HostBuffer.alloc(32);
+const times = HostBuffer.alloc(TIMES_SIZE);
 /** The value of an extended attribute, or the names of all. */
 const xattr = HostBuffer.alloc(XATTR_SIZE_MAX);
 
@@ -183,7 +172,7 @@ export abstract class BindInode extends Inode {
     const fd = openPlace(this.place, O_PATH);
     if (fd < 0) return fd;
     const r = use(fd);
-    hostCall(SYS_close, fd);
+    trees.close(fd);
     return r;
   }
 
@@ -207,15 +196,8 @@ export abstract class BindInode extends Inode {
   private change(fd: number, attr: SetAttr): number {
     let r = 0;
     if (attr.uid !== undefined || attr.gid !== undefined)
-      r = hostCall(
-        SYS_fchownat,
-        fd,
-        name1.putString(''),
-        attr.uid ?? 0xffff_ffff,
-        attr.gid ?? 0xffff_ffff,
-        AT_EMPTY_PATH,
-      );
-    if (r === 0 && attr.mode !== undefined) r = changeMode(fd, attr.mode & 0o7777);
+      r = trees.chown(fd, attr.uid ?? 0xffff_ffff, attr.gid ?? 0xffff_ffff);
+    if (r === 0 && attr.mode !== undefined) r = trees.chmod(fd, attr.mode & 0o7777);
     if (r === 0 && (attr.atimeSec !== undefined || attr.mtimeSec !== undefined)) r = changeTimes(fd, attr);
     return r;
   }
@@ -224,7 +206,7 @@ export abstract class BindInode extends Inode {
   protected dropPrivs(ctx: VfsContext): void {
     if ((this.mode & (S_ISUID | S_ISGID)) === 0 || ctx.cred.capable(CAP_FSETID)) return;
     const mode = modeWithoutPrivs(this.mode);
-    if (mode !== this.mode) this.withFd((fd) => changeMode(fd, mode & 0o7777));
+    if (mode !== this.mode) this.withFd((fd) => trees.chmod(fd, mode & 0o7777));
   }
 
   override readAcls(): Acls | null {
@@ -244,9 +226,7 @@ export abstract class BindInode extends Inode {
   }
 
   private hostAttribute(name: string): Uint8Array | number {
-    const n = this.withFd((fd) =>
-      hostCall(SYS_getxattr, pathOf(fd), name2.putString(name), xattr.addr, xattr.size),
-    );
+    const n = this.withFd((fd) => trees.getxattr(fd, '', name, xattr));
     return n < 0 ? n : xattr.u8.slice(0, n);
   }
 
@@ -268,9 +248,7 @@ export abstract class BindInode extends Inode {
     const may = this.mayChange(ctx, name);
     if (may < 0) return may;
     xattr.u8.set(value);
-    const r = this.withFd((fd) =>
-      hostCall(SYS_setxattr, pathOf(fd), name2.putString(name), xattr.addr, value.length, flags),
-    );
+    const r = this.withFd((fd) => trees.setxattr(fd, name, xattr, value.length, flags));
     this.refresh(ctx);
     return r;
   }
@@ -278,14 +256,14 @@ export abstract class BindInode extends Inode {
   override removexattr(ctx: VfsContext, name: string): number {
     const may = this.mayChange(ctx, name);
     if (may < 0) return may;
-    const r = this.withFd((fd) => hostCall(SYS_removexattr, pathOf(fd), name2.putString(name)));
+    const r = this.withFd((fd) => trees.removexattr(fd, name));
     this.refresh(ctx);
     return r;
   }
 
   override listxattr(_ctx: VfsContext): Iterable<string> | number {
     if ((this.mode & S_IFMT) === S_IFLNK) return [];
-    const n = this.withFd((fd) => hostCall(SYS_listxattr, pathOf(fd), xattr.addr, xattr.size));
+    const n = this.withFd((fd) => trees.listxattr(fd, xattr));
     if (n < 0) return n;
     const all = bytesToString(xattr.u8, 0, n).split('\0');
     return all.filter((name) => isAclName(name) || isUserName(name));
@@ -323,24 +301,10 @@ function isUserName(name: string): boolean {
   return name.startsWith('user.');
 }
 
-/** The path that the host resolves to the object of a descriptor of ours: see SAFETY in host_place.ts. */
-export function pathOf(fd: number): number {
-  return name1.putString(`/proc/self/fd/${fd}`);
-}
-
-/** chmod(2) of what a descriptor refers to, O_PATH or not. Only for what is no symbolic link, as the VFS sees to. */
-export function changeMode(fd: number, mode: number): number {
-  const r = hostCall(SYS_fchmodat2, fd, name1.putString(''), mode, AT_EMPTY_PATH);
-  // Linux 6.6 and newer have it.
-  return r === -ENOSYS ? hostCall(SYS_chmod, pathOf(fd), mode) : r;
-}
-
 function changeTimes(fd: number, attr: SetAttr): number {
   putTime(0, attr.atimeSec, attr.atimeNsec, attr.now === true);
   putTime(16, attr.mtimeSec, attr.mtimeNsec, attr.now === true);
-  const r = hostCall(SYS_utimensat, fd, name1.putString(''), times.addr, AT_EMPTY_PATH);
-  // Older hosts do not take the flag.
-  return r === -EINVAL ? hostCall(SYS_utimensat, AT_FDCWD, pathOf(fd), times.addr, 0) : r;
+  return trees.utimens(fd, times);
 }
 
 function putTime(at: number, sec: number | undefined, nsec: number | undefined, now: boolean): void {

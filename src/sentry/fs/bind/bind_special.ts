@@ -2,13 +2,11 @@
 
 import { EINVAL, ENXIO } from '../../../abi/errno.ts';
 import { PATH_MAX } from '../../../abi/limits.ts';
-import { SYS_readlinkat } from '../../../abi/syscall.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
-import { hostCall } from '../../../host/syscall.ts';
+import { trees } from '../../../host/trees.ts';
 import { bytesToString } from '../../base/bytes.ts';
 import { type Account, kernelMemory } from '../../base/charge.ts';
 import { BindInode } from './bind_inode.ts';
-import { name1 } from './host_place.ts';
 
 /** The kernel's part of a FIFO or socket that was made inside, for as long as it exists. */
 export const SPECIAL_BYTES = 1280;
@@ -22,7 +20,7 @@ export class BindSymlink extends BindInode {
 
   /** The text is the guest's to follow: the host never does. */
   override readlink(): string | number {
-    const n = this.withFd((fd) => hostCall(SYS_readlinkat, fd, name1.putString(''), text.addr, PATH_MAX));
+    const n = this.withFd((fd) => trees.readlink(fd, '', text));
     return n < 0 ? n : bytesToString(text.u8, 0, n);
   }
 }

@@ -2,7 +2,8 @@
 // device and inode number, so that hard links share one; they are there while they are in use or in the cache of names.
 
 import { EACCES } from '../../../abi/errno.ts';
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from '../../../abi/fs/fcntl.ts';
+import { O_DIRECTORY, O_PATH } from '../../../abi/fs/fcntl.ts';
+import { KERNEL_INTERFACES } from '../../../abi/fs/kernel_interfaces.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, STAT_ST_MODE } from '../../../abi/fs/stat.ts';
 import {
   SIZEOF_STATFS,
@@ -15,29 +16,17 @@ import {
   STATFS_F_NAMELEN,
   STATFS_F_TYPE,
 } from '../../../abi/fs/statfs.ts';
-import { PATH_MAX } from '../../../abi/limits.ts';
-import { SYS_close, SYS_fstatfs, SYS_openat, SYS_syncfs } from '../../../abi/syscall.ts';
 import { getU64, type U64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
-import { hostCall } from '../../../host/syscall.ts';
+import { trees } from '../../../host/trees.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { anonymousDev, FileSystem, type StatFs } from '../../vfs/filesystem.ts';
-import { KERNEL_INTERFACES } from '../../vfs/kernel_interfaces.ts';
 import type { BindContent } from './bind_content.ts';
 import { BindDir } from './bind_dir.ts';
 import { BindFileInode } from './bind_file.ts';
 import type { BindInode } from './bind_inode.ts';
 import { BindSpecial, BindSymlink } from './bind_special.ts';
-import {
-  directories,
-  type Hidden,
-  identify,
-  name1,
-  openPlace,
-  Place,
-  statBuffer,
-  statFd,
-} from './host_place.ts';
+import { directories, type Hidden, identify, openPlace, Place, statBuffer, statFd } from './host_place.ts';
 
 const statfsBuffer = HostBuffer.alloc(SIZEOF_STATFS);
 
@@ -63,21 +52,27 @@ export class BindFs extends FileSystem {
     this.inodes.set(rootPlace.ino, this.top);
   }
 
-  /** Binds the host directory `hostPath` (byte string, absolute), without what is hidden; -errno when it cannot be opened. */
-  static create(memfile: MemoryFile, hostPath: string, hidden: Hidden | null = null): BindFs | number {
-    if (hostPath.length >= PATH_MAX) return -EACCES;
-    const path = name1.putString(hostPath);
-    let fd = hostCall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd === -EACCES) fd = hostCall(SYS_openat, AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  /**
+   * Binds the host directory `hostPath` (byte string, absolute), without what is hidden; -errno when it cannot be opened. Nothing
+   * `readonly` is changed, and of the directory nothing but `only` is used, if that is not ''.
+   */
+  static create(
+    memfile: MemoryFile,
+    hostPath: string,
+    hidden: Hidden | null = null,
+    readonly = false,
+    only = '',
+  ): BindFs | number {
+    const fd = trees.attach(hostPath, !readonly, only);
     if (fd < 0) return fd;
     const place = new Place(null, hostPath);
     place.fd = fd;
     let r = statFd(fd);
-    if (r === 0) r = hostCall(SYS_fstatfs, fd, statfsBuffer.addr);
+    if (r === 0) r = trees.statfs(fd, statfsBuffer);
     const magic = getU64(statfsBuffer.view, STATFS_F_TYPE);
     if (r === 0 && KERNEL_INTERFACES.has(magic)) r = -EACCES;
     if (r < 0) {
-      hostCall(SYS_close, fd);
+      trees.close(fd);
       return r;
     }
     identify(place);
@@ -125,8 +120,8 @@ export class BindFs extends FileSystem {
     const fd = openPlace(place, O_PATH | (type === S_IFDIR ? O_DIRECTORY : 0));
     statBuffer.u8.set(attributes);
     if (fd < 0) return;
-    const r = hostCall(SYS_fstatfs, fd, statfsBuffer.addr);
-    hostCall(SYS_close, fd);
+    const r = trees.statfs(fd, statfsBuffer);
+    trees.close(fd);
     const hidden = r < 0 || KERNEL_INTERFACES.has(getU64(statfsBuffer.view, STATFS_F_TYPE));
     this.devices.set(place.dev, hidden ? null : anonymousDev());
   }
@@ -160,8 +155,13 @@ export class BindFs extends FileSystem {
     directories.release(inode.place);
   }
 
+  /** From now on nothing is changed on the host. */
+  protect(): void {
+    trees.protect(this.rootPlace.fd);
+  }
+
   override statfs(out: StatFs): void {
-    if (hostCall(SYS_fstatfs, this.rootPlace.fd, statfsBuffer.addr) < 0) return;
+    if (trees.statfs(this.rootPlace.fd, statfsBuffer) < 0) return;
     const v = statfsBuffer.view;
     out.bsize = getU64(v, STATFS_F_BSIZE);
     out.blocks = getU64(v, STATFS_F_BLOCKS);
@@ -184,7 +184,7 @@ export class BindFs extends FileSystem {
 
   override sync(): number {
     const r = this.writeBack();
-    const s = hostCall(SYS_syncfs, this.rootPlace.fd);
+    const s = trees.syncfs(this.rootPlace.fd);
     return r < 0 ? r : s;
   }
 }

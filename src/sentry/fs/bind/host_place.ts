@@ -1,11 +1,10 @@
-// Places: where objects of the host are found, and the descriptors of directories through which they are.
+// Places: where objects of the host are found, and the handles of directories (host/tree_calls.ts) through which they are.
 //
 // SAFETY: a guest stays below the directory that was bound, whatever it renames and whatever other processes of the host
 // move, because the host is only ever asked for one name below a descriptor of a directory that was reached in the same
 // way, starting from the one of the bound directory:
-//   - a name has no slash and is neither "." nor ".." (goodName); all opens have O_NOFOLLOW, and the calls that act on a
-//     name (unlinkat, renameat2, linkat without AT_SYMLINK_FOLLOW, ...) follow no link at its end: so no text that a guest
-//     or somebody outside chose is resolved as a path;
+//   - a name has no slash and is neither "." nor ".." (goodName); the calls of host/tree_calls.ts follow no link at its end:
+//     so no text that a guest or somebody outside chose is resolved as a path;
 //   - what was opened is compared with the object that was meant, by device and inode number;
 //   - what is done to an object beside its name goes through its own descriptor. Where the host wants a path for that it is
 //     /proc/self/fd/N of that descriptor, which the host resolves to the very object.
@@ -13,17 +12,7 @@
 // bind mount of Linux: they reach what is in it, never what is above it, for ".." is answered by the dentries in here.
 
 import { EACCES, ELOOP, ENOTDIR, ENXIO, ESTALE } from '../../../abi/errno.ts';
-import {
-  AT_EMPTY_PATH,
-  AT_SYMLINK_NOFOLLOW,
-  O_CLOEXEC,
-  O_DIRECTORY,
-  O_NOCTTY,
-  O_NOFOLLOW,
-  O_NONBLOCK,
-  O_PATH,
-  O_RDONLY,
-} from '../../../abi/fs/fcntl.ts';
+import { O_DIRECTORY, O_PATH, O_RDONLY } from '../../../abi/fs/fcntl.ts';
 import {
   S_IFDIR,
   S_IFMT,
@@ -33,11 +22,11 @@ import {
   STAT_ST_NLINK,
 } from '../../../abi/fs/stat.ts';
 import { PATH_MAX } from '../../../abi/limits.ts';
-import { SYS_close, SYS_newfstatat, SYS_openat } from '../../../abi/syscall.ts';
 import { getU64, getU64Exact, type U64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { maxHostFiles } from '../../../host/limits.ts';
-import { hostCall } from '../../../host/syscall.ts';
+import { STAT_SIZE } from '../../../host/tree_calls.ts';
+import { trees } from '../../../host/trees.ts';
 
 /** Where an object of the host was found last. */
 export class Place {
@@ -67,11 +56,8 @@ export const MAX_HOST_FILES: number = BUDGET - MAX_DIRS;
 /** Directories that are opened to get to one of them. More can be below one another, and then are reached step by step. */
 const MAX_CHAIN = PATH_MAX / 2;
 
-/** Names for host calls: one, and the second of those that take two. */
-export const name1: HostBuffer = HostBuffer.alloc(PATH_MAX + 64);
-export const name2: HostBuffer = HostBuffer.alloc(PATH_MAX + 64);
 /** struct stat of the last call that filled it. */
-export const statBuffer: HostBuffer = HostBuffer.alloc(144);
+export const statBuffer: HostBuffer = HostBuffer.alloc(STAT_SIZE);
 
 /** A name as directories have them. The VFS asks for no other; the host must not see one whoever asks. */
 export function goodName(name: string): boolean {
@@ -80,12 +66,12 @@ export function goodName(name: string): boolean {
 
 /** fstat(2) into statBuffer. */
 export function statFd(fd: number): number {
-  return hostCall(SYS_newfstatat, fd, name1.putString(''), statBuffer.addr, AT_EMPTY_PATH);
+  return trees.stat(fd, statBuffer);
 }
 
 /** The attributes of `name` in the directory behind `dirfd`, a link's own, into statBuffer. */
 export function statAt(dirfd: number, name: string): number {
-  return hostCall(SYS_newfstatat, dirfd, name1.putString(name), statBuffer.addr, AT_SYMLINK_NOFOLLOW);
+  return trees.statAt(dirfd, name, statBuffer);
 }
 
 /** Is statBuffer about the object of the place? */
@@ -138,14 +124,11 @@ export function mayMake(hidden: Hidden | null, dirfd: number, dir: Place, name: 
 }
 
 function openName(dirfd: number, place: Place, flags: number): number {
-  // O_NONBLOCK: whatever stands there by now, opening it must not wait.
-  const all = flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-  const fd = hostCall(SYS_openat, dirfd, name1.putString(place.name), all);
+  const fd = trees.open(dirfd, place.name, flags, statBuffer);
   if (fd < 0) return fd === -ELOOP || fd === -ENOTDIR || fd === -ENXIO ? -ESTALE : fd;
-  const r = statFd(fd);
-  if (r === 0 && isPlace(place)) return fd;
-  hostCall(SYS_close, fd);
-  return r < 0 ? r : -ESTALE;
+  if (isPlace(place)) return fd;
+  trees.close(fd);
+  return -ESTALE;
 }
 
 /** The descriptors of directories, of which the least recently used are closed when there are too many. */
@@ -208,7 +191,7 @@ export class DirDescriptors {
   /** Nobody needs the directory's descriptor any more. That of a bound directory stays. */
   release(dir: Place): void {
     if (!this.open.delete(dir)) return;
-    hostCall(SYS_close, dir.fd);
+    trees.close(dir.fd);
     dir.fd = -1;
   }
 }

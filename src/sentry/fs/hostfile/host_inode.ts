@@ -5,17 +5,7 @@
 // the caller gave: see permission().
 
 import { EACCES, EINVAL, ENXIO, EPERM } from '../../../abi/errno.ts';
-import {
-  AT_FDCWD,
-  O_ACCMODE,
-  O_APPEND,
-  O_CLOEXEC,
-  O_NOCTTY,
-  O_NONBLOCK,
-  O_RDONLY,
-  O_RDWR,
-  O_WRONLY,
-} from '../../../abi/fs/fcntl.ts';
+import { O_ACCMODE, O_APPEND, O_RDONLY, O_RDWR, O_WRONLY } from '../../../abi/fs/fcntl.ts';
 import { MEM_MAJOR } from '../../../abi/fs/major.ts';
 import {
   S_IFCHR,
@@ -40,11 +30,12 @@ import {
   STAT_ST_SIZE,
   STAT_ST_UID,
 } from '../../../abi/fs/stat.ts';
-import { SYS_fstat, SYS_ftruncate, SYS_openat, SYS_readlink } from '../../../abi/syscall.ts';
+import { SYS_fstat, SYS_ftruncate } from '../../../abi/syscall.ts';
 import { getU64, getU64Exact, type U64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import type { HostPoller } from '../../../host/poller.ts';
 import { hostCall } from '../../../host/syscall.ts';
+import { trees } from '../../../host/trees.ts';
 import { bytesToString } from '../../base/bytes.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { AnonFs, AnonInode } from '../../vfs/anon.ts';
@@ -97,8 +88,7 @@ export function hostStat(fd: number): HostStat | number {
 
 /** Opens what a host descriptor refers to anew, non-blocking and close-on-exec; -errno. */
 export function reopenNonblocking(fd: number, flags: number): number {
-  const path = buffer.putString(`/proc/self/fd/${fd}`);
-  return hostCall(SYS_openat, AT_FDCWD, path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+  return trees.reopen(fd, flags);
 }
 
 /** /dev/null and its like: opened for more than was given, they give and take nothing; and they never make anybody wait. */
@@ -215,8 +205,7 @@ export class HostInode extends AnonInode implements EndOwner {
 
   /** What /proc/PID/fd says of a file that has the descriptor: what it says outside. */
   linkText(end: HostEnd): string {
-    const path = buffer.putString(`/proc/self/fd/${end.fd}`);
-    const n = hostCall(SYS_readlink, path, linkBuffer.addr, LINK_SIZE);
+    const n = trees.linkText(end.fd, linkBuffer);
     const text = n > 0 ? bytesToString(linkBuffer.u8, 0, n) : '';
     const told = text.startsWith('/') ? this.world.showsPaths || this.hollow : text !== '';
     return told ? text : `host:[${this.ino}]`;

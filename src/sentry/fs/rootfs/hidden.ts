@@ -123,18 +123,27 @@ export class HiddenFiles {
     return this.names.get(keyOf(dir))?.has(name) === true;
   }
 
+  /** Asks the host now what is asked when it is needed otherwise: it will not answer later. */
+  prepare(): void {
+    this.lookInside();
+    this.findParents();
+  }
+
   /** Does a hidden path lead through this directory? Who could move it could have the host put new secrets elsewhere. */
   leadsThrough(id: HostId): boolean {
-    if (this.parents === null) {
-      this.parents = new Set();
-      for (const path of this.given)
-        for (let dir = dirname(path); ; dir = dirname(dir)) {
-          const object = idOf(dir);
-          if (object !== null) this.parents.add(keyOf(object));
-          if (dir === '/') break;
-        }
-    }
-    return this.parents.has(keyOf(id));
+    return this.findParents().has(keyOf(id));
+  }
+
+  private findParents(): Set<string> {
+    if (this.parents !== null) return this.parents;
+    this.parents = new Set();
+    for (const path of this.given)
+      for (let dir = dirname(path); ; dir = dirname(dir)) {
+        const object = idOf(dir);
+        if (object !== null) this.parents.add(keyOf(object));
+        if (dir === '/') break;
+      }
+    return this.parents;
   }
 
   private addName(path: string): void {

@@ -1,5 +1,5 @@
-// HostTree: the read-only view of a host directory that rootfs shows. LocalHostTree reads it through the Sentry's own
-// descriptors; a gofer's client can take its place. Symbolic links of the host are never followed and ".." is never
+// HostTree: the read-only view of a host directory that rootfs shows. LocalHostTree reads it through host/tree_calls.ts, by this
+// process's own descriptors or a gofer's. Symbolic links of the host are never followed and ".." is never
 // asked for: every step is one name below a directory that was reached the same way.
 
 import {
@@ -20,17 +20,8 @@ import {
   DIRENT64_D_TYPE,
   DT_DIR,
 } from '../../../abi/fs/dirent.ts';
-import {
-  AT_EMPTY_PATH,
-  AT_FDCWD,
-  AT_SYMLINK_NOFOLLOW,
-  O_CLOEXEC,
-  O_DIRECTORY,
-  O_NOFOLLOW,
-  O_NONBLOCK,
-  O_PATH,
-  O_RDONLY,
-} from '../../../abi/fs/fcntl.ts';
+import { O_DIRECTORY, O_PATH, O_RDONLY } from '../../../abi/fs/fcntl.ts';
+import { KERNEL_INTERFACES } from '../../../abi/fs/kernel_interfaces.ts';
 import {
   S_IFDIR,
   S_IFMT,
@@ -52,25 +43,15 @@ import {
   STAT_ST_UID,
 } from '../../../abi/fs/stat.ts';
 import { PATH_MAX } from '../../../abi/limits.ts';
-import {
-  SYS_close,
-  SYS_fgetxattr,
-  SYS_fstatfs,
-  SYS_getdents64,
-  SYS_lgetxattr,
-  SYS_lseek,
-  SYS_newfstatat,
-  SYS_openat,
-  SYS_pread64,
-  SYS_readlinkat,
-} from '../../../abi/syscall.ts';
+import { SYS_pread64 } from '../../../abi/syscall.ts';
 import { getI64, getU64, getU64Exact, type U64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { maxHostFiles } from '../../../host/limits.ts';
 import { mapsExecutable } from '../../../host/noexec.ts';
 import { hostCall } from '../../../host/syscall.ts';
+import { STAT_SIZE } from '../../../host/tree_calls.ts';
+import { trees } from '../../../host/trees.ts';
 import { bytesToString } from '../../base/bytes.ts';
-import { KERNEL_INTERFACES } from '../../vfs/kernel_interfaces.ts';
 import { type HiddenFiles, NOTHING_HIDDEN } from './hidden.ts';
 
 /** One object of the host tree, by the names that led to it. Plain data: descriptors live in the tree's cache. */
@@ -156,8 +137,7 @@ export class LocalHostTree implements HostTree {
   readonly root: HostNode;
   private readonly open: Set<HostNode> = new Set();
   private clock = 0;
-  private readonly name: HostBuffer = HostBuffer.alloc(PATH_MAX);
-  private readonly stat: HostBuffer = HostBuffer.alloc(144);
+  private readonly stat: HostBuffer = HostBuffer.alloc(STAT_SIZE);
   private readonly list: HostBuffer = HostBuffer.alloc(DIR_BUFFER);
 
   private readonly hidden: HiddenFiles;
@@ -167,28 +147,28 @@ export class LocalHostTree implements HostTree {
     this.hidden = hidden;
   }
 
-  /** The tree below a host directory (a byte string, absolute); -errno when it cannot be opened, -ENOENT when it is hidden. */
-  static create(hostPath: string, hidden: HiddenFiles = NOTHING_HIDDEN): LocalHostTree | number {
+  /**
+   * The tree below a host directory (a byte string, absolute), of which nothing but `only` is used, if that is not ''; -errno when it
+   * cannot be opened, -ENOENT when it is hidden.
+   */
+  static create(hostPath: string, hidden: HiddenFiles = NOTHING_HIDDEN, only = ''): LocalHostTree | number {
     const root = new HostNode(null, hostPath);
     const tree = new LocalHostTree(root, hidden);
     if (hostPath.length >= PATH_MAX) return -ENOENT;
-    const flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    const fd = hostCall(SYS_openat, AT_FDCWD, tree.name.putString(hostPath), flags);
+    const fd = trees.attach(hostPath, false, only);
     if (fd < 0) return fd;
     root.fd = fd;
-    const r = tree.statAt(fd, '', root);
+    const r = trees.stat(fd, tree.stat);
+    if (r === 0) tree.absorb(root);
     if (r < 0 || hidden.has(root)) {
-      hostCall(SYS_close, fd);
+      trees.close(fd);
       return r < 0 ? r : -ENOENT;
     }
     return tree;
   }
 
-  /** Fills the node's attributes from `name` in the directory behind `fd` ('' for that itself). */
-  private statAt(fd: number, name: string, node: HostNode): number {
-    const flags = AT_SYMLINK_NOFOLLOW | (name === '' ? AT_EMPTY_PATH : 0);
-    const r = hostCall(SYS_newfstatat, fd, this.name.putString(name), this.stat.addr, flags);
-    if (r < 0) return r === -EPERM ? -EACCES : r;
+  /** Fills the node's attributes from what the host said last. */
+  private absorb(node: HostNode): void {
     const v = this.stat.view;
     node.dev = getU64Exact(v, STAT_ST_DEV);
     node.ino = getU64Exact(v, STAT_ST_INO);
@@ -205,7 +185,6 @@ export class LocalHostTree implements HostTree {
     node.mtimeNsec = getU64(v, STAT_ST_MTIME_NSEC);
     node.ctimeSec = getI64(v, STAT_ST_CTIME);
     node.ctimeNsec = getU64(v, STAT_ST_CTIME_NSEC);
-    return 0;
   }
 
   lookup(dir: HostNode, name: string): HostNode | number {
@@ -214,8 +193,9 @@ export class LocalHostTree implements HostTree {
     const fd = this.fdOf(dir);
     if (fd < 0) return fd;
     const node = new HostNode(dir, name);
-    const r = this.statAt(fd, name, node);
-    if (r < 0) return r;
+    const r = trees.statAt(fd, name, this.stat);
+    if (r < 0) return r === -EPERM ? -EACCES : r;
+    this.absorb(node);
     if (this.hidden.any && this.hidden.hides(dir, name, node, namesOf(node))) return -ENOENT;
     if (node.dev !== dir.dev && (node.mode & S_IFMT) === S_IFDIR) this.hideKernelFs(node);
     return node;
@@ -225,7 +205,7 @@ export class LocalHostTree implements HostTree {
   private hideKernelFs(node: HostNode): void {
     const fd = this.fdOf(node);
     if (fd < 0) return;
-    const r = hostCall(SYS_fstatfs, fd, this.list.addr);
+    const r = trees.statfs(fd, this.list);
     if (r < 0 || KERNEL_INTERFACES.has(getU64(this.list.view, 0))) {
       node.hidden = true;
       node.size = 0;
@@ -242,15 +222,14 @@ export class LocalHostTree implements HostTree {
     const dirfd = this.fdOf(parent);
     if (dirfd < 0) return dirfd;
     const isDir = (node.mode & S_IFMT) === S_IFDIR;
-    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | (isDir ? O_DIRECTORY : 0);
-    let fd = hostCall(SYS_openat, dirfd, this.name.putString(node.name), flags);
-    if (fd === -EACCES && isDir)
-      fd = hostCall(SYS_openat, dirfd, this.name.putString(node.name), flags | O_PATH);
+    const flags = O_RDONLY | (isDir ? O_DIRECTORY : 0);
+    let fd = trees.open(dirfd, node.name, flags, this.stat);
+    if (fd === -EACCES && isDir) fd = trees.open(dirfd, node.name, flags | O_PATH, this.stat);
     if (fd < 0) return fd === -EPERM ? -EACCES : fd === -ELOOP || fd === -ENOTDIR ? -ESTALE : fd;
     // The tree may have changed under us: a descriptor of something else must not be taken for the node's.
-    const now = new HostNode(parent, node.name);
-    if (this.statAt(fd, '', now) < 0 || now.ino !== node.ino || now.dev !== node.dev) {
-      hostCall(SYS_close, fd);
+    const v = this.stat.view;
+    if (getU64Exact(v, STAT_ST_INO) !== node.ino || getU64Exact(v, STAT_ST_DEV) !== node.dev) {
+      trees.close(fd);
       return -ESTALE;
     }
     node.fd = fd;
@@ -269,7 +248,7 @@ export class LocalHostTree implements HostTree {
 
   release(node: HostNode): void {
     if (node.fd < 0 || node === this.root) return;
-    hostCall(SYS_close, node.fd);
+    trees.close(node.fd);
     node.fd = -1;
     this.open.delete(node);
   }
@@ -278,12 +257,9 @@ export class LocalHostTree implements HostTree {
     if (dir.hidden) return [];
     const fd = this.fdOf(dir);
     if (fd < 0) return fd;
-    const r = hostCall(SYS_lseek, fd, 0, 0);
-    // An O_PATH descriptor: we may pass through the directory and not list it.
-    if (r < 0) return -EACCES;
     const out: HostEntry[] = [];
-    for (;;) {
-      const n = hostCall(SYS_getdents64, fd, this.list.addr, DIR_BUFFER);
+    for (let first = true; ; first = false) {
+      const n = trees.list(fd, first, this.list);
       if (n < 0) return n;
       if (n === 0) return out;
       for (let at = 0; at < n; ) {
@@ -307,7 +283,7 @@ export class LocalHostTree implements HostTree {
   readlink(link: HostNode): string | number {
     const fd = this.fdOf(link.parent!);
     if (fd < 0) return fd;
-    const n = hostCall(SYS_readlinkat, fd, this.name.putString(link.name), this.list.addr, PATH_MAX);
+    const n = trees.readlink(fd, link.name, this.list);
     if (n < 0) return n;
     return bytesToString(this.list.u8, 0, n);
   }
@@ -324,16 +300,14 @@ export class LocalHostTree implements HostTree {
     if (node.parent !== null) {
       const dirfd = this.fdOf(node.parent);
       if (dirfd < 0) return dirfd;
-      // No descriptor of the object is needed so, which would take the right to read it.
-      const path = this.name.putString(`/proc/self/fd/${dirfd}/${node.name}`);
-      const r = hostCall(SYS_lgetxattr, path, this.stat.putString(name), this.list.addr, DIR_BUFFER);
+      const r = trees.getxattr(dirfd, node.name, name, this.list);
       if (r >= 0 || r === -ENODATA || r === -EOPNOTSUPP) return r;
     }
     const type = node.mode & S_IFMT;
     if (type !== S_IFREG && type !== S_IFDIR) return -ENODATA;
     const fd = this.fdOf(node);
     if (fd < 0) return fd;
-    return hostCall(SYS_fgetxattr, fd, this.stat.putString(name), this.list.addr, DIR_BUFFER);
+    return trees.getxattr(fd, '', name, this.list);
   }
 
   checkRead(file: HostNode): number {

@@ -65,13 +65,14 @@ export class HostRootFs extends MemFs {
     this.inodes.set(keyOf(tree.root.dev, tree.root.ino), this.top);
   }
 
-  /** Shows the host directory `hostPath` (byte string, absolute); -errno when it cannot be opened. */
+  /** Shows the host directory `hostPath` (byte string, absolute), or of it `only` that name; -errno when it cannot be opened. */
   static create(
     memfile: MemoryFile,
     hostPath: string,
     hidden: HiddenFiles = NOTHING_HIDDEN,
+    only = '',
   ): HostRootFs | number {
-    const tree = LocalHostTree.create(hostPath, hidden);
+    const tree = LocalHostTree.create(hostPath, hidden, only);
     return failed(tree) ? tree : new HostRootFs(memfile, tree);
   }
 

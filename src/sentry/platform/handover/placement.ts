@@ -26,6 +26,7 @@ import {
 import { HostBuffer } from '../../../host/buffer.ts';
 import { monotonicNs } from '../../../host/clock.ts';
 import { hostCall } from '../../../host/syscall.ts';
+import { trees } from '../../../host/trees.ts';
 import type { HostThread } from './thread.ts';
 import { Trial } from './trial.ts';
 import { WEIGH_EVENTS, Weighing } from './weighing.ts';
@@ -209,7 +210,7 @@ export class Placement {
     const slot = running.length > 0 ? running[0]!.slot : null;
     let thread = 0;
     if (slot !== null) {
-      const fd = this.open(`/proc/${slot.pid}/task/${slot.tid}/schedstat`);
+      const fd = trees.threadFile(slot.pid, slot.tid, 'schedstat');
       thread = this.delay(fd);
       if (fd >= 0) hostCall(SYS_close, fd);
     }

@@ -2,15 +2,14 @@
 // is the host's: the call that the thread sleeps in, its arguments, stack pointer and address. A process may be handed
 // from one guest program to the next only when no thread of it can still be running code of the first.
 
-import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../../abi/fs/fcntl.ts';
 import { FUTEX_WAIT } from '../../../abi/ipc/futex.ts';
-import { SYS_close, SYS_futex, SYS_openat, SYS_pread64, SYS_sched_yield } from '../../../abi/syscall.ts';
+import { SYS_close, SYS_futex, SYS_pread64, SYS_sched_yield } from '../../../abi/syscall.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import { hostCall } from '../../../host/syscall.ts';
+import { trees } from '../../../host/trees.ts';
 import { H_STATE } from '../handover/line.ts';
 import type { HostSlot } from './slot.ts';
 
-const path = HostBuffer.alloc(64);
 const text = HostBuffer.alloc(256);
 /** A thread that was just told to stop spinning needs a moment to fall asleep. */
 const TRIES = 20;
@@ -18,8 +17,7 @@ const TRIES = 20;
 /** True when the thread of `slot` sleeps at `sleepAddr` (after the call) on its own slot, with the handler's stack. */
 export function sleepsInHandler(slot: HostSlot, sleepAddr: number): boolean {
   if (slot.frame < 0) return false;
-  path.putString(`/proc/${slot.pid}/task/${slot.tid}/syscall`);
-  const fd = hostCall(SYS_openat, AT_FDCWD, path.addr, O_RDONLY | O_CLOEXEC, 0);
+  const fd = trees.threadFile(slot.pid, slot.tid, 'syscall');
   if (fd < 0) return false;
   let found = false;
   for (let i = 0; i < TRIES && !found; i++) {
