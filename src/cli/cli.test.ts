@@ -238,8 +238,7 @@ describe('vedette', { concurrency: 2 }, () => {
     const all = helpers.flatMap((p) => [p, ...childrenOf(p)]);
     victim.kill('SIGKILL');
     await ended(victim);
-    for (let i = 0; i < 1000 && !all.every(isDead); i++)
-      await new Promise((done) => setTimeout(done, 20));
+    for (let i = 0; i < 1000 && !all.every(isDead); i++) await new Promise((done) => setTimeout(done, 20));
     assert.deepEqual(
       all.filter((p) => !isDead(p)),
       [],
