@@ -25,7 +25,6 @@ import {
   O_RDWR,
 } from '../abi/fs/fcntl.ts';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../abi/fs/fs.ts';
-import { KERNEL_INTERFACES } from '../abi/fs/kernel_interfaces.ts';
 import {
   S_IFDIR,
   S_IFIFO,
@@ -42,6 +41,7 @@ import { SIZEOF_STATFS, STATFS_F_TYPE } from '../abi/fs/statfs.ts';
 import { SYS_close, SYS_fcntl, SYS_geteuid } from '../abi/syscall.ts';
 import { getU64, getU64Exact } from '../abi/u64.ts';
 import { HostBuffer } from '../host/buffer.ts';
+import { KERNEL_INTERFACES } from '../host/kernel_interfaces.ts';
 import type { PacketSocket } from '../host/packet_socket.ts';
 import { hostCall } from '../host/syscall.ts';
 import { STAT_SIZE, THREAD_FILES, TIMES_SIZE } from '../host/tree_calls.ts';

@@ -115,6 +115,41 @@ SUBTEST(writes) {
   CHECK_EQ(shared->count, 0);
 }
 
+// A program that is executed finds nothing there of what the one before wrote, where that may write, or had in its registers. It
+// looks for the secret by its halves, so as not to have it in registers of its own.
+#define SLOTS (TOP + 0x8100000UL)
+#define SLOTS_END (SLOTS + 16 * PAGE)
+#define MASK 0x0123456789abcdefUL
+#define SECRET (MASK ^ 0x5ec12e75a5c3961eUL)
+__attribute__((constructor(101))) static void looker(int argc, char **argv, char **envp) {
+  (void)envp;
+  if (argc < 2 || strcmp(argv[1], "look") != 0) return;
+  set_handlers();
+  volatile unsigned long at, found = 0;
+  for (at = SLOTS; at < SLOTS_END; at += PAGE)
+    if (sigsetjmp(out, 1) == 0)
+      for (unsigned long i = 0; i < PAGE / 8; i++)
+        found += (((volatile unsigned long *)at)[i] ^ MASK) == (SECRET ^ MASK);
+  _exit(found > 0 ? 1 : 0);
+}
+
+SUBTEST(exec_forgets) {
+  pid_t pid = SPAWN({
+    char *argv[] = {"/proc/self/exe", "look", NULL}, *envp[] = {NULL};
+    set_handlers();
+    find_own_mappings();
+    for (volatile unsigned long at = SLOTS + PAGE; at < SLOTS + 4 * PAGE; at += at < SLOTS + 2 * PAGE ? 512 : 2 * PAGE - 8)
+      if (!own(at) && sigsetjmp(out, 1) == 0) *(volatile unsigned long *)at = SECRET;
+    __asm__ volatile(
+      "mov %3, %%r12; mov %%r12, %%r13; mov %%r12, %%r14; mov %%r12, %%r15; mov %%r12, %%r8; mov %%r12, %%r9; mov %%r12, %%r10\n\t"
+      "movq %%r12, %%xmm0; movq %%r12, %%xmm1; movq %%r12, %%xmm7; movq %%r12, %%xmm8; movq %%r12, %%xmm15\n\t"
+      "mov $59, %%eax; syscall; hlt"
+      ::"D"(argv[0]), "S"(argv), "d"(envp), "i"(SECRET)
+      : "rax", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory");
+  });
+  CHECK_EQ(child_result(pid), 0);
+}
+
 // Registers that would do harm if the code there made system calls of the host with them.
 static char *fake_orders;
 static unsigned long rax_value;

@@ -173,6 +173,11 @@ export class MemoryManager implements UserMemory, MappingOwner {
     this.totalPages = this.dataPages = this.stackPages = this.lockedPages = this.directPages = 0;
   }
 
+  /** The program here takes the place of the one in `old`; see AddressSpace.succeed(). */
+  succeed(old: MemoryManager): boolean {
+    return old.refs === 1 && this.as.succeed?.(old.as) === true;
+  }
+
   /** Bytes of the kernel's memory that a copy of it takes. */
   get copyBytes(): number {
     return MM_BYTES + this.vmas.length * VMA_BYTES + this.pt.leaves.size * LEAF_BYTES;

@@ -48,6 +48,12 @@ export interface AddressSpace {
    * range of the jump table, and no text is patched any more: the table goes.
    */
   patchTarget?: PatchTarget | null;
+  /**
+   * execve(2): the program in this space, which has never run, takes the place of the one in `old`, which has one thread,
+   * stopped, and no fewer rights. True when it goes on in the host process of `old`, where nothing is mapped any more:
+   * then the thread's context is as after detach(), and `old` as after release(). False when nothing was done.
+   */
+  succeed?(old: AddressSpace): boolean;
   /** Ends the stub process. Contexts were released before. */
   release(): void;
 }

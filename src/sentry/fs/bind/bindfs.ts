@@ -3,7 +3,6 @@
 
 import { EACCES } from '../../../abi/errno.ts';
 import { O_DIRECTORY, O_PATH } from '../../../abi/fs/fcntl.ts';
-import { KERNEL_INTERFACES } from '../../../abi/fs/kernel_interfaces.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, STAT_ST_MODE } from '../../../abi/fs/stat.ts';
 import {
   SIZEOF_STATFS,
@@ -18,6 +17,7 @@ import {
 } from '../../../abi/fs/statfs.ts';
 import { getU64, type U64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
+import { KERNEL_INTERFACES } from '../../../host/kernel_interfaces.ts';
 import { trees } from '../../../host/trees.ts';
 import type { MemoryFile } from '../../memfile/memfile.ts';
 import { anonymousDev, FileSystem, type StatFs } from '../../vfs/filesystem.ts';

@@ -21,7 +21,6 @@ import {
   DT_DIR,
 } from '../../../abi/fs/dirent.ts';
 import { O_DIRECTORY, O_PATH, O_RDONLY } from '../../../abi/fs/fcntl.ts';
-import { KERNEL_INTERFACES } from '../../../abi/fs/kernel_interfaces.ts';
 import {
   S_IFDIR,
   S_IFMT,
@@ -46,6 +45,7 @@ import { PATH_MAX } from '../../../abi/limits.ts';
 import { SYS_pread64 } from '../../../abi/syscall.ts';
 import { getI64, getU64, getU64Exact, type U64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
+import { KERNEL_INTERFACES } from '../../../host/kernel_interfaces.ts';
 import { maxHostFiles } from '../../../host/limits.ts';
 import { mapsExecutable } from '../../../host/noexec.ts';
 import { hostCall } from '../../../host/syscall.ts';

@@ -3,10 +3,12 @@
 import { EAGAIN } from '../../../abi/errno.ts';
 import { PER_CLEAR_ON_SETID } from '../../../abi/process/personality.ts';
 import { SIGCHLD } from '../../../abi/signal/signal.ts';
+import type { Cred } from '../../base/cred.ts';
 import type { Parked } from '../block.ts';
 import { exitFutexes } from '../futex/exit.ts';
 import { disarmAltStack } from '../signal/frame.ts';
 import { setEntryRegisters } from './entry.ts';
+import { grew } from './exec_cred.ts';
 import { forgetThread, releaseVforkParent } from './exit.ts';
 import { endHolds } from './holds.ts';
 import type { LoadedProgram } from './loader_interface.ts';
@@ -84,10 +86,17 @@ function takeOverLeader(t: Task): void {
 
 function swapMemory(t: Task, program: LoadedProgram): void {
   const old = t.mm;
-  t.ctx.detach();
+  if (gainsRights(t.cred, program) || !program.mm.succeed(old)) t.ctx.detach();
   t.mm = program.mm;
   old.release();
   t.kernel.taskLimit.leave(old, t.share);
+}
+
+/** May the program do what its caller may not? */
+function gainsRights(from: Cred, { cred, secure }: LoadedProgram): boolean {
+  const sameIds =
+    cred.uid === from.uid && cred.euid === from.euid && cred.gid === from.gid && cred.egid === from.egid;
+  return secure || !sameIds || grew(cred.permitted, from.permitted);
 }
 
 function resetSignals(t: Task): void {

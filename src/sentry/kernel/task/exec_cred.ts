@@ -31,7 +31,8 @@ function or(a: CapSet, b: CapSet): CapSet {
   return new CapSet(a.lo | b.lo, a.hi | b.hi);
 }
 
-function grew(to: CapSet, from: CapSet): boolean {
+/** Has `to` what `from` has not? */
+export function grew(to: CapSet, from: CapSet): boolean {
   return ((to.lo & ~from.lo) | (to.hi & ~from.hi)) !== 0;
 }
 

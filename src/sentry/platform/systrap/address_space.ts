@@ -16,13 +16,16 @@ import type { HostProcess } from './process.ts';
 /** What address spaces need of their platform. */
 export interface SpaceHost {
   readonly donations: { numberOf(file: DonatedFile): number };
-  readonly pool: { recycle(process: HostProcess): void };
+  readonly pool: {
+    recycle(process: HostProcess): void;
+    takeOver(process: HostProcess, fresh: HostProcess): boolean;
+  };
   runOrders(process: HostProcess): number;
 }
 
 export class SystrapAddressSpace implements AddressSpace {
   readonly platform: SpaceHost;
-  readonly process: HostProcess;
+  process: HostProcess;
   released = false;
 
   constructor(platform: SpaceHost, process: HostProcess) {
@@ -72,6 +75,14 @@ export class SystrapAddressSpace implements AddressSpace {
 
   flush(): void {
     if (!this.released && this.process.orders.count > 0) this.platform.runOrders(this.process);
+  }
+
+  succeed(old: AddressSpace): boolean {
+    const from = old as SystrapAddressSpace;
+    if (from.released || !this.platform.pool.takeOver(from.process, this.process)) return false;
+    this.process = from.process;
+    from.released = true;
+    return true;
   }
 
   release(): void {

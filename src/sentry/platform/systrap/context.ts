@@ -244,6 +244,17 @@ export class SystrapContext implements Context, Handed, RegsSource, SlotUser {
     this.handover.placement.weighing.wakes++;
   }
 
+  restart(): boolean {
+    const slot = this.slot!;
+    if (this.running || slot.starting || !slot.trapped) return false;
+    this.regs.fill();
+    if (!slot.wipe(this.platform.initialXstate)) return false;
+    slot.words[slot.at + H_NUMBER / 4] = this.number + 1;
+    this.regs.changed = true;
+    this.pendingXstate = null;
+    return true;
+  }
+
   processDied(): void {
     this.event = EV_DEAD;
     this.handover.post(this);

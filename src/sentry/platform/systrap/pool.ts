@@ -37,6 +37,7 @@ export class ProcessPool {
 
   /** A process that nobody has used yet. */
   add(process: HostProcess): void {
+    process.pristine = true;
     this.kept.push(process);
   }
 
@@ -66,9 +67,41 @@ export class ProcessPool {
     else process.end();
   }
 
+  /**
+   * The guest of `process` is to become another program, whose mappings `fresh` was told of: the process goes on with that, and
+   * `fresh` is kept, which it never used. False when nothing was done. The one before has no fewer rights: if a thread of it does
+   * not stand where it says, it may only do to the next what it might by ptrace(2). What it left behind goes all the same.
+   */
+  takeOver(process: HostProcess, fresh: HostProcess): boolean {
+    if (process.broken !== 0 || fresh.broken !== 0 || !fresh.pristine || this.kept.length >= POOL_SIZE)
+      return false;
+    if (process.hasTable !== this.platform.patchesCalls || fresh.hasTable !== process.hasTable) return false;
+    const user = process.onlyUser;
+    if (user === null || !user.restart()) return false;
+    process.patchTarget = fresh.patchTarget;
+    process.sites?.clear();
+    process.wipeUnusedSlots();
+    this.unmapAll(process);
+    fresh.moveOrders(process);
+    fresh.patchTarget = null;
+    this.add(fresh);
+    this.platform.runOrders(process);
+    return true;
+  }
+
   private empty(process: HostProcess): boolean {
     process.patchTarget = null;
     process.sites?.clear();
+    this.unmapAll(process);
+    this.platform.runOrders(process);
+    // With a process that died its pages are gone.
+    if (process.broken !== 0) return false;
+    process.ordersPage.fill(0);
+    process.wipeUnusedSlots();
+    return this.cleanseThreads(process);
+  }
+
+  private unmapAll(process: HostProcess): void {
     // After what is queued: pages of the process's own may be among it, which stay.
     if (this.platform.patchesCalls) {
       // All but the jump table.
@@ -76,12 +109,6 @@ export class ProcessPool {
       process.order(SYS_munmap, 0, PATCH_TABLE_ADDR, 0, 0, 0, 0);
       process.order(SYS_munmap, after, GUEST_TOP - after, 0, 0, 0, 0);
     } else process.order(SYS_munmap, 0, GUEST_TOP, 0, 0, 0, 0);
-    this.platform.runOrders(process);
-    // With a process that died its pages are gone.
-    if (process.broken !== 0) return false;
-    process.ordersPage.fill(0);
-    process.wipeUnusedSlots();
-    return this.cleanseThreads(process);
   }
 
   /** Each thread sleeps in the handler, and makes one trap with nothing in its registers. */

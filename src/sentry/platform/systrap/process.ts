@@ -64,6 +64,8 @@ export interface ProcessHost {
 export interface SlotUser {
   /** The process is dead. */
   processDied(): void;
+  /** Its thread is to run another program, with nothing left of this one; false when that cannot be from where it stands. */
+  restart(): boolean;
 }
 
 export class HostProcess {
@@ -89,6 +91,8 @@ export class HostProcess {
   mapperCpu = -1;
   /** 0, or why the process must not run guest code again: -errno. */
   broken = 0;
+  /** Nothing was mapped in it for the address space that has it. */
+  pristine = true;
 
   constructor(platform: ProcessHost, pid: number) {
     this.platform = platform;
@@ -108,6 +112,22 @@ export class HostProcess {
   order(nr: number, a: number, b: number, c: number, d: number, e: number, f: number): void {
     if (this.orders.full) this.platform.runOrders(this);
     this.orders.push(nr, a, b, c, d, e, f);
+  }
+
+  /** Gives what is queued to another process. */
+  moveOrders(to: HostProcess): void {
+    const { count, slots } = this.orders;
+    for (let i = 0; i < 7 * count; i += 7)
+      to.order(
+        slots[i]!,
+        slots[i + 1]!,
+        slots[i + 2]!,
+        slots[i + 3]!,
+        slots[i + 4]!,
+        slots[i + 5]!,
+        slots[i + 6]!,
+      );
+    this.orders.count = 0;
   }
 
   /** An idle thread, or a new one; null when the host refuses. */
@@ -179,6 +199,13 @@ export class HostProcess {
   patchTarget: PatchTarget | null = null;
   /** Its call sites; null when calls are left alone. */
   readonly sites: CallSites | null;
+
+  /** Who has its thread, when it has a single one. */
+  get onlyUser(): SlotUser | null {
+    if (this.threads !== 1 || this.bound.size !== 1) return null;
+    for (const user of this.bound) return user;
+    return null;
+  }
 
   /** A context takes a slot. */
   addContext(ctx: SlotUser): void {

@@ -158,12 +158,8 @@ export class HostSlot {
     this.writeStack(uc + UCONTEXT_UC_STACK / 4);
   }
 
-  /**
-   * Sends the thread, which sleeps in the handler, to `trapAddr` with nothing in its registers: the host's word, in the
-   * form of a new frame, that its signal stack is the honest one. What the guest before left in the slot is wiped. False
-   * when the frame cannot be used.
-   */
-  sendToTrap(trapAddr: number, initial: Uint8Array): boolean {
+  /** Wipes what the guest left in the slot of a thread that stands in the handler; false when its frame cannot be used. */
+  wipe(initial: Uint8Array): boolean {
     if (this.frame !== this.topFrame || this.xstateAt(initial.length) < 0) return false;
     const frameEnd = this.frame + FRAME_SIZE;
     const xstate = this.xstateAt(initial.length) - 4 * this.at;
@@ -172,6 +168,8 @@ export class HostSlot {
     m.fill(0, this.at + H_ASLEEP / 4 + 1, this.at + this.frame / 4);
     m.fill(0, this.at + (this.frame + FRAME_INFO) / 4, this.at + frameEnd / 4);
     this.bytes.fill(0, 4 * this.at + frameEnd, 4 * this.at + xstate);
+    // A word of the host's ends the extended state.
+    this.bytes.fill(0, 4 * this.at + xstate + initial.length + 4, 4 * this.at + SLOT_SIZE);
     this.seq = 0;
     m[this.at + H_SEQ / 4] = 0;
     m[this.at + H_FRAME / 4] = (this.addr + this.frame) | 0;
@@ -182,6 +180,16 @@ export class HostSlot {
     this.bases.doubt();
     this.setXstate(initial, initial.length);
     this.cleanFrame();
+    return true;
+  }
+
+  /**
+   * Sends the thread, which sleeps in the handler, to `trapAddr` with nothing in its registers: the host's word, in the
+   * form of a new frame, that its signal stack is the honest one. What the guest before left in the slot is wiped. False
+   * when the frame cannot be used.
+   */
+  sendToTrap(trapAddr: number, initial: Uint8Array): boolean {
+    if (!this.wipe(initial)) return false;
     nothing.set(RIP, trapAddr);
     this.store(nothing);
     return true;

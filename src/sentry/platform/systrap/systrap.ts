@@ -206,6 +206,7 @@ export class SystrapPlatform implements Platform, StubTable {
    * to others.
    */
   runOrders(process: HostProcess): number {
+    process.pristine = false;
     const r = this.mappers.run(process);
     if (process.broken !== 0) process.end();
     return r;

@@ -10,7 +10,7 @@ import {
   SECURITYFS_MAGIC,
   SYSFS_MAGIC,
   TRACEFS_MAGIC,
-} from './magic.ts';
+} from '../abi/fs/magic.ts';
 
 /** Their f_type of statfs(2). */
 export const KERNEL_INTERFACES: ReadonlySet<number> = new Set<number>([
