@@ -114,7 +114,7 @@ for kind, new in make.items():
         p = kind + '.' + op; new(p); os.link(p, p + '.b', follow_symlinks=False); change(p + '.b')
         if op == 'lchown': os.lchown(p, 7, -1)
 `;
-    const names = `ls -A | grep -v '^dir$' | while read n; do stat -c '%n %F %u %g %h %a' $n; done; for k in link fifo sock chr file; do ls -i | awk '{print $1}' | sort | uniq -c | awk '{print $1}' | sort | uniq -c; done`;
+    const names = `ls -A | grep -v '^dir$' | xargs stat -c '%n %F %u %g %h %a'; for k in link fifo sock chr file; do ls -i | awk '{print $1}' | sort | uniq -c | awk '{print $1}' | sort | uniq -c; done`;
     await same([
       `python3 -c "$(cat <<'END'\n${script}\nEND\n)"; ${names}`,
       names,
