@@ -1,6 +1,6 @@
 // --overlay DIR: what a run writes is there in the next one. The same scripts run twice, inside over DIR and natively over a real
 // overlayfs that is mounted anew for each run (root only), and print the same.
-// suite: 25 s
+// suite: 60 s
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // Copying big files up, over --overlay: in slices, so that nobody else waits; once for all who need it; and never half.
-// suite: 20 s
+// suite: 30 s
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
