@@ -1,7 +1,7 @@
 // Every program of test/guest natively and inside Vedette: both must pass and print the same. They run on the platform that `auto`
 // takes, which is systrap where it works; those that lean on the platform most run on every platform by name, with and without
 // rewritten system calls and FSGSBASE. `VEDETTE_FLAGS=--platform=ptrace npm test` runs everything on another one.
-// suite: 120 s
+// suite: 180 s
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

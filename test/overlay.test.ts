@@ -1,6 +1,6 @@
 // --overlay DIR: what a run writes is there in the next one. The same scripts run twice, inside over DIR and natively over a real
 // overlayfs that is mounted anew for each run (root only), and print the same.
-// suite: 25 s
+// suite: 60 s
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
@@ -114,7 +114,7 @@ for kind, new in make.items():
         p = kind + '.' + op; new(p); os.link(p, p + '.b', follow_symlinks=False); change(p + '.b')
         if op == 'lchown': os.lchown(p, 7, -1)
 `;
-    const names = `ls -A | grep -v '^dir$' | while read n; do stat -c '%n %F %u %g %h %a' $n; done; for k in link fifo sock chr file; do ls -i | awk '{print $1}' | sort | uniq -c | awk '{print $1}' | sort | uniq -c; done`;
+    const names = `ls -A | grep -v '^dir$' | xargs stat -c '%n %F %u %g %h %a'; for k in link fifo sock chr file; do ls -i | awk '{print $1}' | sort | uniq -c | awk '{print $1}' | sort | uniq -c; done`;
     await same([
       `python3 -c "$(cat <<'END'\n${script}\nEND\n)"; ${names}`,
       names,

@@ -1,6 +1,6 @@
 // The package as its users get it: what is in it, installed for all users and into a folder that becomes read-only, imported with
 // types; the man page, and completions in real shells.
-// suite: 20 s
+// suite: 10 s
 import assert from 'node:assert/strict';
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import {

@@ -1,6 +1,6 @@
 // docs/adding-*.md are worked examples: what their blocks say is done, on a copy of the tree. A block's first line names the file
 // that it is, or that it changes (diff), or that it is typed at a terminal (console).
-// suite: 40 s
+// suite: 30 s
 import assert from 'node:assert/strict';
 import {
   cpSync,

@@ -1,6 +1,6 @@
 // The ends of what the sandbox was started with: who reads outside sees the end when programs inside have closed theirs, and
 // gets everything that was written before, whatever ended the writer.
-// suite: 25 s
+// suite: 15 s
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { vedette } from './harness/guest.ts';
