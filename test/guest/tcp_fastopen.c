@@ -180,6 +180,42 @@ SUBTEST(put_off) {
   CHECK_EQ(events_of(l, POLLIN, 50), 0);
 }
 
+// The server has no room at first: the call waits, and its bytes arrive once.
+SUBTEST(slow_server) {
+  NEED_ROOT();
+  put_file(SYSCTL, "3");
+  int l = listener(4);
+  struct sockaddr_in a = in4("127.0.0.1", port_of(l));
+  int c = new_socket(0);
+  CHECK_EQ(fast(c, port_of(l), "x", 0), 1);
+  close(c), close(OK(accept(l, NULL, NULL)));
+  OK(listen(l, 0));
+  for (int way = 0; way < 2; way++) {
+    int fill = new_socket(0);
+    OK(connect4(fill, port_of(l)));
+    pid_t pid = SPAWN({
+      char buf[64];
+      int n = 0, r;
+      sleep_ms(300);
+      close(OK(accept(l, NULL, NULL)));
+      int s = OK(accept(l, NULL, NULL));
+      while ((r = OK(recv(s, buf + n, sizeof buf - n, 0))) > 0) n += r;
+      CHECK_EQ(n, 6);
+      CHECK(memcmp(buf, "twelve", 6) == 0);
+    });
+    c = new_socket(0);
+    if (way == 0) CHECK_EQ(fast(c, port_of(l), "twelve", 0), 6);
+    else {
+      set_int(c, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
+      OK(connect(c, (void *)&a, sizeof a));
+      CHECK_EQ(write(c, "twelve", 6), 6);
+    }
+    close(c);
+    CHILD_DONE(pid);
+    close(fill);
+  }
+}
+
 SUBTEST(no_cookie) {
   NEED_ROOT();
   put_file(SYSCTL, "3");

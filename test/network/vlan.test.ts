@@ -9,7 +9,7 @@ const all = needs('root', 'inside', 'ip', 'ping', 'unshare', 'python3');
 
 const SCRIPT = `
 set -e
-mount -t tmpfs none /run
+mount -t tmpfs none /run; mount -t sysfs none /sys
 mkdir /run/netns
 ip netns add red
 ip link add v0 type veth peer name v1 netns red
@@ -95,8 +95,7 @@ RTNETLINK answers: Numerical result out of range
 1400
 0
 1
-again lo v0 v0.5 
-lo
+again lo v0 v0.5 lo
 `,
   );
 });

@@ -43,6 +43,8 @@ export class Tracked {
   original: Tuple;
   reply: Tuple;
   replied = false;
+  /** IPS_ASSURED: who began it has answered the answer. */
+  assured = false;
   /** It is in the table. */
   confirmed = false;
   /** NAT was asked for its destination, its source. */
@@ -78,9 +80,9 @@ export class Tracker {
   private readonly clock: NetClock;
   private readonly memory: NetMemory;
   private readonly table = new Map<string, Tracked>();
-  /** Connections that nobody answered yet, the oldest first, and the others. */
+  /** Connections whose ends have not both shown that they are there, the oldest first, and the others. */
   private readonly fresh = new Set<Tracked>();
-  private readonly answered = new Set<Tracked>();
+  private readonly assured = new Set<Tracked>();
   private sinceSweep = 0;
 
   constructor(clock: NetClock, memory: NetMemory) {
@@ -89,7 +91,7 @@ export class Tracker {
   }
 
   get count(): number {
-    return this.fresh.size + this.answered.size;
+    return this.fresh.size + this.assured.size;
   }
 
   /** The connection with a tuple, unless its time is over. */
@@ -126,12 +128,21 @@ export class Tracker {
       return this.belongs(view);
     }
     const isReply = t.original.key !== key;
-    if (isReply && !t.replied) {
-      t.replied = true;
-      if (this.fresh.delete(t)) this.answered.add(t);
-    }
+    if (isReply) t.replied = true;
+    else if (t.replied && !t.assured) this.assure(t, view);
     this.touch(t, view, isReply);
     return new Membership(t, isReply, t.replied ? STATE_ESTABLISHED : STATE_NEW, false);
+  }
+
+  /**
+   * Forged packets are answered too: only who goes on after the answer is there. Pings are never assured (nf_conntrack_tcp_packet(),
+   * nf_conntrack_udp_packet()).
+   */
+  private assure(t: Tracked, view: View): void {
+    const { protocol } = t.original;
+    if (protocol === IPPROTO_TCP ? (view.flags & (SYN | RST)) !== 0 : protocol !== IPPROTO_UDP) return;
+    t.assured = true;
+    if (this.fresh.delete(t)) this.assured.add(t);
   }
 
   private touch(t: Tracked, view: View, isReply: boolean): void {
@@ -163,7 +174,7 @@ export class Tracker {
     this.memory.take(BYTES);
     this.table.set(a, t);
     this.table.set(b, t);
-    (t.replied ? this.answered : this.fresh).add(t);
+    (t.assured ? this.assured : this.fresh).add(t);
     t.confirmed = true;
     return true;
   }
@@ -172,7 +183,7 @@ export class Tracker {
     return this.count < MOST && this.memory.fits(BYTES);
   }
 
-  /** Makes room by the oldest one that nobody answered: early_drop(). A flood of them shuts nobody out. */
+  /** Makes room by the oldest one that is not assured: early_drop(). A flood of them shuts nobody out. */
   private dropEarly(): boolean {
     const [oldest] = this.fresh;
     if (oldest === undefined) return false;
@@ -181,7 +192,7 @@ export class Tracker {
   }
 
   private remove(t: Tracked): void {
-    if (!this.fresh.delete(t) && !this.answered.delete(t)) return;
+    if (!this.fresh.delete(t) && !this.assured.delete(t)) return;
     this.table.delete(t.original.key);
     this.table.delete(t.reply.key);
     this.memory.give(BYTES);
@@ -191,12 +202,12 @@ export class Tracker {
   private sweep(): void {
     this.sinceSweep = 0;
     const nowNs = this.clock.monotonicNs();
-    for (const all of [this.fresh, this.answered])
+    for (const all of [this.fresh, this.assured])
       for (const t of all) if (t.expiresNs <= nowNs) this.remove(t);
   }
 
   /** Nobody filters any more. */
   clear(): void {
-    for (const all of [this.fresh, this.answered]) for (const t of all) this.remove(t);
+    for (const all of [this.fresh, this.assured]) for (const t of all) this.remove(t);
   }
 }

@@ -177,10 +177,14 @@ export class Neighbour implements NetTimerTarget {
   }
 }
 
+/** A full table is looked through this often at most: in a flood each packet asks for it, and a look costs as much as 500 packets. */
+const COLLECT_NS = 50e6;
+
 export class NeighbourTable {
   private readonly links = new Map<number, AddressMap<Neighbour>>();
   private readonly stack: Stack;
   count = 0;
+  private nextCollectNs = 0;
 
   constructor(stack: Stack) {
     this.stack = stack;
@@ -210,6 +214,9 @@ export class NeighbourTable {
 
   /** Takes out those that nobody has been sent to lately, failed ones first; false when there are none. */
   private collect(): boolean {
+    const nowNs = this.stack.clock.monotonicNs();
+    if (nowNs < this.nextCollectNs) return false;
+    this.nextCollectNs = nowNs + COLLECT_NS;
     const before = this.count;
     for (const states of [NUD_FAILED | NUD_NONE, NUD_STALE])
       for (const n of this.all()) {

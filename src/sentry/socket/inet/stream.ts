@@ -70,8 +70,9 @@ export class InetStream extends InetSocket {
   private wantedPort = 0;
   /** TCP_FASTOPEN_CONNECT: connect(2) said that it was done, and nothing has gone yet. */
   private deferred = false;
-  /** What the SYN of a send with MSG_FASTOPEN carried, while that send waits for the connection; -1 for none. */
-  private synBytes = -1;
+  /** Whose send waits for a connection that began with its bytes, and how many of them the SYN carried. */
+  private synCaller: VfsContext | null = null;
+  private synBytes = 0;
   /** close(2) waits for what was sent: the endpoint is closed already. */
   private lingering = false;
 
@@ -201,7 +202,7 @@ export class InetStream extends InetSocket {
     if (typeof next === 'number') return next;
     this.socketState = SS_UNCONNECTED;
     this.deferred = false;
-    this.synBytes = -1;
+    this.synCaller = null;
     this.error = 0;
     const r = this.replaceEndpoint(next, 0);
     if (r < 0 || this.boundPort === 0) this.boundAddress = null;
@@ -263,8 +264,8 @@ export class InetStream extends InetSocket {
       const bad = checkStreamControl(ctx, msg);
       if (bad < 0) return bad;
     }
-    if ((flags & MSG_FASTOPEN) !== 0 || this.deferred) {
-      const sent = this.sendFast(io, msg.addr, flags);
+    if ((flags & MSG_FASTOPEN) !== 0 || this.deferred || this.synCaller === ctx) {
+      const sent = this.sendFast(ctx, io, msg.addr, flags);
       if (sent !== 0) return sent;
     }
     let r: number;
@@ -293,19 +294,20 @@ export class InetStream extends InetSocket {
    * tcp_sendmsg_fastopen(): begins the connection, with bytes of the send in the SYN where the server is known to take them, and waits
    * for it unless the send must not. Bytes that went; 0 when the send goes on as any other.
    */
-  private sendFast(io: Io, addr: SockAddr, flags: number): number {
-    const again = this.synBytes >= 0;
+  private sendFast(ctx: VfsContext, io: Io, addr: SockAddr, flags: number): number {
+    const again = this.synCaller === ctx;
     if (!again) {
       const n = this.beginFast(io, addr);
       if (n < 0) return n;
       this.socketState = SS_CONNECTING;
       if (this.mustNotWait(flags)) return n > 0 ? n : -EINPROGRESS;
+      this.synCaller = ctx;
       this.synBytes = n;
     }
     const { state } = this.endpoint;
     if (state === TCP_SYN_SENT || state === TCP_SYN_RECV) return this.again(this.waiters, CONNECT_EVENTS);
     const n = this.synBytes;
-    this.synBytes = -1;
+    this.synCaller = null;
     const r = this.endpoint.connect(this.wanted!, this.wantedPort);
     this.socketState = r === 0 || r === -EISCONN ? SS_CONNECTED : SS_UNCONNECTED;
     if (this.socketState === SS_UNCONNECTED) return r;
