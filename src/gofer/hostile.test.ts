@@ -63,6 +63,7 @@ const NAMES = [
   'security.capability',
   'system.posix_acl_access',
 ];
+const PLAIN = ['file', 'dir', 'hard', 'sub', 'new', 'link', 'user.x'];
 const NUMBERS = [
   0,
   1,
@@ -187,15 +188,19 @@ describe('a hostile kernel', { skip: existsSync(PROGRAM) ? false : 'the gofer is
       const answered = new Map<number, number>();
       let donated = 0;
       for (let i = 0; i < ROUNDS; i++) {
-        const op = 1 + dice.below(P.OP_ALLOW_GIVEN + 3);
+        let op = 1 + dice.below(P.OP_ALLOW_GIVEN + 3);
+        // Which would be the end of all changes.
+        if (op === P.OP_PROTECT && i < ROUNDS / 2) op = P.OP_OPEN;
+        const plain = dice.below(2) === 0;
         const { view, u8 } = socket.buffer;
         u8.fill(0, 0, P.Q_TEXT);
         view.setUint32(P.Q_OP, op, true);
         for (const at of [P.Q_HANDLE, P.Q_SECOND])
           view.setUint32(at, dice.below(8) === 0 ? dice.of(NUMBERS) : 1 + dice.below(12), true);
-        for (const at of [P.Q_A, P.Q_B, P.Q_C]) view.setUint32(at, dice.of(NUMBERS), true);
+        for (const at of [P.Q_A, P.Q_B, P.Q_C])
+          view.setUint32(at, plain ? dice.below(3) : dice.of(NUMBERS), true);
         if (dice.below(4) === 0) view.setUint32(P.Q_LET_GO, dice.below(40), true);
-        const [text, data] = [dice.of(NAMES), dice.of(NAMES)];
+        const [text, data] = plain ? [dice.of(PLAIN), dice.of(PLAIN)] : [dice.of(NAMES), dice.of(NAMES)];
         view.setUint32(P.Q_TEXT_SIZE, text.length, true);
         view.setUint32(P.Q_DATA_SIZE, data.length, true);
         socket.buffer.putString(text + data, P.Q_TEXT);
