@@ -21,7 +21,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { after, describe, type TestContext, test } from 'node:test';
 import { distDir } from '../../test/harness/guest.ts';
 import { EBADF, EPERM, EROFS } from '../abi/errno.ts';
 import { O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR, O_TRUNC } from '../abi/fs/fcntl.ts';
@@ -114,7 +114,7 @@ class RealGofer {
   readonly socket: PacketSocket;
   readonly client: GoferClient;
 
-  constructor() {
+  constructor(t: TestContext) {
     const pair = packetSocketPair();
     assert.ok(typeof pair !== 'number');
     this.fd = pair[0];
@@ -123,6 +123,7 @@ class RealGofer {
       env: {},
     });
     closeSync(pair[1]);
+    t.after(() => this.child.kill('SIGKILL'));
     this.client = new GoferClient(this.fd, () => {
       throw new Error('the gofer is gone');
     });
@@ -173,9 +174,9 @@ describe('a hostile kernel', { skip: existsSync(PROGRAM) ? false : 'the gofer is
   for (const tree of [rw, ro, one]) makeTree(tree, out);
 
   for (const seed of [1, 20261128, 0x5eed])
-    test(`random requests, seed ${seed}`, async () => {
+    test(`random requests, seed ${seed}`, async (t) => {
       const before = [picture(out), picture(ro), picture(one)];
-      const gofer = new RealGofer();
+      const gofer = new RealGofer(t);
       const { client, socket } = gofer;
       const tops = [
         client.attach(rw, true, ''),
@@ -191,12 +192,15 @@ describe('a hostile kernel', { skip: existsSync(PROGRAM) ? false : 'the gofer is
         let op = 1 + dice.below(P.OP_ALLOW_GIVEN + 3);
         // Which would be the end of all changes.
         if (op === P.OP_PROTECT && i < ROUNDS / 2) op = P.OP_OPEN;
-        const plain = dice.below(2) === 0;
+        // Every fourth opens something that may well be there.
+        const opens = dice.below(4) === 0;
+        if (opens) op = P.OP_OPEN;
+        const plain = opens || dice.below(2) === 0;
         const { view, u8 } = socket.buffer;
         u8.fill(0, 0, P.Q_TEXT);
         view.setUint32(P.Q_OP, op, true);
         for (const at of [P.Q_HANDLE, P.Q_SECOND])
-          view.setUint32(at, dice.below(8) === 0 ? dice.of(NUMBERS) : 1 + dice.below(12), true);
+          view.setUint32(at, dice.below(8) === 0 ? dice.of(NUMBERS) : 1 + dice.below(opens ? 3 : 12), true);
         for (const at of [P.Q_A, P.Q_B, P.Q_C])
           view.setUint32(at, plain ? dice.below(3) : dice.of(NUMBERS), true);
         if (dice.below(4) === 0) view.setUint32(P.Q_LET_GO, dice.below(40), true);
@@ -231,9 +235,9 @@ describe('a hostile kernel', { skip: existsSync(PROGRAM) ? false : 'the gofer is
       assert.deepEqual([picture(out), picture(ro), picture(one)], before);
     });
 
-  test('what is served for reading, and once more than that, is not to be changed', async () => {
+  test('what is served for reading, and once more than that, is not to be changed', async (t) => {
     const before = picture(ro);
-    const gofer = new RealGofer();
+    const gofer = new RealGofer(t);
     const { client } = gofer;
     const top = client.attach(ro, false, '');
     const other = client.attach(rw, true, '');
@@ -266,8 +270,8 @@ describe('a hostile kernel', { skip: existsSync(PROGRAM) ? false : 'the gofer is
     ['sizes that wrap around', P.Q_TEXT, 2 ** 32 - 8, 8],
     ['something behind it', P.Q_TEXT + 64, 4, 4],
   ] as const)
-    test(`a message that cannot be: ${what}`, async () => {
-      const gofer = new RealGofer();
+    test(`a message that cannot be: ${what}`, async (t) => {
+      const gofer = new RealGofer(t);
       const top = gofer.client.attach(ro, false, '');
       assert.ok(top > 0);
       const { view, u8 } = gofer.socket.buffer;

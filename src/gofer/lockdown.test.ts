@@ -1,12 +1,12 @@
 // Somebody who runs code of their own in the gofer: what they would try first is refused, and files outside of what it serves are.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { EACCES, EPERM } from '../abi/errno.ts';
-import { AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR } from '../abi/fs/fcntl.ts';
+import { AT_FDCWD, O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR } from '../abi/fs/fcntl.ts';
 import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from '../abi/memory/mman.ts';
 import { AF_INET, SOCK_STREAM } from '../abi/net/socket.ts';
 import * as nr from '../abi/syscall.ts';
@@ -48,9 +48,9 @@ if (FOR_CHILD !== undefined) {
     system: open('/etc/passwd', O_RDONLY),
     list: open('/', O_RDONLY | O_DIRECTORY),
   };
-  // A mere reference is nobody's to refuse, and of no use.
-  const reference = open(join(outside, 'file'), O_PATH);
-  process.stdout.write(JSON.stringify({ said, results, files, reference }));
+  writeSync(1, JSON.stringify({ said, results, files }));
+  // Node.js's own end makes calls that are not for a gofer.
+  hostCall(nr.SYS_exit_group, 0);
 } else {
   const dir = mkdtempSync(join(tmpdir(), 'vedette-gofer-'));
   after(() => rmSync(dir, { recursive: true, force: true }));
