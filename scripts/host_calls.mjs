@@ -28,6 +28,10 @@ const parts = {
   'in a container (`create`, `run`), beside the calls of `--bind`': calls.CONTROL_PART,
 };
 
+const gofer = await load('gofer/gofer_calls.js');
+parts['the gofer: Node.js, V8 and libc as above, and'] = gofer.SERVING_PART;
+parts['the gofer, with a directory that may be written'] = gofer.CHANGING_PART;
+
 const hex = (n) => `0x${n.toString(16)}`;
 const NAMES = ['1st', '2nd', '3rd', '4th', '5th', '6th'];
 

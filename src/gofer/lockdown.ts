@@ -94,7 +94,8 @@ function dropCapabilities(trees: readonly Tree[], forced: boolean): string {
  * What was done, a line each.
  */
 export function sealUp(trees: readonly Tree[], given: readonly Given[], forced: boolean): string {
-  const said = [restrictFiles(trees, given), dropCapabilities(trees, forced)];
+  // Capabilities first: /proc lists our threads only until Landlock holds.
+  const said = [dropCapabilities(trees, forced), restrictFiles(trees, given)];
   const rules = rulesOf(partsOf(trees));
   try {
     const filter = rules.compile(SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO | EPERM);

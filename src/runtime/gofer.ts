@@ -5,8 +5,16 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EPOLLHUP, EPOLLRDHUP } from '../abi/events/epoll.ts';
 import { AT_FDCWD, F_SETFD, O_CLOEXEC, O_PATH, O_RDWR } from '../abi/fs/fcntl.ts';
+import { MS_REC, MS_SLAVE } from '../abi/fs/mount.ts';
 import { PATH_MAX } from '../abi/limits.ts';
 import { PR_SET_PDEATHSIG } from '../abi/process/prctl.ts';
+import {
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWUTS,
+} from '../abi/process/sched.ts';
 import { SIGKILL } from '../abi/signal/signal.ts';
 import {
   SYS_close,
@@ -15,12 +23,15 @@ import {
   SYS_execve,
   SYS_fcntl,
   SYS_kill,
+  SYS_mount,
   SYS_openat,
   SYS_prctl,
   SYS_setsid,
+  SYS_unshare,
   SYS_wait4,
 } from '../abi/syscall.ts';
 import { GoferClient } from '../gofer/client.ts';
+import { ownNamespaces } from '../gofer/namespaces.ts';
 import { REFUSED, SOCKET_FD } from '../gofer/protocol.ts';
 import { HostBuffer } from '../host/buffer.ts';
 import { layStrings } from '../host/exec.ts';
@@ -37,12 +48,15 @@ import { STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from './options.ts';
 const PROGRAM = join(import.meta.dirname, '../../gofer.cjs');
 /** As launcher.sh has it: it serves one request at a time. */
 const NODE_FLAGS = ['--v8-pool-size=1', '--'];
+const NAMESPACES = [CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET, CLONE_NEWCGROUP];
+/** Where a buffer for paths has another one. */
+const ROOT_AT = 4096;
 /** Descriptors above that of the socket: the caller's, which are not for it. */
 const LAST_FD = 0x7fff_ffff;
 
 /** Starts the process with `theirs` as its end of the socket pair; its pid, or -errno. */
 function start(theirs: number): number {
-  const file = HostBuffer.alloc(4096);
+  const file = HostBuffer.alloc(ROOT_AT + 8);
   const none = hostCall(SYS_openat, AT_FDCWD, file.putString('/dev/null'), O_RDWR | O_CLOEXEC);
   if (none < 0) return none;
   const node = fromText(process.execPath);
@@ -56,10 +70,14 @@ function start(theirs: number): number {
     [SYS_dup2, none, 1],
     [SYS_dup2, none, 2],
     optional(SYS_close_range, SOCKET_FD + 1, LAST_FD, 0),
+    // What root may have. Users are not renamed: files would seem to be others'.
+    ...NAMESPACES.map((flag) => optional(SYS_unshare, flag)),
+    // Mounts of the host go on to be seen, and none of its own reach the host.
+    optional(SYS_mount, 0, file.putString('/', ROOT_AT), 0, MS_REC | MS_SLAVE, 0),
     [
       SYS_execve,
       file.putString(node),
-      layStrings([node, ...NODE_FLAGS, fromText(PROGRAM)]).addr,
+      layStrings([node, ...NODE_FLAGS, fromText(PROGRAM), ...ownNamespaces()]).addr,
       layStrings([]).addr,
     ],
   ];

@@ -2,15 +2,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
-import { AT_FDCWD, O_CREAT, O_RDWR, O_TMPFILE, O_WRONLY } from '../../abi/fs/fcntl.ts';
-import { TIOCSTI } from '../../abi/ioctl.ts';
-import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/memory/mman.ts';
-import { AF_INET, AF_UNIX, SOCK_STREAM } from '../../abi/net/socket.ts';
-import { PTRACE_POKEDATA, PTRACE_SEIZE } from '../../abi/process/ptrace.ts';
-import { CLONE_NEWUSER } from '../../abi/process/sched.ts';
+import { AT_FDCWD } from '../../abi/fs/fcntl.ts';
+import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from '../../abi/memory/mman.ts';
+import { AF_INET, SOCK_STREAM } from '../../abi/net/socket.ts';
 import * as nr from '../../abi/syscall.ts';
 import { HostBuffer } from '../../host/buffer.ts';
 import { rulesOf } from '../../host/call_parts.ts';
+import { exploits } from '../../host/exploits.test.helper.ts';
 import { hostCall } from '../../host/syscall.ts';
 import { partsOf, takeEffect } from './lockdown.ts';
 
@@ -31,55 +29,7 @@ if (FOR_CHILD !== undefined) {
   const path = memory.putString('/tmp/vedette-lockdown-test');
   const at = hostCall(nr.SYS_mmap, 0, 4096, RW, ANONYMOUS, -1, 0);
   takeEffect(rulesOf(partsOf(options(network as 'none', shared === 'shared', gofer === 'gofer'), platform!)));
-  const tries: Record<string, readonly number[]> = {
-    execve: [nr.SYS_execve, path, 0, 0],
-    execveat: [nr.SYS_execveat, AT_FDCWD, path, 0, 0, 0],
-    fork: [nr.SYS_fork],
-    'clone a thread': [nr.SYS_clone, 0x10f00, 0, 0, 0, 0],
-    clone3: [nr.SYS_clone3, memory.addr, 88],
-    'create a file': [nr.SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT, 0o600],
-    'open a file to write': [nr.SYS_openat, AT_FDCWD, path, O_RDWR, 0],
-    'open without a name': [nr.SYS_openat, AT_FDCWD, path, O_RDWR | O_TMPFILE, 0o600],
-    open: [nr.SYS_open, path, 0, 0],
-    openat2: [nr.SYS_openat2, AT_FDCWD, path, memory.addr, 24],
-    open_by_handle_at: [nr.SYS_open_by_handle_at, AT_FDCWD, memory.addr, 0],
-    unlink: [nr.SYS_unlink, path],
-    rename: [nr.SYS_rename, path, path],
-    mkdir: [nr.SYS_mkdir, path, 0o700],
-    mount: [nr.SYS_mount, path, path, path, 0, 0],
-    umount: [nr.SYS_umount2, path, 0],
-    pivot_root: [nr.SYS_pivot_root, path, path],
-    chroot: [nr.SYS_chroot, path],
-    setns: [nr.SYS_setns, 0, 0],
-    unshare: [nr.SYS_unshare, CLONE_NEWUSER],
-    'socket of Unix': [nr.SYS_socket, AF_UNIX, SOCK_STREAM, 0],
-    'socket of packets': [nr.SYS_socket, 17, 3, 0],
-    'ptrace somebody': [nr.SYS_ptrace, PTRACE_SEIZE, process.ppid, 0, 0],
-    'write by ptrace': [nr.SYS_ptrace, PTRACE_POKEDATA, process.ppid, 0, 0],
-    process_vm_readv: [nr.SYS_process_vm_readv, process.ppid, 0, 0, 0, 0, 0],
-    process_vm_writev: [nr.SYS_process_vm_writev, process.ppid, 0, 0, 0, 0, 0],
-    pidfd_getfd: [nr.SYS_pidfd_getfd, 0, 0, 0],
-    'kill somebody softly': [nr.SYS_kill, process.ppid, 15],
-    'kill everybody': [nr.SYS_kill, -1, 9],
-    bpf: [nr.SYS_bpf, 0, 0, 0],
-    perf_event_open: [nr.SYS_perf_event_open, 0, 0, 0, 0, 0],
-    keyctl: [nr.SYS_keyctl, 0, 0, 0, 0, 0],
-    io_uring_setup: [nr.SYS_io_uring_setup, 1, memory.addr],
-    userfaultfd: [nr.SYS_userfaultfd, 0],
-    kexec_load: [nr.SYS_kexec_load, 0, 0, 0, 0],
-    init_module: [nr.SYS_init_module, 0, 0, path],
-    setuid: [nr.SYS_setuid, 0],
-    capset: [nr.SYS_capset, memory.addr, memory.addr],
-    'new code': [nr.SYS_mmap, 0, 4096, RW | PROT_EXEC, ANONYMOUS, -1, 0],
-    'code out of data': [nr.SYS_mprotect, at, 4096, PROT_READ | PROT_EXEC],
-    'code of a file': [nr.SYS_mmap, 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, 0, 0],
-    memfd_create: [nr.SYS_memfd_create, path, 0],
-    'type into the terminal': [nr.SYS_ioctl, 0, TIOCSTI, path],
-    'reboot the host': [nr.SYS_reboot, 0, 0, 0, 0],
-    'another filter': [nr.SYS_seccomp, 1, 0, 0],
-    'calls of 32 bits': [0x4000_0000 + nr.SYS_getpid],
-    'a number of the future': [1000],
-  };
+  const tries = exploits(memory, path, at);
   if (network === 'none') tries['socket of the Internet'] = [nr.SYS_socket, AF_INET, SOCK_STREAM, 0];
   if (gofer === 'gofer')
     Object.assign(tries, {
