@@ -1,5 +1,6 @@
-# Looks at a machine from a network namespace beside it: outside.sh TARGET..., run in a namespace of its own (unshare -n), which
-# TARGET then is in: a command before a program, or nothing for Linux itself. Its network is 9.9.9.1 and 2600:9::1.
+# Looks at a machine from a network namespace beside it: outside.sh TARGET..., run in namespaces of its own (unshare
+# -npf --mount-proc --kill-child), which TARGET then is in: a command before a program, or nothing for Linux itself. Its network is 9.9.9.1
+# and 2600:9::1. SCRIPTS are names in outside/, CAPTURE is a file for tcpdump.
 . "$(dirname "$0")/begin.sh"
 unshare -n sh -c 'echo there; exec sleep 1000' > far.started & far=$!
 until [ -s far.started ]; do sleep 0.1; done
@@ -29,9 +30,7 @@ END
 "$@" sh serve.sh > serving 2> serving.err & target=$!
 i=0; until grep -q ready serving; do i=$((i + 1)); [ $i -lt 300 ] || { cat serving.err; exit 97; }; sleep 0.1; done
 sleep 1
-ping() { command ping "$@"; }
 if [ -n "$CAPTURE" ]; then beyond tcpdump -i v1 -w "$CAPTURE" -U --immediate-mode 2> /dev/null & c=$!; sleep 1; fi
 for script in $SCRIPTS; do . "$here/outside/$script.sh"; done
 if [ -n "$CAPTURE" ]; then sleep 1; kill $c; wait $c; fi
 kill $target; wait $target 2> /dev/null
-kill $far

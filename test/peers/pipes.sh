@@ -46,5 +46,5 @@ ncat -l 3014 --proxy-type http & until_open 3014
 curl -s -x http://127.0.0.1:3014 http://127.0.0.1:3001/ -m 2 | head -1
 (cat cert.pem; sleep 5) | ncat --proxy 127.0.0.1:3014 --proxy-type http 127.0.0.1 3001 | cmp - cert.pem && echo proxied
 openssl s_server -accept 127.0.0.1:3015 -cert cert.pem -key key.pem -www -quiet & until_open 3015
-for v in -tls1_2 -tls1_3; do echo 'GET / HTTP/1.0' | openssl s_client -connect 127.0.0.1:3015 $v -CAfile cert.pem 2> /dev/null | grep -E 'Verify return|^New, TLS' | sort -u; done
+for v in -tls1_2 -tls1_3; do echo 'GET / HTTP/1.0' | openssl s_client -connect 127.0.0.1:3015 $v -CAfile cert.pem 2> /dev/null | grep -oE 'Verify return.*|^New, TLS.*' | sort -u; done
 openssl s_time -connect 127.0.0.1:3015 -new -time 1 2> /dev/null | grep -c 'connections in'
