@@ -51,6 +51,10 @@ class Loop implements NetworkLayer {
     };
   }
 
+  bindable(address: IpAddress): boolean {
+    return address.equals(ADDRESS[0]);
+  }
+
   output(packet: Packet, path: Path): number {
     packet.src = path.src;
     packet.dst = path.dst;

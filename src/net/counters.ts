@@ -58,4 +58,6 @@ export class NetCounters {
   readonly icmp6 = new IcmpCounters();
   readonly udp = new UdpCounters();
   readonly udp6 = new UdpCounters();
+  readonly udpLite = new UdpCounters();
+  readonly udpLite6 = new UdpCounters();
 }

@@ -38,6 +38,8 @@ export interface NetworkLayer {
   readonly generation: number;
   /** -ENETUNREACH, -EHOSTUNREACH, -EACCES, -EINVAL. */
   route(flow: Flow): Path | number;
+  /** May a socket of interface `ifindex` (0: any) have this address for its own: ours, also of an interface that is down? */
+  bindable(address: IpAddress, ifindex: number): boolean;
   /**
    * Sends a transport packet: its header begins at packet.start, the checksum may be missing. Writes packet.l3, src, dst, protocol;
    * ttl 0 and tos are the socket's or the default. Fragments what may be (dontFragment false). 0, -EMSGSIZE, -ENOBUFS, -EPERM.

@@ -4,6 +4,7 @@
 import { EEXIST, ENODEV, ENOSPC } from '../abi/errno.ts';
 import { IFF_LOOPBACK, IFF_MULTICAST } from '../abi/net/if.ts';
 import { IFA_F_NOPREFIXROUTE, IFA_F_PERMANENT } from '../abi/net/if_addr.ts';
+import { IPPROTO_UDP, IPPROTO_UDPLITE } from '../abi/net/in.ts';
 import {
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
@@ -80,6 +81,7 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
   /** By IPPROTO_*. ICMP and IGMP are the stack's own. */
   readonly transports: (Transport | null)[] = new Array<Transport | null>(256).fill(null);
   readonly udp: UdpProtocol;
+  readonly udpLite: UdpProtocol;
   readonly ping: PingProtocol;
   readonly raw: RawProtocol;
   readonly taps: PacketTap[] = [];
@@ -112,10 +114,12 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
     this.loopback = loopbackLink(this.loopDevice);
     this.looped = new DeliveryQueue(clock);
     this.looped.sink = this;
-    this.udp = new UdpProtocol(this);
+    this.udp = new UdpProtocol(this, IPPROTO_UDP);
+    this.udpLite = new UdpProtocol(this, IPPROTO_UDPLITE);
     this.ping = new PingProtocol(this);
     this.raw = new RawProtocol(this);
-    this.transports[17] = this.udp;
+    this.transports[IPPROTO_UDP] = this.udp;
+    this.transports[IPPROTO_UDPLITE] = this.udpLite;
     this.addLink(this.loopback);
   }
 
@@ -125,6 +129,14 @@ export class Stack implements NetworkLayer, LinkOwner, LinkStates, PacketSink {
 
   route(flow: Flow): NetPath | number {
     return findPath(this, flow);
+  }
+
+  bindable(address: IpAddress, ifindex: number): boolean {
+    const { ipNonlocalBind, ip6NonlocalBind } = this.sysctl;
+    return (
+      (address.isV4 ? ipNonlocalBind : ip6NonlocalBind) ||
+      this.addresses.kindOn(address, ifindex) === RTN_LOCAL
+    );
   }
 
   output(packet: Packet, path: Path, protocol: number, dontFragment: boolean): number {

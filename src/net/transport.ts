@@ -17,6 +17,11 @@ export interface PathError {
   readonly mtu: number;
   /** Who reports it. */
   readonly offender: IpAddress;
+  /** Of the report's own packet: where it came to, TTL and TOS; null and -1 when there was none. */
+  readonly to: IpAddress | null;
+  readonly ifindex: number;
+  readonly ttl: number;
+  readonly tos: number;
   /** Of the packet: addresses, and its transport header as far as it was quoted: at least 8 bytes. */
   readonly src: IpAddress;
   readonly dst: IpAddress;

@@ -1,6 +1,7 @@
 // epoll(7): level, edge, one-shot, exclusive, nested; what may be watched; lifetime of entries.
 #include "check.h"
 #include <poll.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -243,6 +244,81 @@ SUBTEST_FORK(many_entries) {
   for (int i = 0; i < 150; i++) CHECK_EQ(all[i].data.u64 % 2, 0);
   for (int i = 0; i < 300; i++) OK(close(fds[i]));
   CHECK_EQ(OK(epoll_wait(ep, all, 400, 0)), 0);
+}
+
+// A call reports as many as there are and fit, each once.
+enum { CROWD = 5000 };
+static struct epoll_event crowd_got[2][CROWD + 100];
+static int crowd_fds[CROWD], crowd_ep;
+
+static void crowd(uint32_t events, int ready_of) {
+  struct rlimit most;
+  OK(getrlimit(RLIMIT_NOFILE, &most));
+  if (most.rlim_max < CROWD + 100) SKIP("too few descriptors");
+  most.rlim_cur = most.rlim_max;
+  OK(setrlimit(RLIMIT_NOFILE, &most));
+  crowd_ep = OK(epoll_create1(0));
+  for (int i = 0; i < CROWD; i++) add(crowd_ep, crowd_fds[i] = OK(eventfd(i < ready_of, EFD_NONBLOCK)), events, i);
+}
+static int distinct(const struct epoll_event *list, int count) {
+  static char seen[CROWD];
+  memset(seen, 0, sizeof seen);
+  int n = 0;
+  for (int i = 0; i < count; i++) n += !seen[list[i].data.u64], seen[list[i].data.u64] = 1;
+  return n;
+}
+
+SUBTEST_FORK(as_many_events_as_fit) {
+  crowd(EPOLLIN, CROWD);
+  struct epoll_event *list = crowd_got[0];
+  for (int i = 0; i < 2; i++) {
+    CHECK_EQ(OK(epoll_wait(crowd_ep, list, CROWD + 100, 0)), CROWD);
+    CHECK_EQ(distinct(list, CROWD), CROWD);
+  }
+  CHECK_EQ(OK(epoll_wait(crowd_ep, list, 3000, -1)), 3000);
+  CHECK_EQ(list[2999].data.u64, 2999);
+  // Who has its turn next had none.
+  CHECK_EQ(OK(epoll_wait(crowd_ep, list, 2000, -1)), 2000);
+  CHECK_EQ(list[0].data.u64, 3000);
+  CHECK_EQ(list[1999].data.u64, 4999);
+  // What is ready no more is not reported, however much there is to look at.
+  uint64_t n;
+  for (int i = 0; i < CROWD - 1; i++) CHECK_EQ(OK(read(crowd_fds[i], &n, 8)), 8);
+  CHECK_EQ(OK(epoll_wait(crowd_ep, list, CROWD, -1)), 1);
+  CHECK_EQ(list[0].data.u64, CROWD - 1);
+  CHECK_EQ(OK(read(crowd_fds[CROWD - 1], &n, 8)), 8);
+  long start = now_ms();
+  CHECK_EQ(OK(epoll_wait(crowd_ep, list, CROWD, 20)), 0);
+  CHECK(now_ms() - start >= 19);
+}
+
+SUBTEST_FORK(as_many_events_as_can_be_written) {
+  crowd(EPOLLIN | EPOLLONESHOT, CROWD);
+  // The array ends amid the third thousand; what could not be written is reported next.
+  size_t size = 32768;
+  char *at = mmap(NULL, size + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(at != MAP_FAILED);
+  OK(mprotect(at + size, PAGE, PROT_NONE));
+  int fit = size / sizeof(struct epoll_event);
+  CHECK_EQ(OK(epoll_wait(crowd_ep, (void *)at, CROWD, 0)), fit);
+  CHECK_EQ(OK(epoll_wait(crowd_ep, crowd_got[0], CROWD, 0)), CROWD - fit);
+}
+
+static void *collect(void *arg) {
+  struct epoll_event *list = arg;
+  return (void *)(long)epoll_wait(crowd_ep, list, CROWD, 0);
+}
+
+SUBTEST_FORK(two_who_wait_share_the_events) {
+  crowd(EPOLLIN | EPOLLET, CROWD);
+  pthread_t other;
+  CHECK_EQ(pthread_create(&other, NULL, collect, crowd_got[1]), 0);
+  int mine = (long)collect(crowd_got[0]);
+  void *theirs;
+  CHECK_EQ(pthread_join(other, &theirs), 0);
+  CHECK_EQ(mine + (int)(long)theirs, CROWD);
+  memcpy(crowd_got[0] + mine, crowd_got[1], (long)theirs * sizeof(struct epoll_event));
+  CHECK_EQ(distinct(crowd_got[0], CROWD), CROWD);
 }
 
 SUBTEST_FORK(after_fork) {

@@ -298,6 +298,25 @@ static unsigned short sum16(const void *data, int len) {
   return htons(~sum);
 }
 
+SUBTEST_FORK(groups_of_loopback) {
+  int r = OK(socket(AF_INET, SOCK_DGRAM, 0)), s = OK(socket(AF_INET, SOCK_DGRAM, 0));
+  struct sockaddr_in any = in4("0.0.0.0", 0), lo = in4("127.0.0.1", 0);
+  OK(bind(r, (void *)&any, sizeof any));
+  OK(setsockopt(s, IPPROTO_IP, IP_MULTICAST_IF, &lo.sin_addr, sizeof lo.sin_addr));
+  struct sockaddr_in ours = in4("239.1.1.1", port_of(r)), others = in4("239.1.1.2", port_of(r));
+  struct ip_mreq m = {ours.sin_addr, lo.sin_addr};
+  OK(setsockopt(r, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof m));
+  // One copy, whatever IP_MULTICAST_LOOP says: what leaves by lo comes in there. A group that nobody has joined is not heard.
+  for (int loop = 0; loop < 2; loop++) {
+    OK(setsockopt(s, IPPROTO_IP, IP_MULTICAST_LOOP, &loop, sizeof loop));
+    OK(sendto(s, "others", 6, 0, (void *)&others, sizeof others));
+    OK(sendto(s, "ours", 4, 0, (void *)&ours, sizeof ours));
+    char b[10];
+    CHECK_EQ(OK(recv(r, b, sizeof b, 0)), 4);
+    CHECK_ERR(recv(r, b, sizeof b, MSG_DONTWAIT), EAGAIN);
+  }
+}
+
 SUBTEST_FORK(raw_ping) {
   NEED_ROOT();
   int fd = OK(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));

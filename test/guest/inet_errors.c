@@ -131,3 +131,119 @@ SUBTEST_FORK(accept_errors) {
   CHECK_ERR(read(l, &x, 1), ENOTCONN);
   CHECK_ERR(send(l, "x", 1, MSG_NOSIGNAL), EPIPE);
 }
+
+static void set_sysctl(const char *name, const char *value) {
+  int fd = open(name, O_WRONLY);
+  if (fd < 0 && (errno == EACCES || errno == ENOENT)) SKIP("no such file that we may write");
+  CHECK_EQ(OK(write(fd, value, strlen(value))), (int)strlen(value));
+  OK(close(fd));
+}
+
+SUBTEST_FORK(addresses_of_others) {
+  struct sockaddr_in a = in4("192.0.2.1", 0);
+  struct sockaddr_in6 b = in6("2001:db8::1", 0);
+  static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
+  for (int i = 0; i < 2; i++) {
+    CHECK_ERR(bind(OK(socket(AF_INET, types[i], 0)), (void *)&a, sizeof a), EADDRNOTAVAIL);
+    CHECK_ERR(bind(OK(socket(AF_INET6, types[i], 0)), (void *)&b, sizeof b), EADDRNOTAVAIL);
+  }
+  set_sysctl("/proc/sys/net/ipv4/ip_nonlocal_bind", "1");
+  set_sysctl("/proc/sys/net/ipv6/ip_nonlocal_bind", "1");
+  for (int i = 0; i < 2; i++) {
+    OK(bind(OK(socket(AF_INET, types[i], 0)), (void *)&a, sizeof a));
+    OK(bind(OK(socket(AF_INET6, types[i], 0)), (void *)&b, sizeof b));
+  }
+  set_sysctl("/proc/sys/net/ipv4/ip_nonlocal_bind", "0");
+  set_sysctl("/proc/sys/net/ipv6/ip_nonlocal_bind", "0");
+}
+
+// The control messages of the oldest error, in their order, as "level/type:first int".
+static void queued(int fd, char *text, size_t size) {
+  char data[64], control[400];
+  struct sockaddr_storage name;
+  struct iovec v = {data, sizeof data};
+  struct msghdr m = {.msg_name = &name, .msg_namelen = sizeof name, .msg_iov = &v, .msg_iovlen = 1,
+                     .msg_control = control, .msg_controllen = sizeof control};
+  OK(recvmsg(fd, &m, MSG_ERRQUEUE));
+  *text = 0;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c != NULL; c = CMSG_NXTHDR(&m, c)) {
+    int first = 0;
+    memcpy(&first, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0) < 4 ? c->cmsg_len - CMSG_LEN(0) : 4);
+    size_t n = strlen(text);
+    snprintf(text + n, size - n, "%d/%d:%d ", c->cmsg_level, c->cmsg_type, first);
+  }
+}
+static void turn_on(int fd, int level, int name) {
+  int one = 1;
+  OK(setsockopt(fd, level, name, &one, sizeof one));
+}
+
+SUBTEST_FORK(what_told_of_an_error) {
+  char text[200], want[200];
+  int fd = OK(socket(AF_INET, SOCK_DGRAM, 0)), tos = 0x10;
+  struct sockaddr_in nobody = in4("127.0.0.1", 9);
+  turn_on(fd, IPPROTO_IP, IP_RECVERR);
+  turn_on(fd, IPPROTO_IP, IP_RECVTTL);
+  turn_on(fd, IPPROTO_IP, IP_RECVTOS);
+  turn_on(fd, IPPROTO_IP, IP_PKTINFO);
+  OK(setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof tos));
+  OK(sendto(fd, "x", 1, 0, (void *)&nobody, sizeof nobody));
+  queued(fd, text, sizeof text);
+  // The TTL is the report's, and so is its TOS: that of what it reports, and internetwork control (RFC 1812, section 4.3.2.5).
+  snprintf(want, sizeof want, "0/%d:1 0/%d:64 0/%d:%d 0/%d:%d ", IP_PKTINFO, IP_TTL, IP_TOS, 0xd0, IP_RECVERR, ECONNREFUSED);
+  CHECK_STR(text, want);
+  fd = OK(socket(AF_INET6, SOCK_DGRAM, 0));
+  struct sockaddr_in6 nobody6 = in6("::1", 9);
+  turn_on(fd, IPPROTO_IPV6, IPV6_RECVERR);
+  turn_on(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT);
+  OK(sendto(fd, "x", 1, 0, (void *)&nobody6, sizeof nobody6));
+  queued(fd, text, sizeof text);
+  snprintf(want, sizeof want, "41/%d:64 41/%d:%d ", IPV6_HOPLIMIT, IPV6_RECVERR, ECONNREFUSED);
+  CHECK_STR(text, want);
+}
+
+SUBTEST_FORK(larger_than_any_datagram) {
+  static char much[127952];
+  char text[200], want[200];
+  int fd = OK(socket(AF_INET6, SOCK_DGRAM, 0)), discover = IPV6_PMTUDISC_DO;
+  struct sockaddr_in6 nobody6 = in6("::1", 9);
+  turn_on(fd, IPPROTO_IPV6, IPV6_RECVERR);
+  turn_on(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT);
+  OK(setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &discover, sizeof discover));
+  CHECK_ERR(sendto(fd, much, sizeof much, 0, (void *)&nobody6, sizeof nobody6), EMSGSIZE);
+  queued(fd, text, sizeof text);
+  snprintf(want, sizeof want, "41/%d:%d ", IPV6_RECVERR, EMSGSIZE);
+  CHECK_STR(text, want);
+  // IPv4 tells by the call alone.
+  fd = OK(socket(AF_INET, SOCK_DGRAM, 0));
+  struct sockaddr_in nobody = in4("127.0.0.1", 9);
+  turn_on(fd, IPPROTO_IP, IP_RECVERR);
+  CHECK_ERR(sendto(fd, much, sizeof much, 0, (void *)&nobody, sizeof nobody), EMSGSIZE);
+  CHECK_ERR(recv(fd, text, sizeof text, MSG_ERRQUEUE), EAGAIN);
+}
+
+SUBTEST_FORK(the_last_address_of_a_network) {
+  struct sockaddr_in all = in4("127.255.255.255", 9), own = in4("127.0.0.1", 9);
+  int fd = OK(socket(AF_INET, SOCK_DGRAM, 0));
+  CHECK_ERR(sendto(fd, "x", 1, 0, (void *)&all, sizeof all), EACCES);
+  turn_on(fd, SOL_SOCKET, SO_BROADCAST);
+  OK(sendto(fd, "x", 1, 0, (void *)&all, sizeof all));
+  int raw = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+  if (raw < 0 && errno == EPERM) SKIP("no raw sockets");
+  OK(raw);
+  turn_on(raw, SOL_SOCKET, SO_BROADCAST);
+  // An echo request, and its checksum: to all nobody answers (icmp_echo_ignore_broadcasts).
+  static const unsigned char echo[8] = {8, 0, 0xf7, 0xfd, 0, 1, 0, 1};
+  OK(sendto(raw, echo, 8, 0, (void *)&all, sizeof all));
+  OK(sendto(raw, echo, 8, 0, (void *)&own, sizeof own));
+  int requests = 0, answers = 0;
+  struct pollfd p = {raw, POLLIN, 0};
+  while (OK(poll(&p, 1, 200)) == 1) {
+    unsigned char b[100];
+    OK(recv(raw, b, sizeof b, 0));
+    if (b[20] == 8) requests++;
+    if (b[20] == 0) answers++;
+  }
+  CHECK_EQ(requests, 2);
+  CHECK_EQ(answers, 1);
+}

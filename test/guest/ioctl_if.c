@@ -31,6 +31,15 @@ SUBTEST_FORK(loopback) {
   CHECK_STR(r.ifr_name, "lo");
 }
 
+SUBTEST_FORK(what_a_driver_has_not) {
+  int fd = OK(socket(AF_INET, SOCK_DGRAM, 0));
+  struct ifreq r = {.ifr_name = "lo"};
+  // SIOCGETTUNNEL, SIOCADDTUNNEL and the others of SIOCDEVPRIVATE.
+  for (unsigned i = 0; i < 16; i++) CHECK_ERR(ioctl(fd, 0x89f0 + i, &r), EOPNOTSUPP);
+  strcpy(r.ifr_name, "nowhere0");
+  for (unsigned i = 0; i < 16; i++) CHECK_ERR(ioctl(fd, 0x89f0 + i, &r), ENODEV);
+}
+
 SUBTEST_FORK(listed) {
   int fd = OK(socket(AF_INET, SOCK_DGRAM, 0));
   struct ifreq r[8];

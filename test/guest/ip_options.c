@@ -140,3 +140,25 @@ SUBTEST_FORK(header) {
   say("%d bytes, header of %d words, sum %x\n", n, buf[0] & 15, sum);
   show("options", buf + 20, (buf[0] & 15) * 4 - 20);
 }
+
+// An answer to an echo request goes on with its options: on loopback each of the two packets is written by its sender and its receiver.
+static void echo_with(const char *what, const char *options, int size) {
+  int raw = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+  if (raw < 0) SKIP("no privilege for raw sockets");
+  set(raw, what, options, size);
+  static const unsigned char echo[8] = {8, 0, 0xf7, 0xfd, 0, 1, 0, 1};
+  struct sockaddr_in to = in4("127.0.0.1", 0);
+  OK(sendto(raw, echo, 8, 0, (void *)&to, sizeof to));
+  for (int i = 0; i < 2; i++) {
+    unsigned char buf[100];
+    OK(recv(raw, buf, sizeof buf, 0));
+    int header = (buf[0] & 15) * 4;
+    if (buf[20] == 68)  // of time stamps, the time is another each time
+      for (int at = 24; at + 4 < 20 + buf[21]; at += 8) memset(buf + at + 4, 0, 4);
+    say("type %d: ", buf[header]);
+    show("options", buf + 20, header - 20);
+  }
+}
+SUBTEST_FORK(echo_records_the_route) { echo_with("record route", "\7\27\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 23); }
+SUBTEST_FORK(echo_has_stamps_with_addresses) { echo_with("stamps", "\104\44\5\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 36); }
+SUBTEST_FORK(echo_has_no_room_for_a_route) { echo_with("record route", "\7\7\4\0\0\0\0", 7); }

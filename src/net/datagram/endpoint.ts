@@ -86,6 +86,10 @@ class QueuedError {
   readonly code: number;
   readonly info: number;
   readonly offender: IpAddress | null;
+  readonly to: IpAddress | null;
+  readonly ifindex: number;
+  readonly ttl: number;
+  readonly tos: number;
   readonly address: IpAddress;
   readonly port: number;
   readonly data: Uint8Array;
@@ -97,6 +101,10 @@ class QueuedError {
     this.code = report.code;
     this.info = report.mtu;
     this.offender = offender;
+    this.to = report.to;
+    this.ifindex = report.ifindex;
+    this.ttl = report.ttl;
+    this.tos = report.tos;
     this.address = report.dst;
     this.port = port;
     this.data = data;
@@ -152,7 +160,7 @@ export abstract class DatagramBase implements DatagramEndpoint {
     const { options, stack } = this;
     if (address.isAny || options.freebind !== 0 || options.transparent !== 0) return 0;
     if (address.isV4 ? stack.sysctl.ipNonlocalBind : stack.sysctl.ip6NonlocalBind) return 0;
-    const kind = stack.addresses.kind(address);
+    const kind = stack.addresses.kindOn(address, options.device);
     if (kind === RTN_UNICAST || (kind === RTN_BROADCAST && !address.isV4)) return -EADDRNOTAVAIL;
     return 0;
   }
@@ -288,6 +296,10 @@ export abstract class DatagramBase implements DatagramEndpoint {
     info.code = e.code;
     info.info = e.info;
     info.offender = e.offender;
+    info.local = e.to;
+    info.ifindex = e.ifindex;
+    info.ttl = e.ttl;
+    info.tos = e.tos;
     info.address = e.address;
     info.port = e.port;
     info.length = e.data.length;
@@ -328,6 +340,10 @@ export abstract class DatagramBase implements DatagramEndpoint {
         code: 0,
         mtu: path.mtu,
         offender: path.src,
+        to: null,
+        ifindex: 0,
+        ttl: -1,
+        tos: -1,
         src: path.src,
         dst: path.dst,
         quoted: NOTHING,

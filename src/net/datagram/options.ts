@@ -52,8 +52,17 @@ import {
   SO_SNDBUF,
   SOL_RAW,
   SOL_SOCKET,
+  SOL_UDPLITE,
 } from '../../abi/net/socket.ts';
-import { UDP_CORK, UDP_GRO, UDP_NO_CHECK6_RX, UDP_NO_CHECK6_TX, UDP_SEGMENT } from '../../abi/net/tcp.ts';
+import {
+  UDP_CORK,
+  UDP_GRO,
+  UDP_NO_CHECK6_RX,
+  UDP_NO_CHECK6_TX,
+  UDP_SEGMENT,
+  UDPLITE_RECV_CSCOV,
+  UDPLITE_SEND_CSCOV,
+} from '../../abi/net/tcp.ts';
 
 /** Kept by name: [level, option] of each is in OPTION_FIELDS. */
 export class DatagramOptions {
@@ -99,6 +108,9 @@ export class DatagramOptions {
   cork = 0;
   noCheck6Tx = 0;
   noCheck6Rx = 0;
+  /** UDPLITE_SEND_CSCOV and UDPLITE_RECV_CSCOV; -1: not set. */
+  sendCoverage = -1;
+  receiveCoverage = -1;
   /** ICMP_FILTER: a bit for each type that is not wanted. */
   icmpFilter = 0;
 
@@ -169,6 +181,8 @@ const FIELDS: ReadonlyMap<number, Field> = new Map<number, Field>(
       [IPPROTO_UDP, UDP_CORK, 'cork'],
       [IPPROTO_UDP, UDP_NO_CHECK6_TX, 'noCheck6Tx'],
       [IPPROTO_UDP, UDP_NO_CHECK6_RX, 'noCheck6Rx'],
+      [SOL_UDPLITE, UDPLITE_SEND_CSCOV, 'sendCoverage'],
+      [SOL_UDPLITE, UDPLITE_RECV_CSCOV, 'receiveCoverage'],
       [SOL_RAW, ICMP_FILTER, 'icmpFilter'],
     ] as const
   ).map(([level, name, field]) => [level * 256 + name, field] as const),

@@ -11,7 +11,7 @@ import {
   RTN_MULTICAST,
   RTN_UNICAST,
 } from '../../abi/net/rtnetlink.ts';
-import type { IpAddress } from '../address.ts';
+import { type IpAddress, ipv4 } from '../address.ts';
 import { AddressMap } from './address_map.ts';
 
 /** Of one stack: who may add addresses is trusted, but not to fill memory. */
@@ -103,6 +103,9 @@ export class AddressTable {
     for (const a of this.all) {
       if (this.local.get(a.address) === undefined) this.local.set(a.address, a);
       if (a.broadcast !== null) this.broadcasts.set(a.broadcast, a);
+      // The last address of a network is one, also where nobody says so (fib_add_ifaddr()).
+      if (a.address.isV4 && a.prefix < 31)
+        this.broadcasts.set(ipv4((a.address.w3 | (0xffffffff >>> a.prefix)) >>> 0), a);
     }
   }
 
@@ -128,6 +131,12 @@ export class AddressTable {
       if (address.inPrefix(p.prefix, p.bits)) return RTN_LOCAL;
     }
     return RTN_UNICAST;
+  }
+
+  /** The same for who looks at one interface: a link-local address must be of that one (ipv6_chk_addr()). */
+  kindOn(address: IpAddress, ifindex: number): number {
+    if (address.isV4 || !address.isLinkLocal || ifindex === 0) return this.kind(address);
+    return this.find(address, ifindex)?.usable === true ? RTN_LOCAL : RTN_UNICAST;
   }
 
   isLocal(address: IpAddress): boolean {

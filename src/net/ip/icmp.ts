@@ -41,6 +41,8 @@ import { sumPacket, transportSum } from '../wire/checksum.ts';
 import { pullPacket, slicePayload } from '../wire/clone.ts';
 import type { Quoted } from '../wire/icmp.ts';
 import { ICMP_MTU, ICMP_SIZE, ICMPV6_MTU, quotedIpv4, quotedIpv6 } from '../wire/icmp.ts';
+import { echoIpOptions, IpOptions } from '../wire/ip_options.ts';
+import { IPV4_SIZE } from '../wire/ipv4.ts';
 import { inputMld } from './groups.ts';
 import { inputNdp } from './ndp.ts';
 import { findPath } from './path.ts';
@@ -135,8 +137,17 @@ function answerEcho(stack: Stack, packet: Packet, type: number): void {
   reply.view.setUint32(at, (type << 24) >>> 0);
   reply.view.setUint32(at + 4, view.getUint32(l4 + 4));
   reply.tos = packet.tos;
+  reply.options = optionsBack(packet);
   count(stack, isV4, type);
   stack.output(reply, path, isV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, false);
+}
+
+/** An answer goes on with the routes and stamps of what is answered (RFC 1122, section 3.2.2.6): ip_options_echo(). */
+function optionsBack(packet: Packet): IpOptions | null {
+  const { head, l3, l4 } = packet;
+  if (!packet.dst.isV4 || l4 - l3 <= IPV4_SIZE) return null;
+  const back = IpOptions.compile(echoIpOptions(head.subarray(l3 + IPV4_SIZE, l4)), true);
+  return typeof back === 'number' || back.bytes.length === 0 ? null : back;
 }
 
 function count(stack: Stack, isV4: boolean, type: number): void {
@@ -170,6 +181,7 @@ function answerTimestamp(stack: Stack, packet: Packet): void {
   const ms = ((Math.floor(stack.clock.monotonicNs() / 1e6) % DAY_MS) | 0x80000000) >>> 0;
   reply.view.setUint32(at + 12, ms);
   reply.view.setUint32(at + 16, ms);
+  reply.options = optionsBack(packet);
   count(stack, true, ICMP_TIMESTAMPREPLY);
   stack.output(reply, path, IPPROTO_ICMP, false);
 }
@@ -242,6 +254,10 @@ function tell(
     code,
     mtu,
     offender: packet.src,
+    to: packet.dst,
+    ifindex: packet.ifindex,
+    ttl: packet.ttl,
+    tos: packet.tos,
     src: quoted.src,
     dst: quoted.dst,
     quoted: quoted.transport,

@@ -64,7 +64,8 @@ export function input(stack: Stack, link: Link, packet: Packet): void {
     // What went into lo was written here: what is known of it needs no look.
     if (packet.l4 > 0 && (link.flags & IFF_LOOPBACK) !== 0) {
       (packet.dst.isV4 ? stack.counters.ip : stack.counters.ip6).InReceives++;
-      deliverOwn(stack, packet);
+      // Of groups, lo hears those that somebody there has joined, as other interfaces do.
+      if (!packet.dst.isMulticast || stack.groups.has(packet.dst, link.ifindex)) deliverOwn(stack, packet);
     } else if (packet.end > packet.start) {
       packet.l3 = packet.start;
       if (packet.view.getUint8(packet.start) >>> 4 === 6) inputIpv6(stack, link, packet);

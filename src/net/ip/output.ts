@@ -1,7 +1,7 @@
 // Sending: writes the network header, fragments what is too large, and hands it to loopback, a neighbour or a group.
 
 import { EMSGSIZE, ENOBUFS } from '../../abi/errno.ts';
-import { ETH_P_IP, ETH_P_IPV6, IFF_NOARP } from '../../abi/net/if.ts';
+import { ETH_P_IP, ETH_P_IPV6, IFF_LOOPBACK, IFF_NOARP } from '../../abi/net/if.ts';
 import type { IpAddress } from '../address.ts';
 import type { Link } from '../link/link.ts';
 import type { Packet } from '../packet.ts';
@@ -89,7 +89,9 @@ export function outputWritten(
   }
   if (path.multicast) counters.OutMcastPkts++;
   else if (path.broadcast) counters.OutBcastPkts++;
-  if ((path.multicast && loop) || path.broadcast) loopBack(stack, packet, path);
+  // On loopback it comes back of itself (__mkroute_output()).
+  if (((path.multicast && loop) || path.broadcast) && (path.link.flags & IFF_LOOPBACK) === 0)
+    loopBack(stack, packet, path);
   // A group with a TTL of 0 stays on this machine: ip_mc_output().
   if (path.multicast && packet.ttl === 0) return 0;
   const { mtu } = path;

@@ -126,8 +126,7 @@ export class TcpEndpoint implements StreamEndpoint {
     if (tcb.state !== TCP_CLOSE || tcb.hasPort) return -EINVAL;
     if (!address.isAny && !tcb.options.freebind && !tcb.options.transparent) {
       if (address.isMulticast || address.isBroadcast) return -EADDRNOTAVAIL;
-      const path = this.route(address, address);
-      if (typeof path === 'number' || !path.local) return -EADDRNOTAVAIL;
+      if (!this.host.layer.bindable(address, tcb.options.ifindex)) return -EADDRNOTAVAIL;
     }
     if (port === 0 && tcb.options.noPort) {
       tcb.local = address;

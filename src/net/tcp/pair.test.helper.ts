@@ -152,6 +152,10 @@ class Side implements NetworkLayer {
     };
   }
 
+  bindable(address: IpAddress): boolean {
+    return address.equals(ADDRESS[this.index]!) || this.pair.link.local === true;
+  }
+
   output(packet: Packet, path: Path, _protocol: number, _dontFragment: boolean): number {
     packet.src = path.src;
     packet.dst = path.dst;

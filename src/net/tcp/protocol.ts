@@ -24,7 +24,7 @@ import type { Listener } from './listen.ts';
 import { CONNECTION_BYTES, SynRequest } from './listen.ts';
 import { PortTable } from './ports.ts';
 import { retransmit } from './recovery.ts';
-import { ACK, RST, SEGMENT_BAD_SUM, SEGMENT_OK, Segment, SYN } from './segment.ts';
+import { ACK, FIN, RST, SEGMENT_BAD_SUM, SEGMENT_OK, Segment, SYN } from './segment.ts';
 import { advance, between } from './seq.ts';
 import { armAfterSend } from './snd.ts';
 import { TcpCounters, TcpSysctl } from './sysctl.ts';
@@ -215,7 +215,8 @@ export class TcpProtocol implements Transport, EndpointHost, NetTimerTarget {
       if (seg.flags & ACK) {
         if (!(seg.flags & SYN) && listener.cookie(seg, packet, nowNs)) return;
       } else {
-        if (seg.flags & SYN) listener.syn(seg, packet, iss, nowNs);
+        // A SYN that ends what it begins opens nothing, and is not answered (tcp_rcv_state_process()).
+        if (seg.flags & SYN && !(seg.flags & FIN)) listener.syn(seg, packet, iss, nowNs);
         return;
       }
     }

@@ -103,6 +103,8 @@ test('passive open, a duplicate SYN, a wrong ACK', () => {
   const l = s.tcp.open(false);
   l.bind(ADDRESS[0], 80);
   l.listen(1);
+  s.inject({ flags: 'SF', mss: 1460 });
+  s.silence();
   s.inject({ flags: 'S', mss: 1460 });
   s.expect({ flags: 'SA', seq: 0, ack: 1, mss: 1460, scale: -1, sackOk: false });
   // RFC 9293 3.10.7.4, SYN-RECEIVED: the same SYN is answered again.

@@ -2,6 +2,7 @@
 // Sequence numbers are relative: ours to our initial number, the peer's to 1000.
 
 import assert from 'node:assert/strict';
+import type { IpAddress } from '../address.ts';
 import type { Packet } from '../packet.ts';
 import { Packet as NewPacket } from '../packet.ts';
 import type { Flow, NetworkLayer, Path } from '../path.ts';
@@ -79,6 +80,10 @@ export class Script implements NetworkLayer {
       gso: this.gso,
       generation: this.generation,
     };
+  }
+
+  bindable(address: IpAddress): boolean {
+    return address.equals(ADDRESS[0]);
   }
 
   output(packet: Packet, path: Path): number {

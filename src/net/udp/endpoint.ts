@@ -1,4 +1,4 @@
-// UdpEndpoint: what a socket of UDP holds: udp(7).
+// UdpEndpoint: what a socket of UDP or UDP-Lite holds: udp(7), udplite(7).
 
 import {
   EADDRNOTAVAIL,
@@ -6,16 +6,18 @@ import {
   EDESTADDRREQ,
   EFAULT,
   EINVAL,
+  EIO,
   EMSGSIZE,
   ENOBUFS,
   EPERM,
   EPIPE,
 } from '../../abi/errno.ts';
-import { IPPROTO_UDP } from '../../abi/net/in.ts';
+import { IPPROTO_UDP, IPPROTO_UDPLITE } from '../../abi/net/in.ts';
 import { MSG_MORE } from '../../abi/net/socket.ts';
 import { UDP_CORK } from '../../abi/net/tcp.ts';
 import type { IpAddress } from '../address.ts';
 import { LOOPBACK_V4, LOOPBACK_V6 } from '../address.ts';
+import type { UdpCounters } from '../counters.ts';
 import { DatagramBase, Received } from '../datagram/endpoint.ts';
 import type { ByteSource, DatagramInfo } from '../endpoint.ts';
 import type { NetPath } from '../ip/path.ts';
@@ -27,6 +29,7 @@ import { clonePacket } from '../wire/clone.ts';
 import { putUdp, UDP_DESTINATION, UDP_SIZE } from '../wire/udp.ts';
 import { BytesSource } from './bytes.ts';
 import { Corked } from './cork.ts';
+import { NO_COVERAGE, sealLite } from './lite.ts';
 import type { PortTable } from './ports.ts';
 
 const MOST_LENGTH = 65535;
@@ -36,14 +39,23 @@ const ROOM = 96;
 /** UDP_MAX_SEGMENTS. */
 const MOST_SEGMENTS = 128;
 
+/** What it belongs to: UdpProtocol. */
+export interface UdpKind {
+  readonly protocol: number;
+  readonly ports: PortTable;
+  counters(isV4: boolean): UdpCounters;
+}
+
 export class UdpEndpoint extends DatagramBase {
+  private readonly of: UdpKind;
   private readonly ports: PortTable;
   private boundPort = 0;
   private corked: Corked<NetPath> | null = null;
 
-  constructor(stack: Stack, ports: PortTable, isV6: boolean, memory: NetMemory = stack.memory) {
+  constructor(stack: Stack, of: UdpKind, isV6: boolean, memory: NetMemory = stack.memory) {
     super(stack, isV6, memory);
-    this.ports = ports;
+    this.of = of;
+    this.ports = of.ports;
   }
 
   bind(address: IpAddress, port: number): number {
@@ -105,7 +117,7 @@ export class UdpEndpoint extends DatagramBase {
   send(from: ByteSource, info: DatagramInfo, flags: number): number {
     if (this.sendShut) return -EPIPE;
     const length = from.remaining;
-    if (length > MOST_LENGTH) return -EMSGSIZE;
+    if (length > MOST_LENGTH && !this.isV6) return -EMSGSIZE;
     const pending = this.takeError();
     if (pending !== 0) return -pending;
     const more = (flags & MSG_MORE) !== 0 || this.options.cork !== 0;
@@ -147,6 +159,7 @@ export class UdpEndpoint extends DatagramBase {
     );
     if (r < 0) return r === -EMSGSIZE ? this.tooLarge(path, port) : r;
     const dontFragment = r === 1;
+    const { protocol } = this.of;
     if (small) {
       if (!this.fill(from, packet.head, ROOM)) return -EFAULT;
     } else {
@@ -156,10 +169,11 @@ export class UdpEndpoint extends DatagramBase {
     }
     putUdp(packet.view, packet.push(UDP_SIZE), this.local!.port, port, UDP_SIZE + length);
     if (path.dst.isV4 && this.options.noCheck !== 0) packet.sum = SUM_GOOD;
+    if (protocol === IPPROTO_UDPLITE) sealLite(packet, path.src, path.dst, this.options.sendCoverage);
     this.dress(packet, path, info);
     const { stack } = this;
-    r = stack.outputTo(packet, path, IPPROTO_UDP, dontFragment, this.loops(path));
-    const counters = path.dst.isV4 ? stack.counters.udp : stack.counters.udp6;
+    r = stack.outputTo(packet, path, protocol, dontFragment, this.loops(path));
+    const counters = this.of.counters(path.dst.isV4);
     if (r < 0) {
       counters.SndbufErrors++;
       // What a filter drops is told the sender.
@@ -212,12 +226,13 @@ export class UdpEndpoint extends DatagramBase {
     return r;
   }
 
-  /** Sizes: 1 when it may not be fragmented, 0 when it may; -EMSGSIZE, -EINVAL. */
+  /** Sizes: 1 when it may not be fragmented, 0 when it may; -EMSGSIZE, -EINVAL, -EIO. */
   private shape(packet: Packet, path: NetPath, length: number, segment: number): number {
     const isV4 = path.dst.isV4;
     const headers = (isV4 ? 20 : 40) + UDP_SIZE;
     if (length + UDP_SIZE > MOST_LENGTH || (isV4 && length + headers > MOST_LENGTH)) return -EMSGSIZE;
     if (segment > 0 && length > segment) {
+      if (this.of.protocol === IPPROTO_UDPLITE) return -EIO;
       if (segment + headers > path.mtu || length > segment * MOST_SEGMENTS) return -EINVAL;
       packet.segment = segment;
       return this.options.dontFragment(isV4, true) ? 1 : 0;
@@ -225,6 +240,12 @@ export class UdpEndpoint extends DatagramBase {
     const fits = length + headers <= path.mtu;
     const dontFragment = this.options.dontFragment(isV4, fits);
     return dontFragment && !fits ? -EMSGSIZE : dontFragment ? 1 : 0;
+  }
+
+  /** UDPLITE_RECV_CSCOV: are so many covered bytes of a longer datagram enough (udp_queue_rcv_one_skb())? */
+  takesPart(covered: number): boolean {
+    const least = this.options.receiveCoverage;
+    return least === NO_COVERAGE || (least > 0 && covered >= least);
   }
 
   /** A datagram that was found to be ours. `shared` when others get it too. */
@@ -243,7 +264,7 @@ export class UdpEndpoint extends DatagramBase {
   }
 
   private filtered(isV4: boolean): boolean {
-    const counters = isV4 ? this.stack.counters.udp : this.stack.counters.udp6;
+    const counters = this.of.counters(isV4);
     counters.InErrors++;
     // It was not heard, but there was room.
     counters.InDatagrams--;

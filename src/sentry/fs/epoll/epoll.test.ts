@@ -58,7 +58,8 @@ function epoll(): EpollFile {
 
 /** The data words of what epoll_wait reports now. */
 function wait(ep: EpollFile, max = 100): number[] {
-  const n = ep.collect(memory, 0, max);
+  ep.startCollecting();
+  const n = ep.collect(memory, 0, max, 0);
   const view = new DataView(sink.bytes.buffer);
   const list: number[] = [];
   for (let i = 0; i < n; i++) list.push(view.getUint32(12 * i + 4, true));

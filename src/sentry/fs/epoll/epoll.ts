@@ -31,8 +31,8 @@ import { EpollItem, ITEM_BYTES } from './item.ts';
 import { NestingMark, tooManyPaths, wouldLoop } from './nesting.ts';
 
 const READY = EPOLLIN | EPOLLRDNORM;
-/** Events that one call reports: the others come with the next, and nobody waits for long meanwhile. */
-const MOST_EVENTS = 1024;
+/** Items that one slice of a call looks at, some tenths of a millisecond. */
+const SLICE_ITEMS = 1024;
 /** What may stand beside EPOLLEXCLUSIVE. */
 const EXCLUSIVE_OK =
   (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE) >>> 0;
@@ -43,7 +43,10 @@ export class EpollFile extends File {
   private readonly waiters: WaitQueue = new WaitQueue();
   private readyHead: EpollItem | null = null;
   private readyTail: EpollItem | null = null;
-  private readyCount = 0;
+  /** Number of the call that collects: an item that it has looked at carries it. */
+  private pass = 0;
+  /** The last slice ended before its call: there are items to look at. */
+  unfinished = false;
   /** Items whose file is an epoll instance. */
   readonly nested: Set<EpollItem> = new Set();
   readonly nesting: NestingMark = new NestingMark();
@@ -167,7 +170,6 @@ export class EpollFile extends File {
     if (this.readyTail === null) this.readyHead = item;
     else this.readyTail.readyNext = item;
     this.readyTail = item;
-    this.readyCount++;
   }
 
   private unlinkReady(item: EpollItem): void {
@@ -179,7 +181,6 @@ export class EpollFile extends File {
     else item.readyNext.readyPrev = item.readyPrev;
     item.readyPrev = null;
     item.readyNext = null;
-    this.readyCount--;
   }
 
   /** Readable while an item on the ready list really has an event; items that have none leave the list. */
@@ -191,15 +192,27 @@ export class EpollFile extends File {
     return 0;
   }
 
+  /** A call of epoll_wait(2) begins, with slices to come: each item is looked at once. */
+  startCollecting(): void {
+    this.pass++;
+  }
+
   /**
-   * epoll_wait(2) without the wait: writes up to `max` events at `addr`; how many, or -EFAULT when the first could not
-   * be written. No more than MOST_EVENTS. Each item that is on the list at the start is looked at once.
+   * A slice of epoll_wait(2) without the wait: writes events at `addr`, up to `max` with the `before` of earlier slices;
+   * how many there are now, or -EFAULT when the first could not be written. Sets `unfinished`.
    */
-  collect(mem: UserMemory, addr: number, max: number): number {
-    const most = Math.min(max, MOST_EVENTS);
-    let done = 0;
-    for (let left = this.readyCount; left > 0 && done < most; left--) {
-      const item = this.readyHead!;
+  collect(mem: UserMemory, addr: number, max: number, before: number): number {
+    const { pass } = this;
+    let done = before;
+    this.unfinished = false;
+    for (let looks = 0; done < max; looks++) {
+      const item = this.readyHead;
+      if (item === null || item.pass === pass) break;
+      if (looks === SLICE_ITEMS) {
+        this.unfinished = true;
+        break;
+      }
+      item.pass = pass;
       this.unlinkReady(item);
       const events = item.file.poll() & item.mask;
       if (events === 0) continue;

@@ -43,6 +43,8 @@ export class EpollItem implements Wakeable, ReleaseHook {
   readonly waiter: Waiter;
   private readonly payer: Account = kernelMemory.take(ITEM_BYTES);
   onReadyList = false;
+  /** The last call of epoll_wait(2) that looked at it: EpollFile.pass. */
+  pass = 0;
   readyNext: EpollItem | null = null;
   readyPrev: EpollItem | null = null;
   nextOfFile: EpollItem | null = null;

@@ -184,6 +184,15 @@ export const NET_SYSCTLS: readonly NetSysctl[] = [
     255,
   ),
   number(
+    'ipv6/ip_nonlocal_bind',
+    (ns) => (ns.net.ip6NonlocalBind ? 1 : 0),
+    (ns, v) => {
+      ns.net.ip6NonlocalBind = v !== 0;
+    },
+    0,
+    255,
+  ),
+  number(
     'ipv4/icmp_echo_ignore_all',
     (ns) => (ns.net.icmpEchoIgnoreAll ? 1 : 0),
     (ns, v) => {

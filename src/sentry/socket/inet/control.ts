@@ -246,9 +246,13 @@ function writeIpv6(s: ControlOf, msg: Message, info: DatagramInfo, v4: boolean):
   if (on(s, IPPROTO_IPV6, IPV6_2292HOPLIMIT)) putInt(msg, IPPROTO_IPV6, IPV6_2292HOPLIMIT, info.ttl);
 }
 
-/** The message of MSG_ERRQUEUE: struct sock_extended_err and the offender (ip_recv_error(), ipv6_recv_error()). */
-export function writeError(s: ControlOf, msg: Message, info: DatagramInfo): void {
+/**
+ * The messages of MSG_ERRQUEUE: what was asked for of the packet that told of the error, then struct sock_extended_err and the
+ * offender (ip_recv_error(), ipv6_recv_error()).
+ */
+export function writeError(ctx: VfsContext, s: ControlOf, msg: Message, info: DatagramInfo): void {
   const v4 = !s.v6;
+  if (info.ttl >= 0) writeControl(ctx, s, msg, info);
   view.setUint32(0, info.errno, true);
   data[4] = info.origin;
   data[5] = info.type;

@@ -153,8 +153,7 @@ function seenTypes(c: IcmpCounters): Field[] {
 export function snmp(ns: InetNamespace): string {
   const own = ns.stack.own;
   if (own === null) return '';
-  const { ip, icmp: c, udp } = own.stack.counters;
-  const none: Field[] = UDP_NAMES.map((name) => [name, 0]);
+  const { ip, icmp: c, udp, udpLite } = own.stack.counters;
   return (
     block('Ip', [
       ['Forwarding', ns.net.ipForward ? 1 : 2],
@@ -170,7 +169,7 @@ export function snmp(ns: InetNamespace): string {
       ...pick(own.tcpCounters, TCP_NAMES),
     ]) +
     block('Udp', pick(udp, UDP_NAMES)) +
-    block('UdpLite', none)
+    block('UdpLite', pick(udpLite, UDP_NAMES))
   );
 }
 
@@ -186,7 +185,7 @@ export function netstat(ns: InetNamespace): string {
 export function snmp6(ns: InetNamespace): string {
   const own = ns.stack.own;
   if (own === null) return '';
-  const { ip6, icmp6, udp6 } = own.stack.counters;
+  const { ip6, icmp6, udp6, udpLite6 } = own.stack.counters;
   const all: Field[] = [];
   const add = (prefix: string, fields: readonly Field[]): void => {
     for (const [name, value] of fields) all.push([prefix + name, value]);
@@ -202,7 +201,10 @@ export function snmp6(ns: InetNamespace): string {
   add('Udp6', pick(udp6, UDP_NAMES));
   add(
     'UdpLite6',
-    UDP_NAMES.filter((name) => name !== 'IgnoredMulti').map((name): Field => [name, 0]),
+    pick(
+      udpLite6,
+      UDP_NAMES.filter((name) => name !== 'IgnoredMulti'),
+    ),
   );
   return all.map(([name, value]) => `${name.padEnd(32)}\t${value}\n`).join('');
 }

@@ -8,6 +8,7 @@ import {
   IPPROTO_MAX,
   IPPROTO_TCP,
   IPPROTO_UDP,
+  IPPROTO_UDPLITE,
 } from '../../../abi/net/in.ts';
 import { AF_INET6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from '../../../abi/net/socket.ts';
 import { CAP_NET_RAW } from '../../../abi/process/capability.ts';
@@ -37,8 +38,10 @@ export function createInet(
     }
     case SOCK_DGRAM: {
       if (protocol === ping && !mayPing(ctx, ns)) return -EACCES;
-      if (protocol !== IPPROTO_IP && protocol !== IPPROTO_UDP && protocol !== ping) return -EPROTONOSUPPORT;
-      return datagram(ctx, ns, family, type, protocol === IPPROTO_IP ? IPPROTO_UDP : protocol, flags);
+      if (protocol === IPPROTO_IP) return datagram(ctx, ns, family, type, IPPROTO_UDP, flags);
+      if (protocol !== IPPROTO_UDP && protocol !== IPPROTO_UDPLITE && protocol !== ping)
+        return -EPROTONOSUPPORT;
+      return datagram(ctx, ns, family, type, protocol, flags);
     }
     case SOCK_RAW:
       if (protocol === IPPROTO_IP) return -EPROTONOSUPPORT;

@@ -15,7 +15,7 @@ import {
 import { POLLERR, POLLHUP, POLLRDHUP } from '../../../abi/events/poll.ts';
 import { SIOCINQ, SIOCOUTQ } from '../../../abi/ioctl.ts';
 import { SOF_TIMESTAMPING_TX_RECORD_MASK } from '../../../abi/net/errqueue.ts';
-import { IPPROTO_UDP } from '../../../abi/net/in.ts';
+import { IPPROTO_UDP, IPPROTO_UDPLITE } from '../../../abi/net/in.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -51,7 +51,7 @@ import type { InetNamespace } from './namespace.ts';
 import { getRawOption, isRawOption, setRawOption } from './raw_options.ts';
 import { getInetSocketOption, setInetSocketOption } from './so_options.ts';
 import { orLoopback, readIn, readIn6, readPeer, told, writeName } from './sockaddr.ts';
-import { getUdpOption, SkippingSink, setUdpOption } from './udp_options.ts';
+import { getUdpOption, isUdpLevel, SkippingSink, setUdpOption } from './udp_options.ts';
 
 /** Longest datagram that the length of UDP's header can tell. */
 const MOST_BYTES = 0xffff;
@@ -83,8 +83,13 @@ export class InetDatagram extends InetSocket {
     endpoint.setOption(SOL_SOCKET, SO_RCVBUF, this.options.rcvbuf);
   }
 
+  /** UDP or UDP-Lite. */
+  private get isUdp(): boolean {
+    return this.protocol === IPPROTO_UDP || this.protocol === IPPROTO_UDPLITE;
+  }
+
   protected override get hasPorts(): boolean {
-    return this.protocol === IPPROTO_UDP && this.type !== SOCK_RAW;
+    return this.isUdp && this.type !== SOCK_RAW;
   }
 
   get shownState(): number {
@@ -182,7 +187,8 @@ export class InetDatagram extends InetSocket {
   }
 
   override sendmsg(ctx: VfsContext, io: Io, msg: Message, flags: number): number {
-    if (this.protocol === IPPROTO_UDP && io.remaining > MOST_BYTES) return -EMSGSIZE;
+    // udp_sendmsg(); udpv6_sendmsg() puts such an error into the queue of errors.
+    if (this.isUdp && !this.v6 && io.remaining > MOST_BYTES) return -EMSGSIZE;
     if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if (this.error !== 0) return -super.takeError();
     info.clear();
@@ -248,7 +254,7 @@ export class InetDatagram extends InetSocket {
   }
 
   override recvmsg(ctx: VfsContext, io: Io, msg: Message, flags: number): number {
-    if ((flags & MSG_ERRQUEUE) !== 0) return this.receiveError(io, msg, flags);
+    if ((flags & MSG_ERRQUEUE) !== 0) return this.receiveError(ctx, io, msg, flags);
     if (this.error !== 0) return -super.takeError();
     const peek = (flags & MSG_PEEK) !== 0;
     const skip = peek && this.peekOff > 0 ? this.peekOff : 0;
@@ -270,7 +276,7 @@ export class InetDatagram extends InetSocket {
   }
 
   /** MSG_ERRQUEUE: what was sent, where to, and what became of it. */
-  private receiveError(io: Io, msg: Message, flags: number): number {
+  private receiveError(ctx: VfsContext, io: Io, msg: Message, flags: number): number {
     if (this.notices?.receive(msg, this.v6, this.stampType) === true) return 0;
     info.clear();
     const want = io.remaining;
@@ -280,7 +286,7 @@ export class InetDatagram extends InetSocket {
     msg.flags |= MSG_ERRQUEUE;
     if (want - io.remaining < info.length) msg.flags |= MSG_TRUNC;
     if (info.address !== null) writeName(msg.addr, this.family, info.address, info.port);
-    writeError(this, msg, info);
+    writeError(ctx, this, msg, info);
     return n;
   }
 
@@ -308,7 +314,7 @@ export class InetDatagram extends InetSocket {
 
   override getsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
     if (level === SOL_SOCKET) return getInetSocketOption(ctx, this, name, len);
-    if (level === IPPROTO_UDP && this.protocol === IPPROTO_UDP) return getUdpOption(this, name, len);
+    if (isUdpLevel(level) && this.isUdp) return getUdpOption(this, name, len);
     if (isRawOption(this, level, name)) return getRawOption(this, level, name, len);
     if (isIpLevel(this, level)) return getIpOption(this, level, name, len);
     // do_ip_getsockopt() has an errno of its own.
@@ -317,7 +323,7 @@ export class InetDatagram extends InetSocket {
 
   override setsockopt(ctx: VfsContext, level: number, name: number, len: number): number {
     if (level === SOL_SOCKET) return setInetSocketOption(ctx, this, name, len);
-    if (level === IPPROTO_UDP && this.protocol === IPPROTO_UDP) return setUdpOption(this, name, len);
+    if (isUdpLevel(level) && this.isUdp) return setUdpOption(this, name, len);
     if (isRawOption(this, level, name)) return setRawOption(this, level, name, len);
     if (!isIpLevel(this, level)) return -ENOPROTOOPT;
     const r = setMembership(this, this.endpoint, level, name, len);

@@ -11,6 +11,7 @@ import {
   EPERM,
 } from '../../../abi/errno.ts';
 import {
+  SIOCDEVPRIVATE,
   SIOCETHTOOL,
   SIOCGIFADDR,
   SIOCGIFBRDADDR,
@@ -58,6 +59,7 @@ import type { AddressView, Links, LinkView } from './links.ts';
 
 const request = new Uint8Array(SIZEOF_IFREQ);
 const view = new DataView(request.buffer);
+const LAST_PRIVATE = SIOCDEVPRIVATE + 15;
 
 function putName(name: string): void {
   request.fill(0, 0, IFNAMSIZ);
@@ -90,12 +92,13 @@ export function interfaceIoctl(
 ): number {
   if (cmd === SIOCGIFCONF) return listInterfaces(ctx, links, arg);
   if (cmd === SIOCGSTAMP || cmd === SIOCGSTAMPNS) return -ENOENT;
-  if (cmd === SIOCETHTOOL) {
+  if (cmd === SIOCETHTOOL || (cmd >= SIOCDEVPRIVATE && cmd <= LAST_PRIVATE)) {
+    // The latter are the driver's own, such as SIOCADDTUNNEL of gre0.
     if (ctx.mem.copyInExact(arg, request, 0, SIZEOF_IFREQ) !== 0) return -EFAULT;
     const end = request.subarray(0, IFNAMSIZ).indexOf(0);
     if (links.linkByName(bytesToString(request, 0, end < 0 ? IFNAMSIZ - 1 : end)) === null) return -ENODEV;
     // As of an interface whose driver has nothing to tell.
-    countUnsupported('SIOCETHTOOL');
+    countUnsupported(cmd === SIOCETHTOOL ? 'SIOCETHTOOL' : `ioctl 0x${cmd.toString(16)}`);
     return -EOPNOTSUPP;
   }
   if (cmd < SIOCGIFNAME || cmd > SIOCGIFMAP) return -ENOTTY;

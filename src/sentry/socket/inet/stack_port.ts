@@ -1,7 +1,7 @@
 // StackPort: what sockets ask of a namespace's stack (net/stack.ts, net/tcp/), in their words, and who pays for it.
 
 import { EADDRNOTAVAIL, EINVAL, ENODEV } from '../../../abi/errno.ts';
-import { IPPROTO_TCP, IPPROTO_UDP } from '../../../abi/net/in.ts';
+import { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from '../../../abi/net/in.ts';
 import { AF_INET6, SOCK_RAW } from '../../../abi/net/socket.ts';
 import { randomWord } from '../../../host/random.ts';
 import { ANY_V4, ANY_V6, type IpAddress } from '../../../net/address.ts';
@@ -183,7 +183,9 @@ export class StackPort implements SocketStack, NetTimerTarget {
     const v6 = family === AF_INET6;
     const memory = new ChargedMemory(payer);
     if (type === SOCK_RAW) return this.stack.raw.open(v6, protocol, memory);
-    return protocol === IPPROTO_UDP ? this.stack.udp.open(v6, memory) : this.stack.ping.open(v6, memory);
+    if (protocol === IPPROTO_UDP) return this.stack.udp.open(v6, memory);
+    if (protocol === IPPROTO_UDPLITE) return this.stack.udpLite.open(v6, memory);
+    return this.stack.ping.open(v6, memory);
   }
 
   flush(): void {

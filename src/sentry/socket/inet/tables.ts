@@ -1,7 +1,13 @@
 // The rows of /proc/net about sockets and interfaces: proc_net(5), in the formats of tcp4_seq_show() and its like.
 
 import { IFF_UP } from '../../../abi/net/if.ts';
-import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from '../../../abi/net/in.ts';
+import {
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  IPPROTO_UDPLITE,
+} from '../../../abi/net/in.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -105,6 +111,15 @@ const PROTOCOLS: readonly (readonly [string, number, number, string, number, num
   ],
   ['RAWv6', 1344, 0, 'y  y  y  n  y  y  y  n  y  y  y  y  y  y  y  y  n  n', AF_INET6, SOCK_RAW, 0],
   [
+    'UDPLITEv6',
+    1472,
+    0,
+    'y  y  y  n  y  y  y  n  y  y  y  y  n  n  y  y  y  n',
+    AF_INET6,
+    SOCK_DGRAM,
+    IPPROTO_UDPLITE,
+  ],
+  [
     'UDPv6',
     1472,
     0,
@@ -132,6 +147,15 @@ const PROTOCOLS: readonly (readonly [string, number, number, string, number, num
     IPPROTO_ICMP,
   ],
   ['RAW', 1152, 0, 'y  y  y  n  y  y  y  n  y  y  y  y  y  y  y  y  n  n', AF_INET, SOCK_RAW, 0],
+  [
+    'UDP-Lite',
+    1344,
+    0,
+    'y  y  y  n  y  y  y  n  y  y  y  y  n  n  y  y  y  n',
+    AF_INET,
+    SOCK_DGRAM,
+    IPPROTO_UDPLITE,
+  ],
   ['UDP', 1344, 0, 'y  y  y  n  y  y  y  n  y  y  y  y  n  n  y  y  y  n', AF_INET, SOCK_DGRAM, IPPROTO_UDP],
   [
     'TCP',
@@ -160,14 +184,14 @@ function sockstat(ns: InetNamespace): string {
   const udp = count(ns, AF_INET, SOCK_DGRAM, IPPROTO_UDP);
   return (
     `sockets: used ${ns.sockets.size}\nTCP: inuse ${tcp} orphan 0 tw ${tw} alloc ${tcp} mem 0\nUDP: inuse ${udp} mem 0\n` +
-    `UDPLITE: inuse 0\nRAW: inuse ${count(ns, AF_INET, SOCK_RAW, 0)}\nFRAG: inuse 0 memory 0\n`
+    `UDPLITE: inuse ${count(ns, AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE)}\nRAW: inuse ${count(ns, AF_INET, SOCK_RAW, 0)}\nFRAG: inuse 0 memory 0\n`
   );
 }
 
 function sockstat6(ns: InetNamespace): string {
   return (
     `TCP6: inuse ${count(ns, AF_INET6, SOCK_STREAM, IPPROTO_TCP)}\nUDP6: inuse ${count(ns, AF_INET6, SOCK_DGRAM, IPPROTO_UDP)}\n` +
-    `UDPLITE6: inuse 0\nRAW6: inuse ${count(ns, AF_INET6, SOCK_RAW, 0)}\nFRAG6: inuse 0 memory 0\n`
+    `UDPLITE6: inuse ${count(ns, AF_INET6, SOCK_DGRAM, IPPROTO_UDPLITE)}\nRAW6: inuse ${count(ns, AF_INET6, SOCK_RAW, 0)}\nFRAG6: inuse 0 memory 0\n`
   );
 }
 
@@ -211,6 +235,8 @@ export const INET_TABLES: ReadonlyMap<string, NetTable> = new Map<string, NetTab
   ['tcp', (ns) => rows(ns, AF_INET, SOCK_STREAM, IPPROTO_TCP)],
   ['tcp6', (ns) => rows(ns, AF_INET6, SOCK_STREAM, IPPROTO_TCP)],
   ['udp', (ns) => rows(ns, AF_INET, SOCK_DGRAM, IPPROTO_UDP)],
+  ['udplite', (ns) => rows(ns, AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE)],
+  ['udplite6', (ns) => rows(ns, AF_INET6, SOCK_DGRAM, IPPROTO_UDPLITE)],
   ['udp6', (ns) => rows(ns, AF_INET6, SOCK_DGRAM, IPPROTO_UDP)],
   ['icmp', (ns) => rows(ns, AF_INET, SOCK_DGRAM, IPPROTO_ICMP)],
   ['icmp6', (ns) => rows(ns, AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6)],

@@ -1,9 +1,19 @@
 // Options of udp(7), and a sink that leaves out what a peek has seen.
 
 import { EINVAL, ENOPROTOOPT } from '../../../abi/errno.ts';
-import { IPPROTO_UDP } from '../../../abi/net/in.ts';
-import { UDP_CORK, UDP_GRO, UDP_NO_CHECK6_RX, UDP_NO_CHECK6_TX, UDP_SEGMENT } from '../../../abi/net/tcp.ts';
+import { IPPROTO_UDP, IPPROTO_UDPLITE } from '../../../abi/net/in.ts';
+import { SOL_UDPLITE } from '../../../abi/net/socket.ts';
+import {
+  UDP_CORK,
+  UDP_GRO,
+  UDP_NO_CHECK6_RX,
+  UDP_NO_CHECK6_TX,
+  UDP_SEGMENT,
+  UDPLITE_RECV_CSCOV,
+  UDPLITE_SEND_CSCOV,
+} from '../../../abi/net/tcp.ts';
 import type { ByteSink } from '../../../net/endpoint.ts';
+import { UDP_SIZE } from '../../../net/wire/udp.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { scratchView } from '../../base/scratch.ts';
 import { putIntOption } from '../options.ts';
@@ -13,7 +23,12 @@ import { optionKey } from './ip_rows.ts';
 /** Most of one segment: USHRT_MAX. */
 const MOST_SEGMENT = 0xffff;
 
-/** setsockopt(2) with IPPROTO_UDP. */
+/** A level of options of UDP and UDP-Lite. */
+export function isUdpLevel(level: number): boolean {
+  return level === IPPROTO_UDP || level === SOL_UDPLITE;
+}
+
+/** setsockopt(2) with IPPROTO_UDP or SOL_UDPLITE, which mean the same to both protocols (udp_setsockopt()). */
 export function setUdpOption(s: IpOptionsOf, name: number, len: number): number {
   if (len < 4) return -EINVAL;
   const value = scratchView.getInt32(0, true);
@@ -27,6 +42,11 @@ export function setUdpOption(s: IpOptionsOf, name: number, len: number): number 
     case UDP_NO_CHECK6_RX:
       return tellOption(s, IPPROTO_UDP, name, value !== 0 ? 1 : 0, value === 0);
   }
+  if (s.protocol === IPPROTO_UDPLITE && (name === UDPLITE_SEND_CSCOV || name === UDPLITE_RECV_CSCOV)) {
+    // Whatever is covered, the header is (RFC 3828, section 3.1).
+    const coverage = value === 0 ? 0 : Math.min(Math.max(value, UDP_SIZE), MOST_SEGMENT);
+    return tellOption(s, SOL_UDPLITE, name, coverage, false);
+  }
   countUnsupported(`setsockopt IPPROTO_UDP ${name}`);
   return -ENOPROTOOPT;
 }
@@ -34,6 +54,9 @@ export function setUdpOption(s: IpOptionsOf, name: number, len: number): number 
 /** getsockopt(2) with IPPROTO_UDP. */
 export function getUdpOption(s: IpOptionsOf, name: number, len: number): number {
   switch (name) {
+    case UDPLITE_SEND_CSCOV:
+    case UDPLITE_RECV_CSCOV:
+      return putIntOption(s.set.get(optionKey(SOL_UDPLITE, name)) ?? 0, len);
     case UDP_SEGMENT:
     case UDP_CORK:
     case UDP_GRO:

@@ -21,6 +21,7 @@ import { getI64 } from '../../../abi/u64.ts';
 import { scratch, scratchView } from '../../base/scratch.ts';
 import { EpollFile } from '../../fs/epoll/epoll.ts';
 import { BLOCKED, TIMED_OUT } from '../../kernel/block.ts';
+import { anyHold, awaitHold, endHolds, hold, isHeld } from '../../kernel/task/holds.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import { AnonInode, anonInodeFs } from '../../vfs/anon.ts';
 import { fdget } from '../fdget.ts';
@@ -65,6 +66,41 @@ function epoll_ctl(t: Task, epfd: number, op: number, fd: number, eventAddr: num
   return ep.ctl(op, fd, file, events, dataLo, dataHi);
 }
 
+/** The call will run again. */
+function toWait(t: Task, epfd: number, ep: EpollFile, timeoutNs: number): void {
+  t.pin(epfd, ep);
+  if (timeoutNs > 0) t.deadline(t.time.monotonicNs() + timeoutNs);
+}
+
+/** Between slices: `call.done` counts the events that are written. Others do not collect meanwhile. */
+const IN_SLICES = 1;
+
+/** The events that there are, in slices. */
+function collect(t: Task, epfd: number, ep: EpollFile, addr: number, max: number, timeoutNs: number): number {
+  const { call } = t;
+  const goesOn = call.a === IN_SLICES;
+  if (!goesOn) {
+    if (anyHold() && isHeld(t, ep)) {
+      toWait(t, epfd, ep, timeoutNs);
+      return awaitHold(t, ep);
+    }
+    ep.startCollecting();
+  }
+  const n = ep.collect(t.mem, addr, max, goesOn ? call.done : 0);
+  if (ep.unfinished) {
+    toWait(t, epfd, ep, timeoutNs);
+    hold(t, ep);
+    call.a = IN_SLICES;
+    call.done = n;
+    if (t.giveWay() === BLOCKED) return BLOCKED;
+  }
+  if (call.a === IN_SLICES) {
+    call.a = 0;
+    endHolds(t);
+  }
+  return n;
+}
+
 /** What the epoll_wait variants share; a timeout below 0 waits for ever. */
 function wait(t: Task, epfd: number, addr: number, max: number, timeoutNs: number): number {
   if (max <= 0 || max > MAX_EVENTS) return -EINVAL;
@@ -72,10 +108,9 @@ function wait(t: Task, epfd: number, addr: number, max: number, timeoutNs: numbe
   const ep = fdget(t, epfd);
   if (ep === null) return -EBADF;
   if (!(ep instanceof EpollFile)) return -EINVAL;
-  const n = ep.collect(t.mem, addr, max);
+  const n = collect(t, epfd, ep, addr, max, timeoutNs);
   if (n !== 0 || timeoutNs === 0) return n;
-  t.pin(epfd, ep);
-  if (timeoutNs > 0) t.deadline(t.time.monotonicNs() + timeoutNs);
+  toWait(t, epfd, ep, timeoutNs);
   const r = t.block(ep.queue(), EPOLLIN);
   if (r === BLOCKED) return BLOCKED;
   return r === TIMED_OUT ? 0 : -EINTR;
