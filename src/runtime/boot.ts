@@ -143,6 +143,9 @@ export class Loader implements SignalTarget {
     // Before the first stub: see lockdown/reach.ts.
     const given = o.hidden.length === 0 ? NOTHING_HIDDEN : new HiddenFiles(o.hidden);
     const layer = o.overlay === null ? null : this.openLayer!(o.overlay, o.rootfs, given);
+    const hidden = layer === null ? given : new HiddenFiles(o.hidden, [layer.path]);
+    // Later this process may list no directory.
+    if (o.gofer) hidden.prepare();
     if (o.gofer) this.gofer = this.step('gofer', () => new Gofer((report) => this.goferEnded(report)));
     this.step('files given up', () => this.note(giveUpFiles(o, wantedFds(o), this.container?.reach)));
     this.platform = this.step(`platform ${o.platform}`, () =>
@@ -152,7 +155,7 @@ export class Loader implements SignalTarget {
     this.step('timers', () => new HostTimer(this.poller, this.kernel.time));
     this.ctx = new BootContext(credFor(0, 0), this.kernel.time);
     this.step('vdso', () => this.makeVdso());
-    if (this.container === null) this.mountTree(given, layer);
+    if (this.container === null) this.mountTree(hidden, layer);
     else {
       const tree = this.step('container', () => this.container!.mount(this.kernel, this.ctx, this.binds));
       this.ns = tree.ns;
@@ -172,10 +175,8 @@ export class Loader implements SignalTarget {
     this.container?.built(this.kernel, this.poller, this.init);
   }
 
-  private mountTree(given: HiddenFiles, layer: KeptLayer | null): void {
+  private mountTree(hidden: HiddenFiles, layer: KeptLayer | null): void {
     const o = this.options;
-    const hidden = layer === null ? given : new HiddenFiles(o.hidden, [layer.path]);
-    if (o.gofer) hidden.prepare();
     this.ns = this.step(`root ${o.rootfs}`, () =>
       mountRoot(
         this.kernel,
