@@ -1,5 +1,6 @@
 // Docker's daemon with the built command as a runtime of its configuration file, which `vedette install` writes. It has folders of the
 // test's own, no bridge and no rules of the machine's firewall, and ends with the test.
+// suite: 60 s
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

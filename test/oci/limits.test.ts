@@ -1,4 +1,5 @@
 // What a container may use: kept inside, shown inside, written to the host's control groups, changed while it runs, told by events.
+// suite: 60 s
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
