@@ -21,6 +21,7 @@ import { Kernel, type SyscallTracer } from '../sentry/kernel/kernel.ts';
 import { setLimits } from '../sentry/kernel/memory_guard.ts';
 import { createInit } from '../sentry/kernel/task/init.ts';
 import type { Task } from '../sentry/kernel/task/task.ts';
+import type { ThreadGroup } from '../sentry/kernel/task/threadgroup.ts';
 import { chooseClock } from '../sentry/kernel/time/clock_way.ts';
 import { VdsoPages } from '../sentry/kernel/time/vdso_pages.ts';
 import { ExecLoader } from '../sentry/loader/exec.ts';
@@ -71,6 +72,8 @@ export interface ContainerParts {
   readonly reach: readonly Reach[];
   /** The directory of the terminals that programs are given later. */
   readonly terminals: string;
+  /** personality(2) of the first program. */
+  readonly personality: number;
   /** Nothing inside goes on. */
   readonly paused: boolean;
   mount(
@@ -79,6 +82,8 @@ export interface ContainerParts {
     binds: BindFs[],
   ): { readonly ns: MountNamespace; readonly devpts: Devpts };
   cred(): Cred;
+  /** A process inside was killed because memory was short. */
+  outOfMemory(victim: ThreadGroup): void;
   /** All is there; the first program waits until it is made ready. */
   built(kernel: Kernel, poller: HostPoller, init: Task): void;
   /** The loop is about to begin; `lack` is what was not locked down, as a line for people. */
@@ -232,7 +237,11 @@ export class Loader implements SignalTarget {
     k.totalMemBytes = Math.min(o.totalMemBytes, this.memfile.limitPages * PAGE_SIZE);
     setLimits(k.totalMemBytes);
     k.tracer = this.tracer;
-    k.onOutOfMemory = (text) => complain(`vedette: ${text}\n`);
+    k.onOutOfMemory = (text, victim) => {
+      // A container's standard error is its programs' alone.
+      if (this.container === null) complain(`vedette: ${text}\n`);
+      else this.container.outOfMemory(victim);
+    };
     k.onHostEvents = () => {
       this.poller.dispatch(0);
       // Threads that run come to a stop of their own and wait until they are handled.
@@ -252,7 +261,8 @@ export class Loader implements SignalTarget {
     const fs = new FsContext(ctx.fs.root, cwd, o.inherited.umask);
     const limits = o.inherited.limits.clone();
     const env = envOf(this.network?.env ?? o.env, o.followsUser, identity);
-    const program = loadCommand({ kernel: this.kernel, ctx, argv: o.argv, env, limits });
+    const personality = this.container?.personality ?? 0;
+    const program = loadCommand({ kernel: this.kernel, ctx, argv: o.argv, env, limits, personality });
     const fds = new FdTable();
     this.stdio = new Stdio(this.poller, this.memfile, o);
     const terminals = new Terminals(this.poller, this.devpts, cred.uid, this.stdio.wanted, (closed) =>
@@ -273,6 +283,7 @@ export class Loader implements SignalTarget {
       limits,
       held: this.container !== null,
     });
+    init.personality = personality;
     handOn(init, o.inherited);
     const r = terminals.attach(init, accessOf);
     if (r < 0) throw new Error(`terminal: ${errnoName(-r)}`);

@@ -47,6 +47,7 @@ export interface CommandArgs {
   readonly argv: readonly string[];
   readonly env: readonly string[];
   readonly limits: Limits;
+  readonly personality: number;
 }
 
 /** Loads the program, or throws StartError with the status and message that a shell would give. */
@@ -96,7 +97,7 @@ function load(args: CommandArgs, path: string, argv: string[]): LoadedProgram | 
     cred: args.ctx.cred,
     sharesFs: false,
     limits: args.limits,
-    personality: 0,
+    personality: args.personality,
   });
   if (failed(program) || program.unfinished === null) return program;
   let r = 1;

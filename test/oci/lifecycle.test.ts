@@ -1,10 +1,12 @@
 // A container's life: each command, its exit status and the words that engines look for.
 // suite: 20 s
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { alive, Bundle, noBusybox, until } from './bundle.ts';
+import { needs } from '../harness/needs.ts';
+import { alive, Bundle, noBusybox, runtime, until } from './bundle.ts';
 
 const LOOP = ['sh', '-c', 'trap "exit 9" TERM; while :; do sleep 0.1; done'];
 
@@ -126,6 +128,82 @@ suite('oci life cycle', { skip: noBusybox() }, () => {
     assert.ok(until(() => b.status('p') === 'stopped'));
   });
 
+  test(
+    'process 1 gets no signal that it does not handle, but SIGKILL and SIGSTOP from outside, as with runc',
+    needs('runc', 'root'),
+    () => {
+      const lives = (program: string) => {
+        const b = bundle('sh', '-c', 'sleep 1000; sleep 1000');
+        const call = (...args: string[]) =>
+          spawnSync(program, ['--root', b.root, ...args], { cwd: b.dir, stdio: 'ignore', timeout: 60_000 });
+        const state = () =>
+          spawnSync(program, ['--root', b.root, 'state', 'i'], { encoding: 'utf8' }).stdout.match(
+            /"status": "(\w+)"/,
+          )?.[1];
+        b.change((c) => {
+          c.ociVersion = '1.0.2';
+        });
+        const seen = [call('run', '--detach', 'i').status, state()];
+        for (const signal of ['TERM', 'KILL', 'STOP', 'USR1', 'SEGV'])
+          seen.push(call('exec', 'i', 'kill', `-${signal}`, '1').status, state());
+        for (const signal of ['TERM', 'HUP', 'INT']) seen.push(call('kill', 'i', signal).status, state());
+        call('kill', 'i', 'KILL');
+        seen.push(String(until(() => state() === 'stopped')));
+        call('delete', '--force', 'i');
+        return seen;
+      };
+      const ours = lives(runtime);
+      assert.deepEqual(ours, lives('runc'));
+      assert.equal(ours.at(-1), 'true');
+      assert.deepEqual(ours.slice(0, 4), [0, 'running', 0, 'running']);
+    },
+  );
+
+  test('a signal that process 1 waits for reaches it, from inside and outside', () => {
+    const b = bundle('sh', '-c', 'trap "echo got >> /n" TERM; while :; do sleep 0.1; done');
+    b.launch('t');
+    const count = () => b.run(['exec', 't', 'cat', '/n']).stdout;
+    assert.ok(until(() => b.run(['exec', 't', 'kill', '-TERM', '1']).status === 0 && count() !== ''));
+    const before = count();
+    b.run(['kill', 't', 'TERM']);
+    assert.ok(until(() => count() !== before));
+  });
+
+  test('descriptors of exec, and pidfds', needs('python3'), () => {
+    const b = bundle('sleep', '1000');
+    const file = join(b.dir, 'some');
+    writeFileSync(file, 'handed on\n');
+    const socket = join(b.dir, 'pidfd.sock');
+    // The other end of --pidfd-socket: says which process the descriptor is of, by the name that came with it.
+    const listener = `
+import array, os, re, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
+for i in range(2):
+    c, _ = s.accept()
+    data, anc, _, _ = c.recvmsg(64, socket.CMSG_SPACE(4))
+    fd = array.array('i', anc[0][2])[0]
+    print(data.decode(), re.search(r'Pid:\\s*(\\d+)', open(f'/proc/self/fdinfo/{fd}').read())[1], flush=True)
+`;
+    const child = spawn('python3', ['-c', listener, socket], {
+      stdio: ['ignore', openSync(join(b.dir, 'heard'), 'w'), 'inherit'],
+    });
+    try {
+      assert.ok(until(() => existsSync(socket)));
+      const pidFile = join(b.dir, 'p.pid');
+      const made = b.run(['run', '--detach', '--pid-file', pidFile, '--pidfd-socket', socket, 'p']);
+      assert.equal(made.status, 0, made.stderr);
+      const line = `exec ${runtime} --root ${b.root} exec --pidfd-socket ${socket} --preserve-fds 1 p cat /proc/self/fd/3 3<${file}`;
+      const r = spawnSync('sh', ['-c', line], { encoding: 'utf8' });
+      assert.equal(r.stdout, 'handed on\n', r.stderr);
+      const heard = () => readFileSync(join(b.dir, 'heard'), 'utf8').trim().split('\n');
+      assert.ok(until(() => heard().length === 2));
+      assert.equal(heard()[0], `standard ${readFileSync(pidFile, 'utf8')}`);
+      assert.match(heard()[1]!, /^setns \d+$/);
+    } finally {
+      child.kill();
+    }
+  });
+
   test('list tells of all, ids are names of folders', () => {
     const b = bundle(...LOOP);
     b.launch('one');
@@ -150,11 +228,20 @@ suite('oci life cycle', { skip: noBusybox() }, () => {
     const hook = (name: string, status = 0) => [
       { path: '/bin/sh', args: ['sh', '-c', `echo ${name} $(cat) >> ${out}; exit ${status}`] },
     ];
-    const kinds = ['prestart', 'createRuntime', 'createContainer', 'poststart', 'poststop'];
+    const kinds = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'];
+    const inside = join(b.dir, 'rootfs/inside');
     b.change((c) => {
       c.hooks = Object.fromEntries(kinds.map((kind) => [kind, hook(kind)]));
+      // Inside there is another tree, and the container's user.
+      const args = ['sh', '-c', 'echo startContainer $V $(cat) > /inside'];
+      c.hooks.startContainer = [{ path: '/bin/sh', args, env: ['V=v', 'PATH=/bin'] }];
+      c.process.args = ['sh', '-c', 'test -s /inside'];
     });
     assert.equal(b.run(['run', 'h']).status, 0);
+    const started = readFileSync(inside, 'utf8');
+    assert.match(started, /^startContainer v \{/);
+    assert.equal(JSON.parse(started.slice(started.indexOf('{'))).status, 'created');
+    kinds.splice(3, 1);
     const lines = readFileSync(out, 'utf8').trim().split('\n');
     assert.deepEqual(
       lines.map((line) => line.split(' ')[0]),
@@ -178,6 +265,14 @@ suite('oci life cycle', { skip: noBusybox() }, () => {
     });
     assert.equal(b.run(['run', 'h']).status, 1);
     assert.match(b.lastError(), /error running createRuntime hook #0: .*exit status 3/);
+    for (const kind of ['startContainer', 'poststart']) {
+      b.change((c) => {
+        c.hooks = { [kind]: [{ path: '/bin/false' }], poststop: [...hook('bad', 3), ...hook('last')] };
+      });
+      assert.equal(b.run(['run', 'h']).status, 1, kind);
+      assert.match(b.lastError(), new RegExp(`error running ${kind} hook #0: /bin/false: exit status 1`));
+      assert.match(readFileSync(out, 'utf8'), /bad \{[^\n]*\nlast [^\n]*\n$/);
+    }
     assert.deepEqual(readdirSync(b.root), ['@locks']);
   });
 
@@ -201,7 +296,6 @@ suite('oci life cycle', { skip: noBusybox() }, () => {
         /mounts\[6\]: \/x: source/,
       ],
       [(c) => (c.linux.uidMappings = [{}]), /linux\.uidMappings: user namespaces are not supported/],
-      [(c) => (c.hooks = { startContainer: [{ path: '/x' }] }), /hooks\.startContainer: not supported/],
       [(c) => (c.hooks = { poststop: [{ path: 'x' }] }), /hooks\.poststop\[0\]\.path: "x" is relative/],
       [(c) => (c.root.path = 'nosuch'), /root\.path: .*nosuch: ENOENT/],
     ];
@@ -224,7 +318,7 @@ suite('oci life cycle', { skip: noBusybox() }, () => {
 
   test('what is not there yet fails and says so', () => {
     const b = bundle('true');
-    for (const name of ['events', 'update', 'checkpoint', 'restore']) {
+    for (const name of ['checkpoint', 'restore']) {
       assert.equal(b.run([name, 'x']).status, 1);
       assert.match(b.lastError(), new RegExp(`^${name}: not yet`));
     }

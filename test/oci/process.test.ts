@@ -141,6 +141,12 @@ suite('oci process', { skip: noBusybox() }, () => {
           c.linux.namespaces = [{ type: 'network', path: `/var/run/netns/${name}` }];
         });
         assert.match(out, /vetha/);
+        // A pod's first container leaves them to the next.
+        const holder = shell(read, (c) => {
+          c.linux.namespaces = [{ type: 'network', path: `/var/run/netns/${name}` }];
+          c.annotations = { 'io.kubernetes.cri.container-type': 'sandbox' };
+        });
+        assert.equal(holder, '1\n');
       } finally {
         ip(`netns del ${name}`);
       }
@@ -189,18 +195,95 @@ suite('oci process', { skip: noBusybox() }, () => {
     assert.match(b.lastError(), /linux\.seccomp\.syscalls\[0\]\.action: SCMP_ACT_NOTIFY is not supported/);
   });
 
+  test('limits, and who dies first when the host has no memory', () => {
+    const out = shell('ulimit -s; ulimit -Hs; cat /proc/self/oom_score_adj', (c) => {
+      c.process.rlimits = [{ type: 'RLIMIT_STACK', soft: 1 << 20, hard: 1 << 21 }];
+      c.process.oomScoreAdj = 300;
+    });
+    assert.equal(out, '1024\n2048\n300\n');
+  });
+
+  test('sysctls, personality', () => {
+    const out = shell(
+      'cd /proc/sys/net; cat core/somaxconn ipv4/ip_unprivileged_port_start; cat /proc/self/personality',
+      (c) => {
+        c.linux.sysctl = { 'net.core.somaxconn': '77', 'net.ipv4.ip_unprivileged_port_start': '0' };
+        c.linux.personality = { domain: 'LINUX32' };
+      },
+    );
+    assert.equal(out, '77\n0\n00000008\n');
+    const b = new Bundle();
+    bundles.push(b);
+    b.change((c) => {
+      c.linux.sysctl = { 'net.core.somaxconn': 'many' };
+    });
+    assert.equal(b.run(['create', '--bundle', b.dir, 't']).status, 1);
+    assert.match(b.lastError(), /linux\.sysctl\.net\.core\.somaxconn: "many": EINVAL/);
+  });
+
+  test('devices: nodes with their modes and owners, served by the kernel inside', () => {
+    const out = shell(
+      'ls -l /dev/my; cat /dev/my; echo x > /dev/my && echo written; cat /dev/fuse 2>&1; cat /dev/null',
+      (c) => {
+        c.linux.devices = [
+          { path: '/dev/my', type: 'c', major: 1, minor: 3, fileMode: 0o640, uid: 0, gid: 9 },
+          { path: '/dev/fuse', type: 'c', major: 10, minor: 229 },
+          { path: '/dev/null', type: 'c', major: 1, minor: 3 },
+        ];
+      },
+    );
+    assert.match(out, /^crw-r-----\s+1 root\s+9\s+1,\s+3 .*\nwritten\n.*No such device or address\n$/s);
+    assert.match(readFileSync(bundles.at(-1)!.log, 'utf8'), /\/dev\/fuse: this kernel has no such device/);
+  });
+
   test('what is asked for and not done is told by name', () => {
     const b = new Bundle();
     bundles.push(b);
     b.program('true');
     b.change((c) => {
-      c.linux.sysctl = { 'net.core.somaxconn': '1' };
+      c.linux.sysctl = { 'kernel.nosuch': '1', 'kernel.shmmni': '5' };
       c.process.apparmorProfile = 'some';
-      c.linux.devices = [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229 }];
+      c.linux.resources = { blockIO: { weight: 100 }, hugepageLimits: [] };
     });
     assert.equal(b.run(['run', 'w']).status, 0);
     const log = readFileSync(b.log, 'utf8');
-    for (const name of ['linux.sysctl.net.core.somaxconn', 'apparmorProfile', '/dev/fuse'])
+    for (const name of [
+      'linux.sysctl.kernel.nosuch',
+      'linux.sysctl.kernel.shmmni',
+      'apparmorProfile',
+      'resources.blockIO',
+    ])
       assert.ok(log.includes(name), `${name}: ${log}`);
+    assert.ok(!log.includes('hugepageLimits'), log);
+  });
+
+  test('what would leave the sandbox is refused', () => {
+    const b = new Bundle();
+    bundles.push(b);
+    const good = readFileSync(join(b.dir, 'config.json'), 'utf8');
+    const mount = { destination: '/m', type: 'bind', source: '/etc', options: ['rbind', 'rshared'] };
+    const cases: [(c: Config) => void, RegExp][] = [
+      [(c) => c.mounts.push(mount), /rshared: mounts made inside do not reach the host; fix: /],
+      [(c) => (c.linux.rootfsPropagation = 'shared'), /rootfsPropagation: mounts made inside/],
+      [(c) => c.mounts.push({ ...mount, options: ['idmap'] }), /idmap is not supported/],
+      [
+        (c) => c.mounts.push({ ...mount, options: ['bind'], uidMappings: [{}] }),
+        /idmapped mounts are not supported/,
+      ],
+      [(c) => (c.linux.timeOffsets = { boottime: { secs: 9 } }), /timeOffsets: time namespaces are not/],
+    ];
+    for (const [edit, message] of cases) {
+      writeFileSync(join(b.dir, 'config.json'), good);
+      b.change(edit);
+      assert.equal(b.run(['create', '--bundle', b.dir, 't']).status, 1, String(message));
+      assert.match(b.lastError(), message);
+    }
+    const { linux } = JSON.parse(b.run(['features']).stdout) as Config;
+    assert.equal(linux.mountExtensions.idmap.enabled, false);
+  });
+
+  test('message queues are seen where they are mounted', () => {
+    const out = shell('mount | grep -c " /dev/mqueue type mqueue"; ls /dev/mqueue | wc -l');
+    assert.equal(out, '1\n0\n');
   });
 });

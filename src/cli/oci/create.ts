@@ -7,12 +7,13 @@ import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { errnoName } from '../../abi/errno.ts';
 import { CLONE_NEWNET } from '../../abi/process/sched.ts';
-import { SYS_setns, SYS_unshare } from '../../abi/syscall.ts';
+import { SYS_pidfd_open, SYS_setns, SYS_unshare } from '../../abi/syscall.ts';
 import { type HostPty, openPty, setWindowSize } from '../../host/pty.ts';
 import { hostCall } from '../../host/syscall.ts';
 import { connectUnix, sendMessage } from '../../host/unix_socket.ts';
 import type { BootOrder } from '../../runtime/oci/boot.ts';
 import { cgroupPath, makeCgroups, removeCgroups } from '../../runtime/oci/cgroup.ts';
+import { writeLimits } from '../../runtime/oci/cgroup_limits.ts';
 import { RuntimeError } from '../../runtime/oci/failure.ts';
 import { runHooks } from '../../runtime/oci/hooks.ts';
 import { ContainerLock } from '../../runtime/oci/lock.ts';
@@ -48,16 +49,21 @@ function specOf(bundle: string): Spec {
   return readSpec(text, bundle);
 }
 
-/** The terminal of a container or program, its master sent to whoever listens at the --console-socket. */
-export function makeConsole(socket: string | null, size: Spec['process']['consoleSize']): HostPty {
-  if (socket === null)
+/** A terminal. Its master goes to whoever listens at the --console-socket; without one it is kept, for a program that is waited for. */
+export function makeConsole(
+  socket: string | null,
+  size: Spec['process']['consoleSize'],
+  waits: boolean,
+): HostPty {
+  if (socket === null && !waits)
     throw new RuntimeError('cannot allocate tty if runc will detach without setting console socket');
+  if (socket !== null && waits)
+    throw new RuntimeError('cannot use console socket if runc will not detach or allocate tty');
   const pty = openPty();
   if (typeof pty === 'number') throw new RuntimeError(`no terminal: ${errnoName(-pty)}`);
   if (size !== null) setWindowSize(pty.slave, size.height, size.width);
-  const fd = connectUnix(socket);
-  const r = fd < 0 ? fd : sendMessage(fd, Buffer.from('/dev/ptmx'), [pty.master]);
-  if (fd >= 0) closeSync(fd);
+  if (socket === null) return pty;
+  const r = sendFd(socket, '/dev/ptmx', pty.master);
   closeSync(pty.master);
   if (r < 0) throw new RuntimeError(`--console-socket ${socket}: ${errnoName(-r)}`);
   return pty;
@@ -67,8 +73,30 @@ export function makeConsole(socket: string | null, size: Spec['process']['consol
 export function writePidFile(file: string, pid: number): void {
   const path = resolve(file);
   const part = join(path, '..', `.${path.slice(path.lastIndexOf('/') + 1)}.${process.pid}`);
-  writeFileSync(part, String(pid), { mode: 0o644 });
-  renameSync(part, path);
+  try {
+    writeFileSync(part, String(pid), { mode: 0o644 });
+    renameSync(part, path);
+  } catch (error) {
+    throw new RuntimeError(`--pid-file ${file}: ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
+
+/** Sends a descriptor of the process, pidfd_open(2), to whoever listens at the --pidfd-socket; runc's name for it goes along. */
+export function sendPidfd(flags: Flags, pid: number, name: string): void {
+  const socket = flags.text('pidfd-socket');
+  if (socket === null) return;
+  const pidfd = hostCall(SYS_pidfd_open, pid, 0);
+  if (pidfd < 0) throw new RuntimeError(`--pidfd-socket: pidfd_open: ${errnoName(-pidfd)}`);
+  const r = sendFd(socket, name, pidfd);
+  closeSync(pidfd);
+  if (r < 0) throw new RuntimeError(`--pidfd-socket ${socket}: ${errnoName(-r)}`);
+}
+
+function sendFd(socket: string, name: string, fd: number): number {
+  const at = connectUnix(socket);
+  const r = at < 0 ? at : sendMessage(at, Buffer.from(name), [fd]);
+  if (at >= 0) closeSync(at);
+  return r;
 }
 
 /** The network namespace of this thread. */
@@ -147,25 +175,31 @@ export interface Created {
   readonly folder: StateFolder;
   readonly record: ContainerRecord;
   readonly child: ChildProcess;
+  /** The master of its terminal, when that is this process's to serve. */
+  readonly master: number | null;
 }
 
-/** Makes the container. */
-export async function createContainer(ctx: Context, id: string, flags: Flags): Promise<Created> {
+/** Makes the container. `waits`: this process stays until its end. */
+export async function createContainer(
+  ctx: Context,
+  id: string,
+  flags: Flags,
+  waits = false,
+): Promise<Created> {
   const bundle = resolve(flags.text('bundle') ?? '.');
   const folder = new StateFolder(ctx.root, id);
   const spec = specOf(bundle);
   for (const line of spec.warnings) ctx.log.warn(line);
-  if (spec.hooks.startContainer.length > 0)
-    throw new RuntimeError('hooks.startContainer: not supported; fix: a bundle without such hooks');
-  if (flags.text('pidfd-socket') !== null) ctx.log.warn('--pidfd-socket: no pidfd is sent');
   folder.make();
   const lock = new ContainerLock(ctx.root, id);
   let cgroups: string[] = [];
   let child: ChildProcess | null = null;
   try {
-    if (spec.cgroupsPath !== null)
-      cgroups = makeCgroups(cgroupPath(spec.cgroupsPath, ctx.systemdCgroup), (line) => ctx.log.warn(line));
-    const made = boot(spec, flags, bundle);
+    const asked = spec.cgroupsPath;
+    // What nobody has asked for may be missing without a word.
+    const warn = (line: string) => (asked === null ? undefined : ctx.log.warn(line));
+    cgroups = makeCgroups(asked === null ? `/${id}` : cgroupPath(asked, ctx.systemdCgroup), warn);
+    const made = boot(spec, flags, bundle, waits);
     child = made.child;
     let record: ContainerRecord = {
       ociVersion: spec.ociVersion,
@@ -180,6 +214,8 @@ export async function createContainer(ctx: Context, id: string, flags: Flags): P
       cgroups,
       complete: false,
       lack: null,
+      resources: spec.resources,
+      startContainer: spec.hooks.startContainer,
       poststart: spec.hooks.poststart,
       poststop: spec.hooks.poststop,
     };
@@ -187,7 +223,7 @@ export async function createContainer(ctx: Context, id: string, flags: Flags): P
     const order: BootOrder = {
       spec,
       stateDir: folder.dir,
-      cgroupProcs: cgroups.map((dir) => join(dir, 'cgroup.procs')),
+      cgroups,
       preserveFds: flags.number('preserve-fds'),
       debugLog: ctx.debugLog,
       gofer: ctx.gofer || spec.annotations['dev.vedette.gofer'] === 'true',
@@ -197,6 +233,9 @@ export async function createContainer(ctx: Context, id: string, flags: Flags): P
     if (typeof answer.error === 'string') throw new RuntimeError(`runc create failed: ${answer.error}`);
     const lack = typeof answer.lack === 'string' ? answer.lack : null;
     if (lack !== null) ctx.log.warn(lack);
+    for (const line of answer.warnings as string[]) ctx.log.warn(line);
+    // Not before: the kernel would be built within the programs' share of time.
+    writeLimits(cgroups, spec.resources, (line) => ctx.log.warn(line));
     record = { ...record, lack };
     const state = { ...stateOf(record, 'created'), status: 'creating' };
     for (const kind of ['prestart', 'createRuntime', 'createContainer'] as const) {
@@ -207,7 +246,8 @@ export async function createContainer(ctx: Context, id: string, flags: Flags): P
     folder.write(record);
     const pidFile = flags.text('pid-file');
     if (pidFile !== null) writePidFile(pidFile, record.pid);
-    return { folder, record, child };
+    sendPidfd(flags, record.pid, 'standard');
+    return { folder, record, child, master: made.master };
   } catch (error) {
     if (child?.pid !== undefined) child.kill('SIGKILL');
     if (child !== null) await ended(child);
@@ -227,14 +267,21 @@ export function ended(child: ChildProcess): Promise<void> {
 }
 
 /** Starts the boot process with the container's descriptors. */
-function boot(spec: Spec, flags: Flags, bundle: string): { child: ChildProcess; sync: Socket } {
+function boot(
+  spec: Spec,
+  flags: Flags,
+  bundle: string,
+  waits: boolean,
+): { child: ChildProcess; sync: Socket; master: number | null } {
   const { terminal, consoleSize } = spec.process;
-  const pty = terminal ? makeConsole(flags.text('console-socket'), consoleSize) : null;
+  const socket = flags.text('console-socket');
+  const pty = terminal ? makeConsole(socket, consoleSize, waits) : null;
   const stdio = pty === null ? [0, 1, 2] : [pty.slave, pty.slave, pty.slave];
   for (let i = 0; i < flags.number('preserve-fds'); i++) stdio.push(3 + i);
   const network = spec.namespaces.find((n) => n.type === 'network');
   try {
-    return inNetwork(network, () => spawnSelf('boot', stdio, bundle));
+    const made = inNetwork(network, () => spawnSelf('boot', stdio, bundle));
+    return { ...made, master: pty !== null && socket === null ? pty.master : null };
   } finally {
     if (pty !== null) closeSync(pty.slave);
   }

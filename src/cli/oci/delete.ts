@@ -2,7 +2,7 @@
 
 import { removeCgroups } from '../../runtime/oci/cgroup.ts';
 import { NOT_EXIST, RuntimeError } from '../../runtime/oci/failure.ts';
-import { runHooks } from '../../runtime/oci/hooks.ts';
+import { runAllHooks } from '../../runtime/oci/hooks.ts';
 import { ContainerLock } from '../../runtime/oci/lock.ts';
 import { type ContainerRecord, isAlive, StateFolder } from '../../runtime/oci/state.ts';
 import { type Context, stateOf } from './context.ts';
@@ -55,8 +55,8 @@ export function deleteContainer(ctx: Context, id: string, force: boolean): void 
     removeCgroups(record.cgroups);
     folder.remove();
     gone = true;
-    const failure = runHooks('poststop', record.poststop, stateOf(record, 'stopped'), '/');
-    if (failure !== null) ctx.log.warn(failure);
+    for (const failure of runAllHooks('poststop', record.poststop, stateOf(record, 'stopped'), '/'))
+      ctx.log.warn(failure);
   } finally {
     lock.release(gone);
   }

@@ -2,13 +2,16 @@
 // left behind (exec_wait.ts), and has its status in the end.
 
 import { closeSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
+import { MESSAGE_FDS } from '../../host/unix_socket.ts';
 import { NOT_RUNNING, RuntimeError } from '../../runtime/oci/failure.ts';
 import { type ContainerRecord, StateFolder } from '../../runtime/oci/state.ts';
 import type { Context } from './context.ts';
-import { command, makeConsole, spawnSelf, writePidFile } from './create.ts';
+import { command, ended, makeConsole, sendPidfd, spawnSelf, writePidFile } from './create.ts';
 import { beginExec, waitExec } from './exec_wait.ts';
 import { type Flags, readFlags } from './flags.ts';
+import { Relay } from './terminal.ts';
 
 const EXEC_FLAGS = {
   'console-socket': 'text',
@@ -29,6 +32,9 @@ const EXEC_FLAGS = {
   cgroup: 'text',
   'ignore-paused': 'bool',
 } as const;
+
+/** Descriptors of one message to the container, without the standard ones. */
+const PRESERVED_MOST: number = MESSAGE_FDS - 3;
 
 type Json = Record<string, unknown>;
 
@@ -72,47 +78,68 @@ function processOf(flags: Flags, record: ContainerRecord): Json {
   return p;
 }
 
-/** Says what a program could not be started for: 255 is runc's status of it. */
+const STATUS_FAILED = 255;
+
+/** Says what a program could not be started for. */
 function failure(text: unknown): never {
-  throw new RuntimeError(`exec failed: ${String(text)}`, 255);
+  throw new RuntimeError(`exec failed: ${String(text)}`);
 }
 
+/** The command; 255 is its status when it is not the program's. */
 export async function exec(ctx: Context, words: readonly string[]): Promise<number> {
+  try {
+    return await execProgram(ctx, words);
+  } catch (error) {
+    throw error instanceof RuntimeError ? new RuntimeError(error.message, STATUS_FAILED) : error;
+  }
+}
+
+async function execProgram(ctx: Context, words: readonly string[]): Promise<number> {
   const flags = readFlags(words, EXEC_FLAGS, 1);
   const id = flags.words[0];
   if (id === undefined) throw new RuntimeError('"exec" requires a container; fix: vedette exec ID CMD');
   const folder = new StateFolder(ctx.root, id);
   const record = folder.read();
   const status = folder.status(record);
-  if (status === 'stopped') throw new RuntimeError('cannot exec in a stopped container', 255);
-  if (status === 'paused') throw new RuntimeError('cannot exec in a paused container', 255);
+  if (status === 'stopped') throw new RuntimeError('cannot exec in a stopped container');
+  if (status === 'paused') throw new RuntimeError('cannot exec in a paused container');
   const p = processOf(flags, record);
-  if (flags.number('preserve-fds') > 0) ctx.log.warn('--preserve-fds: not handed on to a program of exec');
+  const group = flags.text('cgroup') ?? '';
+  if (group !== '' && group !== '/')
+    throw new RuntimeError(`--cgroup ${group}: a container has one control group; fix: leave it out`);
+  const more = flags.number('preserve-fds');
+  if (more > PRESERVED_MOST) throw new RuntimeError(`--preserve-fds ${more}: at most ${PRESERVED_MOST}`);
+  const fds = Array.from({ length: 3 + more }, (_, i) => i);
   const pidFile = flags.text('pid-file');
-  if (!flags.has('detach')) {
-    if (p.terminal === true)
-      throw new RuntimeError(
-        'exec: a terminal needs --detach and --console-socket; fix: both, or no --tty',
-        255,
-      );
-    const begun = beginExec(folder.dir, p);
+  const detach = flags.has('detach');
+  if (!detach && p.terminal !== true) {
+    const begun = beginExec(folder.dir, p, fds);
     if (typeof begun === 'string') failure(begun === '' ? NOT_RUNNING : begun);
     for (const line of begun.warnings) ctx.log.warn(line);
     if (pidFile !== null) writePidFile(pidFile, process.pid);
-    return waitExec(begun, false);
+    sendPidfd(flags, process.pid, 'setns');
+    return waitExec(begun, []);
   }
+  const socket = flags.text('console-socket');
   const size = p.consoleSize as { height: number; width: number } | undefined;
-  const pty = p.terminal === true ? makeConsole(flags.text('console-socket'), size ?? null) : null;
+  const pty = p.terminal === true ? makeConsole(socket, size ?? null, !detach) : null;
   const { child, sync } = spawnSelf(
     'exec-wait',
-    pty === null ? [0, 1, 2] : [pty.slave, pty.slave, pty.slave],
+    pty === null ? fds : [pty.slave, pty.slave, pty.slave, ...fds.slice(3)],
     '/',
   );
   if (pty !== null) closeSync(pty.slave);
-  const answer = await command(child, sync, { dir: folder.dir, process: p });
+  const answer = await command(child, sync, { dir: folder.dir, process: p, fds: fds.length });
   if (answer === null || typeof answer.error === 'string') failure(answer?.error || NOT_RUNNING);
   for (const line of answer.warnings as string[]) ctx.log.warn(line);
   if (pidFile !== null) writePidFile(pidFile, child.pid!);
-  child.unref();
-  return 0;
+  sendPidfd(flags, child.pid!, 'setns');
+  if (detach) {
+    child.unref();
+    return 0;
+  }
+  const relay = new Relay(pty!.master);
+  await ended(child);
+  await relay.end();
+  return child.exitCode ?? 128 + constants.signals[child.signalCode ?? 'SIGKILL'];
 }

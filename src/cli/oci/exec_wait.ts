@@ -32,11 +32,11 @@ export interface Begun {
   readonly warnings: readonly string[];
 }
 
-/** Starts the program with our standard descriptors; why not, '' when the container is gone. */
-export function beginExec(dir: string, p: Record<string, unknown>): Begun | string {
+/** Starts the program with our descriptors `fds` as its first ones; why not, '' when the container is gone. */
+export function beginExec(dir: string, p: Record<string, unknown>, fds: readonly number[]): Begun | string {
   const client = ControlClient.connect(dir);
   if (client === null) return '';
-  const answer = client.ask({ method: 'exec', process: p }, [0, 1, 2]);
+  const answer = client.ask({ method: 'exec', process: p }, fds);
   if (answer === null) return '';
   if (typeof answer.error === 'string') return answer.error;
   return { client, warnings: answer.warnings as string[] };
@@ -64,11 +64,11 @@ class Messages implements HostPollTarget {
   }
 }
 
-/** Waits for the end and ends this process as the program did. `lets`: standard descriptors are the program's alone from now on. */
-export function waitExec({ client }: Begun, lets: boolean): never {
-  if (lets) {
+/** Waits for the end and ends this process as the program did. `lets`: these descriptors are the program's alone from now on. */
+export function waitExec({ client }: Begun, lets: readonly number[]): never {
+  if (lets.length > 0) {
     const none = openSync('/dev/null', 'r+');
-    for (const fd of [0, 1, 2]) hostCall(SYS_dup2, none, fd);
+    for (const fd of lets) hostCall(SYS_dup2, none, fd);
     closeSync(none);
   }
   const poller = new HostPoller();
@@ -103,13 +103,15 @@ export function execWait(sync: number): never {
   const order = JSON.parse(Buffer.concat(parts).toString()) as {
     dir: string;
     process: Record<string, unknown>;
+    fds: number;
   };
+  const fds = Array.from({ length: order.fds }, (_, i) => i);
   // `exec` made this process the leader of a session: keys of the terminal cause signals for it.
   if (order.process.terminal === true) hostCall(SYS_ioctl, 0, TIOCSCTTY, 0);
-  const begun = beginExec(order.dir, order.process);
+  const begun = beginExec(order.dir, order.process, fds);
   const answer = typeof begun === 'string' ? { error: begun } : { ok: true, warnings: begun.warnings };
   writeSync(sync, `${JSON.stringify(answer)}\n`);
   closeSync(sync);
   if (typeof begun === 'string') process.exit(1);
-  return waitExec(begun, true);
+  return waitExec(begun, fds);
 }

@@ -4,12 +4,13 @@ import { MOUNT_OPTIONS } from '../../runtime/oci/read_mount.ts';
 import { CAPABILITY_NAMES } from '../../runtime/oci/read_process.ts';
 import { SECCOMP_ACTIONS, SECCOMP_OPERATORS } from '../../runtime/oci/read_seccomp.ts';
 import { OCI_VERSION } from '../../runtime/oci/read_spec.ts';
+import { HOOK_KINDS } from '../../runtime/oci/spec.ts';
 
 export function features(): number {
   const answer = {
     ociVersionMin: '1.0.0',
     ociVersionMax: OCI_VERSION,
-    hooks: ['prestart', 'createRuntime', 'createContainer', 'poststart', 'poststop'],
+    hooks: HOOK_KINDS,
     mountOptions: MOUNT_OPTIONS,
     linux: {
       namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'uts'],

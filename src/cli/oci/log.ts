@@ -6,9 +6,12 @@ export class RuntimeLog {
   private readonly file: string | null;
   private readonly json: boolean;
 
-  constructor(file: string | null, format: string | null) {
+  private readonly debugs: boolean;
+
+  constructor(file: string | null, format: string | null, debugs: boolean) {
     this.file = file === '' ? null : file;
     this.json = format === 'json';
+    this.debugs = debugs;
   }
 
   private write(level: string, msg: string): void {
@@ -24,7 +27,12 @@ export class RuntimeLog {
       }
     }
     if (level === 'error') errorLine(`vedette: ${msg}`);
-    else if (this.file === null) errorLine(`vedette: ${level}: ${msg}`);
+    else if (this.file === null) errorLine(level === 'debug' ? line : `vedette: ${level}: ${msg}`);
+  }
+
+  /** For --debug. */
+  debug(msg: string): void {
+    if (this.debugs) this.write('debug', msg);
   }
 
   warn(msg: string): void {

@@ -6,9 +6,11 @@ import { SpecError } from '../../runtime/oci/reader.ts';
 import type { Command, Context } from './context.ts';
 import { create } from './create.ts';
 import { remove } from './delete.ts';
+import { events } from './events.ts';
 import { exec } from './exec.ts';
 import { execWait } from './exec_wait.ts';
 import { features } from './features.ts';
+import { install } from './install.ts';
 import { kill } from './kill.ts';
 import { list } from './list.ts';
 import { RuntimeLog } from './log.ts';
@@ -18,6 +20,8 @@ import { run } from './run.ts';
 import { spec } from './spec.ts';
 import { start } from './start.ts';
 import { state } from './state.ts';
+import { update } from './update.ts';
+import { wait } from './wait.ts';
 import type { OciWords } from './words.ts';
 
 /** What is not there yet fails and says so. */
@@ -41,8 +45,10 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['resume', resume],
   ['spec', spec],
   ['features', features],
-  ['events', notYet('events')],
-  ['update', notYet('update')],
+  ['events', events],
+  ['update', update],
+  ['install', install],
+  ['wait', wait],
   ['checkpoint', notYet('checkpoint')],
   ['restore', notYet('restore')],
   ['exec-wait', (_ctx, words) => execWait(Number(words[0]))],
@@ -56,7 +62,12 @@ function defaultRoot(): string {
 
 /** Runs the command and ends this process. */
 export async function runOci({ globals, command, words }: OciWords): Promise<void> {
-  const log = new RuntimeLog(globals.get('log') ?? null, globals.get('log-format') ?? null);
+  const log = new RuntimeLog(
+    globals.get('log') ?? null,
+    globals.get('log-format') ?? null,
+    globals.has('debug'),
+  );
+  log.debug(`process ${process.pid}: ${command} ${words.join(' ')}`);
   const ctx: Context = {
     root: globals.get('root') || defaultRoot(),
     log,

@@ -11,14 +11,45 @@ export function ps(ctx: Context, words: readonly string[]): number {
   if (id === undefined) throw new RuntimeError('"ps" requires a container; fix: vedette ps ID');
   const folder = new StateFolder(ctx.root, id);
   const record = folder.read();
-  const answer = ask(folder, { method: 'processes' });
+  const none = folder.status(record) === 'stopped';
+  const answer = none ? { processes: [], outside: [] } : ask(folder, { method: 'processes' });
   if (flags.text('format') === 'json') {
-    process.stdout.write(`${JSON.stringify([record.pid, ...(answer.outside as number[])])}\n`);
+    const pids = none ? [] : [record.pid, ...(answer.outside as number[])];
+    process.stdout.write(`${JSON.stringify(pids)}\n`);
     return 0;
   }
-  const rows = answer.processes as { pid: number; ppid: number; uid: number; name: string }[];
-  const cell = (value: string | number) => String(value).padStart(8);
-  const lines = rows.map((p) => `${cell(p.uid)}${cell(p.pid)}${cell(p.ppid)}  ${p.name}\n`);
-  process.stdout.write(`${cell('UID')}${cell('PID')}${cell('PPID')}  CMD\n${lines.join('')}`);
+  const rows = answer.processes as Row[];
+  const line = (cells: readonly (string | number)[]) =>
+    `${cells.map((cell, i) => (i > 0 && i < 3 ? String(cell).padStart(WIDTHS[i]!) : String(cell).padEnd(WIDTHS[i] ?? 0))).join(' ')}\n`;
+  const lines = rows.map((p) =>
+    line([p.uid, p.pid, p.ppid, 0, clock(p.started), '?', span(p.seconds), p.name]),
+  );
+  process.stdout.write(line(['UID', 'PID', 'PPID', 'C', 'STIME', 'TTY', 'TIME', 'CMD']) + lines.join(''));
   return 0;
+}
+
+interface Row {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly uid: number;
+  readonly name: string;
+  /** Seconds since 1970; of processor time. */
+  readonly started: number;
+  readonly seconds: number;
+}
+
+/** Columns of ps -f: ps(1). */
+const WIDTHS = [8, 7, 7, 1, 5, 8, 8];
+
+function two(n: number): string {
+  return String(n).padStart(2, '0');
+}
+
+function clock(seconds: number): string {
+  const at = new Date(seconds * 1000);
+  return `${two(at.getHours())}:${two(at.getMinutes())}`;
+}
+
+function span(seconds: number): string {
+  return `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
 }

@@ -45,6 +45,8 @@ function defaultSpec(): object {
       mount('/sys', 'sysfs', 'sysfs', [...HIDDEN, 'ro']),
     ],
     linux: {
+      // As runc's: there are no devices of the host to be allowed.
+      resources: { devices: [{ allow: false, access: 'rwm' }] },
       namespaces: ['pid', 'network', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
       maskedPaths: ['/proc/acpi', '/proc/kcore', '/proc/keys', '/proc/timer_list', '/sys/firmware'],
       readonlyPaths: ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'],

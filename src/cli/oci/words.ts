@@ -29,6 +29,8 @@ export const OCI_COMMANDS: readonly string[] = [
   'features',
   'events',
   'update',
+  'install',
+  'wait',
   'checkpoint',
   'restore',
   'exec-wait',

@@ -6,7 +6,9 @@
 //     | <- {"ok"} or {"error"} ----------  |   locked down; the socket pair is closed
 //   start: {"method":"start"} on the control socket
 
-import { closeSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { O_DIRECTORY, O_PATH } from '../../abi/fs/fcntl.ts';
 import { TIOCSCTTY } from '../../abi/ioctl.ts';
 import { PR_SET_DUMPABLE } from '../../abi/process/prctl.ts';
 import { SYS_ioctl, SYS_prctl } from '../../abi/syscall.ts';
@@ -20,14 +22,18 @@ import type { BindFs } from '../../sentry/fs/bind/bindfs.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { SeccompChain } from '../../sentry/kernel/task/seccomp.ts';
 import type { Task } from '../../sentry/kernel/task/task.ts';
+import type { ThreadGroup } from '../../sentry/kernel/task/threadgroup.ts';
 import { type ContainerParts, Loader } from '../boot.ts';
 import { type Reach, reach, SOCKETS } from '../lockdown/reach.ts';
 import { CONTROL_PART } from '../lockdown/sentry_calls.ts';
 import { STATUS_KERNEL_BUG, STATUS_USAGE, StartError } from '../options.ts';
 import { bugReport } from '../report.ts';
+import { hostUsesV1 } from './cgroup.ts';
 import { sandboxOptions } from './container.ts';
 import { ControlServer } from './control_server.ts';
 import { startFailure } from './exec.ts';
+import { HostOom } from './host_oom.ts';
+import { ContainerLimits } from './limits.ts';
 import { ContainerTree } from './mounts.ts';
 import { credOf } from './process.ts';
 import { compileSeccomp, confine } from './seccomp.ts';
@@ -36,10 +42,10 @@ import type { Spec } from './spec.ts';
 /** What `create` tells a boot process. */
 export interface BootOrder {
   readonly spec: Spec;
-  /** Path of the control socket, which may lead through a descriptor of this process. */
+  /** The state folder, in which the control socket is made. */
   readonly stateDir: string;
-  /** cgroup.procs files to join. */
-  readonly cgroupProcs: readonly string[];
+  /** Folders of control groups to join. */
+  readonly cgroups: readonly string[];
   readonly preserveFds: number;
   readonly debugLog: string | null;
   /** Another process opens the host's files (runtime/gofer.ts). */
@@ -71,13 +77,26 @@ class Container implements ContainerParts {
   readonly terminals = TERMINALS;
   private readonly order: BootOrder;
   private readonly sync: number;
+  private readonly hostOom: HostOom | null;
+  private readonly cgroupsV1: boolean;
+  /** The first program was killed because memory was short. */
+  private ranOut = false;
+  private readonly warnings: string[] = [];
   private tree: ContainerTree | null = null;
   private control: ControlServer | null = null;
+  private limits: ContainerLimits | null = null;
 
   constructor(order: BootOrder, sync: number) {
     this.order = order;
     this.sync = sync;
     this.reach = [reach(order.stateDir, SOCKETS), reach(TERMINALS, FILL)];
+    // Before files are given up.
+    this.hostOom = HostOom.open(order.cgroups);
+    this.cgroupsV1 = hostUsesV1() && order.spec.mounts.some((m) => m.type === 'cgroup');
+  }
+
+  get personality(): number {
+    return this.order.spec.personality;
   }
 
   get paused(): boolean {
@@ -88,7 +107,11 @@ class Container implements ContainerParts {
     const { spec } = this.order;
     if (spec.hostname !== null) kernel.uts.nodename = fromText(spec.hostname);
     if (spec.domainname !== null) kernel.uts.domainname = fromText(spec.domainname);
-    this.tree = new ContainerTree(kernel, ctx, spec, binds);
+    kernel.cgroupsV1 = this.cgroupsV1;
+    this.limits = new ContainerLimits(kernel, spec.resources);
+    this.tree = new ContainerTree(kernel, ctx, spec, binds, this.limits, (line) => {
+      this.warnings.push(line);
+    });
     return this.tree;
   }
 
@@ -102,10 +125,21 @@ class Container implements ContainerParts {
     const { devpts } = this.tree!;
     const seccomp = this.filter();
     if (seccomp !== null) confine(init, seccomp);
-    this.control = new ControlServer(
-      { kernel, poller, init, devpts, seccomp },
-      `${this.order.stateDir}/control.sock`,
-    );
+    // By way of the folder's descriptor: names of sockets are short, and engines' ids alone have 64 letters.
+    const at = openSync(this.order.stateDir, O_PATH | O_DIRECTORY);
+    const path = `/proc/self/fd/${at}/control.sock`;
+    this.control = new ControlServer({ kernel, poller, init, devpts, seccomp }, this.limits!, path);
+    closeSync(at);
+  }
+
+  outOfMemory(victim: ThreadGroup): void {
+    this.ranOut ||= victim === victim.kernel.initGroup;
+    this.control?.tellOutOfMemory();
+  }
+
+  /** All of the sandbox has ended. */
+  over(): void {
+    if (this.ranOut) this.hostOom?.strike();
   }
 
   private filter(): SeccompChain | null {
@@ -118,7 +152,7 @@ class Container implements ContainerParts {
 
   ready(lack: string | null): void {
     // Nobody knows of a container whose `create` is gone.
-    if (!tell(this.sync, { ok: true, lack })) process.exit(STATUS_KERNEL_BUG);
+    if (!tell(this.sync, { ok: true, lack, warnings: this.warnings })) process.exit(STATUS_KERNEL_BUG);
   }
 }
 
@@ -141,14 +175,17 @@ export function bootContainer(sync: number): number | null {
   try {
     // Its memory is nobody's to read, other than the guests' host's: see proc(5), ptrace(2).
     hostCall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
-    for (const file of order.cgroupProcs) writeFileSync(file, String(process.pid));
+    for (const dir of order.cgroups) writeFileSync(join(dir, 'cgroup.procs'), String(process.pid));
     const { terminal, oomScoreAdj } = spec.process;
     if (oomScoreAdj !== null) raiseOomScore(oomScoreAdj);
     // `create` made this process the leader of a session, and the terminal its standard input.
     if (terminal) hostCall(SYS_ioctl, 0, TIOCSCTTY, 0);
     const options = sandboxOptions(spec, order);
-    const loader = new Loader(options, null, null, null, new Container(order, sync));
-    return loader.run();
+    const container = new Container(order, sync);
+    const loader = new Loader(options, null, null, null, container);
+    const status = loader.run();
+    container.over();
+    return status;
   } catch (error) {
     const text =
       error instanceof StartError

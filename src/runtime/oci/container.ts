@@ -1,19 +1,25 @@
 // From config.json to the options of a sandbox.
 
-import { totalmem } from 'node:os';
 import { MS_RDONLY } from '../../abi/fs/mount.ts';
 import { hostCpus } from '../../host/cpus.ts';
 import { readInherited } from '../inherited.ts';
 import { type NetworkOptions, NO_NETWORK } from '../network/options.ts';
 import type { MountOption, SandboxOptions } from '../options.ts';
+import { memoryOf } from './limits.ts';
 import { limitsOf } from './process.ts';
+import { processorsOf } from './read_resources.ts';
 import type { Spec } from './spec.ts';
+
+/** How containerd's and CRI-O's plugins mark the container that holds a pod together. */
+const POD_HOLDERS = ['io.kubernetes.cri.container-type', 'io.kubernetes.cri-o.ContainerType'];
 
 /** The boot process is in the network namespace already that was asked for by path; a new one has its loopback alone. */
 export function networkOf(spec: Spec): NetworkOptions {
   const ns = spec.namespaces.find((n) => n.type === 'network');
   if (ns === undefined) return { ...NO_NETWORK, mode: 'host' };
-  return { ...NO_NETWORK, mode: ns.path === null ? 'none' : 'sandbox' };
+  // It has no use for the pod's interfaces, which only one container can take over.
+  const holds = POD_HOLDERS.some((name) => spec.annotations[name] === 'sandbox');
+  return { ...NO_NETWORK, mode: ns.path === null || holds ? 'none' : 'sandbox' };
 }
 
 /** Directories and files of the host that the container has: mount points are made in its root, whatever that is later. */
@@ -39,6 +45,8 @@ export function sandboxOptions(
   const { process: p } = spec;
   const inherited = readInherited();
   const cpus = hostCpus();
+  const given = processorsOf(spec.resources);
+  const { pids } = spec.resources;
   return {
     argv: p.args,
     env: p.env,
@@ -75,9 +83,9 @@ export function sandboxOptions(
     diff: null,
     cpuProfile: null,
     debugLog,
-    numCpu: spec.cpus > 0 ? Math.min(spec.cpus, cpus) : cpus,
-    maxTasks: spec.pidsLimit,
-    totalMemBytes: spec.memoryLimit > 0 ? Math.min(spec.memoryLimit, totalmem()) : totalmem(),
+    numCpu: given > 0 ? Math.min(given, cpus) : cpus,
+    maxTasks: pids !== null && pids > 0 ? pids : 0,
+    totalMemBytes: memoryOf(spec.resources),
     dumpSignal: 0,
   };
 }

@@ -13,11 +13,12 @@ import { log } from '../../sentry/base/log.ts';
 import { Waiter, type Wakeable } from '../../sentry/base/wait.ts';
 import type { HostTty } from '../../sentry/fs/tty/host_tty.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
-import { userInfo } from '../../sentry/kernel/signal/siginfo.ts';
 import type { Task } from '../../sentry/kernel/task/task.ts';
 import type { ThreadGroup } from '../../sentry/kernel/task/threadgroup.ts';
 import { type ExecPlace, execIn, type Started } from './exec.ts';
+import type { ContainerLimits } from './limits.ts';
 import { readProcess } from './read_process.ts';
+import { readResources } from './read_resources.ts';
 import { type Reader, readJson, SpecError } from './reader.ts';
 
 /** Bytes of one line: the largest are processes with all their environment. */
@@ -41,11 +42,15 @@ class Connection implements HostPollTarget, Wakeable {
   private open = true;
   /** Descriptors that came with the line that is being read. */
   fds: number[] = [];
-  /** The process that it started. */
+  /** The process whose end it is told of: one that it started, or the first. */
   group: ThreadGroup | null = null;
   /** And its terminal. */
   tty: HostTty | null = null;
   private readonly waiter: Waiter = new Waiter(this, ~0);
+  /** It is told of what happens. */
+  hears = false;
+  /** It has started `group`, which ends with it. */
+  starter = false;
 
   constructor(server: ControlServer, fd: number, pid: number) {
     this.server = server;
@@ -61,9 +66,9 @@ class Connection implements HostPollTarget, Wakeable {
     }
     if (bytes.length === 0) {
       // Nobody is left to tell how the program ends: it does not outlive its command.
-      const { group } = this;
+      const { group, starter } = this;
       this.close();
-      if (group !== null && !group.dead) this.server.send(group, SIGKILL);
+      if (starter && group !== null && !group.dead) this.server.send(group, SIGKILL);
       return;
     }
     if (this.fds.length > FDS_MAX) {
@@ -96,7 +101,7 @@ class Connection implements HostPollTarget, Wakeable {
   }
 
   /** Who does not read its answers gets no more. */
-  private answer(answer: Answer): void {
+  answer(answer: Answer): void {
     const bytes = Buffer.from(`${JSON.stringify(answer)}\n`);
     if (sendMessage(this.fd, bytes, [], MSG_DONTWAIT) !== bytes.length) this.close();
   }
@@ -123,8 +128,13 @@ class Connection implements HostPollTarget, Wakeable {
 
   /** It is told when the program ends. */
   started({ task: { group }, tty }: Started): void {
-    this.group = group;
+    this.starter = true;
     this.tty = tty;
+    this.waitFor(group);
+  }
+
+  waitFor(group: ThreadGroup): void {
+    this.group = group;
     group.exitWait.add(this.waiter);
   }
 
@@ -143,6 +153,7 @@ export class ControlServer implements HostPollTarget {
   private readonly poller: HostPoller;
   private readonly init: Task;
   readonly place: ExecPlace;
+  readonly limits: ContainerLimits;
   private readonly fd: number;
   private readonly connections = new Set<Connection>();
   private readonly uid: number = process.getuid!();
@@ -150,9 +161,10 @@ export class ControlServer implements HostPollTarget {
   paused = false;
 
   /** Listens at `path`. Throws when that cannot be. */
-  constructor(place: ExecPlace, path: string) {
+  constructor(place: ExecPlace, limits: ContainerLimits, path: string) {
     const { kernel, poller, init } = place;
     this.place = place;
+    this.limits = limits;
     this.kernel = kernel;
     this.poller = poller;
     this.init = init;
@@ -205,13 +217,15 @@ export class ControlServer implements HostPollTarget {
   start(): Answer {
     if (this.started) return { error: 'cannot start an already running container' };
     this.started = true;
+    // As process 1 of a PID namespace; until now a signal ends it as it ends runc's.
+    this.init.group.unkillable = true;
     this.kernel.makeReady(this.init);
     return { ok: true };
   }
 
   /** Sends a signal from outside. */
   send(group: ThreadGroup, sig: number): void {
-    this.kernel.signals.sendToGroup(group, userInfo(sig, 0, 0));
+    this.kernel.signals.sendFromOutside(group, sig);
     // A program that was not started yet dies of it all the same.
     if (!this.started && this.init.signals.killed) this.kernel.makeReady(this.init);
   }
@@ -219,7 +233,7 @@ export class ControlServer implements HostPollTarget {
   signal(c: Connection, r: Reader): Answer {
     const sig = r.at('signal').integer(0, SIGNAL_MAX);
     if (r.at('own').boolean()) {
-      if (c.group === null || c.group.dead) return { error: 'no such process' };
+      if (!c.starter || c.group === null || c.group.dead) return { error: 'no such process' };
       // What keys cause is for whoever is in the foreground; a hang-up for the session's leader too (credentials(7)).
       if (c.tty !== null && r.at('key').boolean()) c.tty.ttySignal(sig);
       if (c.tty === null || !r.at('key').boolean() || sig === SIGHUP) this.send(c.group, sig);
@@ -254,14 +268,39 @@ export class ControlServer implements HostPollTarget {
 
   /** Programs inside, and the processes outside that stand for them. */
   processes(): Answer {
+    const { time } = this.kernel;
     const list = this.groups().map((g) => ({
       pid: g.tgid,
       ppid: g.parent?.tgid ?? 0,
       uid: g.anyThread()?.cred.euid ?? 0,
       name: g.anyThread()?.name ?? '',
+      started: Math.floor(time.realtimeSec() - (time.monotonicNs() - g.startNs) / 1e9),
+      seconds: Math.floor(g.cpuNs() / 1e9),
     }));
-    const outside = [...this.connections].filter((c) => c.group !== null).map((c) => c.pid);
+    const outside = [...this.connections].filter((c) => c.starter && c.group !== null).map((c) => c.pid);
     return { ok: true, processes: list, outside };
+  }
+
+  update(r: Reader): Answer {
+    const warnings: string[] = [];
+    this.limits.update(readResources(r.at('resources'), (line) => void warnings.push(line)));
+    return { ok: true, warnings };
+  }
+
+  tellOutOfMemory(): void {
+    for (const c of [...this.connections]) if (c.hears) c.answer({ event: 'oom' });
+  }
+
+  /** Tells of the end of the container. */
+  wait(c: Connection): Answer {
+    if (c.group !== null) return { error: 'this connection has a program already' };
+    c.waitFor(this.init.group);
+    return { ok: true };
+  }
+
+  hear(c: Connection): Answer {
+    c.hears = true;
+    return { ok: true };
   }
 
   pause(): Answer {
@@ -289,4 +328,8 @@ const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['processes', (s) => s.processes()],
   ['pause', (s) => s.pause()],
   ['resume', (s) => s.resume()],
+  ['stats', (s) => ({ ok: true, stats: s.limits.stats() })],
+  ['events', (s, c) => s.hear(c)],
+  ['wait', (s, c) => s.wait(c)],
+  ['update', (s, _c, r) => s.update(r)],
 ]);

@@ -147,7 +147,14 @@ export function execIn(
     }
     ctx.fs.setCwd(cwd);
     const limits = limitsOf(defaultLimits(), p);
-    const program = loadCommand({ kernel, ctx, argv: p.args, env: p.env, limits });
+    const program = loadCommand({
+      kernel,
+      ctx,
+      argv: p.args,
+      env: p.env,
+      limits,
+      personality: init.personality,
+    });
     const task = createOutsider(kernel, {
       ...program,
       fs: new FsContext(init.fs.root, cwd, p.umask),
@@ -155,6 +162,7 @@ export function execIn(
       cred: program.cred,
       limits,
     });
+    task.personality = init.personality;
     if (p.oomScoreAdj !== null) task.group.oomScoreAdj = p.oomScoreAdj;
     if (seccomp !== null) confine(task, seccomp);
     tty?.adopt(task);

@@ -2,18 +2,24 @@
 
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { errnoName } from '../../abi/errno.ts';
+import { ENOENT, EPERM, errnoName } from '../../abi/errno.ts';
+import { AT_FDCWD } from '../../abi/fs/fcntl.ts';
 import { MS_RDONLY, MS_RELATIME } from '../../abi/fs/mount.ts';
-import { S_IFDIR, S_IFMT } from '../../abi/fs/stat.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT } from '../../abi/fs/stat.ts';
 import { fromText } from '../../sentry/base/bytes.ts';
 import { failed } from '../../sentry/base/errno.ts';
 import type { BindFs } from '../../sentry/fs/bind/bindfs.ts';
+import type { CgroupNumbers } from '../../sentry/fs/cgroup/numbers.ts';
+import { CGROUP1_HIERARCHIES, cgroup1Fs } from '../../sentry/fs/cgroup/v1.ts';
+import { cgroup2Fs } from '../../sentry/fs/cgroup/v2.ts';
 import { populateDev, populateDevNet, registerMemoryDevices } from '../../sentry/fs/dev/dev.ts';
 import { registerFifos } from '../../sentry/fs/pipe/fifo.ts';
 import { ProcFs } from '../../sentry/fs/proc/proc.ts';
+import { setSysctl } from '../../sentry/fs/proc/sysctl.ts';
 import { SysFs } from '../../sentry/fs/sys/sys.ts';
 import { TmpfsFs } from '../../sentry/fs/tmpfs/tmpfs.ts';
 import { Devpts } from '../../sentry/fs/tty/devpts.ts';
+import { MqueueFs } from '../../sentry/kernel/ipc/mqueue_fs.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import type { Task } from '../../sentry/kernel/task/task.ts';
 import { TtyAdapter } from '../../sentry/kernel/tty_adapter.ts';
@@ -23,12 +29,13 @@ import { lookupChild } from '../../sentry/vfs/dentry.ts';
 import type { FileSystem } from '../../sentry/vfs/filesystem.ts';
 import { copyTree, type Mount, newMount } from '../../sentry/vfs/mount.ts';
 import { MountNamespace, namespaceRoot } from '../../sentry/vfs/mount_namespace.ts';
-import { lookup } from '../../sentry/vfs/namei.ts';
+import { lookup, lookupPath } from '../../sentry/vfs/namei.ts';
 import type { Path } from '../../sentry/vfs/path.ts';
 import type { BootContext } from '../boot_context.ts';
 import { InodeMaker, makeDirs, makeFile } from '../files.ts';
 import { STATUS_USAGE, StartError } from '../options.ts';
 import { makeBindFs } from '../root_fs.ts';
+import { makeDevices } from './devices.ts';
 import type { Spec, SpecMount } from './spec.ts';
 
 const DEV: SpecMount = {
@@ -54,10 +61,20 @@ export class ContainerTree {
   private readonly ctx: BootContext;
   private readonly binds: BindFs[];
 
-  constructor(kernel: Kernel, ctx: BootContext, spec: Spec, binds: BindFs[]) {
+  private readonly numbers: CgroupNumbers;
+
+  constructor(
+    kernel: Kernel,
+    ctx: BootContext,
+    spec: Spec,
+    binds: BindFs[],
+    numbers: CgroupNumbers,
+    warn: (text: string) => void,
+  ) {
     this.kernel = kernel;
     this.ctx = ctx;
     this.binds = binds;
+    this.numbers = numbers;
     const root = this.bindFs(spec.rootPath, 'root.path');
     this.ns = new MountNamespace(newMount(root, spec.rootPath, MS_RELATIME));
     ctx.setRoot(namespaceRoot(this.ns));
@@ -71,6 +88,15 @@ export class ContainerTree {
     if (!at('/dev')) this.mount(DEV, 'the standard devices');
     for (const [i, m] of spec.mounts.entries()) this.mount(m, `mounts[${i}]`);
     if (spec.process.terminal && !at('/dev/pts')) this.mount(PTS, 'the terminal');
+    makeDevices(ctx, spec.devices, warn);
+    for (const [name, value] of Object.entries(spec.sysctl)) {
+      const r = setSysctl(kernel, name, value);
+      if (r === -ENOENT || r === -EPERM)
+        warn(
+          `linux.sysctl.${name}: not set: this kernel ${r === -ENOENT ? 'has none' : 'does not let it change'}`,
+        );
+      else if (r < 0) refuse(`linux.sysctl.${name}: ${JSON.stringify(value)}`, r);
+    }
     for (const path of spec.readonlyPaths) this.makeReadonly(path);
     for (const path of spec.maskedPaths) this.mask(path);
     makeDirs(ctx, fromText(spec.process.cwd), 0o755);
@@ -99,9 +125,21 @@ export class ContainerTree {
       this.bind(m, target, label);
       return;
     }
+    if (m.type === 'cgroup' && this.kernel.cgroupsV1) {
+      this.cgroups(m, target, label);
+      return;
+    }
+    if (m.type === 'proc' || m.type === 'sysfs') this.checkPlain(target, label);
     const at = makeDirs(this.ctx, target, 0o755);
     this.attach(newMount(this.fileSystem(m, label), m.source || m.type, m.flags | MS_RELATIME), at, label);
     if (m.destination.replace(/\/+$/, '') === '/dev' && m.type === 'tmpfs') this.fillDev();
+  }
+
+  /** What stands for the kernel is where it is looked for, and nowhere that an image chose: runc's mountToRootfs(). */
+  private checkPlain(target: string, label: string): void {
+    const at = lookupPath(this.ctx, AT_FDCWD, target, 0);
+    if (!failed(at) && (at.dentry.inode!.mode & S_IFMT) === S_IFLNK)
+      throw new StartError(`${label}: must be mounted on ordinary directory, and is a link`, STATUS_USAGE);
   }
 
   private fileSystem(m: SpecMount, what: string): FileSystem {
@@ -119,11 +157,27 @@ export class ContainerTree {
         return fs;
       }
       case 'mqueue':
-        return new TmpfsFs(kernel.memfile, ctx, 0o1777);
+        return new MqueueFs(kernel.ipc.mqueues);
       default:
-        // cgroup: the limits are seen in /proc and in what sysinfo(2) tells; there are no groups inside.
-        return new TmpfsFs(kernel.memfile, ctx, 0o555);
+        return cgroup2Fs(this.numbers);
     }
+  }
+
+  /** Control groups of version 1: a folder of the hierarchies, as runc makes it. */
+  private cgroups(m: SpecMount, target: string, label: string): void {
+    const { kernel, ctx } = this;
+    const flags = m.flags | MS_RELATIME;
+    const folder = newMount(new TmpfsFs(kernel.memfile, ctx, 0o755), 'tmpfs', flags & ~MS_RDONLY);
+    this.attach(folder, makeDirs(ctx, target, 0o755), label);
+    for (const name of CGROUP1_HIERARCHIES) {
+      const at = makeDirs(ctx, `${target}/${name}`, 0o755);
+      this.attach(newMount(cgroup1Fs(name, this.numbers), 'cgroup', flags), at, label);
+      // Each controller is found by its own name too.
+      const parts = name.split(',');
+      const links = new InodeMaker(ctx, folder.fs.root);
+      if (parts.length > 1) for (const part of parts) links.symlink(part, name);
+    }
+    folder.flags = flags;
   }
 
   private fillDev(): void {

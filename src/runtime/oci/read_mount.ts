@@ -77,7 +77,7 @@ export function readMount(r: Reader, bundle: string, warn: (text: string) => voi
       recursive = true;
     } else if (known !== undefined) flags = (flags & ~known[1]) | known[0];
     else if (SHARED.includes(text))
-      warn(`${option.path}: ${text} is taken for rprivate: mounts do not travel`);
+      option.wrong(`${text}: mounts made inside do not reach the host`, 'rprivate or rslave');
     else if (text === 'tmpcopyup') warn(`${option.path}: tmpcopyup: starts empty`);
     else if (REFUSED.includes(text)) option.wrong(`${text} is not supported`, 'leave it out');
     else if (!PRIVATE.includes(text)) data.push(text);

@@ -1,17 +1,28 @@
 // config.json: read, checked, and what of it cannot be done refused or told by name.
 
 import { resolve } from 'node:path';
+import { PER_LINUX, PER_LINUX32 } from '../../abi/process/personality.ts';
 import { readMount } from './read_mount.ts';
 import { readProcess } from './read_process.ts';
+import { readResources } from './read_resources.ts';
 import { readSeccomp } from './read_seccomp.ts';
 import { type Reader, readJson } from './reader.ts';
-import { HOOK_KINDS, type HookKind, type Spec, type SpecHook, type SpecNamespace } from './spec.ts';
+import {
+  HOOK_KINDS,
+  type HookKind,
+  type Spec,
+  type SpecDevice,
+  type SpecHook,
+  type SpecNamespace,
+} from './spec.ts';
 
 /** The version of the runtime specification that is followed. */
 export const OCI_VERSION = '1.3.0';
 const NAMESPACES = ['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time'];
 /** `linux` members without effect, and why nobody need care: guests never reach what they are about. */
-const LINUX_IGNORED = ['rootfsPropagation', 'intelRdt', 'personality', 'netDevices', 'memoryPolicy'];
+const LINUX_IGNORED = ['intelRdt', 'netDevices', 'memoryPolicy'];
+const DEVICE_TYPES = ['c', 'b', 'u', 'p'];
+const DOMAINS: Readonly<Record<string, number>> = { LINUX: PER_LINUX, LINUX32: PER_LINUX32 };
 
 function readHook(r: Reader): SpecHook {
   return {
@@ -30,18 +41,35 @@ function readNamespace(r: Reader): SpecNamespace {
   return { type: type.string(), path: path === '' ? null : r.at('path').absolutePath() };
 }
 
+function readDevice(r: Reader): SpecDevice {
+  const type = r.at('type');
+  if (!DEVICE_TYPES.includes(type.string()))
+    type.wrong(`${JSON.stringify(type.string())} is unknown`, `one of: ${DEVICE_TYPES.join(', ')}`);
+  return {
+    path: r.at('path').absolutePath(),
+    type: type.string(),
+    major: r.at('major').integerOr(-1, 0xfff, 0),
+    minor: r.at('minor').integerOr(-1, 0xf_ffff, 0),
+    mode: r.at('fileMode').integerOr(0, 2 ** 32 - 1, 0o666) & 0o7777,
+    uid: r.at('uid').integerOr(0, 2 ** 32 - 2, 0),
+    gid: r.at('gid').integerOr(0, 2 ** 32 - 2, 0),
+  };
+}
+
+function readPersonality(r: Reader): number {
+  if (!r.present) return 0;
+  const domain = r.at('domain');
+  const value = DOMAINS[domain.string()];
+  if (value === undefined) domain.wrong(`${JSON.stringify(domain.string())} is unknown`, 'LINUX or LINUX32');
+  if (r.at('flags').isSet) r.at('flags').wrong('not supported', 'leave them out');
+  return value;
+}
+
 function readVersion(r: Reader): string {
   const version = r.string();
   if (!/^1\.\d+\.\d+/.test(version))
     r.wrong(`version ${version} is not supported`, `1.0.0 to ${OCI_VERSION}`);
   return version;
-}
-
-/** Processors that quota and period leave, rounded up; 0 for no limit. */
-function readCpus(cpu: Reader): number {
-  const quota = cpu.at('quota').integerOr(-1, 2 ** 53, 0);
-  const period = cpu.at('period').integerOr(0, 2 ** 53, 0) || 100_000;
-  return quota > 0 ? Math.max(1, Math.ceil(quota / period)) : 0;
 }
 
 /** Reads a bundle's config.json. Throws SpecError. */
@@ -60,20 +88,14 @@ export function readSpec(text: string, bundle: string): Spec {
       warn(`${linux.path}.namespaces: ${type} of ${path} is not joined: the sandbox has its own`);
   if (namespaces.some((n) => n.type === 'user') || linux.at('uidMappings').list((m) => m).length > 0)
     linux.at('uidMappings').wrong('user namespaces are not supported', 'a bundle without one');
-  for (const name of linux.at('sysctl').names()) warn(`${linux.path}.sysctl.${name}: not set`);
   for (const name of LINUX_IGNORED) if (linux.at(name).present) warn(`${linux.path}.${name}: no effect`);
-  for (const device of linux.at('devices').list((d) => d.at('path').string()))
-    warn(`${linux.path}.devices: ${device}: devices of this machine are not there inside`);
+  const offsets = linux.at('timeOffsets');
+  if (offsets.isSet || namespaces.some((n) => n.type === 'time' && n.path !== null))
+    offsets.wrong('time namespaces are not supported', 'a bundle without one');
+  const propagation = linux.at('rootfsPropagation');
+  if (/shared/.test(propagation.stringOr('')))
+    propagation.wrong('mounts made inside do not reach the host', 'private or slave');
   if (linux.at('mountLabel').stringOr('') !== '') warn(`${linux.path}.mountLabel: not applied`);
-  const resources = linux.at('resources');
-  const memory = resources
-    .at('memory')
-    .at('limit')
-    .integerOr(-1, 2 ** 64, 0);
-  const pids = resources
-    .at('pids')
-    .at('limit')
-    .integerOr(-1, 2 ** 63, 0);
   const hooks = r.at('hooks');
   return {
     ociVersion,
@@ -89,14 +111,14 @@ export function readSpec(text: string, bundle: string): Spec {
     >,
     annotations: r.at('annotations').stringMap(),
     namespaces,
+    devices: linux.at('devices').list(readDevice),
+    sysctl: linux.at('sysctl').stringMap(),
+    personality: readPersonality(linux.at('personality')),
     maskedPaths: linux.at('maskedPaths').list((p) => p.absolutePath()),
     readonlyPaths: linux.at('readonlyPaths').list((p) => p.absolutePath()),
     seccomp: readSeccomp(linux.at('seccomp')),
     cgroupsPath: linux.at('cgroupsPath').stringOr('') || null,
-    // Beyond what a double holds it is none.
-    memoryLimit: memory > 0 && memory < 2 ** 53 ? memory : 0,
-    pidsLimit: pids > 0 && pids < 2 ** 22 ? pids : 0,
-    cpus: readCpus(resources.at('cpu')),
+    resources: readResources(linux.at('resources'), warn),
     warnings,
   };
 }

@@ -23,6 +23,14 @@ export class Reader {
     return this.value !== undefined;
   }
 
+  /** There is something that says more than its being left out would. */
+  get isSet(): boolean {
+    const { value } = this;
+    if (Array.isArray(value)) return value.length > 0;
+    if (typeof value === 'object' && value !== null) return this.names().some((name) => this.at(name).isSet);
+    return value !== undefined && value !== 0 && value !== false && value !== '';
+  }
+
   wrong(what: string, fix: string): never {
     throw new SpecError(`${this.path}: ${what}; fix: ${fix}`);
   }

@@ -1,7 +1,12 @@
 // The container's seccomp profile as a filter that this kernel runs on the programs inside: seccomp(2).
 
+import { ENOSYS } from '../../abi/errno.ts';
 import { SIZEOF_SOCK_FILTER } from '../../abi/process/bpf_filter.ts';
-import { SECCOMP_MODE_FILTER } from '../../abi/process/seccomp.ts';
+import {
+  SECCOMP_MODE_FILTER,
+  SECCOMP_RET_ACTION_FULL,
+  SECCOMP_RET_ERRNO,
+} from '../../abi/process/seccomp.ts';
 import { BpfProgram } from '../../host/seccomp.ts';
 import { BpfFilter } from '../../sentry/base/bpf.ts';
 import { type SeccompChain, SeccompState } from '../../sentry/kernel/task/seccomp.ts';
@@ -56,6 +61,13 @@ export function compileSeccomp(s: SpecSeccomp): BpfFilter | null {
     });
     p.ret(s.defaultAction).label(`not ${nr}`);
   }
+  // A call that is newer than the profile: programs know what to do without it, and not what a refusal of it means (runc's patchbpf).
+  const newest = Math.max(...s.calls.map(([nr]) => nr));
+  if ((s.defaultAction & SECCOMP_RET_ACTION_FULL) >>> 0 === SECCOMP_RET_ERRNO && s.calls.length > 0)
+    p.loadNr()
+      .jgt(newest, null, 'known')
+      .ret(SECCOMP_RET_ERRNO | ENOSYS)
+      .label('known');
   p.ret(s.defaultAction);
   let bytes: Uint8Array;
   try {

@@ -1,6 +1,7 @@
 // What of config.json a container is made from: https://github.com/opencontainers/runtime-spec, config.md and
 // config-linux.md, version 1.3. Plain data: it travels to the boot process as JSON.
 
+import type { SpecResources } from './read_resources.ts';
 import type { SpecSeccomp } from './read_seccomp.ts';
 
 export interface SpecRlimit {
@@ -34,6 +35,17 @@ export interface SpecProcess {
   readonly rlimits: readonly SpecRlimit[];
   readonly noNewPrivileges: boolean;
   readonly oomScoreAdj: number | null;
+}
+
+export interface SpecDevice {
+  readonly path: string;
+  /** c, u, b or p. */
+  readonly type: string;
+  readonly major: number;
+  readonly minor: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
 }
 
 export interface SpecMount {
@@ -83,16 +95,15 @@ export interface Spec {
   readonly hooks: Readonly<Record<HookKind, readonly SpecHook[]>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly namespaces: readonly SpecNamespace[];
+  readonly devices: readonly SpecDevice[];
+  readonly sysctl: Readonly<Record<string, string>>;
+  /** personality(2) of what runs. */
+  readonly personality: number;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
   readonly seccomp: SpecSeccomp | null;
   readonly cgroupsPath: string | null;
-  /** Bytes; 0 for no limit. */
-  readonly memoryLimit: number;
-  /** Threads; 0 for no limit. */
-  readonly pidsLimit: number;
-  /** Processors; 0 for no limit. */
-  readonly cpus: number;
+  readonly resources: SpecResources;
   /** What was asked for and is not done: a line for the log each. */
   readonly warnings: readonly string[];
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { ControlClient } from './control_client.ts';
 import { EXISTS, NOT_EXIST, RuntimeError } from './failure.ts';
 import { LOCKS } from './lock.ts';
+import type { SpecResources } from './read_resources.ts';
 import type { SpecHook } from './spec.ts';
 
 export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
@@ -28,6 +29,9 @@ export interface ContainerRecord {
   readonly cgroups: readonly string[];
   /** True once `create` was done. */
   readonly complete: boolean;
+  /** Limits that it has now. */
+  readonly resources: SpecResources;
+  readonly startContainer: readonly SpecHook[];
   readonly poststart: readonly SpecHook[];
   readonly poststop: readonly SpecHook[];
 }

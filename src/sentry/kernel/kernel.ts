@@ -4,11 +4,12 @@
 //
 // One JS thread, synchronous. A task is running (the platform has it), ready (on the run queue), blocked, stopped or dead.
 
-import { ENOSYS } from '../../abi/errno.ts';
+import { EFAULT, ENOSYS } from '../../abi/errno.ts';
 import { PROT_WRITE } from '../../abi/memory/mman.ts';
 import { SIGBUS, SIGKILL } from '../../abi/signal/signal.ts';
 import { fileMemory, kernelMemory } from '../base/charge.ts';
 import { countUnsupported } from '../base/log.ts';
+import { PAGE_SIZE } from '../base/page.ts';
 import type { MemoryFile } from '../memfile/memfile.ts';
 import {
   ACCESS_READ,
@@ -29,7 +30,7 @@ import { endedMounts } from '../vfs/mount_namespace.ts';
 import { BLOCKED, EXITED, NO_RESULT } from './block.ts';
 import { FutexTable } from './futex/futex.ts';
 import { IpcNamespace } from './ipc/namespace.ts';
-import { MemoryGuard } from './memory_guard.ts';
+import { MemoryGuard, setLimits } from './memory_guard.ts';
 import { firstNetwork } from './namespace/net.ts';
 import { UtsNames } from './namespace/uts.ts';
 import { PROFILE_FAULT, PROFILE_HOST_EVENTS, PROFILE_OTHER, PROFILE_WAIT, type Profile } from './profile.ts';
@@ -109,12 +110,18 @@ export class Kernel {
   /** CPUs and memory that the guest sees. */
   numCpu = 1;
   totalMemBytes = 2 ** 32;
+  /** /proc tells of control groups of version 1; else of version 2. */
+  cgroupsV1 = false;
   /** The process with pid 1; its end is the end of the sandbox. */
   initGroup: ThreadGroup | null = null;
   /** Wait status of init once it is dead; -1 while it lives. */
   exitStatus = -1;
   /** Processes made since boot: /proc/stat. */
   forkCount = 0;
+  /** Processes that were killed because memory was short. */
+  oomKills = 0;
+  /** CPU time of threads that are dead. */
+  deadCpuNs = 0;
   /** Tasks that are not dead. The loop ends when none is left. */
   liveTasks = 0;
   readonly load: LoadAverage = new LoadAverage(this);
@@ -134,7 +141,7 @@ export class Kernel {
   private laterTail: Task | null = null;
   private sinceSlice = 0;
   /** Says why a process was killed; the runtime sets it. */
-  onOutOfMemory: (text: string) => void = () => {};
+  onOutOfMemory: (text: string, victim: ThreadGroup) => void = () => {};
   /** Called when host descriptors, host signals or timers may be ready; the runtime sets it (HostPoller.dispatch). */
   onHostEvents: () => void = () => {};
 
@@ -253,6 +260,22 @@ export class Kernel {
     this.memoryGuard().look();
   }
 
+  /** Gives guests so much memory from now on: whoever holds too much is looked for with the next event. */
+  limitMemory(bytes: number): void {
+    this.memfile.limit(bytes);
+    this.totalMemBytes = Math.min(bytes, this.memfile.limitPages * PAGE_SIZE);
+    setLimits(this.totalMemBytes);
+    this.guard = null;
+    this.memfile.short = true;
+  }
+
+  /** CPU time of all threads there ever were. */
+  guestCpuNs(): number {
+    let ns = this.deadCpuNs;
+    for (const t of this.pids.allTasks()) if (!t.dead) ns += t.ctx.cpuTimeNs();
+    return ns;
+  }
+
   private memoryGuard(): MemoryGuard {
     this.guard ??= new MemoryGuard(this);
     return this.guard;
@@ -321,7 +344,9 @@ export class Kernel {
 
   /** There was no memory for the page of a fault, and another process gives some up. */
   private mayTryAgain(t: Task): boolean {
-    return t.mm.faultSig === SIGKILL && this.memoryGuard().pageRefused(t.group, t.user);
+    if (t.mm.faultSig !== SIGKILL || !this.memoryGuard().pageRefused(t.group, t.user)) return false;
+    t.mm.faultSig = 0;
+    return true;
   }
 
   /** True when the access may go on. */
@@ -366,6 +391,8 @@ export class Kernel {
       if (t.state !== TASK_BLOCKED && t.state !== TASK_READY) throw new Error('BLOCKED without park()');
       return;
     }
+    // It had a place for the result, and no page for it: as with a fault of its own.
+    if (result === -EFAULT && t.mm.faultSig === SIGKILL) this.mayTryAgain(t);
     if (this.tracer !== null) this.tracer.exit(t, result);
     if (t.call.active || t.call.file !== null) {
       t.unwatch();

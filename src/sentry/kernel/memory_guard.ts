@@ -122,8 +122,9 @@ export class MemoryGuard {
     const text = `out of memory: ${why}: killing process ${victim.tgid}${who}, which holds ${mib(holds(victim))}`;
     this.victim = victim;
     this.waited = 0;
+    this.kernel.oomKills++;
     log(text);
-    this.kernel.onOutOfMemory(text);
+    this.kernel.onOutOfMemory(text, victim);
     this.kernel.signals.beginGroupExit(victim, SIGKILL);
   }
 

@@ -50,6 +50,10 @@ export interface FrameBacking {
 const RESERVE_SHARE = 1 / 32;
 const RESERVE_MOST = 16384;
 
+function chunksFor(pages: number): number {
+  return Math.min(Math.ceil(pages / CHUNK_FRAMES) * 2, 4096);
+}
+
 export class FrameAllocator {
   private readonly backing: FrameBacking;
   /** Most pages that may be in use at once. */
@@ -62,6 +66,8 @@ export class FrameAllocator {
   /** Chunks in use so far, and the most there can be: twice the limit, so that fragmentation does not end it. */
   chunks = 0;
   private maxChunks: number;
+  /** Pages there can be since the host gave less than a chunk; 0 as long as it has not. */
+  private full = 0;
   counts: Int32Array = new Int32Array(0);
   private heads: Uint8Array = new Uint8Array(0);
   private next: Int32Array = new Int32Array(0);
@@ -81,8 +87,17 @@ export class FrameAllocator {
   constructor(backing: FrameBacking, limitPages: number) {
     this.backing = backing;
     this.limitPages = limitPages;
-    this.maxChunks = Math.min(Math.ceil(limitPages / CHUNK_FRAMES) * 2, 4096);
+    this.maxChunks = chunksFor(limitPages);
     this.resize(CHUNK_FRAMES);
+  }
+
+  /** Another limit; where the host has ended the growth, no more than there is. */
+  limit(pages: number): void {
+    if (this.full > 0) this.limitPages = Math.min(pages, this.full);
+    else {
+      this.limitPages = pages;
+      this.maxChunks = Math.max(this.chunks, chunksFor(pages));
+    }
   }
 
   /**
@@ -270,7 +285,8 @@ export class FrameAllocator {
       this.addBlock(start, 31 - Math.clz32(r), 0);
       if (r === CHUNK_FRAMES) continue;
       this.maxChunks = this.chunks;
-      this.limitPages = Math.min(this.limitPages, start + r);
+      this.full = start + r;
+      this.limitPages = Math.min(this.limitPages, this.full);
     }
   }
 

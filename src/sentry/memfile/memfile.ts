@@ -88,6 +88,13 @@ export class MemoryFile implements FrameBacking {
     return this.frames.limitPages;
   }
 
+  /** Hands out at most `bytes` from now on, and frees what can be freed when more is in use. */
+  limit(bytes: number): void {
+    this.frames.limit(Math.max(1, Math.floor(bytes / PAGE_SIZE)));
+    const over = this.usedPages - this.limitPages;
+    if (over > 0) this.reclaim(over);
+  }
+
   /**
    * First frame of `pages` consecutive zeroed ones with one reference each, aligned to `alignPages` (a power of two).
    * -ENOMEM at the limit; -EINVAL for a run of more than one chunk (2^18 pages).

@@ -1,7 +1,8 @@
 // Access of the kernel to guest memory: page by page through the Tlb, faulting pages in as the guest itself would.
 
-import { EFAULT, ENAMETOOLONG } from '../../abi/errno.ts';
+import { EFAULT, ENAMETOOLONG, ENOMEM } from '../../abi/errno.ts';
 import { PROT_WRITE } from '../../abi/memory/mman.ts';
+import { SIGKILL, SIGSEGV } from '../../abi/signal/signal.ts';
 import { bytesToString } from '../base/bytes.ts';
 import { CHUNK_SHIFT } from '../memfile/memfile.ts';
 import { GUEST_TOP } from '../platform/platform.ts';
@@ -31,6 +32,8 @@ export function writeFrame(mm: MemoryManager, pn: number): number {
 }
 
 function lookUp(mm: MemoryManager, pn: number, write: boolean): number {
+  // What the access would have died of, had the guest made it: the kernel's loop looks for SIGKILL.
+  mm.faultSig = SIGSEGV;
   if (!(pn >= 0 && pn < TOP_PAGE)) return -EFAULT;
   mm.boundHostMappings();
   const addr = pn * PAGE;
@@ -39,7 +42,10 @@ function lookUp(mm: MemoryManager, pn: number, write: boolean): number {
   if (write && (vma.prot & PROT_WRITE) === 0) return -EFAULT;
   // What the stub has, or will have, from the host's file needs no order for the kernel's sake.
   const r = !write && directFile(mm, vma) !== null ? bringIn(mm, vma, pn) : resolve(mm, vma, addr, write);
-  if (r < 0) return -EFAULT;
+  if (r < 0) {
+    if (r === -ENOMEM) mm.faultSig = SIGKILL;
+    return -EFAULT;
+  }
   const leaf = mm.pt.find(pn)!;
   const i = pn & 511;
   const frame = leaf.frames[i]!;

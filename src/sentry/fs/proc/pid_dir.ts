@@ -10,6 +10,7 @@ import type { Inode } from '../../vfs/inode.ts';
 import type { Path } from '../../vfs/path.ts';
 import { MAY_WRITE } from '../../vfs/permission.ts';
 import type { SyntheticEntry } from '../../vfs/synthetic.ts';
+import { pidCgroupText } from './cgroup.ts';
 import { FdDir, FdInfoDir } from './fd_dir.ts';
 import { MemFile } from './mem_file.ts';
 import { mountinfoText, mountsText, mountstatsText } from './mounts.ts';
@@ -26,7 +27,7 @@ const NO_AUDIT_ID = '4294967295';
 /** Files of both /proc/PID and /proc/PID/task/TID. */
 const COMMON: readonly PidFile[] = [
   { name: 'auxv', mode: 0o400, read: P.auxvText, guarded: 'open' },
-  { name: 'cgroup', mode: 0o444, read: () => '0::/\n' },
+  { name: 'cgroup', mode: 0o444, read: (t) => pidCgroupText(t.kernel) },
   { name: 'cmdline', mode: 0o444, read: P.cmdlineText },
   { name: 'comm', mode: 0o644, read: P.commText, write: P.writeComm },
   { name: 'cpuset', mode: 0o444, read: () => '/\n' },

@@ -16,6 +16,7 @@ import {
   type Text,
   TextFileInode,
 } from '../../vfs/synthetic.ts';
+import { cgroupsText } from './cgroup.ts';
 import { cpuinfoText, prepareCpuinfo } from './cpuinfo.ts';
 import { NetTables } from './net.ts';
 import { ProcessDir, parsePid } from './pid_dir.ts';
@@ -108,6 +109,7 @@ export class ProcFs extends SyntheticFs {
     const text = (name: string, read: () => Text, mode = 0o444): void => {
       root.fixed.set(name, new TextFileInode(this, mode, read));
     };
+    text('cgroups', () => cgroupsText(kernel));
     text('cmdline', () => `${options.cmdline ?? ''}\n`);
     text('cpuinfo', () => cpuinfoText(kernel.numCpu));
     text('devices', () => S.DEVICES_TEXT);

@@ -1,6 +1,6 @@
 // /proc/sys: what sysctl(8) shows. Values are those of this kernel; writable ones are few, the others refuse writes.
 
-import { EINVAL, EPERM } from '../../../abi/errno.ts';
+import { EINVAL, ENOENT, EPERM } from '../../../abi/errno.ts';
 import { randomFill } from '../../../host/random.ts';
 import { countUnsupported } from '../../base/log.ts';
 import { MQ_LIMITS } from '../../kernel/ipc/namespace.ts';
@@ -213,6 +213,20 @@ export function fillSysctls(fs: FileSystem, root: ProcStaticDir, k: Kernel, boot
     };
     dir.add(parts[parts.length - 1]!, new TextFileInode(fs, mode, () => `${ctl.get()}\n`, write));
   }
+}
+
+/** Sets what sysctl(8) calls `name`, of the first network namespace: 0, -ENOENT, -EPERM where it is fixed at another value. */
+export function setSysctl(k: Kernel, name: string, value: string): number {
+  const path = name.replaceAll('.', '/');
+  const own = table(k, '').find((ctl) => ctl.path === path);
+  if (own !== undefined) {
+    if (own.set !== undefined) return own.set(value);
+    return own.get() === value ? 0 : -EPERM;
+  }
+  const net = NET_SYSCTLS.find((ctl) => `net/${ctl.path}` === path);
+  if (net === undefined) return -ENOENT;
+  if (net.set !== undefined) return net.set(k.net, value);
+  return net.get(k.net) === value ? 0 : -EPERM;
 }
 
 /** The same for /proc/sys/net, whose values are the reader's network namespace's. */

@@ -191,7 +191,7 @@ export function vmstatText(k: Kernel): string {
     ['pswpout', 0],
     ['pgfault', 0],
     ['pgmajfault', 0],
-    ['oom_kill', 0],
+    ['oom_kill', k.oomKills],
   ];
   return rows.map(([name, value]) => `${name} ${Math.floor(value)}\n`).join('');
 }

@@ -3,6 +3,7 @@
 
 import { EINVAL } from '../../../abi/errno.ts';
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../../abi/events/poll.ts';
+import { O_ACCMODE, O_NONBLOCK } from '../../../abi/fs/fcntl.ts';
 import { MQUEUE_MAGIC } from '../../../abi/fs/magic.ts';
 import { S_IFREG } from '../../../abi/fs/stat.ts';
 import { MQ_PRIO_MAX } from '../../../abi/ipc/mqueue.ts';
@@ -139,6 +140,11 @@ export class PosixQueue extends AnonInode {
     info.valueLo = n.valueLo;
     info.valueHi = n.valueHi;
     sender.kernel.signals.sendToGroup(n.group, info);
+  }
+
+  /** By its name where the queues are mounted. */
+  override open(_ctx: VfsContext, flags: number): File {
+    return new MqFile(this, flags & (O_ACCMODE | O_NONBLOCK));
   }
 
   /** mq_unlink(2): the name is gone; the queue goes with its last user. */

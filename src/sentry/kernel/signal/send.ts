@@ -56,6 +56,12 @@ export class SignalCenter {
     return t === null ? 0 : this.send(t, info, true);
   }
 
+  /** The same for who is outside: SIGKILL and SIGSTOP reach a process 1 too. */
+  sendFromOutside(g: ThreadGroup, sig: number): number {
+    const t = g.leader;
+    return t === null ? 0 : this.send(t, userInfo(sig, 0, 0), true, true);
+  }
+
   /** Sends to a process as one of several that get the same signal: so does a child that it is about to have. */
   sendToOneOfMany(g: ThreadGroup, info: SigInfo): number {
     g.missed?.add(info.signo);
@@ -89,10 +95,10 @@ export class SignalCenter {
     return sig === SIGCONT && from.group.session === to.session;
   }
 
-  private send(t: Task, info: SigInfo, shared: boolean): number {
+  private send(t: Task, info: SigInfo, shared: boolean, outside = false): number {
     const g = t.group;
     const sig = info.signo;
-    if (g.dead || !this.prepare(t, sig)) {
+    if (g.dead || !this.prepare(t, sig, outside)) {
       info.timer?.onDiscarded(info);
       return 0;
     }
@@ -125,7 +131,7 @@ export class SignalCenter {
   }
 
   /** The effects of a send that come before queueing (prepare_signal in Linux); false when the signal is dropped. */
-  private prepare(t: Task, sig: number): boolean {
+  private prepare(t: Task, sig: number, outside: boolean): boolean {
     const g = t.group;
     if (g.exiting) return false;
     if (sig <= 32 && (STOP_LO & sigBit(sig)) !== 0) this.discardEverywhere(g, sigBit(SIGCONT));
@@ -133,7 +139,7 @@ export class SignalCenter {
       this.discardEverywhere(g, STOP_LO);
       this.continueGroup(g);
     }
-    return !this.isIgnored(t, sig);
+    return !this.isIgnored(t, sig, outside);
   }
 
   private discardEverywhere(g: ThreadGroup, lo: number): void {
@@ -142,12 +148,13 @@ export class SignalCenter {
   }
 
   /** A blocked signal is kept: the handler may change before it is unblocked. */
-  private isIgnored(t: Task, sig: number): boolean {
+  private isIgnored(t: Task, sig: number, outside: boolean): boolean {
     const s = t.signals;
     const blocked = sig <= 32 ? s.maskLo : s.maskHi;
     const saved = s.hasSaved ? (sig <= 32 ? s.savedLo : s.savedHi) : 0;
     if (((blocked | saved) & sigBit(sig)) !== 0) return false;
-    return t.group.handlers.ignores(sig);
+    const g = t.group;
+    return g.handlers.ignores(sig) || (g.unkillable && g.spares(sig, outside));
   }
 
   /** SIGCONT's immediate effect: stopped threads run again, whatever the signal's handler and mask. */
@@ -228,6 +235,8 @@ export class SignalCenter {
     const h = t.group.handlers;
     const bit = sigBit(sig);
     const blocked = ((sig <= 32 ? s.maskLo : s.maskHi) & bit) !== 0;
+    // Nor does it spare a process 1 that has no handler for it.
+    if (h.actions[sig]!.handler === SIG_DFL) t.group.unkillable = false;
     if (blocked || h.actions[sig]!.handler === SIG_IGN) {
       h.setHandler(sig, SIG_DFL);
       if (sig <= 32) s.maskLo = (s.maskLo & ~bit) >>> 0;

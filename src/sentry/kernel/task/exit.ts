@@ -66,6 +66,7 @@ export function exitTask(t: Task, status: number): number {
   const cpuNs = t.ctx.cpuTimeNs();
   t.state = TASK_DEAD;
   t.finalCpuNs = cpuNs;
+  k.deadCpuNs += cpuNs;
   g.deadUsage.userNs += cpuNs;
   g.deadUsage.voluntarySwitches += t.waits;
   g.deadUsage.minorFaults += t.minorFaults;

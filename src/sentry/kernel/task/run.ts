@@ -2,7 +2,7 @@
 // Order as in Linux: die if killed, stop if the process stops, deliver signals (restarting or ending an interrupted call),
 // put back a temporary mask, run.
 
-import { SA_NODEFER, SIG_DFL, SIG_IGN, SIGSTOP } from '../../../abi/signal/signal.ts';
+import { SA_NODEFER, SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP } from '../../../abi/signal/signal.ts';
 import { log } from '../../base/log.ts';
 import { pushSignalFrame } from '../signal/frame.ts';
 import { beforeHandler, wasCutShort, withoutHandler } from '../signal/restart.ts';
@@ -56,6 +56,8 @@ function handlePending(t: Task): boolean {
       continue;
     }
     const sig = info.signo;
+    // It came while it was blocked.
+    if (g.unkillable && sig !== SIGKILL && sig !== SIGSTOP) continue;
     if (sig <= 32) {
       const bit = sigBit(sig);
       if ((IGNORED_BY_DEFAULT_LO & bit) !== 0) continue;

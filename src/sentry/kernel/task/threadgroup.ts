@@ -1,6 +1,6 @@
 // ThreadGroup: one process (struct signal_struct): what its threads share apart from memory and files.
 
-import { SIGCHLD } from '../../../abi/signal/signal.ts';
+import { SIG_DFL, SIGCHLD, SIGKILL, SIGSTOP } from '../../../abi/signal/signal.ts';
 import { WaitQueue } from '../../base/wait.ts';
 import type { ControllingTty, TtyProcess } from '../../fs/tty/job_control.ts';
 import type { File } from '../../vfs/file.ts';
@@ -86,6 +86,8 @@ export class ThreadGroup implements TtyProcess {
   exePath = '';
   exeFile: File | null = null;
   childSubreaper = false;
+  /** Process 1 of a container: SIGNAL_UNKILLABLE. */
+  unkillable = false;
   dumpable = 1;
   oomScoreAdj = 0;
   noThp = false;
@@ -109,6 +111,15 @@ export class ThreadGroup implements TtyProcess {
 
   get session(): Session {
     return this.pgrpOrNull!.session;
+  }
+
+  /**
+   * An unkillable process gets no signal that it has no handler for: kill(2), NOTES; pid_namespaces(7). From outside SIGKILL and SIGSTOP
+   * take effect.
+   */
+  spares(sig: number, outside: boolean): boolean {
+    if (this.handlers.actions[sig]!.handler !== SIG_DFL) return false;
+    return !(outside && (sig === SIGKILL || sig === SIGSTOP));
   }
 
   /** A thread that lives, the leader if it does; null for a zombie. */

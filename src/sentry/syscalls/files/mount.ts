@@ -42,6 +42,7 @@ import { ProcFs } from '../../fs/proc/proc.ts';
 import { SYS_BYTES, SysFs } from '../../fs/sys/sys.ts';
 import { TmpfsFs } from '../../fs/tmpfs/tmpfs.ts';
 import type { Parked } from '../../kernel/block.ts';
+import { MqueueFs } from '../../kernel/ipc/mqueue_fs.ts';
 import { anyHold, begun, endHolds, hold, mayBegin } from '../../kernel/task/holds.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import { NamespaceLinks } from '../../socket/inet/namespace_links.ts';
@@ -123,6 +124,8 @@ function makeFs(t: Task, name: string, options: string): FileSystem | number {
       return TmpfsFs.mount(t.kernel.memfile, t, options);
     case 'proc':
       return mounted(t, name) ?? new ProcFs(t.kernel);
+    case 'mqueue':
+      return new MqueueFs(t.ipc.mqueues);
     case 'sysfs':
       return sysfs(t);
     case 'devpts':
@@ -345,7 +348,7 @@ export const rows = [
     SYS_mount,
     [PATH, PATH, PATH, MOUNT, ADDR],
     mount,
-    'tmpfs, proc, sysfs, bind mounts and propagation; no MS_REC with remounts',
+    'tmpfs, proc, sysfs, mqueue, bind mounts and propagation; no MS_REC with remounts',
   ),
   sys(SYS_umount2, [PATH, UMOUNT], umount2, 'no MNT_EXPIRE'),
   sys(

@@ -14,14 +14,13 @@ import {
   ENOENT,
   ENOMEM,
   ENOSPC,
-  EPERM,
   ERESTARTSYS,
   ETIMEDOUT,
 } from '../../../abi/errno.ts';
 import { O_ACCMODE, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../../abi/fs/fcntl.ts';
 import { decodeMqAttr, encodeMqAttr, MQ_PRIO_MAX, SIZEOF_MQ_ATTR } from '../../../abi/ipc/mqueue.ts';
 import { NAME_MAX, PATH_MAX } from '../../../abi/limits.ts';
-import { CAP_FOWNER, CAP_SYS_RESOURCE } from '../../../abi/process/capability.ts';
+import { CAP_SYS_RESOURCE } from '../../../abi/process/capability.ts';
 import { RLIMIT_MSGQUEUE } from '../../../abi/process/resource.ts';
 import {
   decodeSigevent,
@@ -51,6 +50,7 @@ import {
   QueuedMessage,
   queueCost,
 } from '../../kernel/ipc/mqueue.ts';
+import { unlinkQueue } from '../../kernel/ipc/mqueue_fs.ts';
 import { MQ_LIMITS } from '../../kernel/ipc/namespace.ts';
 import type { Task } from '../../kernel/task/task.ts';
 import { genericPermission, MAY_READ, MAY_WRITE } from '../../vfs/permission.ts';
@@ -138,13 +138,7 @@ function mq_open(t: Task, namePtr: number, flags: number, mode: number, attrPtr:
 function mq_unlink(t: Task, namePtr: number): number {
   const name = readName(t, namePtr);
   if (typeof name === 'number') return name;
-  const q = t.ipc.mqueues.get(name);
-  if (q === undefined) return -ENOENT;
-  // Names stand in a sticky directory of root's.
-  if (q.uid !== t.cred.fsuid && t.cred.fsuid !== 0 && !t.cred.capable(CAP_FOWNER)) return -EPERM;
-  t.ipc.mqueues.delete(name);
-  q.removeName();
-  return 0;
+  return unlinkQueue(t, t.ipc.mqueues, name);
 }
 
 /** The queue behind a descriptor that was opened for sending or receiving. */
@@ -288,7 +282,7 @@ const OPEN_FLAGS = FLAGS('oflag', [
 const ATTR = STRUCT('mq_attr');
 
 export const rows = [
-  sys(SYS_mq_open, [PATH, OPEN_FLAGS, MODE, ATTR], mq_open, 'no mqueue file system to mount'),
+  sys(SYS_mq_open, [PATH, OPEN_FLAGS, MODE, ATTR], mq_open),
   sys(SYS_mq_unlink, [PATH], mq_unlink),
   sys(SYS_mq_timedsend, [FD, IN_BUF, SIZE, UINT, STRUCT('timespec')], mq_timedsend),
   sys(SYS_mq_timedreceive, [FD, ADDR, SIZE, ADDR, STRUCT('timespec')], mq_timedreceive),
