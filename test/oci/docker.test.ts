@@ -38,7 +38,14 @@ suite('docker', { skip: noBusybox() || needs('root', 'dockerd', 'docker', 'conta
       'dockerd',
       [
         ...['--config-file', file, '--data-root', join(dir, 'data'), '--exec-root', join(dir, 'run')],
-        ...['-H', `unix://${join(dir, 'd.sock')}`, '-p', join(dir, 'd.pid'), '--bridge=none'],
+        ...[
+          '-H',
+          `unix://${join(dir, 'd.sock')}`,
+          '-p',
+          join(dir, 'd.pid'),
+          '--bridge=none',
+          '--ip-forward=false',
+        ],
         ...['--iptables=false', '--ip6tables=false', '--exec-opt', 'native.cgroupdriver=cgroupfs'],
       ],
       { stdio: 'ignore' },
@@ -144,6 +151,7 @@ suite('install', { skip: noBusybox() }, () => {
       [['docker', '--config', file], /no JSON object/],
       [['docker', '--runtime', '/nosuch'], /\/nosuch: no such program/],
       [['docker', '--config', join(file, 'x')], /bad\/x: ENOTDIR/],
+      [['docker', '--config', '/proc/nosuch/x'], /\/proc\/nosuch\/x: ENOENT/],
     ] as const) {
       const r = install(...args);
       assert.equal(r.status, 1);

@@ -1,8 +1,9 @@
 // `vedette install ENGINE`: tells an engine of this runtime in its own configuration, and takes it back.
 
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { makeFolders } from '../../host/folders.ts';
 import { RuntimeError } from '../../runtime/oci/failure.ts';
 import type { Context } from './context.ts';
 import { readFlags } from './flags.ts';
@@ -114,7 +115,7 @@ function write(file: string, text: string | null): void {
       rmSync(file);
       return;
     }
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolders(dirname(file));
     writeFileSync(`${file}.vedette`, text, { mode: 0o644 });
     renameSync(`${file}.vedette`, file);
   } catch (error) {

@@ -1,10 +1,11 @@
 // One command at a time on a container: flock(2) on a file beside the containers' folders. It ends with the process, however that ends.
 
-import { closeSync, fstatSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EINTR } from '../../abi/errno.ts';
 import { LOCK_EX } from '../../abi/fs/fcntl.ts';
 import { SYS_flock } from '../../abi/syscall.ts';
+import { makeFolders } from '../../host/folders.ts';
 import { hostCall } from '../../host/syscall.ts';
 
 /** No container's id has this character. */
@@ -17,7 +18,7 @@ export class ContainerLock {
   /** Waits for its turn. */
   constructor(root: string, id: string) {
     const dir = join(root, LOCKS);
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeFolders(dir, 0o700);
     this.file = join(dir, id);
     for (;;) {
       this.fd = openSync(this.file, 'w', 0o600);

@@ -3,6 +3,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolders } from '../../host/folders.ts';
 import { ControlClient } from './control_client.ts';
 import { EXISTS, NOT_EXIST, RuntimeError } from './failure.ts';
 import { LOCKS } from './lock.ts';
@@ -70,7 +71,7 @@ export class StateFolder {
 
   /** Makes the folder of a new container. */
   make(): void {
-    mkdirSync(this.root, { recursive: true, mode: 0o700 });
+    makeFolders(this.root, 0o700);
     try {
       mkdirSync(this.dir, { mode: 0o700 });
     } catch (error) {
