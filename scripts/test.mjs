@@ -7,9 +7,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 
-// Many tests wait: with two files more than there are cpus, these are busy. Where others use them too, more files get the suite its part.
+// Many tests wait: with a file more than there are cpus, these are busy. Where others use them too, more files get the suite its
+// part; with more than that, tests that ask how soon something happens ask too much.
 const cpus = availableParallelism();
-const FILES_AT_ONCE = cpus + 2 + Math.min(cpus, Math.round(loadavg()[0]));
+const FILES_AT_ONCE = cpus + 1 + Math.min(1, Math.round(loadavg()[0] / cpus));
 
 const out = process.env.VEDETTE_OUT ?? 'dist';
 const options = process.argv.slice(2).filter((arg) => arg.startsWith('--'));
