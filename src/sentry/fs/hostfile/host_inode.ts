@@ -5,7 +5,15 @@
 // the caller gave: see permission().
 
 import { EACCES, EINVAL, ENXIO, EPERM } from '../../../abi/errno.ts';
-import { O_ACCMODE, O_APPEND, O_RDONLY, O_RDWR, O_WRONLY } from '../../../abi/fs/fcntl.ts';
+import {
+  F_DUPFD_CLOEXEC,
+  F_GETFL,
+  O_ACCMODE,
+  O_APPEND,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+} from '../../../abi/fs/fcntl.ts';
 import { MEM_MAJOR } from '../../../abi/fs/major.ts';
 import {
   S_IFCHR,
@@ -30,7 +38,7 @@ import {
   STAT_ST_SIZE,
   STAT_ST_UID,
 } from '../../../abi/fs/stat.ts';
-import { SYS_fstat, SYS_ftruncate } from '../../../abi/syscall.ts';
+import { SYS_fcntl, SYS_fstat, SYS_ftruncate } from '../../../abi/syscall.ts';
 import { getU64, getU64Exact, type U64 } from '../../../abi/u64.ts';
 import { HostBuffer } from '../../../host/buffer.ts';
 import type { HostPoller } from '../../../host/poller.ts';
@@ -252,10 +260,21 @@ export class HostInode extends AnonInode implements EndOwner {
     }
     const from = this.ends[0];
     if (from === undefined) return -ENXIO;
-    const fd = reopenNonblocking(from.fd, access | (regular && append ? O_APPEND : 0));
+    let fd = reopenNonblocking(from.fd, access | (regular && append ? O_APPEND : 0));
+    if (fd === -EACCES && regular) fd = this.duplicate(need, append);
     if (fd < 0) return fd;
     const how = from.how === HOW_DIRECT || from.how === HOW_SOCKET ? from.how : HOW_NONBLOCK;
     return this.addEnd(fd, how, access, append, false);
+  }
+
+  /** A file that came after the lock-down cannot be opened anew: as offsets are ours, a duplicate of what came does. */
+  private duplicate(need: number, append: boolean): number {
+    for (const end of this.ends) {
+      const appends = (hostCall(SYS_fcntl, end.fd, F_GETFL) & O_APPEND) !== 0;
+      if (this.covers(end, need) && appends === append)
+        return hostCall(SYS_fcntl, end.fd, F_DUPFD_CLOEXEC, 0);
+    }
+    return -EACCES;
   }
 
   private covers(end: HostEnd, need: number): boolean {
