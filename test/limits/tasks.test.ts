@@ -1,5 +1,5 @@
 // --pids: how many threads there may be, whose they are, what a fork bomb does to others, and how a full sandbox ends.
-// suite: 60 s
+// suite: 60 s, alone
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
